@@ -1,0 +1,247 @@
+"""The command line: words to a namespace, or an error that says what to write instead.
+
+After `--` every word belongs to the process that is looked for: `kacheck process -- vault server
+-config=/etc/vault.d`. No option can be abbreviated: a script must not break when one is added.
+"""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from kacheck import __version__
+from kacheck.durations import seconds
+from kacheck.render import FORMATS
+from kacheck.result import BadConfigError, Reason
+
+ROLES = (Reason.ACTIVE, Reason.STANDBY, Reason.PERFORMANCE_STANDBY, Reason.DR_SECONDARY)
+PARAM_MATCHES = ("exact", "initial", "partial")
+EXIT_CODES = "exit codes: 0 ok, 1 warning (such as a standby), 2 critical, 3 unknown or bad usage"
+
+
+class Shown(Exception):  # noqa: N818 - no error
+    """The user asked for the text of --help or --version, not for a look."""
+
+
+class ShowText(argparse.Action):
+    """--help and --version, without argparse's own printing and exiting."""
+
+    def __init__(self, *, text: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "nargs": 0, "default": argparse.SUPPRESS})
+        self.text = text
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Show the text given, or the parser's help."""
+        raise Shown(self.text or parser.format_help().rstrip("\n"))
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but it neither prints nor exits: its code for bad usage, 2, reads as critical."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(add_help=False, allow_abbrev=False, epilog=EXIT_CODES, **kwargs)
+        self.add_argument("-h", "--help", action=ShowText, help="show this help and exit")
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse found."""
+        raise BadConfigError(f"{message}; see {self.prog} --help")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The command line as a namespace; `check` names the command.
+
+    Raises:
+        BadConfigError: bad usage.
+        Shown: --help or --version.
+
+    """
+    own, separated, rest = split(argv)
+    parser = build()
+    args, unknown = parser.parse_known_args(own)
+    if unknown:
+        hint = " (words for the process itself go after --)" if args.check == "process" else ""
+        raise BadConfigError(
+            f"unrecognized arguments: {' '.join(unknown)}{hint}; see kacheck {args.check} --help"
+        )
+    if args.check == "process":
+        args.command += rest
+        if not args.command:
+            raise BadConfigError("NAME is missing: give the name of the process, such as vault")
+    elif separated:
+        raise BadConfigError(f"-- has no meaning for kacheck {args.check}; leave it out")
+    return args
+
+
+def split(argv: Sequence[str]) -> tuple[list[str], bool, list[str]]:
+    """The words before the first `--`, whether there is one, and the words after it."""
+    words = list(argv)
+    if "--" not in words:
+        return words, False, []
+    place = words.index("--")
+    return words[:place], True, words[place + 1 :]
+
+
+def build() -> Parser:
+    """The parser of the whole command line."""
+    parser = Parser(
+        prog="kacheck", description="Health checks for keepalived that fail closed and say why."
+    )
+    parser.add_argument(
+        "--version",
+        action=ShowText,
+        text=f"kacheck {__version__}",
+        help="show the version and exit",
+    )
+    commands = parser.add_subparsers(dest="check", metavar="COMMAND", required=True)
+    for name, summary, add_options in (
+        ("process", "is the process alive?", add_process_options),
+        ("vault", "is this node in the wanted Vault role?", add_vault_options),
+        ("combined", "the process first, then Vault", add_combined_options),
+    ):
+        command = commands.add_parser(name, help=summary, description=summary)
+        add_options(command)
+        add_common_options(command)
+    return parser
+
+
+def add_common_options(parser: Parser) -> None:
+    """What every check takes."""
+    group = parser.add_argument_group("common options")
+    volume = group.add_mutually_exclusive_group()
+    volume.add_argument(
+        "-v", "--verbose", action="store_true", help="print everything that was seen"
+    )
+    volume.add_argument(
+        "-q", "--quiet", action="store_true", help="print no answer, only exit with it"
+    )
+    group.add_argument("--format", choices=FORMATS, default="text", help="default: text, one line")
+    group.add_argument(
+        "-t",
+        "--timeout",
+        metavar="SECONDS",
+        type=timeout,
+        help="total deadline, after which the answer is critical timeout; default 0.8, "
+        "for Vault VAULT_CLIENT_TIMEOUT if it is set. Keep it below keepalived's timeout",
+    )
+    group.add_argument(
+        "--on-unknown",
+        choices=("fail", "ok"),
+        default="fail",
+        help="what it counts as when the state could not be told; a bad configuration "
+        "always fails; default: fail",
+    )
+    group.add_argument(
+        "--misc",
+        action="store_true",
+        help="exit with 1 on every failure, for MISC_CHECK with misc_dynamic",
+    )
+    group.add_argument(
+        "--log", choices=("syslog",), help="send one line for each failure to syslog as well"
+    )
+
+
+def timeout(text: str) -> float:
+    """`--timeout`, with an error in our words."""
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_process_options(parser: Parser) -> None:
+    """vrrp_track_process's own words, and two that it lacks."""
+    parser.add_argument(
+        "command",
+        nargs="*",
+        metavar="NAME [ARG...]",
+        help="the process; with ARGs its arguments must match too. Put -- before a NAME or ARG "
+        "that begins with a dash",
+    )
+    parser.add_argument(
+        "--quorum", metavar="N", type=count, default=1, help="at least N processes; default 1"
+    )
+    parser.add_argument(
+        "--quorum-max",
+        metavar="N",
+        type=count_or_none,
+        help="at most N processes; 0: it must not run",
+    )
+    parser.add_argument(
+        "--param-match",
+        choices=PARAM_MATCHES,
+        help="exact: the ARGs are all there are (the default with ARGs); initial: the last ARG "
+        "may be a prefix; partial: they are the first ones",
+    )
+    parser.add_argument(
+        "--full-command",
+        action="store_true",
+        help="compare NAME with the command line even where the command name would do",
+    )
+    parser.add_argument(
+        "--user", metavar="USER", help="count processes of this effective user only"
+    )
+    parser.add_argument(
+        "--all-namespaces",
+        action="store_true",
+        help="count processes of nested pid namespaces, such as containers on this host, too",
+    )
+
+
+def count(text: str) -> int:
+    """A quorum: 1..65535, as in keepalived."""
+    return bounded(text, 1)
+
+
+def count_or_none(text: str) -> int:
+    """A quorum_max: 0..65535."""
+    return bounded(text, 0)
+
+
+def bounded(text: str, least: int) -> int:
+    """A number from `least` to keepalived's 65535."""
+    most = 65535
+    if not (text.isascii() and text.isdecimal() and least <= int(text[:9]) <= most):
+        raise argparse.ArgumentTypeError(f"{text} is not a number from {least} to {most}")
+    return int(text)
+
+
+def add_combined_options(parser: Parser) -> None:
+    """The process by its name, and all of Vault's options."""
+    parser.add_argument(
+        "--process", metavar="NAME", required=True, help="the process that must be alive"
+    )
+    parser.add_argument(
+        "--user", metavar="USER", help="count processes of this effective user only"
+    )
+    add_vault_options(parser)
+
+
+def add_vault_options(parser: Parser) -> None:
+    """Where Vault is, what it must be, and how to trust it."""
+    parser.add_argument(
+        "--address",
+        metavar="URL",
+        help="VAULT_ADDR; default https://127.0.0.1:8200; or unix:///PATH",
+    )
+    parser.add_argument(
+        "--accept",
+        action="append",
+        choices=ROLES,
+        help="a role that counts as up; may be given more than once; default: active",
+    )
+    parser.add_argument(
+        "--ca-cert", metavar="FILE", help="VAULT_CACERT: trust these authorities only"
+    )
+    parser.add_argument("--ca-path", metavar="DIR", help="VAULT_CAPATH: the same, all files of DIR")
+    parser.add_argument("--client-cert", metavar="FILE", help="VAULT_CLIENT_CERT")
+    parser.add_argument("--client-key", metavar="FILE", help="VAULT_CLIENT_KEY")
+    parser.add_argument(
+        "--tls-server-name", metavar="NAME", help="VAULT_TLS_SERVER_NAME: ask for and verify NAME"
+    )
+    parser.add_argument(
+        "--insecure", action="store_true", help="VAULT_SKIP_VERIFY: believe any certificate"
+    )
+    parser.add_argument(
+        "--remote",
+        action="store_true",
+        help="the address is another machine on purpose: do not warn",
+    )

@@ -1,0 +1,193 @@
+"""The edge: the only module that prints, logs and exits.
+
+Under keepalived stdout and stderr lead nowhere and the exit code is all that is heard, so nothing
+that happens to the output may change it: not a closed pipe, not a full disk, not a bug in here.
+"""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import NoReturn, TextIO
+
+from kacheck import arguments
+from kacheck.deadline import Deadline, within
+from kacheck.durations import DEFAULT_TIMEOUT
+from kacheck.render import Report, line, printable, render
+from kacheck.result import BadConfigError, Reason, Result, Status, exit_code
+
+Look = Callable[[Deadline], Result]
+
+
+def run() -> NoReturn:
+    """The command `kacheck`: look, answer, exit.
+
+    Signals kill, whatever keepalived's environment said of them: an exit with 0 after its SIGTERM
+    would count as success. os._exit() because the interpreter's own end would turn a stdout that
+    cannot be flushed into 120, and because a worker that is still blocked must not be waited for.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    code = int(Status.UNKNOWN)
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        code = main(sys.argv[1:])
+    finally:
+        os._exit(code)
+
+
+def main(argv: Sequence[str]) -> int:
+    """One look; prints the answer and returns the exit code."""
+    started = time.monotonic()
+    try:
+        args = arguments.parse(argv)
+    except arguments.Shown as shown:
+        say(sys.stdout, str(shown))
+        return 0
+    except BadConfigError as error:
+        return refuse(error, argv)
+    try:
+        report = look_and_report(args, started)
+        publish(report, args)
+    except Exception:  # noqa: BLE001 - the last line of defence
+        say(sys.stderr, f"kacheck: bug: {traceback.format_exc().splitlines()[-1]}")
+        return 1 if args.misc else int(Status.UNKNOWN)
+    return report.exit_code
+
+
+def refuse(error: BadConfigError, argv: Sequence[str]) -> int:
+    """Say what is wrong with the command line.
+
+    It was not understood, so the two options that matter now are looked for as they are.
+    """
+    say(sys.stderr, f"kacheck: {printable(str(error))}")
+    if "syslog" in argv or "--log=syslog" in argv:
+        to_syslog(Status.UNKNOWN, f"bad usage: {error}")
+    return 1 if "--misc" in argv else int(Status.UNKNOWN)
+
+
+def look_and_report(args: Namespace, started: float) -> Report:
+    """Run the check that `args` ask for; whatever goes wrong with it is a result, too."""
+    try:
+        timeout, look = CHECKS[args.check](args)
+        result = within(Deadline(timeout, started), look)
+    except BadConfigError as error:
+        result = error.result()
+    except Exception as error:  # noqa: BLE001 - a bug must be `unknown`, with its name
+        if args.verbose:
+            say(sys.stderr, traceback.format_exc().rstrip("\n"))
+        result = bug(error)
+    duration = round((time.monotonic() - started) * 1000, 1)
+    code = exit_code(result, on_unknown=args.on_unknown, misc=args.misc)
+    return Report(args.check, result, code, duration)
+
+
+def bug(error: Exception) -> Result:
+    """The result for an exception that nobody expected."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    message = (
+        f"{type(error).__name__}: {error}{place}; please report it with the output of --verbose"
+    )
+    return Result(Status.UNKNOWN, Reason.BUG, message, {})
+
+
+def process_look(args: Namespace) -> tuple[float, Look]:
+    """`kacheck process`."""
+    from kacheck.probes import process
+
+    name, *rest = args.command
+    options = process.ProcessOptions(
+        name=name,
+        args=tuple(rest),
+        quorum=args.quorum,
+        quorum_max=args.quorum_max,
+        param_match=args.param_match,
+        full_command=args.full_command,
+        user=args.user,
+        all_namespaces=args.all_namespaces,
+        describe=wants_details(args),
+    )
+    return args.timeout or DEFAULT_TIMEOUT, partial(process.probe, options)
+
+
+def vault_look(args: Namespace) -> tuple[float, Look]:
+    """`kacheck vault`."""
+    from kacheck.probes import vault
+    from kacheck.probes.vault_settings import VaultOptions, settings, timeout_from
+
+    given = VaultOptions(
+        accept=tuple(args.accept or (Reason.ACTIVE,)),
+        ca_cert=args.ca_cert,
+        ca_path=args.ca_path,
+        client_cert=args.client_cert,
+        client_key=args.client_key,
+        tls_server_name=args.tls_server_name,
+        insecure=args.insecure,
+        remote=args.remote,
+    )
+    options = settings(given, args.address, os.environ)
+    return args.timeout or timeout_from(os.environ), partial(vault.probe, options)
+
+
+def combined_look(args: Namespace) -> tuple[float, Look]:
+    """`kacheck combined`."""
+    from kacheck.probes import combined, process
+
+    timeout, vault = vault_look(args)
+    options = process.ProcessOptions(
+        name=args.process, user=args.user, describe=wants_details(args)
+    )
+    return timeout, partial(combined.probe, partial(process.probe, options), vault)
+
+
+CHECKS = {"process": process_look, "vault": vault_look, "combined": combined_look}
+
+
+def wants_details(args: Namespace) -> bool:
+    """Will the answer show each process that matched?"""
+    return bool(args.verbose or args.format == "json")
+
+
+def publish(report: Report, args: Namespace) -> None:
+    """Print the answer, and log a failure."""
+    result = report.result
+    warnings = result.data.get("warnings", [])
+    if not args.quiet:
+        # What says nothing of the node goes where error messages go, unless a program reads along.
+        blind = result.is_blind and args.format == "text"
+        text = render(report, args.format, verbose=args.verbose)
+        say(sys.stderr if blind else sys.stdout, f"kacheck: {text}" if blind else text)
+    if not args.verbose:
+        for warning in warnings:
+            say(sys.stderr, f"kacheck: warning: {printable(warning)}")
+    if args.log == "syslog":
+        for warning in warnings:
+            to_syslog(Status.WARNING, f"{report.check}: {warning}")
+        if result.status is not Status.OK:
+            to_syslog(result.status, f"{report.check}: {line(result)}")
+
+
+def to_syslog(status: Status, message: str) -> None:
+    """One line to syslog, tagged kacheck[PID], facility daemon."""
+    import syslog
+
+    syslog.openlog("kacheck", syslog.LOG_PID, syslog.LOG_DAEMON)
+    level = syslog.LOG_WARNING if status is Status.WARNING else syslog.LOG_ERR
+    syslog.syslog(level, printable(message))
+
+
+def say(stream: TextIO | None, text: str) -> None:
+    """Print a line; where it cannot be printed the exit code still speaks."""
+    if stream is None:  # closed before we began
+        return
+    with suppress(OSError, ValueError):
+        stream.write(text + "\n")
+        stream.flush()

@@ -1,0 +1,30 @@
+"""Seconds, as options and Vault's environment write them."""
+
+import re
+
+DEFAULT_TIMEOUT = 0.8
+"""Seconds; below the 1 s that keepalived waits by default, so that the answer beats its SIGTERM."""
+LONGEST_TIMEOUT = 3600.0
+NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
+UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+"""The units of Go's time.ParseDuration."""
+TERM = rf"({NUMBER})({'|'.join(UNITS)})"
+
+
+def seconds(text: str) -> float:
+    """A number of seconds, or a Go duration such as `1m30s` or `800ms`.
+
+    Raises:
+        ValueError: it is neither, or not above 0, or above LONGEST_TIMEOUT; says what to give.
+
+    """
+    value = 0.0
+    if re.fullmatch(NUMBER, text, re.ASCII):
+        value = float(text)
+    elif re.fullmatch(f"(?:{TERM})+", text, re.ASCII):
+        value = sum(float(amount) * UNITS[unit] for amount, unit in re.findall(TERM, text))
+    if not 0 < value <= LONGEST_TIMEOUT:
+        raise ValueError(
+            f"{text} is no time to wait: give seconds such as 0.8, above 0 and at most 3600"
+        )
+    return value

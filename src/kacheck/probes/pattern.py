@@ -1,0 +1,106 @@
+"""Which processes a NAME and its ARGs mean: vrrp_track_process's rules, less their traps. No I/O.
+
+keepalived compares a bare NAME with comm, and everything else with argv[0] alone (read_procs()
+and check_params() in its core/track_process.c). comm holds 15 bytes and no path, and argv[0] is
+whatever the caller of execve(2) liked, so some patterns could never match there. Here
+
+- a bare NAME that fits is compared with comm, as keepalived does;
+- any other with argv[0] (its last component, if NAME has no slash), with the script that the
+  kernel handed to an interpreter, and with the executable.
+"""
+
+from typing import NamedTuple, Protocol
+
+from kacheck.probes.procfs import COMM_MAX
+
+PARAM_MATCHES = ("exact", "initial", "partial")
+
+
+class ProcessView(Protocol):
+    """What of a process a pattern asks for; each call may raise OSError."""
+
+    def comm(self) -> bytes:
+        """The command name, at most 15 bytes."""
+
+    def argv(self) -> list[bytes]:
+        """The command line."""
+
+    def executable(self) -> bytes:
+        """The path of the executable."""
+
+
+class Pattern(NamedTuple):
+    """A process to look for, in the words of vrrp_track_process."""
+
+    name: bytes
+    args: tuple[bytes, ...] = ()
+    param_match: str | None = None
+    """exact, initial (the last ARG may be a prefix), partial (the first ARGs); None: any."""
+    full_command: bool = False
+    """Compare the command line even where comm would do."""
+    resolved: bytes = b""
+    """NAME with its symbolic links followed, where it has a slash."""
+
+    @property
+    def by_comm(self) -> bool:
+        """Is comm enough?"""
+        plain = not (self.args or self.param_match or self.full_command or b"/" in self.name)
+        return plain and len(self.name) <= COMM_MAX
+
+    def matches(self, process: ProcessView) -> bool:
+        """Is this a process that the pattern means?
+
+        Raises:
+            OSError: it has gone, or it may not be looked at and could be the one.
+
+        """
+        if self.by_comm:
+            return process.comm() == self.name
+        argv = process.argv()
+        if not argv:
+            return False
+        place = self.place(argv, process)
+        return place is not None and self.args_match(argv[place + 1 :])
+
+    def place(self, argv: list[bytes], process: ProcessView) -> int | None:
+        """Where in argv the wanted command stands: at 0, or further on for a script."""
+        if self.same(argv[0]):
+            return 0
+        # For `#!interpreter [argument]` the kernel puts the script here, and its name in comm.
+        for index, word in enumerate(argv[1:3], start=1):
+            if self.same(word) and self.comm_agrees(process):
+                return index
+        return 0 if self.runs(process) else None
+
+    def runs(self, process: ProcessView) -> bool:
+        """Is the executable the wanted one?"""
+        try:
+            executable = process.executable()
+        except PermissionError:
+            # Another user's process: only where comm agrees could it be the one.
+            if self.comm_agrees(process):
+                raise
+            return False
+        return self.same(executable) or executable == self.resolved
+
+    def same(self, path: bytes) -> bool:
+        """Does `path` name the wanted command? Without a slash in NAME, its last part does."""
+        return self.name == (path if b"/" in self.name else path.rpartition(b"/")[2])
+
+    def comm_agrees(self, process: ProcessView) -> bool:
+        """Does comm hold as much of the name as it can?"""
+        return process.comm() == self.name.rpartition(b"/")[2][:COMM_MAX]
+
+    def args_match(self, args: list[bytes]) -> bool:
+        """Keepalived's check_params()."""
+        if self.param_match is None and not self.args:
+            return True
+        first = tuple(args[: len(self.args)])
+        if self.param_match == "partial" or (self.param_match == "initial" and not self.args):
+            return first == self.args
+        if self.param_match == "initial":
+            same_length = len(first) == len(self.args)
+            return (
+                same_length and first[:-1] == self.args[:-1] and first[-1].startswith(self.args[-1])
+            )
+        return tuple(args) == self.args

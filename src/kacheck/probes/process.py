@@ -1,0 +1,254 @@
+"""Is the process alive? What vrrp_track_process asks, without the process connector.
+
+A look costs one small read for each process of the machine; only what matched is looked at
+closer. Not counted, because none of them is the service that was asked for:
+
+- a zombie; but a process whose main thread has exited is alive while another thread runs,
+- the check itself, its parents, and any other kacheck that has the name among its arguments,
+- processes of nested pid namespaces: those are the containers' on this host.
+
+What may not be seen (hidepid, another user's executable) is `hidden`, never `missing`.
+"""
+
+import os
+from typing import Any, NamedTuple
+
+from kacheck.deadline import Deadline
+from kacheck.probes import procfs
+from kacheck.probes.pattern import Pattern
+from kacheck.result import BadConfigError, Reason, Result, Status
+
+
+class ProcessOptions(NamedTuple):
+    """What to look for, in vrrp_track_process's words (keepalived.conf(5))."""
+
+    name: str
+    args: tuple[str, ...] = ()
+    quorum: int = 1
+    quorum_max: int | None = None
+    """0 means: must not run."""
+    param_match: str | None = None
+    full_command: bool = False
+    user: str | None = None
+    """Name or number of the effective user."""
+    all_namespaces: bool = False
+    describe: bool = False
+    """Add user, age, command line and state of each match to the data (psutil: 20 ms)."""
+    proc: str = "/proc"
+
+
+class Match(NamedTuple):
+    """One process that the pattern means, and why it does not count (None: it does)."""
+
+    pid: int
+    argv: list[bytes]
+    objection: str | None
+
+
+class Look(NamedTuple):
+    """What one scan found."""
+
+    counted: list[Match]
+    not_counted: list[Match]
+    hidden: str | None
+    """Why the scan may have missed a process."""
+
+
+def probe(options: ProcessOptions, deadline: Deadline) -> Result:
+    """Count the processes that match, and hold the number against quorum and quorum_max.
+
+    Raises:
+        BadConfigError: no process could ever satisfy the options.
+
+    """
+    check(options)
+    deadline.enter("scan", f"{options.proc} to be read in search of a process {wanted(options)}")
+    look = scan(options)
+    data: dict[str, Any] = {"count": len(look.counted), "pids": [m.pid for m in look.counted]}
+    if look.not_counted:
+        data["not_counted"] = [{"pid": m.pid, "why": m.objection} for m in look.not_counted]
+    if options.describe:
+        from kacheck.probes.describe import describe
+
+        data["matches"] = [describe(match.pid, match.argv) for match in look.counted]
+    return judge(options, look, data)
+
+
+def check(options: ProcessOptions) -> None:
+    """Refuse what no process can satisfy."""
+    if not options.name:
+        raise BadConfigError("NAME is empty: give the name of the process, such as vault")
+    if options.quorum_max and options.quorum > options.quorum_max:
+        raise BadConfigError(
+            f"--quorum {options.quorum} is above --quorum-max {options.quorum_max}: "
+            "no number of processes satisfies both"
+        )
+
+
+def scan(options: ProcessOptions) -> Look:
+    """Read /proc once and sort every match into counted and not counted."""
+    uid = user_id(options.user)
+    try:
+        own_pid = procfs.own_pid(options.proc)
+        pids = procfs.pids(options.proc)
+    except OSError as error:
+        return Look(
+            [], [], f"{options.proc} cannot be read ({error.strerror}); mount a procfs there"
+        )
+    matches: list[Match] = []
+    denied: list[OSError] = []
+    judgement = Judgement(options, own_pid, uid)
+    pattern = pattern_of(options)
+    for pid in pids:
+        process = procfs.Process(options.proc, pid)
+        try:
+            if pattern.matches(process):
+                argv = process.argv()
+                matches.append(Match(pid, argv, judgement.objection(process, argv)))
+        except procfs.GONE:
+            continue  # it ended between the listing and the reading
+        except OSError as error:
+            denied.append(error)
+    return Look(
+        sorted(m for m in matches if m.objection is None),
+        sorted(m for m in matches if m.objection is not None),
+        hidden(options.proc, denied),
+    )
+
+
+def pattern_of(options: ProcessOptions) -> Pattern:
+    """The pattern in bytes, as /proc has them."""
+    name = os.fsencode(options.name)
+    args = tuple(os.fsencode(arg) for arg in options.args)
+    resolved = os.path.realpath(name) if b"/" in name else b""
+    return Pattern(name, args, options.param_match, options.full_command, resolved)
+
+
+class Judgement:
+    """Why a process that matches does not count."""
+
+    def __init__(self, options: ProcessOptions, own_pid: int, uid: int | None) -> None:
+        self.options = options
+        self.own_pid = own_pid
+        self.uid = uid
+        self._own: tuple[list[int], int] | None = None
+
+    def own(self) -> tuple[list[int], int]:
+        """The parents of this check and the depth of its pid namespace; read when first needed."""
+        if self._own is None:
+            proc, pid = self.options.proc, self.own_pid
+            self._own = (procfs.ancestors(proc, pid), depth(procfs.Process(proc, pid).status()))
+        return self._own
+
+    def objection(self, process: procfs.Process, argv: list[bytes]) -> str | None:
+        """The first reason not to count `process`, or None.
+
+        Raises:
+            OSError: it has gone, or may not be read.
+
+        """
+        status = process.status()
+        parents, own_depth = self.own()
+        uid = status["Uid"].split()[1]  # the effective one
+        objections = {
+            "this check itself": process.pid == self.own_pid,
+            "a parent of this check": process.pid in parents,
+            "a zombie": status["State"][0] in procfs.DEAD and not process.live_thread(),
+            "another kacheck": is_kacheck_for(os.fsencode(self.options.name), argv),
+            "in a nested pid namespace (--all-namespaces counts it)": (
+                depth(status) > own_depth and not self.options.all_namespaces
+            ),
+            f"of another user (uid {uid})": self.uid is not None and int(uid) != self.uid,
+        }
+        return next((objection for objection, holds in objections.items() if holds), None)
+
+
+def depth(status: dict[str, str]) -> int:
+    """How many pid namespaces deep a process is, seen from here: the values of NSpid."""
+    return len(status.get("NSpid", "0").split())
+
+
+def is_kacheck_for(name: bytes, argv: list[bytes]) -> bool:
+    """Is this command line a kacheck, or its launcher, that has the name among its arguments?"""
+    for index, word in enumerate(argv[:5]):
+        parts = word.split(b"/")
+        # kacheck, kacheck-process, -m kacheck, .../kacheck/__main__.py
+        if any(part.startswith(b"kacheck") for part in parts[-2:]):
+            return name in argv[index + 1 :]
+    return False
+
+
+def user_id(user: str | None) -> int | None:
+    """The number of a user given by name or number."""
+    if user is None:
+        return None
+    if user.isdecimal():
+        return int(user)
+    import pwd
+
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise BadConfigError(
+            f"--user {user}: this machine has no such user; give a name it has, or a number"
+        ) from None
+
+
+def hidden(proc: str, denied: list[OSError]) -> str | None:
+    """Why a scan may have missed a process."""
+    if denied:
+        first = f"{denied[0].filename or proc}: {denied[0].strerror}"
+        return f"{len(denied)} could not be looked at ({first}); run the check as root"
+    mode = procfs.hidepid(proc)
+    if mode:
+        return f"{proc} is mounted with hidepid={mode}; run the check as root or in the gid= group"
+    return None
+
+
+# --- the answer -----------------------------------------------------------------------------
+
+
+def judge(options: ProcessOptions, look: Look, data: dict[str, Any]) -> Result:
+    """Status and reason for what a scan found."""
+    found = len(look.counted)
+    most = options.quorum_max
+    least = 0 if most == 0 else options.quorum  # as vrrp_parser.c has it for quorum_max 0
+    what = wanted(options)
+    some = f"{plural(found)} {what} ({pid_list(look.counted)})" if found else f"no process {what}"
+    if most is not None and found > most:
+        return Result(Status.CRITICAL, Reason.TOO_MANY, f"{some}, at most {most} wanted", data)
+    if look.hidden and (found < least or most is not None):
+        message = f"cannot tell whether a process {what} runs: {look.hidden}"
+        return Result(Status.UNKNOWN, Reason.HIDDEN, message, data)
+    if found < least:
+        reason = Reason.TOO_FEW if found else Reason.MISSING
+        need = f", at least {least} wanted" if found else ""
+        return Result(Status.CRITICAL, reason, some + need + aside(look.not_counted), data)
+    return Result(Status.OK, Reason.RUNNING if found else Reason.MISSING, some, data)
+
+
+def plural(count: int) -> str:
+    """`1 process`, `2 processes`."""
+    return "1 process" if count == 1 else f"{count} processes"
+
+
+def pid_list(matches: list[Match]) -> str:
+    """The first pids, for a message."""
+    shown = ", ".join(str(match.pid) for match in matches[:5])
+    return f"pid {shown}, ..." if len(matches) > 5 else f"pid {shown}"
+
+
+def aside(not_counted: list[Match]) -> str:
+    """What matched and did not count: what a person asks next when told `missing`."""
+    notes = "; ".join(f"pid {match.pid} is {match.objection}" for match in not_counted[:3])
+    return f" (not counted: {notes})" if notes else ""
+
+
+def wanted(options: ProcessOptions) -> str:
+    """The pattern in words, such as `named vault with arguments server`."""
+    words = f"named {options.name}"
+    if options.args:
+        words += f" with arguments {' '.join(options.args)}"
+    elif options.param_match == "exact":
+        words += " without arguments"
+    return words if options.user is None else f"{words} of user {options.user}"

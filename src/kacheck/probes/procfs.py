@@ -1,0 +1,127 @@
+"""Reading /proc, one small file at a time (proc(5)).
+
+Whatever is read may end while it is read: FileNotFoundError and ProcessLookupError mean that a
+process has gone, any other OSError that it may not be looked at.
+"""
+
+import os
+
+COMM_MAX = 15
+"""Bytes of a comm: TASK_COMM_LEN less its NUL (linux/sched.h)."""
+CAP_SYS_PTRACE = 19
+"""The capability that sees through hidepid (linux/capability.h)."""
+GONE = (FileNotFoundError, ProcessLookupError)
+"""What reading a process raises once it has ended."""
+DEAD = ("Z", "X")
+"""States of a thread that no longer runs."""
+
+
+class Process:
+    """One directory of /proc; every method reads it anew."""
+
+    __slots__ = ("path", "pid")
+
+    def __init__(self, proc: str, pid: int) -> None:
+        self.pid = pid
+        self.path = f"{proc}/{pid}"
+
+    def comm(self) -> bytes:
+        """The command name: at most 15 bytes, no path."""
+        return read(f"{self.path}/comm").removesuffix(b"\n")
+
+    def argv(self) -> list[bytes]:
+        """The command line; empty for kernel threads and zombies."""
+        line = read(f"{self.path}/cmdline")
+        if not line:
+            # A main thread that has exited has no memory map; the threads that live on share one.
+            thread = self.live_thread()
+            line = read(f"{thread}/cmdline") if thread else b""
+        return line.removesuffix(b"\0").split(b"\0") if line else []
+
+    def executable(self) -> bytes:
+        """The path of the executable, also after an upgrade has deleted it; needs permission."""
+        path = os.readlink(os.fsencode(f"{self.live_thread() or self.path}/exe"))
+        return path.removesuffix(b" (deleted)")
+
+    def status(self) -> dict[str, str]:
+        """/proc/PID/status as it stands: field to text."""
+        lines = read(f"{self.path}/status").decode(errors="replace").splitlines()
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+    def live_thread(self) -> str | None:
+        """The directory of a running thread, when the main thread has exited and one is left."""
+        if self.state(self.path) not in DEAD:
+            return None
+        for thread in os.listdir(f"{self.path}/task"):
+            path = f"{self.path}/task/{thread}"
+            try:
+                if self.state(path) not in DEAD:
+                    return path
+            except GONE:
+                continue
+        return None
+
+    @staticmethod
+    def state(path: str) -> str:
+        """The state letter of a process or thread; comm may hold any `)`, so look for the last."""
+        return read(f"{path}/stat").rpartition(b") ")[2][:1].decode()
+
+
+def read(path: str) -> bytes:
+    """The whole of one /proc file. Plain system calls: io.open() costs four times as much."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = chunk = os.read(file, 4096)
+        while len(chunk) == 4096:
+            chunk = os.read(file, 4096)
+            text += chunk
+        return text
+    finally:
+        os.close(file)
+
+
+def pids(proc: str) -> list[int]:
+    """The processes that the listing of /proc shows to this user."""
+    return [int(name) for name in os.listdir(proc) if name.isdecimal()]
+
+
+def own_pid(proc: str) -> int:
+    """This process in the numbering of `proc`, which can be that of an outer pid namespace."""
+    return int(os.readlink(f"{proc}/self"))
+
+
+def ancestors(proc: str, pid: int) -> list[int]:
+    """The parent of `pid`, its parent, and so on."""
+    chain: list[int] = []
+    while pid > 0 and len(chain) < 1000:
+        try:
+            pid = int(Process(proc, pid).status()["PPid"])
+        except OSError:
+            break
+        chain.append(pid)
+    return chain
+
+
+def hidepid(proc: str) -> str | None:
+    """The hidepid option of `proc`'s mount, where it keeps other users' processes from us.
+
+    Source: fs/proc/base.c, has_pid_permissions(): CAP_SYS_PTRACE sees through it, and so does
+    the group of gid= except with `ptraceable`.
+    """
+    try:
+        mounts = read(f"{proc}/self/mountinfo").decode(errors="replace").splitlines()
+    except OSError:
+        return None
+    options: dict[str, str] = {}
+    for mount in mounts:
+        left, _, right = mount.partition(" - proc ")
+        if right and left.split()[4] == proc:  # the last mount on one place is the one that shows
+            pairs = (option.partition("=") for option in right.split()[-1].split(","))
+            options = {key: value for key, _, value in pairs}
+    mode = options.get("hidepid", "off")
+    if mode in ("0", "off"):
+        return None
+    groups = [os.getegid(), *os.getgroups()]
+    in_group = mode not in ("4", "ptraceable") and int(options.get("gid", "0")) in groups
+    capabilities = int(Process(proc, own_pid(proc)).status()["CapEff"], 16)
+    return None if in_group or capabilities >> CAP_SYS_PTRACE & 1 else mode

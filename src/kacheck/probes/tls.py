@@ -1,0 +1,194 @@
+"""Trust for the Vault probe: the TLS context, and which of its many failures one was.
+
+Source of the trust rules: hashicorp/go-rootcerts, as api/client.go calls it: a CA file, bytes or
+directory replaces the system's roots; of a directory every file is read, hashed names or not.
+"""
+
+import os
+import socket
+import ssl
+from typing import Any, NamedTuple
+
+from kacheck.probes.vault_settings import VaultOptions
+from kacheck.result import BadConfigError
+
+EXPIRED = 10
+NOT_YET_VALID = 9
+WRONG_NAME = (62, 64)
+UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
+"""X509_V_ERR_… of OpenSSL's x509_vfy.h, in SSLCertVerificationError.verify_code."""
+NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME: verify all of a certificate but its dates."""
+CLIENT_CERTIFICATE_ALERTS = ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "HANDSHAKE_FAILURE")
+
+
+class Certificate(NamedTuple):
+    """What of the server's certificate helps a person."""
+
+    not_after: str
+    """ISO 8601, UTC."""
+    names: list[str]
+
+
+def context(options: VaultOptions) -> ssl.SSLContext:
+    """The client's context for these options.
+
+    Raises:
+        BadConfigError: a file cannot be read or holds no certificate.
+
+    """
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if options.url.startswith("http:"):
+        return tls  # never used; loading the system's roots would be for nothing
+    if options.insecure:
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+    else:
+        trust(tls, options)
+    if options.client_cert and options.client_key:
+        try:
+            tls.load_cert_chain(options.client_cert, options.client_key, password=no_password)
+        except (OSError, ValueError) as error:
+            raise BadConfigError(
+                f"the client certificate {options.client_cert} with key {options.client_key} "
+                f"cannot be used: {error_text(error)}"
+            ) from None
+    return tls
+
+
+def no_password() -> str:
+    """Answer OpenSSL's question for a key's password, which would wait at a terminal."""
+    raise ValueError("the key is encrypted; give one that is not")
+
+
+def trust(tls: ssl.SSLContext, options: VaultOptions) -> None:
+    """Load the one source of authorities that counts."""
+    if options.ca_cert:
+        load_file(tls, options.ca_cert, "CA file")
+    elif options.ca_cert_bytes:
+        try:
+            tls.load_verify_locations(cadata=options.ca_cert_bytes)
+        except (ssl.SSLError, ValueError) as error:
+            raise BadConfigError(
+                f"VAULT_CACERT_BYTES or BAO_CACERT_BYTES holds no PEM certificate: "
+                f"{error_text(error)}"
+            ) from None
+    elif options.ca_path:
+        files = sorted(
+            os.path.join(top, name) for top, _, names in os.walk(options.ca_path) for name in names
+        )
+        if not files:
+            raise BadConfigError(f"the CA directory {options.ca_path} has no file that can be read")
+        for file in files:
+            load_file(tls, file, "CA directory's file")
+    else:
+        tls.load_default_certs()
+
+
+def load_file(tls: ssl.SSLContext, path: str, what: str) -> None:
+    """Trust the certificates of one PEM file."""
+    try:
+        tls.load_verify_locations(cafile=path)
+    except OSError as error:
+        cause = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise BadConfigError(f"the {what} {path} cannot be used: {cause}") from None
+
+
+def error_text(error: Exception) -> str:
+    """What OpenSSL or the system says, without its source line."""
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).lower().replace("_", " ")
+    return getattr(error, "strerror", None) or str(error)
+
+
+def certificate(sock: ssl.SSLSocket | None) -> Certificate | None:
+    """The verified certificate of a connection; None without TLS or verification."""
+    seen = sock.getpeercert() if sock is not None else None
+    if not seen:
+        return None
+    alternatives: Any = seen.get("subjectAltName", ())
+    return Certificate(iso(str(seen["notAfter"])), [name for _, name in alternatives])
+
+
+def iso(date: str) -> str:
+    """`May  9 00:00:00 2027 GMT`, as getpeercert() has it, in ISO 8601."""
+    import datetime as dt
+
+    moment = dt.datetime.fromtimestamp(ssl.cert_time_to_seconds(date), dt.UTC)
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def explain(
+    error: ssl.SSLError, options: VaultOptions, peer: tuple[str, int] | None, wait: float
+) -> str:
+    """Which TLS failure this is, and the cure. May connect once more, for at most `wait` seconds."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return explain_alert(error)
+    code = error.verify_code
+    seen = look_again(options, peer, wait) if code in (EXPIRED, *WRONG_NAME) else None
+    if code == EXPIRED:
+        when = f" on {seen.not_after}" if seen else ""
+        return f"its certificate has expired{when}; renew it"
+    if code == NOT_YET_VALID:
+        return "its certificate is not valid yet; compare the clocks of both machines"
+    if code in WRONG_NAME:
+        names = f", it is for {', '.join(seen.names) or 'no name at all'}" if seen else ""
+        return (
+            f"its certificate is not for {server_name(options)}{names}; "
+            "give one of its names with --tls-server-name or in --address"
+        )
+    if code in UNKNOWN_AUTHORITY:
+        return (
+            f"its certificate is from an unknown authority ({error.verify_message}); "
+            f"give the authority's certificate with --ca-cert (trusted now: {trusted(options)})"
+        )
+    return f"its certificate does not verify: {error.verify_message}"
+
+
+def explain_alert(error: ssl.SSLError) -> str:
+    """A failure of TLS other than the verification of the server's certificate."""
+    reason = error.reason or str(error)
+    if any(word in reason for word in CLIENT_CERTIFICATE_ALERTS):
+        return (
+            f"it wants a client certificate, or another one ({error_text(error)}); "
+            "give --client-cert and --client-key"
+        )
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
+        return "it does not speak TLS; give an address that begins with http:// if that is meant"
+    return f"the TLS handshake failed: {error_text(error)}"
+
+
+def trusted(options: VaultOptions) -> str:
+    """The source of authorities that was used."""
+    if options.ca_cert or options.ca_path:
+        return options.ca_cert or options.ca_path or ""
+    return "VAULT_CACERT_BYTES" if options.ca_cert_bytes else "the system's authorities"
+
+
+def server_name(options: VaultOptions) -> str:
+    """The name that the certificate must have."""
+    from urllib.parse import urlsplit
+
+    return options.tls_server_name or urlsplit(options.url).hostname or ""
+
+
+def look_again(
+    options: VaultOptions, peer: tuple[str, int] | None, wait: float
+) -> Certificate | None:
+    """The certificate that failed on its name or dates, verified in all else.
+
+    ssl shows a certificate only after a handshake that succeeded, so make one that ignores both.
+    """
+    if peer is None or wait <= 0:
+        return None
+    tls = context(options)
+    tls.check_hostname = False
+    tls.verify_flags |= ssl.VerifyFlags(NO_CHECK_TIME)
+    try:
+        with (
+            socket.create_connection(peer, timeout=wait) as raw,
+            tls.wrap_socket(raw, server_hostname=server_name(options)) as sock,
+        ):
+            return certificate(sock)
+    except OSError:
+        return None

@@ -1,0 +1,213 @@
+"""Is this node in the wanted Vault role? One GET of /v1/sys/health, and what may stand in its way.
+
+The request goes straight to httpx's transport: no redirects, cookies, proxies or .netrc, and the
+body is read raw, so that nothing is decompressed. httpx's timeouts are for each phase and start
+anew with every byte; the deadline over all of them is kept by deadline.within().
+"""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+from kacheck import __version__
+from kacheck.deadline import Deadline
+from kacheck.probes import tls
+from kacheck.probes.vault_health import MAX_BODY, Answer, judge
+from kacheck.probes.vault_settings import VaultOptions
+from kacheck.result import BadConfigError, Reason, Result, Status
+
+HEADERS = {
+    "accept": "application/json",
+    "accept-encoding": "identity",
+    "connection": "close",
+    "user-agent": f"kacheck/{__version__}",
+}
+PHASES = {
+    "connection.connect_tcp.started": ("connect", "{} to accept the connection (DNS included)"),
+    "connection.connect_unix_socket.started": ("connect", "{} to accept the connection"),
+    "connection.start_tls.started": ("tls", "{} to finish the TLS handshake"),
+    "http11.send_request_headers.started": ("request", "{} to take the request"),
+    "http11.receive_response_headers.started": ("response", "{} to answer"),
+    "http11.receive_response_body.started": ("body", "{} to end its answer"),
+}
+"""httpcore's trace events and the phases that begin with them."""
+
+
+def probe(options: VaultOptions, deadline: Deadline) -> Result:
+    """Ask the node once.
+
+    Raises:
+        BadConfigError: a certificate file cannot be used, or httpx is not installed.
+
+    """
+    deadline.enter("start", "httpx to be loaded")
+    httpx = load_httpx()
+    exchange = Exchange(options, deadline)
+    try:
+        result = judge(exchange.get(httpx), options.accept, options.address)
+    except (httpx.TransportError, OSError) as error:
+        result = exchange.failure(error, httpx)
+    return result._replace(data={**exchange.data(), **result.data})
+
+
+def load_httpx() -> ModuleType:
+    """httpx, which takes 50 to 150 ms to import: only where Vault is asked."""
+    try:
+        import httpx
+    except ImportError as error:
+        raise BadConfigError(
+            f"httpx cannot be imported ({error}); install it: apt install python3-httpx"
+        ) from None
+    return httpx
+
+
+class Exchange:
+    """One request and its answer, and what was seen on the way."""
+
+    def __init__(self, options: VaultOptions, deadline: Deadline) -> None:
+        self.options = options
+        self.deadline = deadline
+        self.context = tls.context(options)
+        self.peer: Any = None
+        self.warnings: list[str] = []
+        self.certificate: tls.Certificate | None = None
+
+    def get(self, httpx: ModuleType) -> Answer:
+        """Send the GET and read the answer.
+
+        Raises:
+            httpx.TransportError, OSError: no answer could be had.
+
+        """
+        patience = dict.fromkeys(("connect", "read", "write", "pool"), self.deadline.remaining())
+        request = httpx.Request(
+            "GET",
+            self.options.url,
+            headers=HEADERS,
+            extensions={"timeout": patience, "trace": self.trace, **self.sni()},
+        )
+        transport = httpx.HTTPTransport(
+            verify=self.context, trust_env=False, uds=self.options.unix_socket
+        )
+        with transport:
+            response = transport.handle_request(request)
+            try:
+                body = read_body(response.iter_raw())
+            finally:
+                response.close()
+        return Answer(response.status_code, body, response.headers.get("location"))
+
+    def sni(self) -> Mapping[str, str]:
+        """The name to ask for and to verify, where it is not the address's."""
+        name = self.options.tls_server_name
+        return {"sni_hostname": name} if name else {}
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Httpcore's trace extension: called as each phase begins and ends."""
+        if event in PHASES:
+            phase, waiting_for = PHASES[event]
+            self.deadline.enter(phase, waiting_for.format(self.options.address))
+        elif event.startswith("connection.connect_") and event.endswith(".complete"):
+            self.connected(info["return_value"].get_extra_info("socket"))
+        elif event == "connection.start_tls.complete":
+            sock = info["return_value"].get_extra_info("ssl_object")
+            self.certificate = tls.certificate(sock)
+            self.deadline.on_expiry(lambda: shut_down(sock))  # it took the other one's descriptor
+
+    def connected(self, sock: socket.socket) -> None:
+        """Note who answers, and let the deadline end the connection under a blocked worker."""
+        self.deadline.on_expiry(lambda: shut_down(sock))
+        if sock.family != socket.AF_UNIX:
+            self.peer = sock.getpeername()
+            if not (self.options.remote or is_this_machine(sock)):
+                self.warnings.append(
+                    f"{self.options.address} is not this machine but {self.peer[0]}: its health "
+                    "says nothing of this node (--remote if that is meant)"
+                )
+
+    def data(self) -> dict[str, Any]:
+        """What was seen besides the answer itself."""
+        seen: dict[str, Any] = {"address": self.options.address}
+        if self.warnings:
+            seen["warnings"] = self.warnings
+        if self.certificate:
+            seen["certificate"] = self.certificate._asdict()
+        seen["phases_ms"] = self.deadline.phases_ms()
+        return seen
+
+    def failure(self, error: Exception, httpx: ModuleType) -> Result:
+        """The result for a request that got no answer, from the first known cause."""
+        address = self.options.address
+        for cause in causes(error):
+            if isinstance(cause, ssl.SSLError) and not isinstance(cause, TimeoutError):
+                why = tls.explain(cause, self.options, self.peer, self.deadline.remaining())
+                return Result(Status.CRITICAL, Reason.TLS, f"{address}: {why}", {})
+            if isinstance(cause, (TimeoutError, httpx.TimeoutException)):
+                return self.deadline.timed_out()
+            if isinstance(cause, OSError):
+                return system_error(cause, address)
+        if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
+            return Result(
+                Status.CRITICAL,
+                Reason.BAD_RESPONSE,
+                f"{address} does not speak HTTP/1.1: {error}",
+                {},
+            )
+        message = f"{address} closed the connection without a whole answer"
+        return Result(Status.CRITICAL, Reason.RESET, message, {})
+
+
+def read_body(chunks: Iterator[bytes]) -> bytes:
+    """The raw body; of one that is too long, just enough to know it."""
+    body = b""
+    for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_BODY:
+            break
+    return body[: MAX_BODY + 1]
+
+
+def shut_down(sock: socket.socket) -> None:
+    """End a connection under a thread that is blocked in it.
+
+    socket.socket's own method: SSLSocket's would also drop the TLS state that the thread uses.
+    """
+    with suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def is_this_machine(sock: socket.socket) -> bool:
+    """Does the connection end where it began? To an address of its own the kernel goes from it."""
+    local, peer = sock.getsockname()[0], sock.getpeername()[0]
+    return local == peer or ipaddress.ip_address(peer.partition("%")[0]).is_loopback
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception and what it came from, outermost first."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def system_error(error: OSError, address: str) -> Result:
+    """The result for an error of the system's."""
+    why = error.strerror or str(error)
+    if isinstance(error, socket.gaierror):
+        return Result(
+            Status.CRITICAL, Reason.DNS, f"{address}: its name does not resolve: {why}", {}
+        )
+    if isinstance(error, PermissionError):
+        message = f"{address} may not be connected to by this user: {why}"
+        return Result(Status.UNKNOWN, Reason.HIDDEN, message, {})
+    if isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
+        message = f"{address} refuses connections ({why}): nothing listens there"
+        return Result(Status.CRITICAL, Reason.REFUSED, message, {})
+    if isinstance(error, (ConnectionResetError, BrokenPipeError)):
+        message = f"{address} closed the connection without a whole answer ({why})"
+        return Result(Status.CRITICAL, Reason.RESET, message, {})
+    return Result(Status.CRITICAL, Reason.UNREACHABLE, f"{address} cannot be reached: {why}", {})

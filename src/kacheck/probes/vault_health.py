@@ -1,0 +1,138 @@
+"""What an answer of GET /v1/sys/health means. Pure: code and body in, Result out.
+
+Source: hashicorp/vault http/sys_health.go, getSysHealth(). A code alone proves nothing, since
+proxies answer too: it counts only when the body's `initialized`, `sealed` and `standby` agree.
+No other field is keyed on; they come and go with versions and editions.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kacheck.result import Reason, Result, Status
+
+MAX_BODY = 64 * 1024
+"""Bytes; Vault's answer has about 500."""
+SHOWN = 60
+"""Characters of a strange body that a message quotes."""
+
+
+class State(NamedTuple):
+    """One state of a Vault node."""
+
+    reason: Reason
+    words: str
+    agrees: Mapping[str, bool]
+    """What the body must say for the code to be believed."""
+    is_role: bool = True
+    """Alive in a role that --accept can name; otherwise the node is down."""
+
+
+UP = {"initialized": True, "sealed": False}
+STATES = {
+    200: State(Reason.ACTIVE, "is the active node", {**UP, "standby": False}),
+    429: State(Reason.STANDBY, "is a standby", {**UP, "standby": True}),
+    472: State(Reason.DR_SECONDARY, "is a disaster recovery secondary", UP),
+    473: State(Reason.PERFORMANCE_STANDBY, "is a performance standby", UP),
+    474: State(
+        Reason.HA_UNHEALTHY,
+        "is a standby that has lost touch with the active node",
+        UP,
+        is_role=False,
+    ),
+    501: State(
+        Reason.UNINITIALIZED,
+        "is not initialized: vault operator init",
+        {"initialized": False},
+        is_role=False,
+    ),
+    503: State(Reason.SEALED, "is sealed: vault operator unseal", {"sealed": True}, is_role=False),
+    530: State(Reason.REMOVED, "was removed from the cluster", {}, is_role=False),
+}
+
+
+class Answer(NamedTuple):
+    """An HTTP answer as far as it was read."""
+
+    code: int
+    body: bytes
+    location: str | None = None
+    """Where a redirect leads."""
+
+
+def judge(answer: Answer, accept: tuple[str, ...], address: str) -> Result:
+    """The result for an answer; `data` has the code and the body's fields."""
+    fields = parse(answer.body)
+    data: dict[str, Any] = {"http_status": answer.code}
+    if fields is not None:
+        data["fields"] = fields
+    state = STATES.get(answer.code)
+    if state is None or fields is None or not agree(state, fields):
+        return strange(answer, fields or {}, address)._replace(data=data)
+    wanted = " or ".join(accept)
+    if state.reason in accept:
+        return Result(Status.OK, state.reason, f"{address} {state.words}", data)
+    message = f"{address} {state.words} (wanted: {wanted})"
+    status = Status.WARNING if state.is_role else Status.CRITICAL
+    return Result(status, state.reason, message, data)
+
+
+def parse(body: bytes) -> dict[str, Any] | None:
+    """The JSON object of a body, None if it is none."""
+    if len(body) > MAX_BODY:
+        return None
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def agree(state: State, fields: dict[str, Any]) -> bool:
+    """Does the body say what the code says? `1` or `"true"` is not `true`."""
+    return all(fields.get(key) is value for key, value in state.agrees.items())
+
+
+def strange(answer: Answer, fields: dict[str, Any], address: str) -> Result:
+    """An answer that is no state of a Vault node, and what it may be instead."""
+    code = answer.code
+    if code == 429 and "standby" not in fields:
+        message = (
+            f"{address} limits the rate of requests (429): exempt sys/health or ask less often"
+        )
+        return Result(Status.UNKNOWN, Reason.RATE_LIMITED, message, {})
+    if code in (301, 302, 303, 307, 308):
+        message = (
+            f"{address} redirects ({code}) to {answer.location}, which is not followed: "
+            "give the address of the node itself"
+        )
+        return Result(Status.CRITICAL, Reason.REDIRECT, message, {})
+    message = f"{address} answered {code}, {explain(answer, fields)}"
+    return Result(Status.CRITICAL, Reason.BAD_RESPONSE, message, {})
+
+
+def explain(answer: Answer, fields: dict[str, Any]) -> str:
+    """Why an answer is not believed; completes `answered 200, ...`."""
+    code = answer.code
+    if len(answer.body) > MAX_BODY:
+        return f"with more than {MAX_BODY // 1024} KiB: this is not Vault's health endpoint"
+    if code == 400 and b"HTTPS server" in answer.body:
+        return "because it speaks TLS: give an address that begins with https://"
+    if code == 400:
+        return (
+            f"{quote(answer.body)}: most likely its listener has "
+            "x_forwarded_for_authorized_addrs and refuses a direct client; set x_forwarded_for_reject_not_present = false"
+        )
+    state = STATES.get(code)
+    if state is None:
+        return f"{quote(answer.body)}: not one of Vault's health codes"
+    if not fields:
+        return f"{quote(answer.body)}: not Vault's JSON, is a proxy in between?"
+    said = ", ".join(f"{key}={json.dumps(fields.get(key))}" for key in state.agrees)
+    return f"which is {state.reason}, but its body says {said}"
+
+
+def quote(body: bytes) -> str:
+    """The beginning of a body, on one line."""
+    text = " ".join(body[: 4 * SHOWN].decode(errors="replace").split())
+    return f'"{text[:SHOWN]}..."' if len(text) > SHOWN else f'"{text}"'

@@ -1,0 +1,142 @@
+"""Where Vault is and how to trust it: options before the environment, as Vault's client reads it.
+
+Source: hashicorp/vault api/client.go, Config.ReadEnvironment(); OpenBao api/client.go for BAO_X,
+which wins over VAULT_X even when it is empty. An empty value is no value.
+Left alone, because they would turn a look at this node into a look at something else:
+VAULT_AGENT_ADDR, VAULT_PROXY_ADDR, HTTP_PROXY and its kin, VAULT_NAMESPACE, VAULT_TOKEN,
+VAULT_MAX_RETRIES.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from kacheck.durations import DEFAULT_TIMEOUT, seconds
+from kacheck.result import BadConfigError
+
+DEFAULT_ADDRESS = "https://127.0.0.1:8200"
+HEALTH = "/v1/sys/health"
+BOOLEANS = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
+"""Go's strconv.ParseBool."""
+
+
+class VaultOptions(NamedTuple):
+    """One Vault node and the roles that count as up."""
+
+    address: str = DEFAULT_ADDRESS
+    """As it was given, for people."""
+    url: str = DEFAULT_ADDRESS + HEALTH
+    unix_socket: str | None = None
+    accept: tuple[str, ...] = ("active",)
+    ca_cert: str | None = None
+    ca_cert_bytes: str | None = None
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    tls_server_name: str | None = None
+    insecure: bool = False
+    remote: bool = False
+    """The address is another machine on purpose: do not warn."""
+
+
+class Environment:
+    """The variables of Vault's and OpenBao's clients."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+
+    def variable(self, name: str) -> str:
+        """The variable that counts: BAO_X if it is set at all, else VAULT_X."""
+        return f"BAO_{name}" if f"BAO_{name}" in self.environ else f"VAULT_{name}"
+
+    def get(self, name: str) -> str | None:
+        """Its value, None when unset or empty."""
+        return self.environ.get(self.variable(name)) or None
+
+    def flag(self, name: str) -> bool:
+        """Its value as Go reads a boolean."""
+        text = self.get(name)
+        if text is not None and text not in BOOLEANS:
+            raise BadConfigError(
+                f"{self.variable(name)}={text} is no boolean: set it to true or false"
+            )
+        return text is not None and BOOLEANS[text]
+
+
+def settings(
+    options: VaultOptions, address: str | None, environ: Mapping[str, str]
+) -> VaultOptions:
+    """Options completed from the environment.
+
+    Raises:
+        BadConfigError: names the option or variable and the cure.
+
+    """
+    env = Environment(environ)
+    source = "--address" if address else env.variable("ADDR")
+    address = address or env.get("ADDR") or DEFAULT_ADDRESS
+    url, unix_socket = parse_address(address, source)
+    settled = options._replace(
+        address=address,
+        url=url,
+        unix_socket=unix_socket,
+        client_cert=options.client_cert or env.get("CLIENT_CERT"),
+        client_key=options.client_key or env.get("CLIENT_KEY"),
+        tls_server_name=options.tls_server_name or env.get("TLS_SERVER_NAME"),
+        insecure=options.insecure or env.flag("SKIP_VERIFY"),
+    )
+    if not (options.ca_cert or options.ca_path):
+        settled = settled._replace(
+            ca_cert=env.get("CACERT"),
+            ca_cert_bytes=env.get("CACERT_BYTES"),
+            ca_path=env.get("CAPATH"),
+        )
+    if bool(settled.client_cert) != bool(settled.client_key):
+        have, lack = ("cert", "key") if settled.client_cert else ("key", "cert")
+        raise BadConfigError(
+            f"a client {have} without its {lack}: give both --client-cert and --client-key "
+            f"({env.variable('CLIENT_CERT')} and {env.variable('CLIENT_KEY')})"
+        )
+    return settled
+
+
+def parse_address(address: str, source: str) -> tuple[str, str | None]:
+    """URL of the health endpoint, and the Unix socket if it is reached through one."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # ValueError when it is none
+    except ValueError as error:
+        raise BadConfigError(
+            f"{source} {address}: {error}; it looks like {DEFAULT_ADDRESS}"
+        ) from None
+    if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
+        return f"http://localhost{HEALTH}", parts.path
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadConfigError(
+            f"{source} {address} is no address of Vault: "
+            f"it looks like {DEFAULT_ADDRESS} or unix:///run/vault.sock"
+        )
+    if parts.username is not None or parts.query or parts.fragment:
+        raise BadConfigError(
+            f"{source} {address}: give scheme, host and port alone, as in {DEFAULT_ADDRESS}; "
+            f"{HEALTH} is asked without user, password or query"
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{HEALTH}", None
+
+
+def timeout_from(environ: Mapping[str, str]) -> float:
+    """VAULT_CLIENT_TIMEOUT in seconds, or the default.
+
+    Raises:
+        BadConfigError: it is no time to wait.
+
+    """
+    env = Environment(environ)
+    text = env.get("CLIENT_TIMEOUT")
+    try:
+        return DEFAULT_TIMEOUT if text is None else seconds(text)
+    except ValueError as error:
+        raise BadConfigError(f"{env.variable('CLIENT_TIMEOUT')}: {error}") from None

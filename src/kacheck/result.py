@@ -1,0 +1,95 @@
+"""The vocabulary: status, reason, result, and the exit code of each. No I/O.
+
+The exit codes serve keepalived's vrrp_script (0 is up, all else failed), the Nagios plugin API
+and Consul's script checks alike, so that "now returning N" in keepalived's log is a diagnosis.
+"""
+
+import enum
+from typing import Any, NamedTuple
+
+
+class Status(enum.IntEnum):
+    """What a look found; the value is the exit code."""
+
+    OK = 0
+    WARNING = 1
+    """Alive, but not in the wanted role, such as a standby."""
+    CRITICAL = 2
+    """Down."""
+    UNKNOWN = 3
+    """Could not be told: no permission, bad usage, bad configuration, a bug."""
+
+    @property
+    def word(self) -> str:
+        """The status as people and JSON read it, such as `critical`."""
+        return self.name.lower()
+
+
+class Reason(enum.StrEnum):
+    """Why, in one stable word. Scripts key on these: a change needs a changelog entry."""
+
+    # process
+    RUNNING = "running"
+    MISSING = "missing"
+    TOO_FEW = "too-few"
+    TOO_MANY = "too-many"
+    HIDDEN = "hidden"
+    # Vault's roles and states
+    ACTIVE = "active"
+    STANDBY = "standby"
+    PERFORMANCE_STANDBY = "performance-standby"
+    DR_SECONDARY = "dr-secondary"
+    SEALED = "sealed"
+    UNINITIALIZED = "uninitialized"
+    REMOVED = "removed"
+    HA_UNHEALTHY = "ha-unhealthy"
+    # the way to Vault
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    RESET = "reset"
+    TIMEOUT = "timeout"
+    DNS = "dns"
+    TLS = "tls"
+    REDIRECT = "redirect"
+    RATE_LIMITED = "rate-limited"
+    BAD_RESPONSE = "bad-response"
+    # kacheck itself
+    BAD_CONFIG = "bad-config"
+    BUG = "bug"
+
+
+class Result(NamedTuple):
+    """What one look found.
+
+    `message` is one sentence for a person; `data` is what else was seen, ready for JSON.
+    """
+
+    status: Status
+    reason: Reason
+    message: str
+    data: dict[str, Any]
+
+    @property
+    def is_blind(self) -> bool:
+        """Does it speak of kacheck's own configuration or bug, and not of the node?"""
+        return self.reason in (Reason.BAD_CONFIG, Reason.BUG)
+
+
+class BadConfigError(Exception):
+    """An option or environment variable that no look can be made with; says which and the cure."""
+
+    def result(self) -> Result:
+        """The error as the answer of the check."""
+        return Result(Status.UNKNOWN, Reason.BAD_CONFIG, str(self), {})
+
+
+def exit_code(result: Result, *, on_unknown: str = "fail", misc: bool = False) -> int:
+    """The exit code for a result: its status, but for two policies.
+
+    `on_unknown="ok"` passes what could not be told about the node; never a bad configuration or
+    a bug, which say nothing about it. `misc` maps every failure to 1, because keepalived's
+    MISC_CHECK with misc_dynamic reads 2..255 as "up, with this weight".
+    """
+    if result.status is Status.UNKNOWN and on_unknown == "ok" and not result.is_blind:
+        return 0
+    return min(result.status, 1) if misc else int(result.status)
