@@ -6,14 +6,15 @@ After `--` every word belongs to the process that is looked for: `kacheck proces
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from kacheck import __version__
 from kacheck.durations import seconds
 from kacheck.render import FORMATS
-from kacheck.result import BadConfigError, Reason
+from kacheck.result import BadConfigError
 
-ROLES = (Reason.ACTIVE, Reason.STANDBY, Reason.PERFORMANCE_STANDBY, Reason.DR_SECONDARY)
+ROLES = ("active", "standby", "performance-standby", "dr-secondary")
 PARAM_MATCHES = ("exact", "initial", "partial")
 EXIT_CODES = "exit codes: 0 ok, 1 warning (such as a standby), 2 critical, 3 unknown or bad usage"
 
@@ -38,7 +39,15 @@ class Parser(argparse.ArgumentParser):
     """argparse, but it neither prints nor exits: its code for bad usage, 2, reads as critical."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(add_help=False, allow_abbrev=False, epilog=EXIT_CODES, **kwargs)
+        # A fixed width: argparse would ask for the terminal's with each option that is declared.
+        formatter = partial(argparse.HelpFormatter, width=88)
+        super().__init__(
+            add_help=False,
+            allow_abbrev=False,
+            epilog=EXIT_CODES,
+            formatter_class=formatter,
+            **kwargs,
+        )
         self.add_argument("-h", "--help", action=ShowText, help="show this help and exit")
 
     def error(self, message: str) -> NoReturn:
@@ -91,7 +100,7 @@ def build() -> Parser:
         text=f"kacheck {__version__}",
         help="show the version and exit",
     )
-    commands = parser.add_subparsers(dest="check", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="check", metavar="COMMAND", required=True, prog="kacheck")
     for name, summary, add_options in (
         ("process", "is the process alive?", add_process_options),
         ("vault", "is this node in the wanted Vault role?", add_vault_options),

@@ -24,7 +24,13 @@ class Deadline:
         self.started = time.monotonic() if started is None else started
         self.waiting_for = "the check to start"
         self.phases: list[tuple[str, float]] = []
-        self._cancel: list[Callable[[], object]] = []
+        self.seen: dict[str, Any] = {}
+        """What the look has seen so far: the data of a timeout."""
+        self.frame: Callable[[Result], Result] = lambda result: result
+        """How a look made of others presents the timeout of the one that it is at."""
+        self._unblock: list[Callable[[], object]] = []
+        self._expired = False
+        self._lock = threading.Lock()
 
     def elapsed(self) -> float:
         """Seconds since the start."""
@@ -48,16 +54,27 @@ class Deadline:
         return spent
 
     def on_expiry(self, action: Callable[[], object]) -> None:
-        """Call `action` when the deadline passes: it must unblock the worker."""
-        self._cancel.append(action)
+        """Call `action`, which must unblock the worker, when the deadline passes; now if it has."""
+        with self._lock:
+            self._unblock.append(action)
+            expired = self._expired
+        if expired:
+            action()
 
     def timed_out(self) -> Result:
-        """End the look: unblock its worker and return the answer in its place."""
+        """`critical timeout`, with what was seen until now."""
         message = f"no answer within {self.seconds:g} s: still waiting for {self.waiting_for}"
-        data: dict[str, Any] = {"phases_ms": self.phases_ms()} if self.phases else {}
-        for action in self._cancel:
-            action()
+        data = {**self.seen, "phases_ms": self.phases_ms()} if self.phases else {**self.seen}
         return Result(Status.CRITICAL, Reason.TIMEOUT, message, data)
+
+    def expire(self) -> Result:
+        """Unblock the worker, which is too late, and answer in its place."""
+        result = self.frame(self.timed_out())
+        with self._lock:
+            self._expired = True
+        for action in self._unblock:
+            action()
+        return result
 
 
 def within(deadline: Deadline, look: Callable[[Deadline], Result]) -> Result:
@@ -76,4 +93,4 @@ def within(deadline: Deadline, look: Callable[[Deadline], Result]) -> Result:
     worker.join(deadline.remaining())
     if errors:
         raise errors[0]
-    return results[0] if results else deadline.timed_out()
+    return results[0] if results else deadline.expire()

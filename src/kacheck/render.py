@@ -76,7 +76,7 @@ def details(report: Report) -> Iterator[str]:
 def tree(data: dict[str, Any], indent: str) -> Iterator[str]:
     """Nested data as indented `key: value` lines."""
     for key, value in data.items():
-        label = f"{indent}{key.replace('_', ' ')}:"
+        label = f"{indent}{key}:"
         if isinstance(value, dict):
             yield printable(label)
             yield from tree(value, indent + "  ")

@@ -1,6 +1,7 @@
 """Two looks under one deadline: is the process alive, and is the node in the wanted Vault role?"""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from kacheck.deadline import Deadline
@@ -18,15 +19,25 @@ def probe(process: Look, vault: Look, deadline: Deadline) -> Result:
         BadConfigError: as the two looks do.
 
     """
-    data: dict[str, Any] = {}
-    messages = []
-    for name, look in (("process", process), ("vault", vault)):
-        result = look(deadline)
-        data[name] = result.data
-        if "warnings" in result.data:
-            data["warnings"] = result.data["warnings"]
-        if result.status is not Status.OK:
-            data["failed"] = name
-            return result._replace(message=f"{name}: {result.message}", data=data)
-        messages.append(result.message)
-    return result._replace(message="; ".join(messages), data=data)
+    deadline.frame = partial(failed, "process", {})
+    alive = process(deadline)
+    if alive.status is not Status.OK:
+        return deadline.frame(alive)
+    deadline.frame = partial(failed, "vault", {"process": alive.data})
+    role = vault(deadline)
+    if role.status is not Status.OK:
+        return deadline.frame(role)
+    message = f"{alive.message}; {role.message}"
+    return role._replace(message=message, data=merged("vault", {"process": alive.data}, role))
+
+
+def failed(name: str, before: dict[str, Any], result: Result) -> Result:
+    """The result of the look `name` as that of the whole."""
+    data = {"failed": name, **merged(name, before, result)}
+    return result._replace(message=f"{name}: {result.message}", data=data)
+
+
+def merged(name: str, before: dict[str, Any], result: Result) -> dict[str, Any]:
+    """Each look's data under its name; warnings stay where every check has them."""
+    data = {**before, name: {key: value for key, value in result.data.items() if key != "warnings"}}
+    return {**data, "warnings": result.data["warnings"]} if "warnings" in result.data else data

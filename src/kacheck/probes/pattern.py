@@ -38,7 +38,7 @@ class Pattern(NamedTuple):
     """exact, initial (the last ARG may be a prefix), partial (the first ARGs); None: any."""
     full_command: bool = False
     """Compare the command line even where comm would do."""
-    resolved: bytes = b""
+    resolved: bytes | None = None
     """NAME with its symbolic links followed, where it has a slash."""
 
     @property

@@ -120,7 +120,7 @@ def pattern_of(options: ProcessOptions) -> Pattern:
     """The pattern in bytes, as /proc has them."""
     name = os.fsencode(options.name)
     args = tuple(os.fsencode(arg) for arg in options.args)
-    resolved = os.path.realpath(name) if b"/" in name else b""
+    resolved = os.path.realpath(name) if b"/" in name else None
     return Pattern(name, args, options.param_match, options.full_command, resolved)
 
 
@@ -171,9 +171,9 @@ def depth(status: dict[str, str]) -> int:
 def is_kacheck_for(name: bytes, argv: list[bytes]) -> bool:
     """Is this command line a kacheck, or its launcher, that has the name among its arguments?"""
     for index, word in enumerate(argv[:5]):
-        parts = word.split(b"/")
-        # kacheck, kacheck-process, -m kacheck, .../kacheck/__main__.py
-        if any(part.startswith(b"kacheck") for part in parts[-2:]):
+        command = word.rpartition(b"/")[2]  # as such, or after -m
+        launcher = command.startswith(b"kacheck-")
+        if command == b"kacheck" or launcher or word.endswith(b"/kacheck/__main__.py"):
             return name in argv[index + 1 :]
     return False
 

@@ -40,7 +40,13 @@ class Process:
 
     def executable(self) -> bytes:
         """The path of the executable, also after an upgrade has deleted it; needs permission."""
-        path = os.readlink(os.fsencode(f"{self.live_thread() or self.path}/exe"))
+        try:
+            path = os.readlink(os.fsencode(f"{self.path}/exe"))
+        except FileNotFoundError:
+            thread = self.live_thread()
+            if thread is None:
+                raise
+            path = os.readlink(os.fsencode(f"{thread}/exe"))
         return path.removesuffix(b" (deleted)")
 
     def status(self) -> dict[str, str]:

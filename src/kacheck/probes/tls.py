@@ -19,7 +19,16 @@ UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
 """X509_V_ERR_… of OpenSSL's x509_vfy.h, in SSLCertVerificationError.verify_code."""
 NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME: verify all of a certificate but its dates."""
-CLIENT_CERTIFICATE_ALERTS = ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "HANDSHAKE_FAILURE")
+CLIENT_CERTIFICATE_ALERTS = (
+    "ALERT_BAD_CERTIFICATE",
+    "ALERT_CERTIFICATE_",  # expired, revoked, unknown, required
+    "ALERT_HANDSHAKE_FAILURE",
+    "ALERT_UNKNOWN_CA",
+    "ALERT_UNSUPPORTED_CERTIFICATE",
+)
+"""Alerts of RFC 8446, 6.2, by which a server refuses the certificate it was shown, or none."""
+NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+"""What OpenSSL says of an answer that is not TLS; the word depends on its version."""
 
 
 class Certificate(NamedTuple):
@@ -97,13 +106,13 @@ def load_file(tls: ssl.SSLContext, path: str, what: str) -> None:
 def error_text(error: Exception) -> str:
     """What OpenSSL or the system says, without its source line."""
     if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).lower().replace("_", " ")
+        return (getattr(error, "reason", None) or str(error)).lower().replace("_", " ")
     return getattr(error, "strerror", None) or str(error)
 
 
-def certificate(sock: ssl.SSLSocket | None) -> Certificate | None:
-    """The verified certificate of a connection; None without TLS or verification."""
-    seen = sock.getpeercert() if sock is not None else None
+def certificate(sock: ssl.SSLSocket) -> Certificate | None:
+    """The certificate of a connection's server; None where it was not verified."""
+    seen = sock.getpeercert()
     if not seen:
         return None
     alternatives: Any = seen.get("subjectAltName", ())
@@ -121,7 +130,7 @@ def iso(date: str) -> str:
 def explain(
     error: ssl.SSLError, options: VaultOptions, peer: tuple[str, int] | None, wait: float
 ) -> str:
-    """Which TLS failure this is, and the cure. May connect once more, for at most `wait` seconds."""
+    """Which TLS failure this is, and the cure; may connect once more, for up to `wait` seconds."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         return explain_alert(error)
     code = error.verify_code
@@ -147,13 +156,13 @@ def explain(
 
 def explain_alert(error: ssl.SSLError) -> str:
     """A failure of TLS other than the verification of the server's certificate."""
-    reason = error.reason or str(error)
+    reason = getattr(error, "reason", None) or str(error)
     if any(word in reason for word in CLIENT_CERTIFICATE_ALERTS):
         return (
-            f"it wants a client certificate, or another one ({error_text(error)}); "
-            "give --client-cert and --client-key"
+            f"it wants a client certificate, or another one than it was shown "
+            f"({error_text(error)}); give --client-cert and --client-key"
         )
-    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
+    if any(word in reason for word in NO_TLS):
         return "it does not speak TLS; give an address that begins with http:// if that is meant"
     return f"the TLS handshake failed: {error_text(error)}"
 

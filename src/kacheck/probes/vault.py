@@ -44,14 +44,15 @@ def probe(options: VaultOptions, deadline: Deadline) -> Result:
         BadConfigError: a certificate file cannot be used, or httpx is not installed.
 
     """
-    deadline.enter("start", "httpx to be loaded")
+    deadline.enter("start", f"httpx to be loaded, to ask {options.address}")
     httpx = load_httpx()
     exchange = Exchange(options, deadline)
     try:
         result = judge(exchange.get(httpx), options.accept, options.address)
     except (httpx.TransportError, OSError) as error:
         result = exchange.failure(error, httpx)
-    return result._replace(data={**exchange.data(), **result.data})
+    seen = {**deadline.seen, "phases_ms": deadline.phases_ms()}
+    return result._replace(data={**seen, **result.data})
 
 
 def load_httpx() -> ModuleType:
@@ -73,8 +74,7 @@ class Exchange:
         self.deadline = deadline
         self.context = tls.context(options)
         self.peer: Any = None
-        self.warnings: list[str] = []
-        self.certificate: tls.Certificate | None = None
+        deadline.seen["address"] = options.address
 
     def get(self, httpx: ModuleType) -> Answer:
         """Send the GET and read the answer.
@@ -114,30 +114,23 @@ class Exchange:
         elif event.startswith("connection.connect_") and event.endswith(".complete"):
             self.connected(info["return_value"].get_extra_info("socket"))
         elif event == "connection.start_tls.complete":
-            sock = info["return_value"].get_extra_info("ssl_object")
-            self.certificate = tls.certificate(sock)
-            self.deadline.on_expiry(lambda: shut_down(sock))  # it took the other one's descriptor
+            sock = info["return_value"].get_extra_info("socket")  # has taken the other's descriptor
+            self.deadline.on_expiry(lambda: shut_down(sock))
+            certificate = tls.certificate(sock)
+            if certificate:
+                self.deadline.seen["certificate"] = certificate._asdict()
 
     def connected(self, sock: socket.socket) -> None:
         """Note who answers, and let the deadline end the connection under a blocked worker."""
-        self.deadline.on_expiry(lambda: shut_down(sock))
         if sock.family != socket.AF_UNIX:
             self.peer = sock.getpeername()
             if not (self.options.remote or is_this_machine(sock)):
-                self.warnings.append(
+                warning = (
                     f"{self.options.address} is not this machine but {self.peer[0]}: its health "
                     "says nothing of this node (--remote if that is meant)"
                 )
-
-    def data(self) -> dict[str, Any]:
-        """What was seen besides the answer itself."""
-        seen: dict[str, Any] = {"address": self.options.address}
-        if self.warnings:
-            seen["warnings"] = self.warnings
-        if self.certificate:
-            seen["certificate"] = self.certificate._asdict()
-        seen["phases_ms"] = self.deadline.phases_ms()
-        return seen
+                self.deadline.seen["warnings"] = [warning]
+        self.deadline.on_expiry(lambda: shut_down(sock))
 
     def failure(self, error: Exception, httpx: ModuleType) -> Result:
         """The result for a request that got no answer, from the first known cause."""

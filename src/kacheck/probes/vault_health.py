@@ -7,7 +7,7 @@ No other field is keyed on; they come and go with versions and editions.
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from kacheck.result import Reason, Result, Status
 
@@ -82,10 +82,20 @@ def parse(body: bytes) -> dict[str, Any] | None:
     if len(body) > MAX_BODY:
         return None
     try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
+        fields = json.loads(body, parse_constant=no_json)
+        return {key: flat(value) for key, value in fields.items()}
+    except (ValueError, RecursionError, AttributeError):
         return None
-    return fields if isinstance(fields, dict) else None
+
+
+def no_json(constant: str) -> NoReturn:
+    """Refuse NaN and its kin, which json reads and RFC 8259 does not have."""
+    raise ValueError(constant)
+
+
+def flat(value: object) -> object:
+    """A field's value; an object or a list, which only licenses have, as its JSON text."""
+    return json.dumps(value) if isinstance(value, (dict, list)) else value
 
 
 def agree(state: State, fields: dict[str, Any]) -> bool:
@@ -120,8 +130,8 @@ def explain(answer: Answer, fields: dict[str, Any]) -> str:
         return "because it speaks TLS: give an address that begins with https://"
     if code == 400:
         return (
-            f"{quote(answer.body)}: most likely its listener has "
-            "x_forwarded_for_authorized_addrs and refuses a direct client; set x_forwarded_for_reject_not_present = false"
+            f"{quote(answer.body)}: most likely its listener has x_forwarded_for_authorized_addrs "
+            "and refuses a direct client; set x_forwarded_for_reject_not_present = false"
         )
     state = STATES.get(code)
     if state is None:
@@ -135,4 +145,6 @@ def explain(answer: Answer, fields: dict[str, Any]) -> str:
 def quote(body: bytes) -> str:
     """The beginning of a body, on one line."""
     text = " ".join(body[: 4 * SHOWN].decode(errors="replace").split())
+    if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text[:SHOWN]:
+        return f"with {len(body)} bytes that are no text"
     return f'"{text[:SHOWN]}..."' if len(text) > SHOWN else f'"{text}"'

@@ -119,10 +119,13 @@ def parse_address(address: str, source: str) -> tuple[str, str | None]:
             f"{source} {address} is no address of Vault: "
             f"it looks like {DEFAULT_ADDRESS} or unix:///run/vault.sock"
         )
-    if parts.username is not None or parts.query or parts.fragment:
+    if parts.username is not None:  # and do not repeat the password
         raise BadConfigError(
-            f"{source} {address}: give scheme, host and port alone, as in {DEFAULT_ADDRESS}; "
-            f"{HEALTH} is asked without user, password or query"
+            f"{source} has a user or password: leave it out, {HEALTH} is asked without one"
+        )
+    if parts.query or parts.fragment:
+        raise BadConfigError(
+            f"{source} {address}: leave out the query, {HEALTH} is asked without one"
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{HEALTH}", None
 

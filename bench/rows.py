@@ -1,0 +1,131 @@
+"""The commands that are measured: ours, and what people would run in their place."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from bench.measure import Command
+
+NAME = "bench-vault"
+LONG = "bench-vault-and-more"
+"""More than the 15 bytes of a comm: only the command line tells."""
+PLUGINS = "/usr/lib/nagios/plugins"
+
+BARE = "python3 -I -c pass"
+FAIR_GET = "bare script: httpx.get, no environment"
+OURS = "kacheck-vault"
+ONE_GET = "import ssl, httpx; print(httpx.get({url!r}{options}).status_code)"
+FAIR = ", trust_env=False, timeout=0.8"
+PSUTIL = (
+    "import psutil; "
+    "print(sum(p.info['name'] == {name!r} for p in psutil.process_iter(['name'])), 'found')"
+)
+BY_HAND = """
+import os
+found = 0
+for pid in os.listdir("/proc"):
+    if pid.isdecimal():
+        try:
+            file = os.open(f"/proc/{{pid}}/comm", os.O_RDONLY)
+        except OSError:
+            continue
+        found += os.read(file, 64) == {name!r}
+        os.close(file)
+print(found, "found")
+"""
+
+
+class Bench(NamedTuple):
+    """Where the programs are that are measured, and what they are given."""
+
+    programs: str
+    directory: str
+    environ: Mapping[str, str]
+
+    @property
+    def python(self) -> str:
+        """The one interpreter of every row in Python."""
+        return f"{self.programs}/python3"
+
+    def script(self, name: str, text: str, expect: str = "") -> Command:
+        """A row for a few lines of Python."""
+        return Command(name, [self.python, "-I", "-c", text], expect)
+
+    def check(self, *words: str, expect: str = "ok ", name: str | None = None) -> Command:
+        """A row for one of the entry points, named as it is called."""
+        launcher, *rest = words
+        return Command(name or " ".join(words), [f"{self.programs}/{launcher}", *rest], expect)
+
+    def module(self, *words: str, expect: str = "ok ", flags: Sequence[str] = ()) -> Command:
+        """A row for kacheck without its entry point."""
+        argv = [self.python, "-I", *flags, "-m", "kacheck", *words]
+        return Command("python3 -I -m kacheck " + " ".join(words), argv, expect)
+
+    def tool(self, *words: str, expect: str = "", name: str | None = None) -> Iterator[Command]:
+        """A row for a program of the machine, or none, with a note, where it is missing."""
+        path = shutil.which(words[0], path=f"{self.environ['PATH']}:{PLUGINS}")
+        if path is None:
+            print(f"({words[0]} is not installed: no row for it)")
+            return
+        yield Command(name or " ".join(words), [path, *words[1:]], expect)
+
+
+def start_rows(bench: Bench) -> list[Command]:
+    """What every start costs, the text of --help included."""
+    return [
+        bench.script(BARE, "pass"),
+        bench.module("--version", expect="kacheck "),
+        bench.module("--help", expect="exit codes"),
+        bench.check("kacheck-process", "--help", expect="exit codes"),
+        bench.check("kacheck-vault", "--help", expect="exit codes"),
+    ]
+
+
+def process_rows(bench: Bench, path: str) -> list[Command]:
+    """Everything that can tell whether a process runs."""
+    kacheck = "kacheck-process"
+    slash = f"{kacheck} /DIR/{NAME}"
+    return [
+        bench.script(BARE, "pass"),
+        *bench.tool("pidof", NAME),
+        bench.check(kacheck, NAME),
+        bench.module("process", NAME),
+        *bench.tool("pgrep", "-x", NAME),
+        *bench.tool("check_procs", "-C", NAME, "-c", "1:", expect="OK"),
+        bench.check(kacheck, "--verbose", NAME, expect="state"),
+        bench.script("psutil.process_iter(['name'])", PSUTIL.format(name=NAME), "1 found"),
+        bench.script(
+            "/proc/*/comm read by hand", BY_HAND.format(name=NAME.encode() + b"\n"), "1 found"
+        ),
+        bench.check(kacheck, LONG),
+        *bench.tool("pidof", LONG),
+        *bench.tool("pgrep", "-f", LONG),
+        bench.check(kacheck, path, name=slash),
+        *bench.tool("pidof", path, name=f"pidof /DIR/{NAME}"),
+    ]
+
+
+def vault_rows(bench: Bench, address: str, ca: str | None) -> list[Command]:
+    """One GET of the health endpoint in every way; with an authority's file, over TLS."""
+    url = f"{address}/v1/sys/health"
+    trust = f", verify=ssl.create_default_context(cafile={ca!r})" if ca else ""
+    curl = ["-s", "--cacert", ca, url] if ca else ["-s", url]
+    grep = f"curl {' '.join(curl)} | grep -q '\"standby\":false'"
+    scripts = [
+        (FAIR_GET, trust + FAIR),
+        ("bare script: httpx.get, defaults", trust),
+        *([] if ca else [("bare script: httpx.get, no authorities", f", verify=False{FAIR}")]),
+    ]
+    return [
+        bench.script(BARE, "pass"),
+        bench.script("python3 -I -c 'import httpx'", "import httpx"),
+        *(
+            bench.script(name, ONE_GET.format(url=url, options=options), "200")
+            for name, options in scripts
+        ),
+        bench.check(
+            "kacheck-vault", "--address", address, *(["--ca-cert", ca] if ca else []), name=OURS
+        ),
+        *bench.tool("curl", "-f", *curl, name="curl -sf"),
+        Command("sh -c 'curl -s | grep -q'", ["/bin/sh", "-c", grep]),
+    ]

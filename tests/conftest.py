@@ -1,0 +1,89 @@
+"""Fixtures that several modules share."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+
+from kacheck.cli import main
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+class Answer(NamedTuple):
+    """What a check said: the exit code and the JSON it printed."""
+
+    code: int
+    json: dict[str, Any]
+
+    @property
+    def verdict(self) -> str:
+        """Status and reason."""
+        return f"{self.json['status']} {self.json['reason']}"
+
+    @property
+    def message(self) -> str:
+        return str(self.json["message"])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        data: dict[str, Any] = self.json["data"]
+        return data
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the Vault that the developer works with."""
+    for name in list(os.environ):
+        if name.startswith(("VAULT_", "BAO_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def look(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Run a check in this process: `look("process", "vault").verdict`."""
+
+    def run(*argv: str) -> Answer:
+        options = [*argv]
+        options[1:1] = ["--format", "json"]
+        code = main(options)
+        return Answer(code, json.loads(capsys.readouterr().out))
+
+    return run
+
+
+@pytest.fixture
+def start(tmp_path: pathlib.Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start processes that end with the test: `start("vault", "60")` is a sleep named vault."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def run(command: str | Sequence[str], *args: str, **options: Any) -> subprocess.Popen[bytes]:
+        if isinstance(command, str):
+            link = tmp_path / command
+            if not link.exists():
+                link.symlink_to("/bin/sleep")
+            command = [str(link), *args]
+        processes.append(subprocess.Popen(command, **options))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def script(start: Callable[..., subprocess.Popen[bytes]]) -> Callable[..., list[str]]:
+    """Run Python code in a child until it prints a line; that line's words are returned."""
+
+    def run(code: str, *args: str) -> list[str]:
+        child = start([sys.executable, "-I", "-c", code, *args], stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        return child.stdout.readline().decode().split()
+
+    return run

@@ -1,0 +1,241 @@
+"""The shipped recipes under a real keepalived, as they are: they move the VIP and bring it back.
+
+Two nodes with the shipped keepalived.conf, priorities 100 and 99. What a recipe's comment says to
+put into the instance is what is put there. Waiting is for events of the notify FIFO.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.certificates import Authority
+from support.keepalived import Keepalived, Lab, wait_until
+from support.needs import needs
+from support.vault_node import RECIPES, VaultNode
+
+pytestmark = pytest.mark.keepalived
+
+PATIENCE = 30
+NAMES = ("process", "vault-active", "vault-node")
+
+
+def recipe(name: str) -> str:
+    return (RECIPES / f"{name}.conf").read_text()
+
+
+def track_script(name: str) -> str:
+    """What the recipe's comment says to put into the instance."""
+    block = re.search(r"^#     track_script \{\n(?:#.*\n)*?#     \}\n", recipe(name), re.MULTILINE)
+    assert block
+    return re.sub(r"^#", "", block[0], flags=re.MULTILINE)
+
+
+def configuration(name: str, priority: int) -> str:
+    """The shipped keepalived.conf with this recipe's track_script."""
+    conf = recipe("keepalived").replace("priority 100 ", f"priority {priority} ")
+    block = re.compile(r"    track_script \{.*?\n    \}\n", re.DOTALL)
+    assert len(block.findall(conf)) == 1
+    return block.sub(lambda _: track_script(name), conf)
+
+
+@pytest.fixture
+def nodes() -> Iterator[tuple[VaultNode, VaultNode]]:
+    needs("keepalived", "ip", "unshare", "nsenter", root=True)
+    authority = Authority()
+    with Lab() as lab:
+        a, b = (lab.node(name) for name in "ab")
+        yield VaultNode(a, authority), VaultNode(b, authority)
+
+
+class Pair:
+    """Both nodes with a recipe, and their keepalived."""
+
+    def __init__(self, name: str, nodes: tuple[VaultNode, VaultNode]) -> None:
+        self.a, self.b = nodes
+        self.a_keepalived = self.a.keepalived(configuration(name, 100))
+        self.b_keepalived = self.b.keepalived(configuration(name, 99))
+        self.deed_at = 0.0
+
+    def after(self, deed: Callable[[], object]) -> None:
+        """Do something; the events that are waited for come later."""
+        self.deed_at = time.monotonic()
+        deed()
+
+    def set(self, a: str, b: str) -> None:
+        """Both Vaults' states."""
+        self.deed_at = time.monotonic()
+        self.a.state, self.b.state = a, b
+
+    def expect(self, a: str | None = None, b: str | None = None) -> None:
+        """Wait for these states since the last deed; the VIP must be where MASTER is, alone."""
+        for keepalived, state in ((self.a_keepalived, a), (self.b_keepalived, b)):
+            if state is not None:
+                keepalived.wait_for(state, PATIENCE, after=self.deed_at)
+        wanted = (self.state(self.a_keepalived), self.state(self.b_keepalived))
+        holders = tuple(state == "MASTER" for state in wanted)
+        assert holders.count(True) <= 1, wanted
+        wait_until(lambda: (self.a.has_vip, self.b.has_vip) == holders, f"VIP not at {wanted}")
+
+    @property
+    def holders(self) -> list[VaultNode]:
+        """Who has the VIP."""
+        return [node for node in (self.a, self.b) if node.has_vip]
+
+    @staticmethod
+    def state(keepalived: Keepalived) -> str:
+        return keepalived.events[-1].state
+
+
+def test_process_the_vip_leaves_with_the_process_and_comes_back_with_it(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    for node in nodes:
+        node.start_vault()
+    pair = Pair("process", nodes)
+    pair.expect(a="MASTER", b="BACKUP")
+    pair.after(pair.a.kill_vault)
+    pair.expect(a="FAULT", b="MASTER")
+    pair.after(pair.a.start_vault)
+    pair.expect(a="MASTER", b="BACKUP")
+    pair.after(pair.a.kill_vault)
+    pair.b.kill_vault()
+    pair.expect(a="FAULT", b="FAULT")
+    assert pair.holders == [], "it runs nowhere: the VIP is nowhere"
+
+
+def test_vault_active_the_vip_follows_the_active_node(nodes: tuple[VaultNode, VaultNode]) -> None:
+    for node, state in zip(nodes, ("active", "standby"), strict=True):
+        node.state = state
+        node.start_vault()
+    pair = Pair("vault-active", nodes)
+    pair.expect(a="MASTER", b="BACKUP")
+    assert pair.a_keepalived.wait_for("MASTER").priority == 150, "the active node has 50 more"
+
+    pair.set("sealed", "active")
+    pair.expect(a="FAULT", b="MASTER")
+    assert pair.b_keepalived.wait_for("MASTER", after=pair.deed_at).priority in (99, 149)
+    pair.set("standby", "active")
+    pair.expect(a="BACKUP")
+    pair.set("active", "standby")
+    pair.expect(a="MASTER", b="BACKUP")
+
+    pair.after(pair.a.kill_vault)
+    pair.expect(a="FAULT", b="MASTER")
+    assert pair.b.state == "standby", "no node is active: a live standby keeps the VIP"
+    pair.set("standby", "sealed")
+    pair.expect(b="FAULT")
+    assert pair.holders == [], "no Vault answers: nobody has the VIP"
+
+
+def test_vault_node_the_vip_is_only_where_the_process_runs_and_is_active(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    for node, state in zip(nodes, ("active", "standby"), strict=True):
+        node.state = state
+        node.start_vault()
+    pair = Pair("vault-node", nodes)
+    pair.expect(a="MASTER", b="FAULT")
+    pair.set("hang", "active")
+    pair.expect(a="FAULT", b="MASTER")
+    pair.set("standby", "standby")
+    pair.expect(b="FAULT")
+    assert pair.holders == [], "no node is active: the VIP is dropped"
+    pair.set("active", "standby")
+    pair.expect(a="MASTER")
+    pair.after(pair.a.kill_vault)
+    pair.expect(a="FAULT")
+    pair.after(pair.a.start_vault)
+    pair.expect(a="MASTER")
+
+
+def test_the_shipped_configuration_is_complete_and_accepted(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    """`-t` says nothing at all: no error, no warning about scripts, users or security."""
+    a, _ = nodes
+    for conf in [recipe("keepalived"), *(configuration(name, 100) for name in NAMES)]:
+        path = a.node.write("checked.conf", conf)
+        shown = a.node.run(["keepalived", "-t", "-l", "-f", path], check=False)
+        assert shown.returncode == 0, shown
+        assert shown.stdout + shown.stderr == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_timeouts_stand_below_each_other_and_fit_keepalived_before_2_3_2(name: str) -> None:
+    blocks = re.findall(r"^vrrp_script (\w+) \{\n(.*?)^\}", recipe(name), re.MULTILINE | re.DOTALL)
+    assert blocks
+    for script, body in blocks:
+        words = dict(re.findall(r"^    (\w+) +(.+?)(?: +#.*)?$", body, re.MULTILINE))
+        own = re.search(r"--timeout ([0-9.]+)", words["script"])
+        assert own
+        assert float(own[1]) < int(words["timeout"]) < int(words["interval"])
+        assert script in track_script(name)
+        path = Path(words["script"].strip('"').split()[0])
+        assert path.parent == Path("/usr/libexec/kacheck")
+        assert (RECIPES.parent.parent / "checks" / path.name).exists()
+
+
+ONE_SCRIPT = """
+vrrp_script check {
+    script "%s"
+    interval 2
+    timeout 1
+}
+vrrp_instance VI_1 {
+    version 3
+    interface eth0
+    virtual_router_id 51
+    priority 100
+    advert_int 0.1
+    virtual_ipaddress {
+        192.0.2.100/24
+    }
+    track_script {
+        check
+    }
+}
+"""
+
+
+def test_a_missing_interpreter_fails_closed_through_our_entry_point(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    """And open without it: the same check with an interpreter in its first line."""
+    a, b = nodes
+    for node in nodes:
+        node.start_vault()
+        (node.node.root / "usr/libexec/kacheck").unlink()
+        (node.node.root / "usr/libexec/kacheck").mkdir()
+    ours = a.node.root / "usr/libexec/kacheck/kacheck-process"
+    ours.write_bytes((RECIPES.parent.parent / "checks/kacheck-process").read_bytes())
+    ours.chmod(0o755)
+    other = b.node.root / "usr/libexec/kacheck/check.py"
+    other.write_text("#!/usr/bin/python3\nraise SystemExit(2)\n")
+    other.chmod(0o755)
+    for node in nodes:
+        node.node.overlay("/usr/bin")
+        (node.node.root / "usr/bin/python3").unlink()
+    closed = a.keepalived(ONE_SCRIPT % "/usr/libexec/kacheck/kacheck-process vault")
+    assert closed.wait_for("FAULT", PATIENCE)
+    assert "now returning 127" in closed.log
+    assert b.keepalived(ONE_SCRIPT % "/usr/libexec/kacheck/check.py").wait_for("MASTER", PATIENCE)
+
+
+def test_a_check_that_overruns_keepaliveds_timeout_fails(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    a, _ = nodes
+    a.start_vault()
+    script = (
+        "/usr/libexec/kacheck/kacheck-vault --timeout 60 "
+        "--address https://127.0.0.1:8200 --ca-cert /etc/vault.d/ca.pem"
+    )
+    keepalived = a.keepalived(ONE_SCRIPT % script)
+    keepalived.wait_for("MASTER", PATIENCE)
+    a.state = "hang"
+    keepalived.wait_for("FAULT", PATIENCE)
+    a.state = "active"
+    keepalived.wait_for("MASTER", PATIENCE, after=time.monotonic())

@@ -1,0 +1,83 @@
+"""Bad usage is exit 3 with one line on stderr that names what is wrong."""
+
+import re
+
+import pytest
+
+from kacheck import __version__
+from kacheck.cli import main
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "COMMAND"),
+        (["vaults"], "vaults"),
+        (["process"], "NAME is missing"),
+        (["process", ""], "NAME is empty"),
+        (["process", "--quorum", "0", "vault"], "--quorum: 0 is not a number from 1 to 65535"),
+        (["process", "--quorum", "65536", "vault"], "65536"),
+        (["process", "--quorum-max", "-1", "vault"], "--quorum-max"),
+        (["process", "--param-match", "regex", "vault"], "regex"),
+        (["process", "--quorum", "3", "--quorum-max", "2", "vault"], "--quorum-max 2"),
+        (["process", "vault", "-config=/etc/vault.d"], "go after --"),
+        (["process", "--quoru", "1", "vault"], "--quoru"),
+        (["vault", "--timeout", "0"], "0 is no time to wait"),
+        (["vault", "--timeout", "soon"], "soon"),
+        (["vault", "--accept", "leader"], "leader"),
+        (["vault", "--address", "127.0.0.1:8200"], "--address 127.0.0.1:8200"),
+        (["vault", "--", "x"], "--"),
+        (["vault", "extra"], "extra"),
+        (["vault", "--verbose", "--quiet"], "--quiet"),
+        (["vault", "--client-cert", "c.pem"], "--client-key"),
+        (["vault", "--ca-cert", "/no/such/ca.pem"], "/no/such/ca.pem"),
+        (["vault", "--format", "xml"], "xml"),
+        (["combined", "--address", "http://127.0.0.1"], "--process"),
+    ],
+)
+def test_bad_usage(capsys: pytest.CaptureFixture[str], argv: list[str], words: str) -> None:
+    assert main(argv) == 3
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert len(shown.err.splitlines()) == 1
+    assert shown.err.startswith("kacheck: ")
+    assert words in shown.err
+
+
+def test_bad_usage_under_misc_check_is_1_because_3_would_count_as_up() -> None:
+    assert main(["process", "--misc", "--quorum", "none", "vault"]) == 1
+    assert main(["process", "--misc", "--quorum", "3", "--quorum-max", "2", "vault"]) == 1
+
+
+def test_bad_usage_fails_even_where_unknown_is_ok() -> None:
+    assert main(["vault", "--on-unknown", "ok", "--address", "nonsense"]) == 3
+
+
+def test_a_word_of_the_process_that_begins_with_a_dash_goes_after_two_dashes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for argv in (["ktest-none", "--", "server", "-dev"], ["--", "ktest-none", "server", "-dev"]):
+        assert main(["process", *argv]) == 2
+        assert "named ktest-none with arguments server -dev" in capsys.readouterr().out
+
+
+def test_version_and_help_are_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"kacheck {__version__}\n"
+    for command in ([], ["process"], ["vault"], ["combined"]):
+        assert main([*command, "--help"]) == 0
+        shown = capsys.readouterr()
+        assert shown.out.startswith(f"usage: {' '.join(['kacheck', *command])}")
+        assert shown.err == ""
+
+
+def test_no_option_is_documented_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every option that a help text mentions is one that some command defines."""
+    defined: set[str] = set()
+    mentioned: set[str] = set()
+    for command in ("process", "vault", "combined"):
+        main([command, "--help"])
+        shown = capsys.readouterr().out
+        defined |= set(re.findall(r"^ +(?:-\w(?: \w+)?, )?(--[a-z-]+)", shown, re.MULTILINE))
+        mentioned |= set(re.findall(r"--[a-z][a-z-]*", shown))
+    assert mentioned <= defined

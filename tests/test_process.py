@@ -1,0 +1,383 @@
+"""`kacheck process` against real processes."""
+
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conftest import Answer
+from kacheck.deadline import Deadline
+from kacheck.probes import procfs
+from kacheck.probes.process import ProcessOptions, is_kacheck_for, probe
+from support.needs import needs
+
+Look = Callable[..., Answer]
+Start = Callable[..., subprocess.Popen[bytes]]
+Script = Callable[..., list[str]]
+
+NAME = "ktest-process"  # 13 bytes: fits comm
+LONG = "ktest-process-with-a-long-name"
+
+NAMED = "import ctypes; ctypes.CDLL(None).prctl(15, sys.argv[1].encode());"
+ZOMBIE = f"""
+import os, sys, time
+child = os.fork()
+if not child:
+    {NAMED}
+    os._exit(0)
+os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+print(child, flush=True)
+time.sleep(60)
+"""
+MAIN_THREAD_GONE = f"""
+import ctypes, os, sys, threading, time
+{NAMED}
+libc = ctypes.CDLL(None)
+def stay():
+    while open(f"/proc/self/task/{{os.getpid()}}/stat").read().rpartition(") ")[2][0] != "Z":
+        time.sleep(0.001)
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+threading.Thread(target=stay).start()
+libc.syscall(60 if os.uname().machine == "x86_64" else 93, 0)  # exit(2): of this thread alone
+"""
+NOBODY = f"""
+import ctypes, os, sys, time
+os.setuid(65534)
+{NAMED}
+ctypes.CDLL(None).prctl(4, 0)  # PR_SET_DUMPABLE
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_running_process_is_ok(look: Look, start: Start) -> None:
+    pid = start(NAME, "60").pid
+    answer = look("process", NAME)
+    assert (answer.code, answer.verdict) == (0, "ok running")
+    assert answer.data["pids"] == [pid]
+    assert str(pid) in answer.message
+
+
+def test_no_process_is_critical_missing_and_names_it(look: Look) -> None:
+    answer = look("process", NAME)
+    assert (answer.code, answer.verdict) == (2, "critical missing")
+    assert NAME in answer.message
+
+
+def test_a_killed_process_is_missing(look: Look, start: Start) -> None:
+    process = start(NAME, "60")
+    process.kill()
+    process.wait()
+    assert look("process", NAME).verdict == "critical missing"
+
+
+@pytest.mark.parametrize(
+    ("options", "running", "verdict"),
+    [
+        (["--quorum", "2"], 0, "critical missing"),
+        (["--quorum", "2"], 1, "critical too-few"),
+        (["--quorum", "2"], 2, "ok running"),
+        (["--quorum-max", "1"], 2, "critical too-many"),
+        (["--quorum-max", "2"], 2, "ok running"),
+        (["--quorum-max", "2"], 0, "critical missing"),
+        (["--quorum-max", "0"], 0, "ok missing"),
+        (["--quorum-max", "0"], 1, "critical too-many"),
+        (["--quorum", "2", "--quorum-max", "2"], 2, "ok running"),
+        (["--quorum", "3", "--quorum-max", "2"], 2, "unknown bad-config"),
+    ],
+)
+def test_quorum_and_quorum_max_mean_what_they_mean_in_keepalived(
+    look: Look, start: Start, options: list[str], running: int, verdict: str
+) -> None:
+    for _ in range(running):
+        start(NAME, "60")
+    assert look("process", *options, NAME).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        (["60"], "ok running"),
+        (["6"], "critical missing"),
+        (["--param-match", "initial", "6"], "ok running"),
+        (["--param-match", "partial", "60"], "ok running"),
+        (["--param-match", "exact"], "critical missing"),
+        (["--full-command"], "ok running"),
+    ],
+)
+def test_arguments_are_compared(look: Look, start: Start, words: list[str], verdict: str) -> None:
+    start(NAME, "60")
+    *options, arg = words if words[-1].isdigit() else [*words, ""]
+    assert look("process", *options, NAME, *filter(None, [arg])).verdict == verdict
+
+
+def test_a_name_longer_than_comm_is_found(look: Look, start: Start) -> None:
+    start(LONG, "60")
+    assert look("process", LONG).verdict == "ok running"
+    assert look("process", LONG[:-1]).verdict == "critical missing"
+
+
+def test_a_path_is_found_by_argv_and_by_executable(look: Look, start: Start, tmp_path: Any) -> None:
+    start(NAME, "60")
+    assert look("process", str(tmp_path / NAME)).verdict == "ok running"
+    copy = tmp_path / "copy"
+    shutil.copy("/bin/sleep", copy)
+    start(["not-the-path", "60"], executable=str(copy))
+    assert look("process", str(copy)).verdict == "ok running"
+    link = tmp_path / "link"
+    link.symlink_to(copy)
+    assert look("process", str(link)).verdict == "ok running"
+    copy.unlink()  # as an upgrade does under a running daemon
+    assert look("process", str(copy)).verdict == "ok running"
+    assert look("process", "/nowhere/" + NAME).verdict == "critical missing"
+
+
+def test_a_script_with_a_long_name_is_found(look: Look, start: Start, tmp_path: Any) -> None:
+    path = tmp_path / f"{LONG}.py"
+    path.write_text(f"#!{sys.executable} -I\nprint(flush=True)\nimport time; time.sleep(60)\n")
+    path.chmod(0o755)
+    child = start([str(path)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert look("process", f"{LONG}.py").verdict == "ok running"
+    assert look("process", str(path)).verdict == "ok running"
+
+
+def test_a_zombie_is_missing_and_the_message_says_so(look: Look, script: Script) -> None:
+    (pid,) = script(ZOMBIE, NAME)
+    answer = look("process", NAME)
+    assert answer.verdict == "critical missing"
+    assert f"pid {pid} is a zombie" in answer.message
+
+
+def test_a_process_whose_main_thread_has_gone_is_alive(look: Look, script: Script) -> None:
+    (pid,) = script(MAIN_THREAD_GONE, NAME)
+    assert look("process", NAME).data["pids"] == [int(pid)]
+    named = ["process", "--param-match", "initial", os.path.realpath(sys.executable), "--", "-I"]
+    assert int(pid) in look(*named).data["pids"]
+
+
+def test_a_process_in_a_nested_pid_namespace_counts_only_when_asked(
+    look: Look, start: Start, tmp_path: pathlib.Path
+) -> None:
+    needs("unshare", root=True)
+    (tmp_path / NAME).symlink_to("/bin/sleep")
+    ready = f"echo ready; exec {tmp_path / NAME} 60"
+    child = start(
+        ["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", ready], stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    wait_for_comm(NAME)
+    answer = look("process", NAME)
+    assert answer.verdict == "critical missing"
+    assert "nested pid namespace" in answer.message
+    assert look("process", "--all-namespaces", NAME).verdict == "ok running"
+
+
+def wait_for_comm(name: str) -> None:
+    """Until execve(2) has set it; bounded by the test's own timeout."""
+    while not any(comm(pid) == name.encode() for pid in procfs.pids("/proc")):
+        pass
+
+
+def comm(pid: int) -> bytes:
+    try:
+        return procfs.Process("/proc", pid).comm()
+    except procfs.GONE:
+        return b""
+
+
+def test_the_highest_pid_is_found(tmp_path: pathlib.Path) -> None:
+    needs("unshare", root=True)
+    (tmp_path / NAME).symlink_to("/bin/sleep")
+    code = f"""
+        mount -t proc proc /proc
+        echo 4194304 > /proc/sys/kernel/pid_max
+        echo 4194302 > /proc/sys/kernel/ns_last_pid
+        {tmp_path / NAME} 60 & echo $!
+        {sys.executable} -I -m kacheck process {NAME}
+        echo $?
+        """
+    shown = subprocess.run(
+        ["unshare", "--pid", "--fork", "--kill-child", "--mount", "sh", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.stdout.split()[0] == "4194303", shown.stderr
+    assert shown.stdout.split()[-1] == "0", shown
+    assert "ok running" in shown.stdout
+
+
+@pytest.mark.parametrize("hidepid", ["1", "2", "4"])
+def test_what_hidepid_hides_is_unknown_hidden_never_missing(hidepid: str) -> None:
+    needs("unshare", "setpriv", root=True)
+    user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    look = f"{sys.executable} -I -m kacheck process no-such-process"
+    code = (
+        f"mount -t proc -o hidepid={hidepid} proc /proc && {' '.join(user)} {look}; echo $?; {look}"
+    )
+    argv = ["unshare", "--pid", "--fork", "--mount", "sh", "-c", code]
+    shown = subprocess.run(argv, capture_output=True, text=True, check=False)
+    unprivileged, code_line, root = shown.stdout.splitlines()
+    assert unprivileged.startswith("unknown hidden: cannot tell"), shown
+    assert "root" in unprivileged
+    assert code_line == "3"
+    assert root.startswith("critical missing"), "CAP_SYS_PTRACE sees through hidepid"
+
+
+def test_a_proc_that_is_not_mounted_is_hidden(tmp_path: pathlib.Path) -> None:
+    result = probe(ProcessOptions("vault", proc=str(tmp_path / "none")), Deadline(1))
+    assert (result.status.word, result.reason) == ("unknown", "hidden")
+    assert "none" in result.message
+    result = probe(ProcessOptions("vault", proc=str(tmp_path)), Deadline(1))
+    assert result.reason == "hidden", "an empty directory is no procfs"
+
+
+def test_an_unreadable_process_is_hidden_unless_enough_others_are_seen(
+    monkeypatch: pytest.MonkeyPatch, look: Look, start: Start
+) -> None:
+    seen, unseen = start(NAME, "60").pid, start("ktest-other", "60").pid
+    real = procfs.read
+
+    def read(path: str) -> bytes:
+        if path.startswith(f"/proc/{unseen}/"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(procfs, "read", read)
+    assert look("process", "ktest-nobody").verdict == "unknown hidden"
+    assert f"/proc/{unseen}/comm: Permission denied" in look("process", "ktest-nobody").message
+    assert look("process", NAME).data["pids"] == [seen]
+    assert look("process", "--quorum", "2", NAME).verdict == "unknown hidden"
+    assert look("process", "--quorum-max", "1", NAME).verdict == "unknown hidden"
+    assert look("process", "--quorum-max", "0", NAME).verdict == "critical too-many"
+    assert look("process", "--on-unknown", "ok", "ktest-nobody").code == 0
+
+
+@pytest.mark.parametrize("file", ["comm", "cmdline", "status"])
+def test_a_process_that_ends_between_listing_and_reading_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, look: Look, start: Start, file: str
+) -> None:
+    """The file is read when the process has just gone: ENOENT on opening, ESRCH on reading."""
+    stays, goes = start(NAME, "60").pid, start(NAME, "60")
+    real = procfs.read
+
+    def read(path: str) -> bytes:
+        if path == f"/proc/{goes.pid}/{file}":
+            goes.kill()
+            goes.wait()
+        return real(path)
+
+    monkeypatch.setattr(procfs, "read", read)
+    answer = look("process", NAME)
+    assert answer.verdict == "ok running"
+    assert answer.data["pids"] == [stays]
+
+
+def test_it_never_counts_itself_or_its_parents(tmp_path: pathlib.Path) -> None:
+    """A shell of the wanted name runs an interpreter of the wanted name."""
+    for name, target in ((NAME, "/bin/sh"), ("python", sys.executable)):
+        (tmp_path / name).symlink_to(target)
+    look = f"{sys.executable} -I -m kacheck process {NAME}; true"
+    shown = subprocess.run(
+        [tmp_path / NAME, "-c", look], capture_output=True, text=True, check=False
+    )
+    assert shown.stdout.startswith("critical missing"), shown
+    assert "a parent of this check" in shown.stdout
+    itself = pathlib.Path(sys.executable).name
+    shown = subprocess.run(
+        [sys.executable, "-I", "-m", "kacheck", "process", itself, "--verbose"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "this check itself" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("python3|-I|-m|kacheck|process|vault", True),
+        ("/usr/bin/python3|-IB|/opt/x/src/kacheck/__main__.py|combined|--process|vault", True),
+        ("/bin/sh|/usr/libexec/kacheck/kacheck-process|vault", True),
+        ("/usr/bin/python3|/usr/bin/kacheck|process|vault", True),
+        ("python3|-m|kacheck|process|other", False),
+        ("kacheck|watch", False),
+        ("/opt/kacheck/vault|server", False),
+        ("vault|server|-config=/etc/kacheck/vault.hcl", False),
+    ],
+)
+def test_another_kacheck_with_the_name_among_its_arguments_does_not_count(
+    line: str,
+    expected: bool,
+) -> None:
+    assert is_kacheck_for(b"vault", line.encode().split(b"|")) is expected
+
+
+def test_another_kacheck_that_runs_is_not_counted(look: Look, start: Start) -> None:
+    """The interpreter is what is looked for, and another look for it runs meanwhile."""
+    hang = "import sys, time; print(flush=True); time.sleep(60)"
+    child = start(
+        [sys.executable, "-c", hang, "kacheck", "process", "ktest-arg"], stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    real = pathlib.Path(f"/proc/{child.pid}/comm").read_text().strip()
+    assert child.pid in look("process", real).data["pids"], "ktest-arg is not what is looked for"
+    child = start([sys.executable, "-c", hang, "kacheck", "process", real], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert {"pid": child.pid, "why": "another kacheck"} in look("process", real).data["not_counted"]
+
+
+def test_only_the_wanted_users_processes_count(look: Look, script: Script) -> None:
+    needs(root=True)
+    script(NOBODY, NAME)
+    nobody = pwd.getpwuid(65534).pw_name
+    assert look("process", "--user", nobody, NAME).verdict == "ok running"
+    assert look("process", "--user", "65534", NAME).verdict == "ok running"
+    answer = look("process", "--user", "root", NAME)
+    assert answer.verdict == "critical missing"
+    assert "of another user (uid 65534)" in answer.message
+    answer = look("process", "--user", "no-such-user", NAME)
+    assert (answer.code, answer.verdict) == (3, "unknown bad-config")
+    assert "--user no-such-user" in answer.message
+
+
+def test_the_user_is_the_effective_one_also_of_a_process_that_hides_its_memory(
+    look: Look, script: Script
+) -> None:
+    """Vault with cap_ipc_lock is not dumpable: its files in /proc belong to root."""
+    needs(root=True)
+    (pid,) = script(NOBODY, NAME)
+    assert os.stat(f"/proc/{pid}/comm").st_uid == 0, "not dumpable"
+    assert look("process", "--user", "65534", NAME).data["pids"] == [int(pid)]
+
+
+def test_verbose_shows_pid_user_age_command_and_state(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kacheck.cli import main
+
+    pid = start(NAME, "60").pid
+    assert main(["process", "--verbose", NAME]) == 0
+    (shown,) = (row for row in capsys.readouterr().out.splitlines() if f"pid {pid}, " in row)
+    for part in ("user root", "age_s ", "state sleeping", f"{NAME} 60"):
+        assert part in shown
+
+
+def test_a_command_line_longer_than_one_read_is_compared_whole(look: Look, start: Start) -> None:
+    long = "x" * 9000
+    start([sys.executable, "-c", "import time; time.sleep(60)", long, "end"])
+    wanted = [sys.executable, "--", "-c", "import time; time.sleep(60)", long]
+    assert look("process", *wanted, "end").verdict == "ok running"
+    assert look("process", *wanted, "other").verdict == "critical missing"

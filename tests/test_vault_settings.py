@@ -1,0 +1,136 @@
+"""Options before the environment, BAO_ before VAULT_, and nothing else of the environment."""
+
+from typing import Any
+
+import pytest
+
+from kacheck.durations import seconds
+from kacheck.probes.vault_settings import VaultOptions, settings, timeout_from
+from kacheck.result import BadConfigError
+
+
+def settle(address: str | None = None, /, env: Any = None, **given: Any) -> VaultOptions:
+    """The options for an address, an environment and what other options were given."""
+    return settings(VaultOptions(**given), address, env or {})
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("https://127.0.0.1:8200", "https://127.0.0.1:8200/v1/sys/health"),
+        ("http://vault.example:8200/", "http://vault.example:8200/v1/sys/health"),
+        ("https://[::1]:8200", "https://[::1]:8200/v1/sys/health"),
+        ("https://proxy.example/vault", "https://proxy.example/vault/v1/sys/health"),
+        ("unix:///run/vault.sock", "http://localhost/v1/sys/health"),
+    ],
+)
+def test_addresses(address: str, url: str) -> None:
+    settled = settle(address)
+    assert settled.url == url
+    assert settled.address == address
+    assert settled.unix_socket == ("/run/vault.sock" if address.startswith("unix:") else None)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1:8200", "vault", "ftp://vault", "https://", "https://vault:port", "https://vault:99999",
+        "https://vault/?standbyok=true", "unix://run/vault.sock", "https://[::1",
+        "https://vault/#x",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_is_refused_by_name_with_the_cure(address: str) -> None:
+    for source, arguments in (
+        ("--address", (address,)),
+        ("VAULT_ADDR", (None, {"VAULT_ADDR": address})),
+        ("BAO_ADDR", (None, {"BAO_ADDR": address})),
+    ):
+        with pytest.raises(BadConfigError) as refused:
+            settle(*arguments)
+        assert str(refused.value).startswith(f"{source} {address}")
+        assert "https://127.0.0.1:8200" in str(refused.value) or "leave out" in str(refused.value)
+
+
+def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(BadConfigError, match=r"^VAULT_ADDR has a user or password") as refused:
+        settle(env={"VAULT_ADDR": "https://user:hunter2@vault:8200"})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_default_is_this_machine() -> None:
+    assert settle().url == "https://127.0.0.1:8200/v1/sys/health"
+    assert settle(env={"VAULT_ADDR": ""}).url == "https://127.0.0.1:8200/v1/sys/health"
+
+
+def test_an_option_wins_over_bao_and_bao_over_vault() -> None:
+    both = {"VAULT_ADDR": "http://vault", "BAO_ADDR": "http://bao"}
+    assert settle("http://option", both).address == "http://option"
+    assert settle(env=both).address == "http://bao"
+    assert settle(env={"VAULT_ADDR": "http://vault"}).address == "http://vault"
+    assert (
+        settle(env={"VAULT_ADDR": "http://vault", "BAO_ADDR": ""}).address
+        == "https://127.0.0.1:8200"
+    )
+
+
+def test_the_sources_of_authorities_replace_one_another() -> None:
+    env = {"VAULT_CACERT": "file", "VAULT_CACERT_BYTES": "pem", "VAULT_CAPATH": "dir"}
+    settled = settle(env=env)
+    assert (settled.ca_cert, settled.ca_cert_bytes, settled.ca_path) == ("file", "pem", "dir")
+    settled = settle(env=env, ca_path="given")
+    assert (settled.ca_cert, settled.ca_cert_bytes, settled.ca_path) == (None, None, "given")
+
+
+def test_a_client_certificate_needs_its_key() -> None:
+    assert settle(env={"VAULT_CLIENT_CERT": "c", "VAULT_CLIENT_KEY": "k"}).client_key == "k"
+    assert settle(env={"BAO_CLIENT_KEY": "k"}, client_cert="c").client_key == "k"
+    for env in ({"VAULT_CLIENT_CERT": "c"}, {"VAULT_CLIENT_KEY": "k"}):
+        with pytest.raises(BadConfigError, match="--client-cert and --client-key"):
+            settle(env=env)
+
+
+@pytest.mark.parametrize(("text", "insecure"), [
+    ("1", True), ("t", True), ("TRUE", True), ("0", False), ("F", False), ("false", False), ("", False),
+])  # fmt: skip
+def test_skip_verify_is_read_as_go_reads_a_boolean(text: str, insecure: bool) -> None:
+    assert settle(env={"VAULT_SKIP_VERIFY": text}).insecure is insecure
+
+
+@pytest.mark.parametrize("text", ["yes", "on", "2", "tRUE"])
+def test_a_boolean_that_is_none_is_refused_by_name(text: str) -> None:
+    with pytest.raises(BadConfigError, match=f"VAULT_SKIP_VERIFY={text}"):
+        settle(env={"VAULT_SKIP_VERIFY": text})
+
+
+def test_what_would_ask_another_node_is_ignored() -> None:
+    env = dict.fromkeys(
+        ("VAULT_AGENT_ADDR", "VAULT_PROXY_ADDR", "VAULT_NAMESPACE", "VAULT_TOKEN", "HTTPS_PROXY"),
+        "x",
+    )
+    assert settle(env=env) == settle()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2", 2.0), ("0.5", 0.5), (".5", 0.5), ("800ms", 0.8), ("1m30s", 90.0), ("1.5s", 1.5),
+        ("1h", 3600.0), ("500000us", 0.5), ("500000µs", 0.5), ("900000000ns", 0.9),
+    ],
+)  # fmt: skip
+def test_times(text: str, expected: float) -> None:
+    assert seconds(text) == pytest.approx(expected)
+    assert timeout_from({"VAULT_CLIENT_TIMEOUT": text}) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "nan", "inf", "1e3", "soon", "1 s", "3601", "9" * 400, "1d", "s", ".", "٣"]
+)
+def test_a_time_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no time to wait"):
+        seconds(text)
+    with pytest.raises(BadConfigError, match=r"^BAO_CLIENT_TIMEOUT: "):
+        timeout_from({"BAO_CLIENT_TIMEOUT": text})
+
+
+def test_without_a_time_the_default_is_below_keepaliveds() -> None:
+    assert timeout_from({}) == timeout_from({"VAULT_CLIENT_TIMEOUT": ""}) < 1
