@@ -6,11 +6,13 @@ import pwd
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+import kacheck
 from conftest import Answer
 from kacheck.deadline import Deadline
 from kacheck.probes import procfs
@@ -217,14 +219,26 @@ def test_the_highest_pid_is_found(tmp_path: pathlib.Path) -> None:
     assert "ok running" in shown.stdout
 
 
+@pytest.fixture
+def public_copy() -> Iterator[list[str]]:
+    """The command of a kacheck that every user may read and run."""
+    needs("/usr/bin/python3")
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        package = pathlib.Path(kacheck.__file__).parent
+        shutil.copytree(package, f"{name}/kacheck", ignore=shutil.ignore_patterns("__pycache__"))
+        yield ["/usr/bin/python3", "-IB", f"{name}/kacheck/__main__.py"]
+
+
 @pytest.mark.parametrize("hidepid", ["1", "2", "4"])
-def test_what_hidepid_hides_is_unknown_hidden_never_missing(hidepid: str) -> None:
+def test_what_hidepid_hides_is_unknown_hidden_never_missing(
+    public_copy: list[str], hidepid: str
+) -> None:
     needs("unshare", "setpriv", root=True)
     user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    look = f"{sys.executable} -I -m kacheck process no-such-process"
-    code = (
-        f"mount -t proc -o hidepid={hidepid} proc /proc && {' '.join(user)} {look}; echo $?; {look}"
-    )
+    look = " ".join([*public_copy, "process", "no-such-process"])
+    mount = f"mount -t proc -o hidepid={hidepid} proc /proc"
+    code = f"{mount} && {' '.join(user)} {look}; echo $?; {look}"
     argv = ["unshare", "--pid", "--fork", "--mount", "sh", "-c", code]
     shown = subprocess.run(argv, capture_output=True, text=True, check=False)
     unprivileged, code_line, root = shown.stdout.splitlines()

@@ -39,6 +39,21 @@ class Certificate(NamedTuple):
     names: list[str]
 
 
+class NamedContext(ssl.SSLContext):
+    """A context that asks for, and verifies, a name other than the address's.
+
+    httpcore has an extension for this, sni_hostname, but not before 0.17.
+    """
+
+    server_name: str | None = None
+
+    def wrap_socket(self, sock: socket.socket, **options: Any) -> ssl.SSLSocket:  # type: ignore[override]
+        """As ever, for the name that was given."""
+        if self.server_name:
+            options["server_hostname"] = self.server_name
+        return super().wrap_socket(sock, **options)
+
+
 def context(options: VaultOptions) -> ssl.SSLContext:
     """The client's context for these options.
 
@@ -46,7 +61,8 @@ def context(options: VaultOptions) -> ssl.SSLContext:
         BadConfigError: a file cannot be read or holds no certificate.
 
     """
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.server_name = options.tls_server_name
     if options.url.startswith("http:"):
         return tls  # never used; loading the system's roots would be for nothing
     if options.insecure:

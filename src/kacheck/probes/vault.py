@@ -88,7 +88,7 @@ class Exchange:
             "GET",
             self.options.url,
             headers=HEADERS,
-            extensions={"timeout": patience, "trace": self.trace, **self.sni()},
+            extensions={"timeout": patience, "trace": self.trace},
         )
         transport = httpx.HTTPTransport(
             verify=self.context, trust_env=False, uds=self.options.unix_socket
@@ -100,11 +100,6 @@ class Exchange:
             finally:
                 response.close()
         return Answer(response.status_code, body, response.headers.get("location"))
-
-    def sni(self) -> Mapping[str, str]:
-        """The name to ask for and to verify, where it is not the address's."""
-        name = self.options.tls_server_name
-        return {"sni_hostname": name} if name else {}
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Httpcore's trace extension: called as each phase begins and ends."""
