@@ -49,6 +49,10 @@ class Parser(argparse.ArgumentParser):
             **kwargs,
         )
         self.add_argument("-h", "--help", action=ShowText, help="show this help and exit")
+        version = f"kacheck {__version__}"
+        self.add_argument(
+            "--version", action=ShowText, text=version, help="show the version and exit"
+        )
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse found."""
@@ -94,19 +98,14 @@ def build() -> Parser:
     parser = Parser(
         prog="kacheck", description="Health checks for keepalived that fail closed and say why."
     )
-    parser.add_argument(
-        "--version",
-        action=ShowText,
-        text=f"kacheck {__version__}",
-        help="show the version and exit",
-    )
     commands = parser.add_subparsers(dest="check", metavar="COMMAND", required=True, prog="kacheck")
-    for name, summary, add_options in (
-        ("process", "is the process alive?", add_process_options),
-        ("vault", "is this node in the wanted Vault role?", add_vault_options),
-        ("combined", "the process first, then Vault", add_combined_options),
+    for name, words, summary, add_options in (
+        ("process", " NAME [ARG...]", "is the process alive?", add_process_options),
+        ("vault", "", "is this node in the wanted Vault role?", add_vault_options),
+        ("combined", " --process NAME", "the process first, then Vault", add_combined_options),
     ):
-        command = commands.add_parser(name, help=summary, description=summary)
+        usage = f"kacheck {name} [OPTION...]{words}"
+        command = commands.add_parser(name, usage=usage, help=summary, description=summary)
         add_options(command)
         add_common_options(command)
     return parser
