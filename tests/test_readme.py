@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from conftest import ROOT
 
+from conftest import ROOT
 from kacheck.cli import main
 from kacheck.result import Reason, Status
 

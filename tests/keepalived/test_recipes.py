@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.certificates import Authority
-from support.keepalived import Keepalived, Lab, wait_until
+from support.keepalived import Keepalived, Lab, keepalived_version, wait_until
 from support.needs import needs
 from support.vault_node import RECIPES, VaultNode
 
@@ -207,12 +207,11 @@ def test_a_missing_interpreter_fails_closed_through_our_entry_point(
     a, b = nodes
     for node in nodes:
         node.start_vault()
-        (node.node.root / "usr/libexec/kacheck").unlink()
-        (node.node.root / "usr/libexec/kacheck").mkdir()
-    ours = a.node.root / "usr/libexec/kacheck/kacheck-process"
+    ours = a.libexec / "kacheck-process"
+    ours.unlink()
     ours.write_bytes((RECIPES.parent.parent / "checks/kacheck-process").read_bytes())
     ours.chmod(0o755)
-    other = b.node.root / "usr/libexec/kacheck/check.py"
+    other = b.libexec / "check.py"
     other.write_text("#!/usr/bin/python3\nraise SystemExit(2)\n")
     other.chmod(0o755)
     for node in nodes:
@@ -222,6 +221,20 @@ def test_a_missing_interpreter_fails_closed_through_our_entry_point(
     assert closed.wait_for("FAULT", PATIENCE)
     assert "now returning 127" in closed.log
     assert b.keepalived(ONE_SCRIPT % "/usr/libexec/kacheck/check.py").wait_for("MASTER", PATIENCE)
+
+
+def test_a_linked_directory_in_the_path_makes_keepalived_2_3_run_untracked(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    """Why the README links the entry points one by one: check_security() in lib/notify.c."""
+    a, _ = nodes
+    (a.node.root / "usr/libexec/linked").symlink_to("/usr/libexec/kacheck")
+    keepalived = a.keepalived(ONE_SCRIPT % "/usr/libexec/linked/kacheck-process ktest-none")
+    if keepalived_version() < (2, 3):
+        keepalived.wait_for("FAULT", PATIENCE)
+    else:
+        keepalived.wait_log("Wrong file type found in script path")
+        keepalived.wait_for("MASTER", PATIENCE)
 
 
 def test_a_check_that_overruns_keepaliveds_timeout_fails(

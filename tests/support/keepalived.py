@@ -507,6 +507,13 @@ class Lab:
         return node
 
 
+def keepalived_version() -> tuple[int, ...]:
+    done = subprocess.run(["keepalived", "--version"], check=True, capture_output=True, text=True)
+    match = re.search(r"Keepalived v(\d+)\.(\d+)\.(\d+)", done.stdout + done.stderr)
+    assert match
+    return tuple(map(int, match.groups()))
+
+
 def sweep() -> None:
     """Remove what labs left whose process was killed: names of network namespaces, directories."""
     for path in NETNS_DIR.glob("kacheck-*-*"):

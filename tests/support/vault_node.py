@@ -25,8 +25,10 @@ class VaultNode:
         self.vault: Process | None = None
         node.overlay("/usr/libexec")
         node.overlay("/etc")
-        libexec = node.root / "usr/libexec/kacheck"
-        libexec.symlink_to(ENTRY_POINTS)
+        self.libexec = node.root / "usr/libexec/kacheck"
+        self.libexec.mkdir()
+        for entry_point in ENTRY_POINTS.glob("kacheck-*"):
+            (self.libexec / entry_point.name).symlink_to(entry_point)
         (node.root / "etc/vault.d").mkdir()
         authority.write(node.root / "etc/vault.d/ca.pem")
         self.certificate = node.dir / "vault.pem"
