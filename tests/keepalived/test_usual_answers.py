@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support import vault
 from support.keepalived import Keepalived, Lab, Node, keepalived_version
 from support.needs import needs
 
@@ -32,42 +33,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.keepalived
 
 URL = "http://127.0.0.1:8200/v1/sys/health"
-
-ACTIVE_BODY = {
-    "initialized": True,
-    "sealed": False,
-    "standby": False,
-    "performance_standby": False,
-    "replication_performance_mode": "disabled",
-    "replication_dr_mode": "disabled",
-    "server_time_utc": 1781726385,
-    "version": "2.0.2",
-    "enterprise": False,
-    "cluster_name": "vault-cluster-e1650c5e",
-    "cluster_id": "8ec176e5-e767-bc9b-449c-4ef9459e9cf5",
-    "echo_duration_ms": 0,
-    "clock_skew_ms": 0,
-    "replication_primary_canary_age_ms": 0,
-    "removed_from_cluster": False,
-}
-
-RESPONDER = """
-import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-class Health(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(sys.argv[1].encode())
-
-    def log_message(self, *args):
-        pass
-
-server = HTTPServer(("127.0.0.1", 8200), Health)
-print("ready", flush=True)
-server.serve_forever()
-"""
 
 INSTANCE = """
 vrrp_instance %(name)s {
@@ -274,12 +239,10 @@ class TestCurlAndGrep:
     @pytest.fixture(autouse=True)
     def _active_vault(self, node: Node) -> None:
         needs("curl", "grep")
-        body = json.dumps(ACTIVE_BODY, separators=(",", ":"))
-        responder = node.write("responder.py", RESPONDER)
-        argv = [sys.executable, "-I", str(responder), body]
+        argv = [sys.executable, "-I", str(vault.__file__), "--listen", "127.0.0.1:8200"]
         process = node.popen(argv, stdout=subprocess.PIPE)
         assert process.popen.stdout
-        assert process.popen.stdout.readline() == "ready\n"
+        assert process.popen.stdout.readline()  # it listens
 
     def test_the_instance_is_in_fault_although_vault_is_active(self, node: Node) -> None:
         keepalived = node.keepalived(track_script(f"curl -s {URL} | grep -q active"))
@@ -293,7 +256,7 @@ class TestCurlAndGrep:
 
         body = node.run(["curl", "-s", URL]).stdout
 
-        assert json.loads(body) == ACTIVE_BODY
+        assert json.loads(body).items() >= {"sealed": False, "standby": False}.items()
         assert "active" not in body
 
     def test_a_real_shell_does_not_cure_it(self, node: Node) -> None:

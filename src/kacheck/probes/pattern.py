@@ -13,7 +13,6 @@ from typing import NamedTuple, Protocol
 
 from kacheck.probes.procfs import COMM_MAX
 
-PARAM_MATCHES = ("exact", "initial", "partial")
 
 
 class ProcessView(Protocol):
