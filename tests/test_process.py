@@ -323,6 +323,7 @@ def test_it_never_counts_itself_or_its_parents(tmp_path: pathlib.Path) -> None:
         ("python3|-I|-m|kacheck|process|vault", True),
         ("/usr/bin/python3|-IB|/opt/x/src/kacheck/__main__.py|combined|--process|vault", True),
         ("/bin/sh|/usr/libexec/kacheck/kacheck-process|vault", True),
+        ("python3|-IB|-m|kacheck|combined|--process=vault", True),
         ("/usr/bin/python3|/usr/bin/kacheck|process|vault", True),
         ("python3|-m|kacheck|process|other", False),
         ("kacheck|watch", False),

@@ -615,6 +615,19 @@ def test_a_wrong_name_says_which_names_the_certificate_has(
     assert "10.0.0.7" in message
 
 
+def test_a_wrong_name_is_explained_over_ipv6_too(
+    kacheck: Kacheck, authority: Authority, ca: Path
+) -> None:
+    try:
+        vault = StandInVault(host="::1", tls=wrong_name(authority))
+    except OSError as error:
+        pytest.skip(f"no IPv6 loopback on this machine: {error}")
+    with vault:
+        outcome = kacheck("vault", "--address", f"https://[::1]:{vault.port}", "--ca-cert", ca)
+    assert outcome.said == ("critical", "tls")
+    assert "it is for vault.example.org, 10.0.0.7" in outcome.message
+
+
 def test_without_a_ca_option_the_systems_authorities_count(
     kacheck: Kacheck, tls_vault: StandInVault
 ) -> None:

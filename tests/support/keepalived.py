@@ -126,8 +126,8 @@ class Process:
     def wait(self, timeout: float = 10) -> int:
         return self.popen.wait(timeout)
 
-    def close(self) -> None:
-        """Kill it and its children, reap it, close its pipes."""
+    def end(self) -> None:
+        """Kill it and its children, and reap it."""
         if self.popen.poll() is None:
             # Not the wrapper: it has to reap, the host's init may take its time.
             with contextlib.suppress(LabError):
@@ -135,6 +135,10 @@ class Process:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
             self.popen.wait(10)
+
+    def close(self) -> None:
+        """End it and close its pipes."""
+        self.end()
         for pipe in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
             if pipe:
                 with contextlib.suppress(BrokenPipeError):
@@ -417,8 +421,9 @@ class Keepalived:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.kill(signal.SIGTERM)
                 self.process.wait()
-        self.process.close()
+        self.process.end()
         self._finish()
+        self.process.close()
 
     def _finish(self) -> None:
         if self._threads:

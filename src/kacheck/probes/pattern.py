@@ -14,7 +14,6 @@ from typing import NamedTuple, Protocol
 from kacheck.probes.procfs import COMM_MAX
 
 
-
 class ProcessView(Protocol):
     """What of a process a pattern asks for; each call may raise OSError."""
 

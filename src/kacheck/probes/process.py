@@ -174,7 +174,8 @@ def is_kacheck_for(name: bytes, argv: list[bytes]) -> bool:
         command = word.rpartition(b"/")[2]  # as such, or after -m
         launcher = command.startswith(b"kacheck-")
         if command == b"kacheck" or launcher or word.endswith(b"/kacheck/__main__.py"):
-            return name in argv[index + 1 :]
+            rest = argv[index + 1 :]
+            return name in rest or b"--process=" + name in rest
     return False
 
 

@@ -73,7 +73,7 @@ class Exchange:
         self.options = options
         self.deadline = deadline
         self.context = tls.context(options)
-        self.peer: Any = None
+        self.peer: tuple[str, int] | None = None
         deadline.seen["address"] = options.address
 
     def get(self, httpx: ModuleType) -> Answer:
@@ -109,7 +109,8 @@ class Exchange:
         elif event.startswith("connection.connect_") and event.endswith(".complete"):
             self.connected(info["return_value"].get_extra_info("socket"))
         elif event == "connection.start_tls.complete":
-            sock = info["return_value"].get_extra_info("socket")  # has taken the other's descriptor
+            # It has taken the descriptor of the socket that connected.
+            sock = info["return_value"].get_extra_info("socket")
             self.deadline.on_expiry(lambda: shut_down(sock))
             certificate = tls.certificate(sock)
             if certificate:
@@ -118,11 +119,12 @@ class Exchange:
     def connected(self, sock: socket.socket) -> None:
         """Note who answers, and let the deadline end the connection under a blocked worker."""
         if sock.family != socket.AF_UNIX:
-            self.peer = sock.getpeername()
+            host, port = sock.getpeername()[:2]  # IPv6 has two more
+            self.peer = host, port
             if not (self.options.remote or is_this_machine(sock)):
                 warning = (
-                    f"{self.options.address} is not this machine but {self.peer[0]}: its health "
-                    "says nothing of this node (--remote if that is meant)"
+                    f"{self.options.address} is not this machine but {host}: its health says "
+                    "nothing of this node (--remote if that is meant)"
                 )
                 self.deadline.seen["warnings"] = [warning]
         self.deadline.on_expiry(lambda: shut_down(sock))
