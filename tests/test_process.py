@@ -16,6 +16,7 @@ import kacheck
 from conftest import Answer
 from kacheck.deadline import Deadline
 from kacheck.probes import procfs
+from kacheck.probes.describe import describe, user_name
 from kacheck.probes.process import ProcessOptions, is_kacheck_for, probe
 from support.needs import needs
 
@@ -388,6 +389,49 @@ def test_verbose_shows_pid_user_age_command_and_state(
     (shown,) = (row for row in capsys.readouterr().out.splitlines() if f"pid {pid}, " in row)
     for part in ("user root", "age_s ", "state ", f"{NAME} 60"):
         assert part in shown
+
+
+def test_the_age_is_that_of_the_process_whatever_proc_stat_says_of_the_boot(
+    look: Look, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under lxcfs, which shows the container's own boot time."""
+    monkeypatch.setattr("psutil.boot_time", lambda: 4_000_000_000.0)
+    start(NAME, "60")
+    (match,) = look("process", NAME).data["matches"]
+    assert 0 <= match["age_s"] < 30
+
+
+def test_a_process_whose_main_thread_has_gone_is_described_as_that(
+    look: Look, script: Script
+) -> None:
+    script(MAIN_THREAD_GONE, NAME)
+    (match,) = look("process", NAME).data["matches"]
+    assert match["state"] == "main thread exited"
+
+
+def test_without_psutil_the_verdict_is_the_same(
+    look: Look, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "kacheck.probes.describe", raising=False)
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    start(NAME, "60")
+    answer = look("process", NAME)
+    assert (answer.code, answer.verdict) == (0, "ok running")
+    assert "apt install python3-psutil" in answer.data["warnings"][0]
+
+
+def test_a_process_that_ends_while_it_is_described_is_gone() -> None:
+    child = subprocess.Popen(["true"])
+    child.wait()
+    assert describe(child.pid, [b"true"]) == {
+        "pid": child.pid,
+        "state": "gone",
+        "command": "true",
+    }
+
+
+def test_a_user_without_a_name_is_a_number() -> None:
+    assert user_name(4_000_000_000) == "4000000000"
 
 
 def test_a_command_line_longer_than_one_read_is_compared_whole(look: Look, start: Start) -> None:

@@ -19,25 +19,26 @@ def probe(process: Look, vault: Look, deadline: Deadline) -> Result:
         BadConfigError: as the two looks do.
 
     """
-    deadline.frame = partial(failed, "process", {})
+    deadline.frame = partial(failed, {}, "process")
     alive = process(deadline)
     if alive.status is not Status.OK:
         return deadline.frame(alive)
-    deadline.frame = partial(failed, "vault", {"process": alive.data})
+    deadline.frame = partial(failed, {"process": alive}, "vault")
     role = vault(deadline)
     if role.status is not Status.OK:
         return deadline.frame(role)
     message = f"{alive.message}; {role.message}"
-    return role._replace(message=message, data=merged("vault", {"process": alive.data}, role))
+    return role._replace(message=message, data=merged({"process": alive, "vault": role}))
 
 
-def failed(name: str, before: dict[str, Any], result: Result) -> Result:
+def failed(before: dict[str, Result], name: str, result: Result) -> Result:
     """The result of the look `name` as that of the whole."""
-    data = {"failed": name, **merged(name, before, result)}
+    data = {"failed": name, **merged({**before, name: result})}
     return result._replace(message=f"{name}: {result.message}", data=data)
 
 
-def merged(name: str, before: dict[str, Any], result: Result) -> dict[str, Any]:
-    """Each look's data under its name; warnings stay where every check has them."""
-    data = {**before, name: {key: value for key, value in result.data.items() if key != "warnings"}}
-    return {**data, "warnings": result.data["warnings"]} if "warnings" in result.data else data
+def merged(results: dict[str, Result]) -> dict[str, Any]:
+    """Each look's data under its name; the warnings together, where every check has them."""
+    data: dict[str, Any] = {name: {**result.data} for name, result in results.items()}
+    warnings = [warning for each in data.values() for warning in each.pop("warnings", [])]
+    return {**data, "warnings": warnings} if warnings else data

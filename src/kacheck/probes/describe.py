@@ -7,19 +7,33 @@ from typing import Any
 
 import psutil
 
+from kacheck.probes.procfs import GONE, Process
+
 
 def describe(pid: int, argv: list[bytes]) -> dict[str, Any]:
-    """Pid, user, age in seconds, command line and state; what cannot be read is left out."""
+    """Pid, user, age in seconds, state and command line; what cannot be read is left out."""
     seen: dict[str, Any] = {"pid": pid}
     try:
         process = psutil.Process(pid)
         seen["user"] = user_name(process.uids().effective)
-        seen["age_s"] = round(time.time() - process.create_time(), 1)
-        seen["state"] = process.status()
-    except psutil.Error:
+        seen["age_s"] = age(pid)
+        state = process.status()
+        # It was counted, so another thread of it runs.
+        seen["state"] = "main thread exited" if state == psutil.STATUS_ZOMBIE else state
+    except (psutil.Error, *GONE):
         seen["state"] = "gone"
     seen["command"] = os.fsdecode(b" ".join(argv))
     return seen
+
+
+def age(pid: int) -> float:
+    """Seconds since the process was started.
+
+    Not with psutil's create_time(), which adds the start to the boot time of /proc/stat: lxcfs
+    shows a container's own there, and so an age below zero.
+    """
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return round(since_boot - Process("/proc", pid).started_ticks() / os.sysconf("SC_CLK_TCK"), 1)
 
 
 def user_name(uid: int) -> str:

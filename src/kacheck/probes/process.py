@@ -68,10 +68,17 @@ def probe(options: ProcessOptions, deadline: Deadline) -> Result:
     if look.not_counted:
         data["not_counted"] = [{"pid": m.pid, "why": m.objection} for m in look.not_counted]
     if options.describe:
-        from kacheck.probes.describe import describe
-
-        data["matches"] = [describe(match.pid, match.argv) for match in look.counted]
+        data |= described(look.counted)
     return judge(options, look, data)
+
+
+def described(matches: list[Match]) -> dict[str, Any]:
+    """More about each match; without psutil a warning instead, as the verdict does not need it."""
+    try:
+        from kacheck.probes.describe import describe
+    except ImportError as error:
+        return {"warnings": [f"no details: {error}; install it: apt install python3-psutil"]}
+    return {"matches": [describe(match.pid, match.argv) for match in matches]}
 
 
 def check(options: ProcessOptions) -> None:

@@ -54,6 +54,10 @@ class Process:
         lines = read(f"{self.path}/status").decode(errors="replace").splitlines()
         return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
+    def started_ticks(self) -> int:
+        """When it was started, in clock ticks since the machine's boot (field 22 of stat)."""
+        return int(self.stat_from_state(self.path)[19])
+
     def live_thread(self) -> str | None:
         """The directory of a running thread, when the main thread has exited and one is left."""
         if self.state(self.path) not in DEAD:
@@ -69,8 +73,13 @@ class Process:
 
     @staticmethod
     def state(path: str) -> str:
-        """The state letter of a process or thread; comm may hold any `)`, so look for the last."""
-        return read(f"{path}/stat").rpartition(b") ")[2][:1].decode()
+        """The state letter of a process or thread."""
+        return Process.stat_from_state(path)[0].decode()
+
+    @staticmethod
+    def stat_from_state(path: str) -> list[bytes]:
+        """The fields of stat from the third on; comm may hold any `)`, so look for the last."""
+        return read(f"{path}/stat").rpartition(b") ")[2].split()
 
 
 def read(path: str) -> bytes:
