@@ -218,8 +218,8 @@ def test_a_missing_interpreter_fails_closed_through_our_entry_point(
         node.node.overlay("/usr/bin")
         (node.node.root / "usr/bin/python3").unlink()
     closed = a.keepalived(ONE_SCRIPT % "/usr/libexec/kacheck/kacheck-process vault")
-    assert closed.wait_for("FAULT", PATIENCE)
-    assert "now returning 127" in closed.log
+    closed.wait_log("now returning 127", PATIENCE)
+    closed.wait_for("FAULT", PATIENCE)
     assert b.keepalived(ONE_SCRIPT % "/usr/libexec/kacheck/check.py").wait_for("MASTER", PATIENCE)
 
 
