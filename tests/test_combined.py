@@ -38,6 +38,20 @@ def test_a_missing_process_is_the_answer_and_vault_is_not_asked() -> None:
     assert result.data == {"failed": "process", "process": {"count": 0}}
 
 
+@pytest.mark.parametrize(
+    ("vault", "reason", "failed"),
+    [(ACTIVE, Reason.HIDDEN, "process"), (SEALED, Reason.SEALED, "vault")],
+)
+def test_a_process_that_cannot_be_seen_does_not_hide_what_vault_says(
+    vault: Result, reason: Reason, failed: str
+) -> None:
+    """`unknown` can be told to pass: a dead Vault behind it must not."""
+    hidden = Result(Status.UNKNOWN, Reason.HIDDEN, "cannot tell", {"count": 0})
+    result = combined.probe(says(hidden), says(vault), Deadline(5))
+    assert (result.reason, result.data["failed"]) == (reason, failed)
+    assert set(result.data) >= {"process", "vault"}
+
+
 def test_a_failing_vault_is_named() -> None:
     result = combined.probe(says(ALIVE), says(SEALED), Deadline(5))
     assert result[:3] == (Status.CRITICAL, Reason.SEALED, "vault: it is sealed")

@@ -214,6 +214,27 @@ def test_failures_are_logged_to_syslog(
         assert "ktest-end" in log.recv(4096).decode(), "one line for each failure"
 
 
+OWN_ADDRESSES = f"""
+import subprocess, sys
+sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
+for command in ("link set lo up", "addr add 10.77.0.1/24 dev lo", "addr add 10.77.0.100/24 dev lo"):
+    subprocess.run(["ip", *command.split()], check=True)
+from support.vault import StandInVault
+from kacheck.cli import main
+for host in ("10.77.0.1", "10.77.0.100", "127.0.0.5"):
+    with StandInVault("active", host=host) as vault:
+        assert main(["vault", "--address", vault.address]) == 0
+"""
+
+
+def test_an_own_secondary_address_such_as_a_vip_is_this_machine() -> None:
+    """To one the kernel goes from the primary address of its network."""
+    needs("unshare", "ip", root=True)
+    shown = run(["unshare", "--net", sys.executable, "-I", "-c", OWN_ADDRESSES])
+    assert shown.returncode == 0, shown
+    assert shown.stderr == b""
+
+
 def test_nothing_imports_httpx_for_a_process_or_psutil_for_vault() -> None:
     for words, unwanted in (
         (["process", "ktest-none"], {"httpx", "psutil", "ssl", "socket", "json"}),

@@ -68,6 +68,9 @@ def verdict(result: Result) -> str:
         pytest.param(200, b"[" * 60_000, id="deeply nested"),
         pytest.param(200, b'{"n":' + b"9" * 5000 + b"}", id="a number too long to read"),
         pytest.param(200, b"\xff\xfe\x00", id="not UTF-8"),
+        pytest.param(
+            200, json.dumps(ACTIVE).encode()[:-1] + b', "sealed": false}', id="a key stands twice"
+        ),
         pytest.param(200, json.dumps(ACTIVE).encode() + b" " * MAX_BODY, id="too long"),
         pytest.param(429, {**STANDBY, "standby": False}, id="a standby that is none"),
         pytest.param(472, {**UP, "sealed": True}, id="a sealed secondary"),
@@ -103,6 +106,15 @@ def test_fields_of_later_versions_change_nothing() -> None:
     result = ask(200, later)
     assert verdict(result) == "ok active"
     assert result.data["fields"]["new"] == "[1, {}]"
+
+
+def test_a_number_that_is_infinite_is_still_json() -> None:
+    result = ask(200, json.dumps(ACTIVE).encode()[:-1] + b', "x": 1e999}')
+    assert result.data["fields"]["x"] == "inf"
+
+
+def test_a_redirect_without_a_location_says_so() -> None:
+    assert "to nowhere" in ask(301, b"").message
 
 
 def test_a_redirect_names_where_it_leads() -> None:

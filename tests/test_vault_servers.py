@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import pytest
+import trustme
 
 from kacheck import __file__ as kacheck_package
 from kacheck.cli import main
@@ -626,6 +627,65 @@ def test_a_wrong_name_is_explained_over_ipv6_too(
         outcome = kacheck("vault", "--address", f"https://[::1]:{vault.port}", "--ca-cert", ca)
     assert outcome.said == ("critical", "tls")
     assert "it is for vault.example.org, 10.0.0.7" in outcome.message
+
+
+def pem_of(leaf: trustme.LeafCert) -> bytes:
+    return leaf.cert_chain_pems[0].bytes()
+
+
+def test_the_certificate_itself_or_an_intermediate_may_be_what_is_trusted(
+    kacheck: Kacheck, tmp_path: Path
+) -> None:
+    """As Go has it, and Vault's own PKI often hands out."""
+    root = trustme.CA()
+    intermediate = root.create_child_ca()
+    leaf = intermediate.issue_cert("127.0.0.1")
+    trusted = tmp_path / "trusted.pem"
+    with StandInVault(tls=server_context(leaf)) as vault:
+        options = ("vault", "--address", vault.address, "--ca-cert", trusted)
+        for pem in (root.cert_pem.bytes(), intermediate.cert_pem.bytes(), pem_of(leaf)):
+            trusted.write_bytes(pem)
+            assert kacheck(*options).said == ("ok", "active")
+        trusted.write_bytes(trustme.CA().cert_pem.bytes())
+        assert kacheck(*options).said == ("critical", "tls")
+
+
+def test_a_given_authority_replaces_the_systems(
+    kacheck: Kacheck,
+    tls_vault: StandInVault,
+    ca: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca))
+    assert kacheck("vault", "--address", tls_vault.address).said == ("ok", "active")
+    (tmp_path / "other").mkdir()
+    other = Authority().write(tmp_path / "other/ca.pem")
+    for option in (("--ca-cert", other), ("--ca-path", other.parent)):
+        outcome = kacheck("vault", "--address", tls_vault.address, *option)
+        assert outcome.said == ("critical", "tls")
+
+
+def test_authorities_in_the_environment_may_have_words_around_them(
+    kacheck: Kacheck,
+    authority: Authority,
+    tls_vault: StandInVault,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = f"# Schlüssel von München\n{authority.pem.decode()}"
+    monkeypatch.setenv("VAULT_CACERT_BYTES", text)
+    assert kacheck("vault", "--address", tls_vault.address).said == ("ok", "active")
+    monkeypatch.setenv("VAULT_CACERT_BYTES", "Schlüssel")
+    assert kacheck("vault", "--address", tls_vault.address).said == ("unknown", "bad-config")
+
+
+@pytest.mark.parametrize(
+    "host", ["a..b", ".foo", "xn--", "[v1.x]", "x" * 64 + ".example"], ids=lambda host: host[:9]
+)
+def test_a_name_that_is_none_is_a_bad_configuration(kacheck: Kacheck, host: str) -> None:
+    outcome = kacheck("vault", "--address", f"http://{host}:1")
+    assert outcome.said == ("unknown", "bad-config")
+    assert host in outcome.message
 
 
 def test_without_a_ca_option_the_systems_authorities_count(

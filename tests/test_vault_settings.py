@@ -22,6 +22,7 @@ def settle(address: str | None = None, /, env: Any = None, **given: Any) -> Vaul
         ("https://[::1]:8200", "https://[::1]:8200/v1/sys/health"),
         ("https://proxy.example/vault", "https://proxy.example/vault/v1/sys/health"),
         ("unix:///run/vault.sock", "http://localhost/v1/sys/health"),
+        ("http://[fe80::1%25eth0]:8200", "http://[fe80::1%eth0]:8200/v1/sys/health"),
     ],
 )
 def test_addresses(address: str, url: str) -> None:
@@ -94,6 +95,20 @@ def test_a_client_certificate_needs_its_key() -> None:
 ])  # fmt: skip
 def test_skip_verify_is_read_as_go_reads_a_boolean(text: str, insecure: bool) -> None:
     assert settle(env={"VAULT_SKIP_VERIFY": text}).insecure is insecure
+
+
+def test_an_authority_that_was_given_is_verified_whatever_the_environment_says() -> None:
+    env = {"VAULT_SKIP_VERIFY": "true"}
+    assert settle(env=env).insecure
+    assert not settle(env=env, ca_cert="ca.pem").insecure
+    assert not settle(env=env, ca_path="certs").insecure
+    assert settle(env=env, ca_cert="ca.pem", insecure=True).insecure
+
+
+def test_an_option_for_the_client_certificate_wins_over_the_environment() -> None:
+    env = {"VAULT_CLIENT_CERT": "ec", "VAULT_CLIENT_KEY": "ek"}
+    settled = settle(env=env, client_cert="oc", client_key="ok")
+    assert (settled.client_cert, settled.client_key) == ("oc", "ok")
 
 
 @pytest.mark.parametrize("text", ["yes", "on", "2", "tRUE"])

@@ -163,6 +163,27 @@ def test_the_shipped_configuration_is_complete_and_accepted(
         assert shown.stdout + shown.stderr == ""
 
 
+def test_a_recipe_needs_no_script_user_and_survives_a_reload(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    """A script that has no user is dropped, at the start or at a reload: it would run untracked."""
+    a, _ = nodes
+    a.state = "sealed"
+    a.start_vault()
+    conf = configuration("vault-node", 100).replace("    script_user root\n", "")
+    keepalived = a.keepalived(conf)
+    keepalived.wait_log("kacheck_vault_node` now returning 2", PATIENCE)
+    keepalived.reload()
+    since = time.monotonic()
+    a.state = "active"
+    keepalived.wait_for("MASTER", PATIENCE, after=since)
+    keepalived.reload()
+    since = time.monotonic()
+    a.state = "sealed"
+    keepalived.wait_for("FAULT", PATIENCE, after=since)
+    wait_until(lambda: not a.has_vip, "the VIP stayed on a sealed node")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_timeouts_stand_below_each_other_and_fit_keepalived_before_2_3_2(name: str) -> None:
     blocks = re.findall(r"^vrrp_script (\w+) \{\n(.*?)^\}", recipe(name), re.MULTILINE | re.DOTALL)
@@ -172,6 +193,7 @@ def test_timeouts_stand_below_each_other_and_fit_keepalived_before_2_3_2(name: s
         own = re.search(r"--timeout ([0-9.]+)", words["script"])
         assert own
         assert float(own[1]) < int(words["timeout"]) < int(words["interval"])
+        assert words["user"] == "root"
         assert script in track_script(name)
         path = Path(words["script"].strip('"').split()[0])
         assert path.parent == Path("/usr/libexec/kacheck")

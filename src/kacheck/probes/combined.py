@@ -13,6 +13,8 @@ Look = Callable[[Deadline], Result]
 def probe(process: Look, vault: Look, deadline: Deadline) -> Result:
     """The process first, because it is the cheapest; the first failure is the answer.
 
+    A process that could not be seen is no failure yet: Vault's may be worse than `unknown`, which
+    can be told to pass.
     `data` has what each of them saw, and `failed` names the one that failed.
 
     Raises:
@@ -21,12 +23,14 @@ def probe(process: Look, vault: Look, deadline: Deadline) -> Result:
     """
     deadline.frame = partial(failed, {}, "process")
     alive = process(deadline)
-    if alive.status is not Status.OK:
+    if alive.status not in (Status.OK, Status.UNKNOWN):
         return deadline.frame(alive)
     deadline.frame = partial(failed, {"process": alive}, "vault")
     role = vault(deadline)
     if role.status is not Status.OK:
         return deadline.frame(role)
+    if alive.status is not Status.OK:
+        return failed({"vault": role}, "process", alive)
     message = f"{alive.message}; {role.message}"
     return role._replace(message=message, data=merged({"process": alive, "vault": role}))
 

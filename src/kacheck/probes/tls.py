@@ -5,8 +5,10 @@ directory replaces the system's roots; of a directory every file is read, hashed
 """
 
 import os
+import re
 import socket
 import ssl
+import time
 from typing import Any, NamedTuple
 
 from kacheck.probes.vault_settings import VaultOptions
@@ -29,6 +31,9 @@ CLIENT_CERTIFICATE_ALERTS = (
 """Alerts of RFC 8446, 6.2, by which a server refuses the certificate it was shown, or none."""
 NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 """What OpenSSL says of an answer that is not TLS; the word depends on its version."""
+
+
+PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----[!-~\s]+?-----END [A-Z0-9 ]+-----", re.ASCII)
 
 
 class Certificate(NamedTuple):
@@ -63,6 +68,8 @@ def context(options: VaultOptions) -> ssl.SSLContext:
     """
     tls = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.server_name = options.tls_server_name
+    # As in Go: an intermediate or the server's own certificate may be what is trusted.
+    tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if options.url.startswith("http:"):
         return tls  # never used; loading the system's roots would be for nothing
     if options.insecure:
@@ -91,8 +98,10 @@ def trust(tls: ssl.SSLContext, options: VaultOptions) -> None:
     if options.ca_cert:
         load_file(tls, options.ca_cert, "CA file")
     elif options.ca_cert_bytes:
+        # Only the blocks: text between them may be anything, and cadata must be ASCII.
+        blocks = PEM.findall(options.ca_cert_bytes)
         try:
-            tls.load_verify_locations(cadata=options.ca_cert_bytes)
+            tls.load_verify_locations(cadata="\n".join(blocks))
         except (ssl.SSLError, ValueError) as error:
             raise BadConfigError(
                 f"VAULT_CACERT_BYTES or BAO_CACERT_BYTES holds no PEM certificate: "
@@ -132,15 +141,22 @@ def certificate(sock: ssl.SSLSocket) -> Certificate | None:
     if not seen:
         return None
     alternatives: Any = seen.get("subjectAltName", ())
-    return Certificate(iso(str(seen["notAfter"])), [name for _, name in alternatives])
+    return Certificate(iso(str(seen["notAfter"])), [str(name) for _, name in alternatives])
 
 
 def iso(date: str) -> str:
     """`May  9 00:00:00 2027 GMT`, as getpeercert() has it, in ISO 8601."""
-    import datetime as dt
+    return iso_of(ssl.cert_time_to_seconds(date))
 
-    moment = dt.datetime.fromtimestamp(ssl.cert_time_to_seconds(date), dt.UTC)
-    return moment.isoformat().replace("+00:00", "Z")
+
+def now() -> str:
+    """The time, in ISO 8601."""
+    return iso_of(time.time())
+
+
+def iso_of(seconds: float) -> str:
+    """A time in ISO 8601, UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def explain(
@@ -152,8 +168,7 @@ def explain(
     code = error.verify_code
     seen = look_again(options, peer, wait) if code in (EXPIRED, *WRONG_NAME) else None
     if code == EXPIRED:
-        when = f" on {seen.not_after}" if seen else ""
-        return f"its certificate has expired{when}; renew it"
+        return expired(seen)
     if code == NOT_YET_VALID:
         return "its certificate is not valid yet; compare the clocks of both machines"
     if code in WRONG_NAME:
@@ -170,13 +185,23 @@ def explain(
     return f"its certificate does not verify: {error.verify_message}"
 
 
+def expired(seen: Certificate | None) -> str:
+    """Whose certificate has expired."""
+    if seen is None:
+        return "its certificate has expired; renew it"
+    if seen.not_after > now():
+        return "a certificate of its authority has expired; renew that"
+    return f"its certificate has expired on {seen.not_after}; renew it"
+
+
 def explain_alert(error: ssl.SSLError) -> str:
     """A failure of TLS other than the verification of the server's certificate."""
     reason = getattr(error, "reason", None) or str(error)
     if any(word in reason for word in CLIENT_CERTIFICATE_ALERTS):
+        other = " (or it shares no cipher with us)" if "HANDSHAKE_FAILURE" in reason else ""
         return (
-            f"it wants a client certificate, or another one than it was shown "
-            f"({error_text(error)}); give --client-cert and --client-key"
+            f"it wants a client certificate, or another one than it was shown{other}: "
+            f"{error_text(error)}; give --client-cert and --client-key"
         )
     if any(word in reason for word in NO_TLS):
         return "it does not speak TLS; give an address that begins with http:// if that is meant"

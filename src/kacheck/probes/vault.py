@@ -49,6 +49,9 @@ def probe(options: VaultOptions, deadline: Deadline) -> Result:
     exchange = Exchange(options, deadline)
     try:
         result = judge(exchange.get(httpx), options.accept, options.address)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        name = options.tls_server_name or options.address
+        raise BadConfigError(f"{name} is no name that can be asked for: {error}") from None
     except (httpx.TransportError, OSError) as error:
         result = exchange.failure(error, httpx)
     seen = {**deadline.seen, "phases_ms": deadline.phases_ms()}
@@ -81,6 +84,7 @@ class Exchange:
 
         Raises:
             httpx.TransportError, OSError: no answer could be had.
+            httpx.InvalidURL, UnicodeError: the address or name is none.
 
         """
         patience = dict.fromkeys(("connect", "read", "write", "pool"), self.deadline.remaining())
@@ -134,7 +138,9 @@ class Exchange:
         address = self.options.address
         for cause in causes(error):
             if isinstance(cause, ssl.SSLError) and not isinstance(cause, TimeoutError):
-                why = tls.explain(cause, self.options, self.peer, self.deadline.remaining())
+                # Half of what is left: the answer must still be in time.
+                wait = self.deadline.remaining() / 2
+                why = tls.explain(cause, self.options, self.peer, wait)
                 return Result(Status.CRITICAL, Reason.TLS, f"{address}: {why}", {})
             if isinstance(cause, (TimeoutError, httpx.TimeoutException)):
                 return self.deadline.timed_out()
@@ -171,9 +177,26 @@ def shut_down(sock: socket.socket) -> None:
 
 
 def is_this_machine(sock: socket.socket) -> bool:
-    """Does the connection end where it began? To an address of its own the kernel goes from it."""
+    """Does the connection end on this machine?
+
+    To an address of its own the kernel goes from that address; but to a secondary one, such as a
+    VIP, from the primary one of its network.
+    """
     local, peer = sock.getsockname()[0], sock.getpeername()[0]
-    return local == peer or ipaddress.ip_address(peer.partition("%")[0]).is_loopback
+    is_loopback = ipaddress.ip_address(peer.partition("%")[0]).is_loopback
+    return local == peer or is_loopback or is_own_address(sock.family, peer)
+
+
+def is_own_address(family: int, address: str) -> bool:
+    """Can a socket be bound to it? With ip_nonlocal_bind it always can, which proves nothing."""
+    version = "ipv6" if family == socket.AF_INET6 else "ipv4"
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
+        with open(f"/proc/sys/net/{version}/ip_nonlocal_bind", encoding="ascii") as setting:
+            if setting.read().strip() != "0":
+                return False
+        sock.bind((address, 0))
+        return True
+    return False
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

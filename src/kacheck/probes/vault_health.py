@@ -6,6 +6,7 @@ No other field is keyed on; they come and go with versions and editions.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
@@ -82,7 +83,7 @@ def parse(body: bytes) -> dict[str, Any] | None:
     if len(body) > MAX_BODY:
         return None
     try:
-        fields = json.loads(body, parse_constant=no_json)
+        fields = json.loads(body, parse_constant=no_json, object_pairs_hook=unambiguous)
         return {key: flat(value) for key, value in fields.items()}
     except (ValueError, RecursionError, AttributeError):
         return None
@@ -93,9 +94,19 @@ def no_json(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
+def unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object whose keys are all different: two values for `sealed` would be a choice."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a key stands twice")
+    return fields
+
+
 def flat(value: object) -> object:
-    """A field's value; an object or a list, which only licenses have, as its JSON text."""
-    return json.dumps(value) if isinstance(value, (dict, list)) else value
+    """A field's value, ready for JSON; what is nested, as licenses are, or infinite as text."""
+    if isinstance(value, (dict, list)):
+        return json.dumps(value)
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def agree(state: State, fields: dict[str, Any]) -> bool:
@@ -113,7 +124,8 @@ def strange(answer: Answer, fields: dict[str, Any], address: str) -> Result:
         return Result(Status.UNKNOWN, Reason.RATE_LIMITED, message, {})
     if code in (301, 302, 303, 307, 308):
         message = (
-            f"{address} redirects ({code}) to {answer.location}, which is not followed: "
+            f"{address} redirects ({code}) to {answer.location or 'nowhere'}, "
+            "which is not followed: "
             "give the address of the node itself"
         )
         return Result(Status.CRITICAL, Reason.REDIRECT, message, {})

@@ -76,6 +76,7 @@ def settings(
 
     """
     env = Environment(environ)
+    own_trust = options.ca_cert or options.ca_path
     source = "--address" if address else env.variable("ADDR")
     address = address or env.get("ADDR") or DEFAULT_ADDRESS
     url, unix_socket = parse_address(address, source)
@@ -86,9 +87,9 @@ def settings(
         client_cert=options.client_cert or env.get("CLIENT_CERT"),
         client_key=options.client_key or env.get("CLIENT_KEY"),
         tls_server_name=options.tls_server_name or env.get("TLS_SERVER_NAME"),
-        insecure=options.insecure or env.flag("SKIP_VERIFY"),
+        insecure=options.insecure or (not own_trust and env.flag("SKIP_VERIFY")),
     )
-    if not (options.ca_cert or options.ca_path):
+    if not own_trust:
         settled = settled._replace(
             ca_cert=env.get("CACERT"),
             ca_cert_bytes=env.get("CACERT_BYTES"),
@@ -127,7 +128,8 @@ def parse_address(address: str, source: str) -> tuple[str, str | None]:
         raise BadConfigError(
             f"{source} {address}: leave out the query, {HEALTH} is asked without one"
         )
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{HEALTH}", None
+    netloc = parts.netloc.replace("%25", "%")  # an IPv6 zone, as RFC 6874 writes it
+    return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}{HEALTH}", None
 
 
 def timeout_from(environ: Mapping[str, str]) -> float:
