@@ -17,6 +17,7 @@ from kacheck.cli import main
         (["process", ""], "NAME is empty"),
         (["process", "--quorum", "0", "vault"], "--quorum: 0 is not a number from 1 to 65535"),
         (["process", "--quorum", "65536", "vault"], "65536"),
+        (["process", "--quorum", "00000000199999", "vault"], "00000000199999"),
         (["process", "--quorum-max", "-1", "vault"], "--quorum-max"),
         (["process", "--param-match", "regex", "vault"], "regex"),
         (["process", "--quorum", "3", "--quorum-max", "2", "vault"], "--quorum-max 2"),
@@ -59,6 +60,27 @@ def test_a_word_of_the_process_that_begins_with_a_dash_goes_after_two_dashes(
     for argv in (["ktest-none", "--", "server", "-dev"], ["--", "ktest-none", "server", "-dev"]):
         assert main(["process", *argv]) == 2
         assert "named ktest-none with arguments server -dev" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["process", "mysqld", "-h"],
+        ["process", "java", "--version"],
+        ["process", "psql", "-qh"],
+        ["vault", "--misc", "--help"],
+        ["--version", "vault", "--quiet"],
+    ],
+)
+def test_help_inside_a_check_is_bad_usage_because_it_would_succeed_for_ever(
+    argv: list[str],
+) -> None:
+    assert main(argv) == (1 if "--misc" in argv else 3)
+
+
+def test_a_word_with_a_newline_makes_no_second_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["vault", "--timeout", "1\n2"]) == 3
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_version_and_help_are_answers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Whatever happens around a check, its exit code stays: the real program, in bad surroundings."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -14,14 +15,14 @@ import pytest
 from kacheck import cli
 from kacheck.deadline import Deadline
 from kacheck.probes import process
-from kacheck.result import Result
+from kacheck.result import Reason, Result, Status
 from support.needs import needs
 from support.vault import StandInVault
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
 KACHECK = [sys.executable, "-I", "-m", "kacheck"]
-NAME = "ktest-edge"
+NAME = f"ktest-{os.getpid()}"
 
 
 def run(argv: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
@@ -114,6 +115,47 @@ def test_sigterm_kills_even_where_it_was_ignored() -> None:
             assert vault.wait_for_requests(looks, timeout=20)
             child.terminate()
             assert child.wait(20) == -signal.SIGTERM
+
+
+def test_sigterm_kills_even_where_it_was_blocked() -> None:
+    with StandInVault(state="hang") as vault:
+        child = subprocess.Popen(
+            [*KACHECK, "vault", "--address", vault.address, "--timeout", "60"],
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}),
+        )
+        assert vault.wait_for_requests(1, timeout=20)
+        child.terminate()
+        assert child.wait(20) == -signal.SIGTERM
+
+
+def test_a_logger_that_is_stuck_does_not_keep_the_answer(tmp_path: pathlib.Path) -> None:
+    needs("unshare", "mount", root=True)
+    (tmp_path / "null").touch()
+    code = f'mount --bind {tmp_path} /dev && exec "$@"'
+    argv = ["unshare", "--mount", "sh", "-c", code, "sh", *KACHECK, "process", "--log", "syslog"]
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler,
+    ):
+        log.bind(str(tmp_path / "log"))
+        filler.connect(str(tmp_path / "log"))
+        with contextlib.suppress(BlockingIOError):
+            while filler.send(b"full", socket.MSG_DONTWAIT):
+                pass
+        assert run([*argv, "ktest-none"]).returncode == 2
+
+
+def test_warnings_reach_syslog_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under keepalived nobody sees stderr, and a success that proves nothing is the worst case."""
+    logged: list[str] = []
+    monkeypatch.setattr(cli, "to_syslog", lambda _, message: logged.append(message))
+    warned = Result(Status.OK, Reason.RUNNING, "fine", {"warnings": ["not this machine"]})
+    monkeypatch.setattr(process, "probe", lambda *_: warned)
+    assert cli.main(["process", "--log", "syslog", NAME]) == 0
+    assert logged == ["process: not this machine"]
+    assert "kacheck: warning: not this machine" in capsys.readouterr().err
 
 
 def test_a_bug_is_unknown_and_one_line_and_a_traceback_with_verbose(

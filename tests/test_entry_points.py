@@ -17,7 +17,7 @@ from support.vault import StandInVault
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
-NAME = "ktest-entry"
+NAME = f"ktest-{os.getpid()}"
 NAMES = ("kacheck-process", "kacheck-vault", "kacheck-combined")
 DEBIANS_PYTHON = "/usr/bin/python3"
 
@@ -143,6 +143,34 @@ def test_a_python_that_is_missing_is_a_failure(tmp_path: pathlib.Path) -> None:
     bad = checkout_with_venv(tmp_path)
     (tmp_path / ".venv/bin/python3").write_text("#!/no/such/interpreter\n")
     assert run([bad / "kacheck-process", NAME]).returncode in (126, 127)
+    misc = run([bad / "kacheck-process", "--misc", NAME])
+    assert misc.returncode == 1, "MISC_CHECK with misc_dynamic reads 127 as up"
+
+
+@pytest.mark.parametrize(("name", "code"), [(NAME, 0), ("ktest-none", 1)])
+def test_misc_makes_every_failure_1(
+    tmp_path: pathlib.Path, start: Start, name: str, code: int
+) -> None:
+    start(NAME, "60")
+    assert run([venv(tmp_path) / "kacheck-process", "--misc", name]).returncode == code
+
+
+def test_a_path_that_leads_nowhere_changes_nothing(tmp_path: pathlib.Path, start: Start) -> None:
+    start(NAME, "60")
+    shown = run([link_to_venv(tmp_path) / "kacheck-process", NAME], env={"PATH": "/nonexistent"})
+    assert shown.returncode == 0, shown
+
+
+def test_a_clone_beside_an_installation_is_not_taken_for_a_checkout(
+    tmp_path: pathlib.Path, start: Start
+) -> None:
+    """/usr/local/bin/kacheck-process, and the clone in /usr/local/src/kacheck."""
+    start(NAME, "60")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "src/kacheck/src/kacheck").mkdir(parents=True)
+    shutil.copy(ROOT / "checks/kacheck-process", tmp_path / "bin")
+    shown = run([tmp_path / "bin/kacheck-process", NAME])
+    assert "__main__.py" not in shown.stderr, "it asks the package of Debian's Python"
 
 
 def test_a_check_writes_no_bytecode(tmp_path: pathlib.Path, start: Start) -> None:
@@ -160,4 +188,4 @@ def test_the_entry_points_are_executable_and_a_few_lines_of_posix_sh() -> None:
         assert os.access(path, os.X_OK)
         text = path.read_text()
         assert text.startswith("#!/bin/sh\n")
-        assert len(text.splitlines()) < 20
+        assert len(text.splitlines()) <= 20

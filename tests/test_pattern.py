@@ -143,6 +143,23 @@ def test_arguments_match_as_check_params_of_keepalived_does(
     assert pattern(wanted, param_match).matches(Fake(line)) is expected
 
 
+def test_a_link_and_what_it_links_to_are_one_command() -> None:
+    java = pattern("/usr/bin/java", resolved="/usr/lib/jvm/bin/java-17")
+    assert java.matches(Fake("/usr/lib/jvm/bin/java-17|-jar", exe=None))
+    with pytest.raises(PermissionError):
+        java.matches(Fake("renamed", name="java-17", exe=None))
+    assert not java.matches(Fake("renamed", name="other", exe=None))
+
+
+def test_arguments_that_cannot_match_need_no_permission() -> None:
+    assert not pattern("/usr/bin/vault|server").matches(Fake("vault|agent", name="vault", exe=None))
+
+
+def test_the_script_stands_right_behind_its_interpreter() -> None:
+    line = "/usr/bin/tail|-f|-n1|/opt/prometheus-node-exporter"
+    assert not pattern(LONG).matches(Fake(line, name=LONG[:15]))
+
+
 def test_an_unreadable_executable_that_could_be_the_one_is_not_taken_for_another() -> None:
     with pytest.raises(PermissionError):
         pattern("/usr/sbin/haproxy").matches(Fake("haproxy|-W", exe=None))

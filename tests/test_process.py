@@ -17,15 +17,15 @@ from conftest import Answer
 from kacheck.deadline import Deadline
 from kacheck.probes import procfs
 from kacheck.probes.describe import describe, user_name
-from kacheck.probes.process import ProcessOptions, is_kacheck_for, probe
+from kacheck.probes.process import ProcessOptions, is_one_shot, probe
 from support.needs import needs
 
 Look = Callable[..., Answer]
 Start = Callable[..., subprocess.Popen[bytes]]
 Script = Callable[..., list[str]]
 
-NAME = "ktest-process"  # 13 bytes: fits comm
-LONG = "ktest-process-with-a-long-name"
+NAME = f"ktest-{os.getpid()}"  # fits comm, and another run on this machine has another one
+LONG = f"{NAME}-with-a-long-name"
 
 NAMED = "import ctypes; ctypes.CDLL(None).prctl(15, sys.argv[1].encode());"
 ZOMBIE = f"""
@@ -94,6 +94,7 @@ def test_a_killed_process_is_missing(look: Look, start: Start) -> None:
         (["--quorum-max", "0"], 1, "critical too-many"),
         (["--quorum", "2", "--quorum-max", "2"], 2, "ok running"),
         (["--quorum", "3", "--quorum-max", "2"], 2, "unknown bad-config"),
+        (["--quorum", "2", "--quorum-max", "0"], 0, "unknown bad-config"),
     ],
 )
 def test_quorum_and_quorum_max_mean_what_they_mean_in_keepalived(
@@ -233,19 +234,23 @@ def public_copy() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("hidepid", ["1", "2", "4"])
 def test_what_hidepid_hides_is_unknown_hidden_never_missing(
-    public_copy: list[str], hidepid: str
+    public_copy: list[str], tmp_path: pathlib.Path, hidepid: str
 ) -> None:
     needs("unshare", "setpriv", root=True)
     user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     look = " ".join([*public_copy, "process", "no-such-process"])
     mount = f"mount -t proc -o hidepid={hidepid} proc /proc"
-    code = f"{mount} && {' '.join(user)} {look}; echo $?; {look}"
+    # So many mounts before it that one read(2) of mountinfo does not bring them all.
+    many = f"for n in $(seq 80); do mkdir -p {tmp_path}/$n; mount -t tmpfs none {tmp_path}/$n; done"
+    nobody, own_root = " ".join(user), "unshare --user --map-root-user"
+    code = f"{many}; {mount}; {nobody} {look}; echo $?; {nobody} {own_root} {look}; {look}"
     argv = ["unshare", "--pid", "--fork", "--mount", "sh", "-c", code]
     shown = subprocess.run(argv, capture_output=True, text=True, check=False)
-    unprivileged, code_line, root = shown.stdout.splitlines()
+    unprivileged, code_line, root_of_nothing, root = shown.stdout.splitlines()
     assert unprivileged.startswith("unknown hidden: cannot tell"), shown
     assert "root" in unprivileged
     assert code_line == "3"
+    assert root_of_nothing.startswith("unknown hidden"), "a user namespace's own capability"
     assert root.startswith("critical missing"), "CAP_SYS_PTRACE sees through hidepid"
 
 
@@ -324,35 +329,30 @@ def test_it_never_counts_itself_or_its_parents(tmp_path: pathlib.Path) -> None:
         ("python3|-I|-m|kacheck|process|vault", True),
         ("/usr/bin/python3|-IB|/opt/x/src/kacheck/__main__.py|combined|--process|vault", True),
         ("/bin/sh|/usr/libexec/kacheck/kacheck-process|vault", True),
-        ("python3|-IB|-m|kacheck|combined|--process=vault", True),
-        ("/usr/bin/python3|/usr/bin/kacheck|process|vault", True),
-        ("python3|-m|kacheck|process|other", False),
+        ("/usr/bin/python3|/usr/bin/kacheck|vault|--timeout|1.5", True),
         ("kacheck|watch", False),
+        ("python3|-I|-m|kacheck|watch", False),
         ("/opt/kacheck/vault|server", False),
         ("vault|server|-config=/etc/kacheck/vault.hcl", False),
+        ("python3|-c|code|/run/kacheck-mysvc.pid|mysvc", False),
     ],
 )
-def test_another_kacheck_with_the_name_among_its_arguments_does_not_count(
-    line: str,
-    expected: bool,
-) -> None:
-    assert is_kacheck_for(b"vault", line.encode().split(b"|")) is expected
+def test_a_look_of_kachecks_is_no_service(line: str, expected: bool) -> None:
+    assert is_one_shot(line.encode().split(b"|")) is expected
 
 
-def test_another_kacheck_that_runs_is_not_counted(look: Look, start: Start) -> None:
-    """The interpreter is what is looked for, and another look for it runs meanwhile."""
-    hang = "import sys, time; print(flush=True); time.sleep(60)"
-    child = start(
-        [sys.executable, "-c", hang, "kacheck", "process", "ktest-arg"], stdout=subprocess.PIPE
-    )
-    assert child.stdout is not None
-    child.stdout.readline()
-    real = pathlib.Path(f"/proc/{child.pid}/comm").read_text().strip()
-    assert child.pid in look("process", real).data["pids"], "ktest-arg is not what is looked for"
-    child = start([sys.executable, "-c", hang, "kacheck", "process", real], stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    child.stdout.readline()
-    assert {"pid": child.pid, "why": "another kacheck"} in look("process", real).data["not_counted"]
+def test_another_look_that_runs_is_not_counted(look: Look, start: Start) -> None:
+    """keepalived starts all scripts of one interval together, and all run the same interpreter."""
+    wait = "import sys; print(flush=True); sys.stdin.read()"
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    service = start([sys.executable, "-c", wait, "my", "kacheck", "notes"], **options)
+    other = start([sys.executable, "-c", wait, "kacheck", "vault", "--timeout", "1.5"], **options)
+    for child in (service, other):
+        assert child.stdout is not None
+        child.stdout.readline()
+    answer = look("process", pathlib.Path(f"/proc/{other.pid}/comm").read_text().strip())
+    assert service.pid in answer.data["pids"]
+    assert {"pid": other.pid, "why": "another kacheck"} in answer.data["not_counted"]
 
 
 def test_only_the_wanted_users_processes_count(look: Look, script: Script) -> None:
@@ -387,7 +387,7 @@ def test_verbose_shows_pid_user_age_command_and_state(
     pid = start(NAME, "60").pid
     assert main(["process", "--verbose", NAME]) == 0
     (shown,) = (row for row in capsys.readouterr().out.splitlines() if f"pid {pid}, " in row)
-    for part in ("user root", "age_s ", "state ", f"{NAME} 60"):
+    for part in (f"user {pwd.getpwuid(os.geteuid()).pw_name}", "age_s ", "state ", f"{NAME} 60"):
         assert part in shown
 
 

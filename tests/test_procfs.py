@@ -11,12 +11,20 @@ SEES_ALL = 1 << procfs.CAP_SYS_PTRACE
 
 
 def proc_with(
-    tmp_path: pathlib.Path, options: str, capabilities: int = 0, earlier: str = ""
+    tmp_path: pathlib.Path,
+    options: str,
+    capabilities: int = 0,
+    earlier: str = "",
+    *,
+    sees_first: bool = True,
 ) -> str:
     """A /proc whose own mount has these options."""
     proc = tmp_path / "proc"
     (proc / "7").mkdir(parents=True)
     (proc / "self").symlink_to("7")
+    if sees_first:
+        (proc / "1").mkdir()
+        (proc / "1/comm").write_text("init\n")
     mounts = [f"22 27 0:21 / {proc} rw,relatime - proc proc {each}" for each in (earlier, options)]
     mounts[0] = mounts[0] if earlier else "24 27 0:6 / /dev rw - devtmpfs devtmpfs rw"
     (proc / "7/mountinfo").write_text("\n".join(mounts) + "\n")
@@ -52,6 +60,23 @@ def test_hidepid(
         monkeypatch.setattr(os, "getegid", lambda: 4711)
         monkeypatch.setattr(os, "getgroups", lambda: [4712])
     assert procfs.hidepid(proc_with(tmp_path, options, capabilities)) == mode
+
+
+def test_a_capability_that_does_not_show_the_first_process_is_a_user_namespaces_own(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getegid", lambda: 4711)
+    monkeypatch.setattr(os, "getgroups", list)
+    proc = proc_with(tmp_path, "rw,hidepid=2", SEES_ALL, sees_first=False)
+    assert procfs.hidepid(proc) == "2"
+
+
+def test_a_supplementary_group_counts_as_the_gid_option_says(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getegid", lambda: 4711)
+    monkeypatch.setattr(os, "getgroups", lambda: [4712])
+    assert procfs.hidepid(proc_with(tmp_path, "rw,gid=4712,hidepid=2")) is None
 
 
 def test_the_last_mount_on_one_place_is_the_one_that_shows(tmp_path: pathlib.Path) -> None:

@@ -68,8 +68,15 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
     """
     own, separated, rest = split(argv)
-    parser = build()
-    args, unknown = parser.parse_known_args(own)
+    try:
+        args, unknown = build().parse_known_args(own)
+    except Shown:
+        if len(argv) <= 2:  # it stands alone, but for the command
+            raise
+        raise BadConfigError(
+            "--help and --version stand alone: as part of a check they would be a success for ever "
+            "(words for the process itself go after --)"
+        ) from None
     if unknown:
         hint = " (words for the process itself go after --)" if args.check == "process" else ""
         raise BadConfigError(
@@ -184,14 +191,7 @@ def add_process_options(parser: Parser) -> None:
         action="store_true",
         help="compare NAME with the command line even where the command name would do",
     )
-    parser.add_argument(
-        "--user", metavar="USER", help="count processes of this effective user only"
-    )
-    parser.add_argument(
-        "--all-namespaces",
-        action="store_true",
-        help="count processes of nested pid namespaces, such as containers on this host, too",
-    )
+    add_scope_options(parser)
 
 
 def count(text: str) -> int:
@@ -207,9 +207,22 @@ def count_or_none(text: str) -> int:
 def bounded(text: str, least: int) -> int:
     """A number from `least` to keepalived's 65535."""
     most = 65535
-    if not (text.isascii() and text.isdecimal() and least <= int(text[:9]) <= most):
+    number = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    if not (number and least <= int(text) <= most):
         raise argparse.ArgumentTypeError(f"{text} is not a number from {least} to {most}")
     return int(text)
+
+
+def add_scope_options(parser: Parser) -> None:
+    """Whose processes count."""
+    parser.add_argument(
+        "--user", metavar="USER", help="count processes of this effective user only"
+    )
+    parser.add_argument(
+        "--all-namespaces",
+        action="store_true",
+        help="count processes of nested pid namespaces, such as containers on this host, too",
+    )
 
 
 def add_combined_options(parser: Parser) -> None:
@@ -217,9 +230,7 @@ def add_combined_options(parser: Parser) -> None:
     parser.add_argument(
         "--process", metavar="NAME", required=True, help="the process that must be alive"
     )
-    parser.add_argument(
-        "--user", metavar="USER", help="count processes of this effective user only"
-    )
+    add_scope_options(parser)
     add_vault_options(parser)
 
 

@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -23,6 +24,9 @@ from kacheck.result import BadConfigError, Reason, Result, Status, exit_code
 
 Look = Callable[[Deadline], Result]
 
+LOGGER_TIMEOUT = 0.1
+"""Seconds that /dev/log may take for a line."""
+
 
 def run() -> NoReturn:
     """The command `kacheck`: look, answer, exit.
@@ -34,7 +38,8 @@ def run() -> NoReturn:
     gc.disable()  # nothing lives long enough to be collected, and importing httpx is 5 % faster
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    code = int(Status.UNKNOWN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    code = unknown_code(sys.argv)
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
@@ -49,29 +54,33 @@ def main(argv: Sequence[str]) -> int:
     started = time.monotonic()
     try:
         args = arguments.parse(argv)
+        report = look_and_report(args, started)
+        publish(report, args)
     except arguments.Shown as shown:
         say(sys.stdout, str(shown))
         return 0
     except BadConfigError as error:
         return refuse(error, argv)
-    try:
-        report = look_and_report(args, started)
-        publish(report, args)
     except Exception as error:  # noqa: BLE001 - the last line of defence
         say(sys.stderr, f"kacheck: {line(bug(error))}")
-        return 1 if args.misc else int(Status.UNKNOWN)
+        return unknown_code(argv)
     return report.exit_code
+
+
+def unknown_code(argv: Sequence[str]) -> int:
+    """The code of `unknown` for a command line that need not have been understood."""
+    return 1 if "--misc" in argv else int(Status.UNKNOWN)
 
 
 def refuse(error: BadConfigError, argv: Sequence[str]) -> int:
     """Say what is wrong with the command line.
 
-    It was not understood, so the two options that matter now are looked for as they are.
+    It was not understood, so the options that matter now are looked for as they are.
     """
     say(sys.stderr, f"kacheck: {printable(str(error))}")
     if "syslog" in argv or "--log=syslog" in argv:
         to_syslog(Status.UNKNOWN, f"bad usage: {error}")
-    return 1 if "--misc" in argv else int(Status.UNKNOWN)
+    return unknown_code(argv)
 
 
 def look_and_report(args: Namespace, started: float) -> Report:
@@ -148,7 +157,10 @@ def combined_look(args: Namespace) -> tuple[float, Look]:
 
     timeout, vault = vault_look(args)
     options = process.ProcessOptions(
-        name=args.process, user=args.user, describe=wants_details(args)
+        name=args.process,
+        user=args.user,
+        all_namespaces=args.all_namespaces,
+        describe=wants_details(args),
     )
     return timeout, partial(combined.probe, partial(process.probe, options), vault)
 
@@ -181,12 +193,20 @@ def publish(report: Report, args: Namespace) -> None:
 
 
 def to_syslog(status: Status, message: str) -> None:
-    """One line to syslog, tagged kacheck[PID], facility daemon."""
+    """One line to syslog, tagged kacheck[PID], facility daemon.
+
+    A logger that is stuck must not keep the answer from keepalived: it is given a moment.
+    """
     import syslog
 
-    syslog.openlog("kacheck", syslog.LOG_PID, syslog.LOG_DAEMON)
-    level = syslog.LOG_WARNING if status is Status.WARNING else syslog.LOG_ERR
-    syslog.syslog(level, printable(message))
+    def send() -> None:
+        syslog.openlog("kacheck", syslog.LOG_PID, syslog.LOG_DAEMON)
+        level = syslog.LOG_WARNING if status is Status.WARNING else syslog.LOG_ERR
+        syslog.syslog(level, printable(message))
+
+    sender = threading.Thread(target=send, name="syslog", daemon=True)
+    sender.start()
+    sender.join(LOGGER_TIMEOUT)
 
 
 def say(stream: TextIO | None, text: str) -> None:

@@ -333,7 +333,9 @@ class Node(Place):
 
     def _lab_conf(self, conf: Path, fifo: Path, start: Start) -> str:
         net_namespace = "" if start == "node" else f"net_namespace {self.netns}\n"
-        return f"{net_namespace}global_defs {{\n    vrrp_notify_fifo {fifo} root\n}}\ninclude {conf}\n"
+        return (
+            f"{net_namespace}global_defs {{\n    vrrp_notify_fifo {fifo} root\n}}\ninclude {conf}\n"
+        )
 
     def _keepalived_process(self, argv: Sequence[StrPath], start: Start) -> Process:
         if start == "host":

@@ -58,17 +58,20 @@ class Pattern(NamedTuple):
         if not argv:
             return False
         place = self.place(argv, process)
-        return place is not None and self.args_match(argv[place + 1 :])
+        if place is not None:
+            return self.args_match(argv[place + 1 :])
+        # The executable last: to read another user's takes permission.
+        return self.args_match(argv[1:]) and self.runs(process)
 
     def place(self, argv: list[bytes], process: ProcessView) -> int | None:
         """Where in argv the wanted command stands: at 0, or further on for a script."""
-        if self.same(argv[0]):
+        if self.same(argv[0]) or argv[0] == self.resolved:
             return 0
         # For `#!interpreter [argument]` the kernel puts the script here, and its name in comm.
         for index, word in enumerate(argv[1:3], start=1):
             if self.same(word) and self.comm_agrees(process):
                 return index
-        return 0 if self.runs(process) else None
+        return None
 
     def runs(self, process: ProcessView) -> bool:
         """Is the executable the wanted one?"""
@@ -86,8 +89,9 @@ class Pattern(NamedTuple):
         return self.name == (path if b"/" in self.name else path.rpartition(b"/")[2])
 
     def comm_agrees(self, process: ProcessView) -> bool:
-        """Does comm hold as much of the name as it can?"""
-        return process.comm() == self.name.rpartition(b"/")[2][:COMM_MAX]
+        """Does comm hold as much of the name, or of the file that it links to, as it can?"""
+        names = (name.rpartition(b"/")[2][:COMM_MAX] for name in (self.name, self.resolved or b"/"))
+        return process.comm() in filter(None, names)
 
     def args_match(self, args: list[bytes]) -> bool:
         """Keepalived's check_params()."""

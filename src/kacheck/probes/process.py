@@ -4,7 +4,7 @@ A look costs one small read for each process of the machine; only what matched i
 closer. Not counted, because none of them is the service that was asked for:
 
 - a zombie; but a process whose main thread has exited is alive while another thread runs,
-- the check itself, its parents, and any other kacheck that has the name among its arguments,
+- the check itself, its parents, and any other look of kacheck's, which keepalived starts beside it,
 - processes of nested pid namespaces: those are the containers' on this host.
 
 What may not be seen (hidepid, another user's executable) is `hidden`, never `missing`.
@@ -17,6 +17,8 @@ from kacheck.deadline import Deadline
 from kacheck.probes import procfs
 from kacheck.probes.pattern import Pattern
 from kacheck.result import BadConfigError, Reason, Result, Status
+
+ENTRY_POINTS = (b"kacheck-process", b"kacheck-vault", b"kacheck-combined")
 
 
 class ProcessOptions(NamedTuple):
@@ -85,7 +87,8 @@ def check(options: ProcessOptions) -> None:
     """Refuse what no process can satisfy."""
     if not options.name:
         raise BadConfigError("NAME is empty: give the name of the process, such as vault")
-    if options.quorum_max and options.quorum > options.quorum_max:
+    # The default quorum goes with a quorum_max of 0, which sets it to 0.
+    if options.quorum_max is not None and options.quorum > max(options.quorum_max, 1):
         raise BadConfigError(
             f"--quorum {options.quorum} is above --quorum-max {options.quorum_max}: "
             "no number of processes satisfies both"
@@ -161,7 +164,7 @@ class Judgement:
             "this check itself": process.pid == self.own_pid,
             "a parent of this check": process.pid in parents,
             "a zombie": status["State"][0] in procfs.DEAD and not process.live_thread(),
-            "another kacheck": is_kacheck_for(os.fsencode(self.options.name), argv),
+            "another kacheck": is_one_shot(argv),
             "in a nested pid namespace (--all-namespaces counts it)": (
                 depth(status) > own_depth and not self.options.all_namespaces
             ),
@@ -175,14 +178,14 @@ def depth(status: dict[str, str]) -> int:
     return len(status.get("NSpid", "0").split())
 
 
-def is_kacheck_for(name: bytes, argv: list[bytes]) -> bool:
-    """Is this command line a kacheck, or its launcher, that has the name among its arguments?"""
+def is_one_shot(argv: list[bytes]) -> bool:
+    """Is this command line one of our own looks, or its launcher? `kacheck watch` is none."""
     for index, word in enumerate(argv[:5]):
         command = word.rpartition(b"/")[2]  # as such, or after -m
-        launcher = command.startswith(b"kacheck-")
-        if command == b"kacheck" or launcher or word.endswith(b"/kacheck/__main__.py"):
-            rest = argv[index + 1 :]
-            return name in rest or b"--process=" + name in rest
+        if command in ENTRY_POINTS:
+            return True
+        if command == b"kacheck" or word.endswith(b"/kacheck/__main__.py"):
+            return b"kacheck-" + b"".join(argv[index + 1 : index + 2]) in ENTRY_POINTS
     return False
 
 
@@ -206,7 +209,8 @@ def hidden(proc: str, denied: list[OSError]) -> str | None:
     """Why a scan may have missed a process."""
     if denied:
         first = f"{denied[0].filename or proc}: {denied[0].strerror}"
-        return f"{len(denied)} could not be looked at ({first}); run the check as root"
+        cure = "; run the check as root" if isinstance(denied[0], PermissionError) else ""
+        return f"{len(denied)} could not be looked at ({first}){cure}"
     mode = procfs.hidepid(proc)
     if mode:
         return f"{proc} is mounted with hidepid={mode}; run the check as root or in the gid= group"

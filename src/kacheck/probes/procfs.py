@@ -83,7 +83,7 @@ class Process:
 
 
 def read(path: str) -> bytes:
-    """The whole of one /proc file. Plain system calls: io.open() costs four times as much."""
+    """The whole of a /proc file of one record. System calls: io.open() costs four times as much."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         text = chunk = os.read(file, 4096)
@@ -121,10 +121,13 @@ def hidepid(proc: str) -> str | None:
     """The hidepid option of `proc`'s mount, where it keeps other users' processes from us.
 
     Source: fs/proc/base.c, has_pid_permissions(): CAP_SYS_PTRACE sees through it, and so does
-    the group of gid= except with `ptraceable`.
+    the group of gid= except with `ptraceable`. In a user namespace both may be ours and yet not
+    the ones that are meant: then the first process is hidden all the same.
     """
     try:
-        mounts = read(f"{proc}/self/mountinfo").decode(errors="replace").splitlines()
+        # Of many records one read(2) may bring only some: read() is for files that have one.
+        with open(f"{proc}/self/mountinfo", errors="replace") as file:
+            mounts = file.read().splitlines()
     except OSError:
         return None
     options: dict[str, str] = {}
@@ -139,4 +142,5 @@ def hidepid(proc: str) -> str | None:
     groups = [os.getegid(), *os.getgroups()]
     in_group = mode not in ("4", "ptraceable") and int(options.get("gid", "0")) in groups
     capabilities = int(Process(proc, own_pid(proc)).status()["CapEff"], 16)
-    return None if in_group or capabilities >> CAP_SYS_PTRACE & 1 else mode
+    privileged = in_group or capabilities >> CAP_SYS_PTRACE & 1
+    return None if privileged and os.path.exists(f"{proc}/1/comm") else mode
