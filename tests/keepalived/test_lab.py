@@ -39,6 +39,7 @@ import json, signal, sys
 from support.keepalived import Lab, children_of
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 conf, end = sys.argv[1:]
 with Lab() as lab:
     a, b = lab.node("a"), lab.node("b")
