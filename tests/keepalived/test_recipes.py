@@ -70,14 +70,22 @@ class Pair:
         self.a.state, self.b.state = a, b
 
     def expect(self, a: str | None = None, b: str | None = None) -> None:
-        """Wait for these states since the last deed; the VIP must be where MASTER is, alone."""
+        """Wait for these states since the last deed; the VIP must end where MASTER is, alone.
+
+        For a moment both can be MASTER: until the one has heard the other's advertisement.
+        """
         for keepalived, state in ((self.a_keepalived, a), (self.b_keepalived, b)):
             if state is not None:
                 keepalived.wait_for(state, PATIENCE, after=self.deed_at)
-        wanted = (self.state(self.a_keepalived), self.state(self.b_keepalived))
-        holders = tuple(state == "MASTER" for state in wanted)
-        assert holders.count(True) <= 1, wanted
-        wait_until(lambda: (self.a.has_vip, self.b.has_vip) == holders, f"VIP not at {wanted}")
+
+        def settled() -> bool:
+            states = [self.state(each) for each in (self.a_keepalived, self.b_keepalived)]
+            as_wanted = all(want in (None, is_) for want, is_ in zip((a, b), states, strict=True))
+            holders = [state == "MASTER" for state in states]
+            alone = holders.count(True) <= 1
+            return as_wanted and alone and [self.a.has_vip, self.b.has_vip] == holders
+
+        wait_until(settled, f"not settled as {a}, {b}, with the VIP where MASTER is", PATIENCE)
 
     @property
     def holders(self) -> list[VaultNode]:
