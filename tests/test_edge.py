@@ -35,6 +35,12 @@ def shell(redirection: str, argv: list[str]) -> list[str]:
     return ["sh", "-c", f'exec "$@" {redirection}', "sh", *argv]
 
 
+def with_dev(dev: pathlib.Path, argv: list[str]) -> list[str]:
+    """The command in a mount namespace of its own, where /dev is that directory."""
+    mount = f'mount --bind {dev} /dev && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", mount, "sh", *argv]
+
+
 VERDICTS = [
     pytest.param(["process", NAME], 0, id="ok"),
     pytest.param(["process", "ktest-none"], 2, id="critical"),
@@ -131,8 +137,7 @@ def test_sigterm_kills_even_where_it_was_blocked() -> None:
 def test_a_logger_that_is_stuck_does_not_keep_the_answer(tmp_path: pathlib.Path) -> None:
     needs("unshare", "mount", root=True)
     (tmp_path / "null").touch()
-    code = f'mount --bind {tmp_path} /dev && exec "$@"'
-    argv = ["unshare", "--mount", "sh", "-c", code, "sh", *KACHECK, "process", "--log", "syslog"]
+    argv = with_dev(tmp_path, [*KACHECK, "process", "--log", "syslog"])
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler,
@@ -213,39 +218,11 @@ def test_failures_are_logged_to_syslog(
     dev.mkdir()
     (dev / "null").touch()
     command, *rest = words
-    code = f'mount --bind {dev} /dev && exec "$@"'
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(str(dev / "log"))
         log.settimeout(20)
-        run(
-            [
-                "unshare",
-                "--mount",
-                "sh",
-                "-c",
-                code,
-                "sh",
-                *KACHECK,
-                command,
-                "--log",
-                "syslog",
-                *rest,
-            ]
-        )
-        run(
-            [
-                "unshare",
-                "--mount",
-                "sh",
-                "-c",
-                code,
-                "sh",
-                *KACHECK,
-                "process",
-                "--log=syslog",
-                "ktest-end",
-            ]
-        )
+        run(with_dev(dev, [*KACHECK, command, "--log", "syslog", *rest]))
+        run(with_dev(dev, [*KACHECK, "process", "--log=syslog", "ktest-end"]))
         first = log.recv(4096).decode()
         assert "kacheck[" in first
         if expected is None:

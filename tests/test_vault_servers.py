@@ -120,13 +120,6 @@ def not_json(word: str) -> NoReturn:
     raise AssertionError(f"{word} is no JSON, though Python reads it")
 
 
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("VAULT_", "BAO_")) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-
-
 @pytest.fixture
 def kacheck(capsys: pytest.CaptureFixture[str]) -> Kacheck:
     """Runs kacheck in this process and reads its JSON, whose keys it checks."""
