@@ -54,6 +54,8 @@ class Reason(enum.StrEnum):
     RATE_LIMITED = "rate-limited"
     BAD_RESPONSE = "bad-response"
     # kacheck itself
+    DRAINING = "draining"
+    STOPPED = "stopped"
     BAD_CONFIG = "bad-config"
     BUG = "bug"
 

@@ -1,0 +1,138 @@
+"""What a check says now, from a run of looks: rise, fall, the delays, unknown. Pure, no clock.
+
+- The first look decides at once.
+- A look that is worse than the verdict begins a run; `fall` such looks in a row change the verdict.
+  So do `rise` looks in a row that are better. Looks as good as the verdict end the run, and the
+  verdict takes over what they say.
+- What an event announced and a look confirmed, a process or connection that is gone, needs no
+  second look.
+- Who is gone may come back within `terminate_delay`; who has come must stay for `fork_delay`
+  (keepalived's track_process words, for what it does with the exits and forks that it sees).
+- A look that could not tell is worse than `ok`, or passes for it, or is held: the verdict stays for
+  at most `hold_for`. A bad configuration or a bug is always a failure.
+- Draining and stopping act at once.
+"""
+
+from typing import Literal, NamedTuple
+
+from kacheck.result import Reason, Result, Status
+
+GONE = (Reason.MISSING, Reason.TOO_FEW, Reason.REFUSED, Reason.RESET, Reason.UNREACHABLE)
+"""Reasons that confirm an exit or a lost connection."""
+AT_ONCE = (Reason.DRAINING, Reason.STOPPED)
+"""Reasons that are wanted, not observed."""
+
+OnUnknown = Literal["fail", "ok", "hold"]
+
+
+class Policy(NamedTuple):
+    """How looks become a verdict; the delays and `hold_for` are seconds."""
+
+    rise: int = 2
+    fall: int = 2
+    fork_delay: float = 0.0
+    terminate_delay: float = 0.0
+    on_unknown: OnUnknown = "fail"
+    hold_for: float = 60.0
+
+
+class Verdict(NamedTuple):
+    """What a check says; `since` is the time of the look that brought this status and reason."""
+
+    status: Status
+    reason: Reason
+    message: str
+    since: float
+
+
+class State(NamedTuple):
+    """A verdict and the run of looks that speaks against it."""
+
+    verdict: Verdict | None = None
+    """None: nothing has been looked at yet."""
+    worse: bool = False
+    """Is the run one of worse looks?"""
+    run: int = 0
+    """Looks in the run."""
+    run_since: float = 0.0
+    gone: bool = False
+    """Has an event been confirmed in this run?"""
+    unknown_since: float | None = None
+    """The first of the looks in a row that could not tell, where they are held."""
+
+
+def step(policy: Policy, state: State, result: Result, now: float, *, event: bool = False) -> State:
+    """The state after one more look.
+
+    `now` is in seconds of any clock that only goes forward. `event` says that the look was made
+    because a process exited or a connection was lost.
+    """
+    if state.verdict is None or result.reason in AT_ONCE:
+        return State(verdict_of(result, state.verdict, now))
+    if is_held(policy, result):
+        unknown_since = now if state.unknown_since is None else state.unknown_since
+        if now - unknown_since < policy.hold_for:
+            return state._replace(unknown_since=unknown_since)
+        return State(verdict_of(result, state.verdict, now), unknown_since=unknown_since)
+    badness = rank(policy, result.status, result.reason)
+    before = rank(policy, state.verdict.status, state.verdict.reason)
+    if badness == before:
+        return State(verdict_of(result, state.verdict, now))
+    state = with_look(state, result, now, worse=badness > before, event=event)
+    if is_enough(policy, state, result) and now >= ripe_at(policy, state, result):
+        return State(verdict_of(result, state.verdict, now))
+    return state
+
+
+def with_look(state: State, result: Result, now: float, *, worse: bool, event: bool) -> State:
+    """The run with one more look, or a new one where the look goes the other way."""
+    if not state.run or worse is not state.worse:
+        state = State(state.verdict, worse=worse, run_since=now)
+    confirmed = event and result.reason in GONE
+    return state._replace(run=state.run + 1, gone=state.gone or confirmed, unknown_since=None)
+
+
+def is_held(policy: Policy, result: Result) -> bool:
+    """Does the look leave the verdict as it is, for a while?"""
+    return policy.on_unknown == "hold" and result.status is Status.UNKNOWN and not result.is_blind
+
+
+def rank(policy: Policy, status: Status, reason: Reason) -> int:
+    """How bad: 0 up, 1 alive in another role, 2 down or not to be told."""
+    if passes(policy, status, reason):
+        return 0
+    return min(status, 2)
+
+
+def passes(policy: Policy, status: Status, reason: Reason) -> bool:
+    """Does it count as up?"""
+    blind = reason in (Reason.BAD_CONFIG, Reason.BUG)
+    unknown_passes = policy.on_unknown == "ok" and status is Status.UNKNOWN and not blind
+    return status is Status.OK or unknown_passes
+
+
+def is_enough(policy: Policy, state: State, result: Result) -> bool:
+    """Have there been looks enough to change the verdict?"""
+    if state.worse:
+        return state.run >= policy.fall or (state.gone and result.reason in GONE)
+    return state.run >= policy.rise
+
+
+def ripe_at(policy: Policy, state: State, result: Result) -> float:
+    """When the run may change the verdict."""
+    if not state.worse:
+        return state.run_since + policy.fork_delay
+    return state.run_since + (policy.terminate_delay if result.reason in GONE else 0.0)
+
+
+def recheck_at(policy: Policy, state: State) -> float | None:
+    """When a delay ends that the next look is to decide; None if no run waits for one."""
+    delay = policy.terminate_delay if state.worse else policy.fork_delay
+    return state.run_since + delay if state.run and delay else None
+
+
+def verdict_of(result: Result, before: Verdict | None, now: float) -> Verdict:
+    """The look as the verdict; `since` stays while status and reason do."""
+    same = before is not None and before[:2] == (result.status, result.reason)
+    since = before.since if same and before is not None else now
+    return Verdict(result.status, result.reason, result.message, since)

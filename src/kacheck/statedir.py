@@ -1,0 +1,82 @@
+"""The state directory: where the resident, the one-shots and keepalived meet.
+
+    track/CHECK     one integer, for keepalived's track_file
+    verdict/CHECK   EXITCODE EXPIRY STATUS REASON MESSAGE, for kacheck-verdict and people
+    failing/CHECK   the track file's failing value, ready to be renamed to track/CHECK
+    drain/CHECK     UNTIL MESSAGE: present means drained; drain/ALL is for every check
+    lock            PID STARTTIME of the resident, in clock ticks as /proc/PID/stat has it
+    status.sock     the resident's answers to `kacheck status`
+
+Times are seconds of /proc/uptime's first field, read as a file: lxcfs gives a container its own.
+"""
+
+import os
+import re
+from contextlib import suppress
+from typing import NamedTuple
+
+from kacheck.result import Reason, Status
+
+DEFAULT = "/run/kacheck"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
+"""A check's name: it is a file's name, and a word for sh."""
+ALL = "ALL"
+"""Of the names in drain/, the one that means every check; no check may be called so."""
+
+
+def uptime() -> float:
+    """Seconds since boot, as this container sees it."""
+    with open("/proc/uptime", encoding="ascii") as file:
+        return float(file.read().split()[0])
+
+
+def replace(path: str, text: str) -> None:
+    """Write a file so that a reader finds the old text or the new one, readable by all.
+
+    Raises:
+        OSError: it is as it was.
+
+    """
+    directory, _, name = path.rpartition("/")
+    new = f"{directory}/.{name}.new"
+    try:
+        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        try:
+            os.fchmod(file, 0o644)
+            os.write(file, text.encode("utf-8", "backslashreplace"))
+        finally:
+            os.close(file)
+        os.rename(new, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(new)
+        raise
+
+
+class Published(NamedTuple):
+    """A line of verdict/CHECK."""
+
+    exit_code: int
+    expiry: int
+    """The whole second of uptime from which on it is not to be believed."""
+    status: Status
+    reason: Reason
+    message: str
+
+    def line(self) -> str:
+        """The line, its message made printable and kept on it."""
+        from kacheck.render import printable
+
+        words = (self.exit_code, self.expiry, self.status.word, self.reason)
+        return " ".join(map(str, words)) + f" {printable(self.message)}\n"
+
+
+def parse(text: str) -> Published | None:
+    """The verdict of a line; None if it is malformed."""
+    code, expiry, status, reason, message = (*text.removesuffix("\n").split(" ", 4), *[""] * 5)[:5]
+    if not text.endswith("\n") or not (code.isdecimal() and expiry.isdecimal()):
+        return None
+    try:
+        return Published(int(code), int(expiry), Status[status.upper()], Reason(reason), message)
+    except (KeyError, ValueError):
+        return None
