@@ -1,6 +1,5 @@
 """A configured check: what it asks, how often, and what its verdict means to keepalived. No I/O."""
 
-from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from kacheck.probes.process import ProcessOptions
@@ -33,7 +32,7 @@ class Track(NamedTuple):
 
     def value(self, status: Status, reason: Reason, policy: Policy) -> int:
         """The number for a verdict."""
-        exceptions: Mapping[Reason, int] = dict(self.reasons)
+        exceptions = dict(self.reasons)
         if reason in exceptions:
             return exceptions[reason]
         up = passes(policy, status, reason)

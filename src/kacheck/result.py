@@ -85,6 +85,18 @@ class BadConfigError(Exception):
         return Result(Status.UNKNOWN, Reason.BAD_CONFIG, str(self), {})
 
 
+def bug(error: Exception) -> Result:
+    """The result for an exception that nobody expected."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f" at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
+    message = (
+        f"{type(error).__name__}: {error}{place}; please report it with the output of --verbose"
+    )
+    return Result(Status.UNKNOWN, Reason.BUG, message, {})
+
+
 def exit_code(result: Result, *, on_unknown: str = "fail", misc: bool = False) -> int:
     """The exit code for a result: its status, but for two policies.
 

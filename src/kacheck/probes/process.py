@@ -18,7 +18,8 @@ from kacheck.probes import procfs
 from kacheck.probes.pattern import Pattern
 from kacheck.result import BadConfigError, Reason, Result, Status
 
-ENTRY_POINTS = (b"kacheck-process", b"kacheck-vault", b"kacheck-combined")
+ENTRY_POINTS = (b"kacheck-process", b"kacheck-vault", b"kacheck-combined", b"kacheck-verdict")
+ONE_SHOTS = (b"process", b"vault", b"combined", b"run")
 
 
 class ProcessOptions(NamedTuple):
@@ -65,7 +66,11 @@ def probe(options: ProcessOptions, deadline: Deadline) -> Result:
     """
     check(options)
     deadline.enter("scan", f"{options.proc} to be read in search of a process {wanted(options)}")
-    look = scan(options)
+    return answer(options, scan(options))
+
+
+def answer(options: ProcessOptions, look: Look) -> Result:
+    """The result of a scan."""
     data: dict[str, Any] = {"count": len(look.counted), "pids": [m.pid for m in look.counted]}
     if look.not_counted:
         data["not_counted"] = [{"pid": m.pid, "why": m.objection} for m in look.not_counted]
@@ -159,7 +164,6 @@ class Judgement:
         """
         status = process.status()
         parents, own_depth = self.own()
-        uid = status["Uid"].split()[1]  # the effective one
         objections = {
             "this check itself": process.pid == self.own_pid,
             "a parent of this check": process.pid in parents,
@@ -168,9 +172,18 @@ class Judgement:
             "in a nested pid namespace (--all-namespaces counts it)": (
                 depth(status) > own_depth and not self.options.all_namespaces
             ),
-            f"of another user (uid {uid})": self.uid is not None and int(uid) != self.uid,
+            f"of another user (uid {effective_uid(status)})": self.is_of_another_user(status),
         }
         return next((objection for objection, holds in objections.items() if holds), None)
+
+    def is_of_another_user(self, status: dict[str, str]) -> bool:
+        """Is it not the user's that was asked for?"""
+        return self.uid is not None and effective_uid(status) != self.uid
+
+
+def effective_uid(status: dict[str, str]) -> int:
+    """Whose rights a process has."""
+    return int(status["Uid"].split()[1])
 
 
 def depth(status: dict[str, str]) -> int:
@@ -185,7 +198,7 @@ def is_one_shot(argv: list[bytes]) -> bool:
         if command in ENTRY_POINTS:
             return True
         if command == b"kacheck" or word.endswith(b"/kacheck/__main__.py"):
-            return b"kacheck-" + b"".join(argv[index + 1 : index + 2]) in ENTRY_POINTS
+            return b"".join(argv[index + 1 : index + 2]) in ONE_SHOTS
     return False
 
 

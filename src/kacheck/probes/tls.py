@@ -88,6 +88,24 @@ def context(options: VaultOptions) -> ssl.SSLContext:
     return tls
 
 
+def files(options: VaultOptions) -> list[tuple[int, ...]]:
+    """What tells whether a file of these options has changed since: inode, size and time of each.
+
+    A directory's own time changes when a file in it is replaced by rename, as certificates are.
+    """
+    paths = (options.ca_cert, options.ca_path, options.client_cert, options.client_key)
+    return [identity(path) for path in paths if path]
+
+
+def identity(path: str) -> tuple[int, ...]:
+    """Inode, size and times of a file; nothing of one that is not there."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return ()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
 def no_password() -> str:
     """Answer OpenSSL's question for a key's password, which would wait at a terminal."""
     raise ValueError("the key is encrypted; give one that is not")

@@ -8,8 +8,10 @@ anew with every byte; the deadline over all of them is kept by deadline.within()
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +25,6 @@ from kacheck.result import BadConfigError, Reason, Result, Status
 HEADERS = {
     "accept": "application/json",
     "accept-encoding": "identity",
-    "connection": "close",
     "user-agent": f"kacheck/{__version__}",
 }
 PHASES = {
@@ -35,6 +36,8 @@ PHASES = {
     "http11.receive_response_body.started": ("body", "{} to end its answer"),
 }
 """httpcore's trace events and the phases that begin with them."""
+KEPT_FOR = 3.0
+"""Seconds that a connection is believed."""
 
 
 def probe(options: VaultOptions, deadline: Deadline) -> Result:
@@ -44,18 +47,11 @@ def probe(options: VaultOptions, deadline: Deadline) -> Result:
         BadConfigError: a certificate file cannot be used, or httpx is not installed.
 
     """
-    deadline.enter("start", f"httpx to be loaded, to ask {options.address}")
-    httpx = load_httpx()
-    exchange = Exchange(options, deadline)
+    client = Client(options)
     try:
-        result = judge(exchange.get(httpx), options.accept, options.address)
-    except (httpx.InvalidURL, UnicodeError) as error:
-        name = options.tls_server_name or options.address
-        raise BadConfigError(f"{name} is no name that can be asked for: {error}") from None
-    except (httpx.TransportError, OSError) as error:
-        result = exchange.failure(error, httpx)
-    seen = {**deadline.seen, "phases_ms": deadline.phases_ms()}
-    return result._replace(data={**seen, **result.data})
+        return client(deadline)
+    finally:
+        client.close()
 
 
 def load_httpx() -> ModuleType:
@@ -69,15 +65,71 @@ def load_httpx() -> ModuleType:
     return httpx
 
 
-class Exchange:
-    """One request and its answer, and what was seen on the way."""
+class Client:
+    """Asks one node; with `keep`, again and again on a connection that is kept.
 
-    def __init__(self, options: VaultOptions, deadline: Deadline) -> None:
+    An idle connection is a tripwire: its descriptor becomes readable when Vault dies or closes it.
+    But it shows nothing of what a new client would meet: no TLS handshake, no backlog that is full.
+    So it is believed for KEPT_FOR, then the next look connects anew.
+    """
+
+    def __init__(self, options: VaultOptions, *, keep: bool = False) -> None:
         self.options = options
-        self.deadline = deadline
-        self.context = tls.context(options)
+        self.keep = keep
+        self.deadline = Deadline(0)
         self.peer: tuple[str, int] | None = None
-        deadline.seen["address"] = options.address
+        self._trust: tuple[object, ssl.SSLContext] | None = None
+        self._transport: Any = None
+        self._connected_at = 0.0
+        self._socket: socket.socket | None = None
+        self._about: dict[str, Any] = {}
+        """What connecting has shown: the certificate, warnings."""
+
+    def __call__(self, deadline: Deadline) -> Result:
+        """One look.
+
+        Raises:
+            BadConfigError: a certificate file cannot be used, or httpx is not installed.
+
+        """
+        self.deadline = deadline
+        deadline.enter("start", f"httpx to be loaded, to ask {self.options.address}")
+        httpx = load_httpx()
+        if time.monotonic() - self._connected_at > KEPT_FOR:
+            self.close()
+        deadline.seen |= {"address": self.options.address, **self._about}
+        kept = self._transport is not None
+        result = self.ask(httpx)
+        if kept and result.reason is Reason.RESET:
+            # A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5).
+            result = self.ask(httpx)
+        return result._replace(data={**deadline.seen, **result.data})
+
+    def watched(self) -> list[int]:
+        """The descriptor of the idle connection."""
+        file = -1 if self._socket is None else self._socket.fileno()
+        return [] if file < 0 else [file]
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._transport is not None:
+            self._transport.close()
+        self._transport = self._socket = self.peer = None
+        self._about = {}
+
+    def ask(self, httpx: ModuleType) -> Result:
+        """One request; the connection is kept only after an answer."""
+        try:
+            answer = self.get(httpx)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            name = self.options.tls_server_name or self.options.address
+            raise BadConfigError(f"{name} is no name that can be asked for: {error}") from None
+        except (httpx.TransportError, OSError) as error:
+            result = self.failure(error, httpx)
+            self.close()
+        else:
+            result = judge(answer, self.options.accept, self.options.address)
+        return result._replace(data={"phases_ms": self.deadline.phases_ms(), **result.data})
 
     def get(self, httpx: ModuleType) -> Answer:
         """Send the GET and read the answer.
@@ -87,23 +139,40 @@ class Exchange:
             httpx.InvalidURL, UnicodeError: the address or name is none.
 
         """
+        if self._transport is None:
+            self._transport = httpx.HTTPTransport(
+                verify=self.context(),
+                trust_env=False,
+                uds=self.options.unix_socket,
+                limits=httpx.Limits(max_connections=1, keepalive_expiry=None),
+            )
+        elif self._socket is not None:
+            self.deadline.on_expiry(partial(shut_down, self._socket))
         patience = dict.fromkeys(("connect", "read", "write", "pool"), self.deadline.remaining())
         request = httpx.Request(
             "GET",
             self.options.url,
-            headers=HEADERS,
+            headers=HEADERS if self.keep else HEADERS | {"connection": "close"},
             extensions={"timeout": patience, "trace": self.trace},
         )
-        transport = httpx.HTTPTransport(
-            verify=self.context, trust_env=False, uds=self.options.unix_socket
-        )
-        with transport:
-            response = transport.handle_request(request)
-            try:
-                body = read_body(response.iter_raw())
-            finally:
-                response.close()
+        response = self._transport.handle_request(request)
+        try:
+            body = read_body(response.iter_raw())
+        finally:
+            response.close()
         return Answer(response.status_code, body, response.headers.get("location"))
+
+    def context(self) -> ssl.SSLContext:
+        """The TLS context, made anew when one of its files has changed.
+
+        Raises:
+            BadConfigError: a file cannot be used.
+
+        """
+        files = tls.files(self.options)
+        if self._trust is None or self._trust[0] != files:
+            self._trust = files, tls.context(self.options)
+        return self._trust[1]
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Httpcore's trace extension: called as each phase begins and ends."""
@@ -115,13 +184,15 @@ class Exchange:
         elif event == "connection.start_tls.complete":
             # It has taken the descriptor of the socket that connected.
             sock = info["return_value"].get_extra_info("socket")
-            self.deadline.on_expiry(lambda: shut_down(sock))
+            self.watch(sock)
             certificate = tls.certificate(sock)
             if certificate:
-                self.deadline.seen["certificate"] = certificate._asdict()
+                self.learn("certificate", certificate._asdict())
 
     def connected(self, sock: socket.socket) -> None:
-        """Note who answers, and let the deadline end the connection under a blocked worker."""
+        """Note who answers."""
+        self._connected_at = time.monotonic()
+        self._about = {}
         if sock.family != socket.AF_UNIX:
             host, port = sock.getpeername()[:2]  # IPv6 has two more
             self.peer = host, port
@@ -130,8 +201,17 @@ class Exchange:
                     f"{self.options.address} is not this machine but {host}: its health says "
                     "nothing of this node (--remote if that is meant)"
                 )
-                self.deadline.seen["warnings"] = [warning]
-        self.deadline.on_expiry(lambda: shut_down(sock))
+                self.learn("warnings", [warning])
+        self.watch(sock)
+
+    def learn(self, key: str, value: object) -> None:
+        """Keep what connecting has shown for every look on this connection."""
+        self._about[key] = self.deadline.seen[key] = value
+
+    def watch(self, sock: socket.socket) -> None:
+        """Let the deadline end the connection under a blocked worker."""
+        self._socket = sock
+        self.deadline.on_expiry(partial(shut_down, sock))
 
     def failure(self, error: Exception, httpx: ModuleType) -> Result:
         """The result for a request that got no answer, from the first known cause."""

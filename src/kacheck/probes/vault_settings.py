@@ -67,9 +67,12 @@ class Environment:
 
 
 def settings(
-    options: VaultOptions, address: str | None, environ: Mapping[str, str]
+    options: VaultOptions,
+    address: str | None,
+    environ: Mapping[str, str],
+    source: str = "--address",
 ) -> VaultOptions:
-    """Options completed from the environment.
+    """Options completed from the environment; `source` is what an error calls the address.
 
     Raises:
         BadConfigError: names the option or variable and the cure.
@@ -77,7 +80,7 @@ def settings(
     """
     env = Environment(environ)
     own_trust = options.ca_cert or options.ca_path
-    source = "--address" if address else env.variable("ADDR")
+    source = source if address else env.variable("ADDR")
     address = address or env.get("ADDR") or DEFAULT_ADDRESS
     url, unix_socket = parse_address(address, source)
     settled = options._replace(

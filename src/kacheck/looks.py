@@ -1,0 +1,87 @@
+"""From questions to looks: the one that a one-shot makes, and the one that the resident repeats."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from kacheck.check import Combination, Question
+from kacheck.deadline import Deadline
+from kacheck.probes.process import ProcessOptions
+from kacheck.result import Result
+
+Look = Callable[[Deadline], Result]
+
+
+class RepeatedLook(Protocol):
+    """A look that is made again and again by one thread, and knows what would make it worth it."""
+
+    def __call__(self, deadline: Deadline) -> Result:
+        """Look once."""
+
+    def watched(self) -> list[int]:
+        """Descriptors that become readable when a process exits or a connection is lost.
+
+        They are its own, and may be closed at the next look.
+        """
+
+    def close(self) -> None:
+        """Let go of them."""
+
+
+def look_of(question: Question) -> Look:
+    """The look of a one-shot."""
+    if isinstance(question, Combination):
+        from kacheck.probes import combined
+
+        members = [combined.Member(name, look_of(member)) for name, member in question.members]
+        return partial(combined.probe, question.mode, members)
+    if isinstance(question, ProcessOptions):
+        from kacheck.probes import process
+
+        return partial(process.probe, question)
+    from kacheck.probes import vault
+
+    return partial(vault.probe, question)
+
+
+def repeated_look_of(question: Question) -> RepeatedLook:
+    """The look of the resident.
+
+    Raises:
+        BadConfigError: no process could ever satisfy the options.
+
+    """
+    if isinstance(question, Combination):
+        return RepeatedCombination(question)
+    if isinstance(question, ProcessOptions):
+        from kacheck.probes.tracker import Tracker
+
+        return Tracker(question)
+    from kacheck.probes.vault import Client
+
+    return Client(question, keep=True)
+
+
+class RepeatedCombination:
+    """A combination of repeated looks."""
+
+    def __init__(self, question: Combination) -> None:
+        from kacheck.probes import combined
+
+        self._looks = [repeated_look_of(member) for _, member in question.members]
+        names = [name for name, _ in question.members]
+        members = [combined.Member(*pair) for pair in zip(names, self._looks, strict=True)]
+        self._probe = partial(combined.probe, question.mode, members)
+
+    def __call__(self, deadline: Deadline) -> Result:
+        """Look once."""
+        return self._probe(deadline)
+
+    def watched(self) -> list[int]:
+        """The members' descriptors."""
+        return [file for look in self._looks for file in look.watched()]
+
+    def close(self) -> None:
+        """Let go of them."""
+        for look in self._looks:
+            look.close()

@@ -1,0 +1,141 @@
+"""The process look of a resident: what keeps the check up is held, and only verified.
+
+As many of the matching processes as the quorum needs, the oldest ones, are held by a pidfd each:
+it becomes readable when the whole process has exited, threads included, in any namespace and
+without privilege (pidfd_open(2)). While they are all there, a look reads what the pattern asks for
+of each of them and nothing else: its cost does not depend on how many processes the machine has.
+All of /proc is read when one of them has gone or become another program, while there are too few,
+and at every look that has a maximum to watch.
+"""
+
+import errno
+import os
+import select
+from collections.abc import Iterable
+
+from kacheck.deadline import Deadline
+from kacheck.probes import procfs
+from kacheck.probes.process import (
+    Judgement,
+    Match,
+    ProcessOptions,
+    answer,
+    check,
+    pattern_of,
+    scan,
+    user_id,
+    wanted,
+)
+from kacheck.result import Result, Status
+
+ATTEMPTS = 3
+"""Scans in a row that find a process which is gone before it is held; then it goes unheld."""
+
+
+class Tracker:
+    """Looks for the same processes again and again.
+
+    Raises:
+        BadConfigError: no process could ever satisfy the options.
+
+    """
+
+    def __init__(self, options: ProcessOptions) -> None:
+        check(options)
+        self.options = options
+        self._pattern = pattern_of(options)
+        self._held: dict[int, int] = {}
+        """pid to pidfd."""
+        self._result: Result | None = None
+        """What the last scan said, while all of the quorum is held."""
+
+    def __call__(self, deadline: Deadline) -> Result:
+        """One look."""
+        what = wanted(self.options)
+        deadline.enter("verify", f"{self.options.proc} to tell of the processes {what}")
+        if self._result is not None and self.is_verified():
+            return self._result
+        deadline.enter("scan", f"{self.options.proc} to be read in search of a process {what}")
+        return self.scan()
+
+    def watched(self) -> list[int]:
+        """The descriptors that become readable when a held process exits."""
+        return list(self._held.values())
+
+    def close(self) -> None:
+        """Let go of all processes."""
+        self.hold([])
+
+    def is_verified(self) -> bool:
+        """Is everything that is held alive, and still what is looked for?"""
+        if exited(self._held.values()):
+            return False
+        uid = user_id(self.options.user)
+        judgement = Judgement(self.options, 0, uid)
+        try:
+            for pid in self._held:
+                process = procfs.Process(self.options.proc, pid)
+                if not self._pattern.matches(process):
+                    return False
+                if uid is not None and judgement.is_of_another_user(process.status()):
+                    return False
+        except OSError:
+            return False  # a scan tells what it means
+        return True
+
+    def scan(self) -> Result:
+        """Read all of /proc, and hold what was found."""
+        self._result = None
+        self._pattern = pattern_of(self.options)  # a symbolic link may lead elsewhere now
+        for _ in range(ATTEMPTS):
+            look = scan(self.options)
+            result = answer(self.options, look)
+            try:
+                self.hold(self.quorum(look.counted))
+            except procfs.GONE:
+                continue
+            except OSError as error:
+                warning = f"exits are seen only at the next look: pidfd_open: {error.strerror}"
+                return result._replace(data={**result.data, "warnings": [warning]})
+            if result.status is Status.OK and self.options.quorum_max is None:
+                self._result = result
+            break
+        return result
+
+    def quorum(self, counted: list[Match]) -> list[int]:
+        """The pids to hold: the oldest, as the longest to live; all where there is a maximum."""
+        if self.options.quorum_max is not None or len(counted) <= self.options.quorum:
+            return [match.pid for match in counted]
+        ages = {m.pid: procfs.Process(self.options.proc, m.pid).started_ticks() for m in counted}
+        return sorted(ages, key=ages.__getitem__)[: self.options.quorum]
+
+    def hold(self, pids: list[int]) -> None:
+        """Hold these processes and no others.
+
+        Raises:
+            ProcessLookupError, FileNotFoundError: one of them has gone.
+            OSError: the system gives no pidfd.
+
+        """
+        if pids and procfs.own_pid(self.options.proc) != os.getpid():
+            raise OSError(errno.EXDEV, f"{self.options.proc} is of another pid namespace")
+        for pid, pidfd in [*self._held.items()]:
+            if pid not in pids or exited([pidfd]):
+                os.close(pidfd)
+                del self._held[pid]
+        for pid in pids:
+            if pid not in self._held:
+                self._held[pid] = os.pidfd_open(pid)
+                # Between the scan and now another process may have got the number.
+                if not self._pattern.matches(procfs.Process(self.options.proc, pid)):
+                    raise ProcessLookupError(pid)
+        if exited(self._held.values()):
+            raise ProcessLookupError
+
+
+def exited(pidfds: Iterable[int]) -> bool:
+    """Has any of these processes exited?"""
+    poll = select.poll()
+    for pidfd in pidfds:
+        poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,65 @@
+"""What the resident tells of itself, a line each: transitions and troubles."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from kacheck.render import printable
+from kacheck.result import Status
+from kacheck.state import Verdict
+
+LogFormat = Literal["text", "json"]
+ERROR, WARNING, NOTICE, INFO = 3, 4, 5, 6
+"""Levels of syslog (RFC 5424, 6.2.1), which systemd reads from `<N>` before a line."""
+LEVELS = {Status.OK: NOTICE, Status.WARNING: WARNING}
+
+
+class Journal:
+    """Formats lines and hands them to `write`."""
+
+    def __init__(
+        self, write: Callable[[str], None], log_format: LogFormat = "text", *, levels: bool = False
+    ) -> None:
+        self._write = write
+        self._format = log_format
+        self._levels = levels
+
+    def transition(self, check: str, old: Verdict | None, new: Verdict) -> None:
+        """A verdict has changed."""
+        lasted = None if old is None else new.since - old.since
+        before = "" if old is None else f"{old.status.word} {old.reason} -> "
+        after = "" if lasted is None else f" after {duration(lasted)}"
+        text = f"{check}: {before}{new.status.word} {new.reason}{after}: {new.message}"
+        fields = {
+            "check": check,
+            "old_status": None if old is None else old.status.word,
+            "old_reason": None if old is None else old.reason,
+            "status": new.status.word,
+            "reason": new.reason,
+            "duration_s": None if lasted is None else round(lasted, 3),
+            "message": new.message,
+        }
+        self._line(LEVELS.get(new.status, ERROR), "transition", text, fields)
+
+    def say(self, level: int, message: str, check: str | None = None) -> None:
+        """Anything else."""
+        text = message if check is None else f"{check}: {message}"
+        self._line(level, "message", text, {"check": check, "message": message})
+
+    def _line(self, level: int, event: str, text: str, fields: dict[str, object]) -> None:
+        if self._format == "json":
+            named = {"time": round(time.time(), 3), "level": level, "event": event, **fields}
+            self._write(json.dumps(named))
+        else:
+            self._write(f"<{level}>{printable(text)}" if self._levels else printable(text))
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: the two largest units, such as `3 h 2 min`."""
+    if seconds < 60:
+        return f"{seconds:.3f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
+    if hours == 0:
+        return f"{minutes} min {int(seconds % 60)} s"
+    return f"{hours} h {minutes % 60} min" if days == 0 else f"{days} d {hours % 24} h"

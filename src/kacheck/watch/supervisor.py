@@ -1,0 +1,363 @@
+"""One thread and one selector: starts looks, declares timeouts, decides, publishes.
+
+Everything that a check's verdict depends on is here and belongs to this thread; the workers only
+look. Nothing here waits for a worker, so none can delay a verdict, its own or another's.
+"""
+
+import os
+import selectors
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from math import floor
+from queue import Empty, SimpleQueue
+from typing import NamedTuple
+
+from kacheck import config, drain
+from kacheck.check import Check, Configuration
+from kacheck.deadline import Deadline
+from kacheck.result import BadConfigError, Reason, Result, Status, exit_code
+from kacheck.state import State, Verdict, recheck_at, step
+from kacheck.statedir import Published, uptime
+from kacheck.watch.journal import ERROR, INFO, NOTICE, WARNING, Journal
+from kacheck.watch.notify import Notifier
+from kacheck.watch.publisher import Publisher
+from kacheck.watch.timers import Timer, Timers
+from kacheck.watch.worker import Job, Outcome, Worker
+
+EVENTS_PER_INTERVAL = 20
+"""Looks for the sake of events between two regular ones: what lies or flaps must not spin."""
+REMEMBERED = 10
+"""Transitions of a check that `kacheck status` shows."""
+LOCK_INTERVAL = 1.0
+"""Seconds between two checks that the state directory is still ours."""
+SLACK = 1.0
+"""Seconds that a check may be late before the watchdog is no longer fed."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Transition(NamedTuple):
+    """A verdict that changed."""
+
+    at: float
+    """Unix time."""
+    old: Verdict | None
+    new: Verdict
+
+
+class Watched:
+    """One check, and all that is known of it."""
+
+    def __init__(self, check: Check, worker: Worker) -> None:
+        self.check = check
+        self.worker = worker
+        self.state = State()
+        self.job: Job | None = None
+        """The look under way, until it is answered or timed out."""
+        self.armed: list[int] = []
+        self.next_look = 0.0
+        self.events_left = EVENTS_PER_INTERVAL
+        self.timers: dict[str, Timer] = {}
+        self.decided_at = 0.0
+        self.last_result: Result | None = None
+        self.last_ms = 0.0
+        self.looks = dict.fromkeys(Status, 0)
+        self.transition_count = 0
+        self.transitions: deque[Transition] = deque(maxlen=REMEMBERED)
+
+
+class Supervisor:
+    """The resident, from its first look to SIGTERM.
+
+    Raises:
+        BadConfigError: the state directory cannot be had.
+
+    """
+
+    def __init__(
+        self, configuration: Configuration, path: str, directory: str, journal: Journal
+    ) -> None:
+        self.path = path
+        self.directory = directory
+        self.journal = journal
+        self.publisher = Publisher(directory, self._report)
+        self.notifier = Notifier(os.environ, os.getpid())
+        self.selector = selectors.DefaultSelector()
+        self.timers = Timers()
+        self.watched: dict[str, Watched] = {}
+        self.configuration = configuration
+        self.started_at = time.time()
+        self._outcomes: SimpleQueue[tuple[Watched, Outcome]] = SimpleQueue()
+        self._is_running = True
+        self._is_ready = False
+        self._status = ""
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
+
+    # --- life ---------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Look until a signal says stop; then leave the failing values behind.
+
+        Raises:
+            BadConfigError: another resident has taken the state directory.
+
+        """
+        self._take_signals()
+        now = time.monotonic()
+        self._take(self.configuration, now)
+        self._keep_lock(now)
+        self._feed_watchdog(now)
+        try:
+            while self._is_running:
+                self._turn()
+        except BadConfigError:
+            self._is_running = False
+            raise
+        except BaseException:
+            self._stop("the resident has crashed")
+            raise
+        self.notifier.tell("STOPPING=1")
+        self._stop("the resident was stopped")
+
+    def _turn(self) -> None:
+        """Wait for the next thing to happen, and do all that there is to do."""
+        due = self.timers.next()
+        wait = None if due is None else max(0.0, due - time.monotonic())
+        for key, _ in self.selector.select(wait):
+            key.data()
+        self._decide_outcomes()
+        self.timers.run(time.monotonic())
+
+    def _take_signals(self) -> None:
+        """Let signals wake the selector: the pipe has their numbers."""
+        for number in SIGNALS:
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+
+    def _woken(self) -> None:
+        """Empty the pipe; do what signals ask for."""
+        with suppress(BlockingIOError):
+            for number in os.read(self._wake_read, 4096):
+                if number == signal.SIGHUP:
+                    self.reload()
+                elif number:
+                    self._is_running = False
+
+    def _stop(self, why: str) -> None:
+        for watched in self.watched.values():
+            self._retire(watched, why)
+        self.journal.say(NOTICE, f"{why}: all checks fail now")
+
+    # --- configuration ------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """Read the configuration again; one that is bad is refused."""
+        try:
+            configuration = config.load(self.path)
+        except BadConfigError as error:
+            self.journal.say(ERROR, f"configuration not reloaded, the old one stays: {error}")
+            return
+        self._take(configuration, time.monotonic())
+        self.configuration = configuration
+        self.journal.say(NOTICE, f"{self.path} reloaded")
+
+    def _take(self, configuration: Configuration, now: float) -> None:
+        """Watch these checks; those that are as before keep their state."""
+        wanted = {check.name: check for check in configuration.checks}
+        for name, watched in [*self.watched.items()]:
+            if name not in wanted:
+                self._retire(watched, f"{self.path} no longer has it")
+                del self.watched[name]
+            elif watched.check != wanted[name]:
+                self._silence(watched)
+                del self.watched[name]
+        for place, check in enumerate(configuration.checks, start=1):
+            if check.name not in self.watched:
+                # Spread over the interval: their looks should not all fall together.
+                self._begin(check, now, now + check.interval * place / len(wanted))
+
+    def _begin(self, check: Check, now: float, next_look: float) -> None:
+        watched = self.watched[check.name] = Watched(
+            check, Worker(check.name, check.question, lambda outcome: self._post(watched, outcome))
+        )
+        self.publisher.expect(check.name, check.track.critical)
+        watched.decided_at = now
+        self._look(watched, event=False)
+        self._set_timer(watched, "tick", next_look, self._tick)
+
+    def _silence(self, watched: Watched) -> None:
+        """End a check's looks."""
+        self._disarm(watched)
+        watched.job = None
+        for timer in watched.timers.values():
+            timer.cancel()
+        watched.worker.stop()
+
+    def _retire(self, watched: Watched, why: str) -> None:
+        """End a check: it fails from now on."""
+        self._silence(watched)
+        published = Published(Status.CRITICAL, 0, Status.CRITICAL, Reason.STOPPED, why)
+        self.publisher.forget(watched.check.name, published)
+
+    # --- looks --------------------------------------------------------------------------------
+
+    def _tick(self, watched: Watched) -> None:
+        """The regular look."""
+        now = time.monotonic()
+        interval = watched.check.interval
+        planned = watched.timers["tick"].when
+        # What was missed, while the machine slept, is not made up for.
+        following = planned + interval * (1 + floor(max(0.0, now - planned) / interval))
+        self._set_timer(watched, "tick", following, self._tick)
+        watched.events_left = EVENTS_PER_INTERVAL
+        if watched.job is None:
+            self._look(watched, event=False)
+
+    def _look(self, watched: Watched, *, event: bool) -> None:
+        self._disarm(watched)
+        deadline = Deadline(watched.check.timeout)
+        job = watched.job = Job(deadline, event=event)
+        end = deadline.started + deadline.seconds
+        self._set_timer(watched, "timeout", end, partial(self._expire, job=job))
+        watched.worker.start(job)
+
+    def _expire(self, watched: Watched, job: Job) -> None:
+        """Answer in the worker's place."""
+        self._decide(watched, job, job.deadline.expire())
+
+    def _event(self, watched: Watched) -> None:
+        """A process has exited, or a connection was lost: look at once."""
+        if watched.events_left == 0:
+            self._disarm(watched)
+        else:
+            watched.events_left -= 1
+            self._look(watched, event=True)
+
+    def _recheck(self, watched: Watched) -> None:
+        """A delay has ended."""
+        if watched.job is None:
+            self._look(watched, event=False)
+
+    def _post(self, watched: Watched, outcome: Outcome) -> None:
+        """Called by a worker: hand over what it has found."""
+        self._outcomes.put((watched, outcome))
+        with suppress(BlockingIOError):  # full: it is awake
+            os.write(self._wake_write, b"\0")
+
+    def _decide_outcomes(self) -> None:
+        with suppress(Empty):
+            while True:
+                watched, outcome = self._outcomes.get_nowait()
+                if outcome.job is watched.job:
+                    self._decide(watched, outcome.job, outcome.result)
+                # An answer that was too late leaves descriptors, too.
+                if watched.job is None and self.watched.get(watched.check.name) is watched:
+                    self._arm(watched, outcome.watched)
+
+    def _arm(self, watched: Watched, files: list[int]) -> None:
+        self._disarm(watched)
+        for file in files:
+            with suppress(OSError, ValueError):  # it may have been closed: then the look tells
+                self.selector.register(file, selectors.EVENT_READ, partial(self._event, watched))
+                watched.armed.append(file)
+
+    def _disarm(self, watched: Watched) -> None:
+        for file in watched.armed:
+            with suppress(KeyError):
+                self.selector.unregister(file)
+        watched.armed = []
+
+    def _set_timer(
+        self, watched: Watched, name: str, when: float, action: Callable[[Watched], None]
+    ) -> None:
+        """One timer of a name for each check."""
+        if name in watched.timers:
+            watched.timers[name].cancel()
+        watched.timers[name] = self.timers.at(when, partial(action, watched))
+
+    # --- verdicts -----------------------------------------------------------------------------
+
+    def _decide(self, watched: Watched, job: Job, result: Result) -> None:
+        """One more look: what does the check say now?"""
+        watched.job = None
+        watched.timers["timeout"].cancel()
+        now = time.monotonic()
+        watched.decided_at = now
+        watched.last_ms = (now - job.deadline.started) * 1000
+        watched.last_result = result
+        watched.looks[result.status] += 1
+        check, old = watched.check, watched.state.verdict
+        drained = drain.drained(self.directory, check.name)
+        seen = result if drained is None else drained.result()
+        watched.state = step(check.policy, watched.state, seen, now, event=job.event)
+        new = watched.state.verdict
+        assert new is not None
+        self._publish(watched, new)
+        if old is None or (old.status, old.reason) != (new.status, new.reason):
+            watched.transition_count += 1
+            watched.transitions.append(Transition(time.time(), old, new))
+            self.journal.transition(check.name, old, new)
+            self._tell_status()
+        recheck = recheck_at(check.policy, watched.state)
+        if recheck is not None and recheck > now:
+            self._set_timer(watched, "recheck", recheck, self._recheck)
+
+    def _publish(self, watched: Watched, verdict: Verdict) -> None:
+        check = watched.check
+        result = Result(verdict.status, verdict.reason, verdict.message, {})
+        code = exit_code(result, on_unknown=check.policy.on_unknown)
+        # It is renewed at the next look, or when that one times out.
+        expiry = floor(uptime() + check.interval + check.timeout) + 1
+        track = check.track.value(verdict.status, verdict.reason, check.policy)
+        published = Published(code, expiry, verdict.status, verdict.reason, verdict.message)
+        self.publisher.publish(check.name, track, published)
+
+    def _report(self, trouble: str | None) -> None:
+        """The publisher's troubles, to the journal and to systemd."""
+        if trouble is None:
+            self.journal.say(NOTICE, f"{self.directory} can be written again")
+        else:
+            self.journal.say(
+                WARNING, f"{trouble}: verdicts cannot be published; what fails is said to fail"
+            )
+
+    # --- systemd ------------------------------------------------------------------------------
+
+    def _tell_status(self) -> None:
+        """READY, once every check has a verdict; and the state of things in words."""
+        states = {name: watched.state.verdict for name, watched in self.watched.items()}
+        if not self._is_ready and all(states.values()):
+            self._is_ready = True
+            self.notifier.tell("READY=1")
+            self.journal.say(INFO, f"ready: watching {len(states)} checks of {self.path}")
+        failing = [
+            f"{name} {verdict.status.word} {verdict.reason}"
+            for name, verdict in states.items()
+            if verdict is not None and verdict.status is not Status.OK
+        ]
+        shown = ", ".join(failing[:5]) + (", ..." if len(failing) > 5 else "")
+        status = f"{len(states)} checks, {len(failing)} not ok" + (f": {shown}" if shown else "")
+        if status != self._status:
+            self._status = status
+            self.notifier.tell(f"STATUS={status}")
+
+    def _feed_watchdog(self, now: float) -> None:
+        """Tell systemd that every check's loop has moved."""
+        if self.notifier.watchdog_interval is None:
+            return
+        if all(
+            now - watched.decided_at < watched.check.interval + watched.check.timeout + SLACK
+            for watched in self.watched.values()
+        ):
+            self.notifier.tell("WATCHDOG=1")
+        following = now + self.notifier.watchdog_interval
+        self.timers.at(following, lambda: self._feed_watchdog(time.monotonic()))
+
+    def _keep_lock(self, now: float) -> None:
+        self.publisher.check_lock()
+        following = now + LOCK_INTERVAL
+        self.timers.at(following, lambda: self._keep_lock(time.monotonic()))

@@ -1,0 +1,47 @@
+"""What is due, and when: times of one clock, in seconds."""
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+
+
+class Timer:
+    """Something to do later, unless it is cancelled."""
+
+    __slots__ = ("action", "is_cancelled", "when")
+
+    def __init__(self, when: float, action: Callable[[], object]) -> None:
+        self.when = when
+        self.action = action
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """It is no longer to be done."""
+        self.is_cancelled = True
+
+
+class Timers:
+    """All that is to be done later."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._order = count()
+
+    def at(self, when: float, action: Callable[[], object]) -> Timer:
+        """Do it then."""
+        timer = Timer(when, action)
+        heapq.heappush(self._heap, (when, next(self._order), timer))
+        return timer
+
+    def next(self) -> float | None:
+        """When the next one is due; None if there is none."""
+        while self._heap and self._heap[0][2].is_cancelled:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def run(self, now: float) -> None:
+        """Do all that is due."""
+        while self._heap and self._heap[0][0] <= now:
+            timer = heapq.heappop(self._heap)[2]
+            if not timer.is_cancelled:
+                timer.action()
