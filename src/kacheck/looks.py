@@ -18,6 +18,9 @@ class RepeatedLook(Protocol):
     def __call__(self, deadline: Deadline) -> Result:
         """Look once."""
 
+    def glance(self) -> Result | None:
+        """What a look would say, if that can be told without waiting; None: make one."""
+
     def watched(self) -> list[int]:
         """Descriptors that become readable when a process exits or a connection is lost.
 
@@ -76,6 +79,10 @@ class RepeatedCombination:
     def __call__(self, deadline: Deadline) -> Result:
         """Look once."""
         return self._probe(deadline)
+
+    def glance(self) -> Result | None:
+        """Of several looks one always waits."""
+        return None
 
     def watched(self) -> list[int]:
         """The members' descriptors."""

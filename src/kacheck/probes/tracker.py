@@ -11,7 +11,6 @@ and at every look that has a maximum to watch.
 import errno
 import os
 import select
-from collections.abc import Iterable
 
 from kacheck.deadline import Deadline
 from kacheck.probes import procfs
@@ -46,6 +45,8 @@ class Tracker:
         self._pattern = pattern_of(options)
         self._held: dict[int, int] = {}
         """pid to pidfd."""
+        self._exits = select.poll()
+        """All the pidfds."""
         self._result: Result | None = None
         """What the last scan said, while all of the quorum is held."""
 
@@ -58,6 +59,14 @@ class Tracker:
         deadline.enter("scan", f"{self.options.proc} to be read in search of a process {what}")
         return self.scan()
 
+    def glance(self) -> Result | None:
+        """What a look would say, if that can be told without waiting; None: make one.
+
+        To read a command line can wait for the process's memory map, to read comm cannot.
+        """
+        by_comm = self._pattern.by_comm and self.options.user is None
+        return self._result if by_comm and self.is_verified() else None
+
     def watched(self) -> list[int]:
         """The descriptors that become readable when a held process exits."""
         return list(self._held.values())
@@ -67,21 +76,22 @@ class Tracker:
         self.hold([])
 
     def is_verified(self) -> bool:
-        """Is everything that is held alive, and still what is looked for?"""
-        if exited(self._held.values()):
+        """Is the whole quorum held, alive, and still what is looked for?"""
+        if self._result is None or self._exits.poll(0):
             return False
-        uid = user_id(self.options.user)
-        judgement = Judgement(self.options, 0, uid)
         try:
-            for pid in self._held:
-                process = procfs.Process(self.options.proc, pid)
-                if not self._pattern.matches(process):
-                    return False
-                if uid is not None and judgement.is_of_another_user(process.status()):
-                    return False
+            return all(self.still_matches(pid) for pid in self._held)
         except OSError:
             return False  # a scan tells what it means
-        return True
+
+    def still_matches(self, pid: int) -> bool:
+        """Has a held process not become another program, or another user's?"""
+        process = procfs.Process(self.options.proc, pid)
+        if self.options.user is not None:
+            judgement = Judgement(self.options, 0, user_id(self.options.user))
+            if judgement.is_of_another_user(process.status()):
+                return False
+        return self._pattern.matches(process)
 
     def scan(self) -> Result:
         """Read all of /proc, and hold what was found."""
@@ -119,23 +129,18 @@ class Tracker:
         """
         if pids and procfs.own_pid(self.options.proc) != os.getpid():
             raise OSError(errno.EXDEV, f"{self.options.proc} is of another pid namespace")
+        exited = [pidfd for pidfd, _ in self._exits.poll(0)]
         for pid, pidfd in [*self._held.items()]:
-            if pid not in pids or exited([pidfd]):
+            if pid not in pids or pidfd in exited:
+                self._exits.unregister(pidfd)
                 os.close(pidfd)
                 del self._held[pid]
         for pid in pids:
             if pid not in self._held:
                 self._held[pid] = os.pidfd_open(pid)
+                self._exits.register(self._held[pid], select.POLLIN)
                 # Between the scan and now another process may have got the number.
                 if not self._pattern.matches(procfs.Process(self.options.proc, pid)):
                     raise ProcessLookupError(pid)
-        if exited(self._held.values()):
+        if self._exits.poll(0):
             raise ProcessLookupError
-
-
-def exited(pidfds: Iterable[int]) -> bool:
-    """Has any of these processes exited?"""
-    poll = select.poll()
-    for pidfd in pidfds:
-        poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(0))

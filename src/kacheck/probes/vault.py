@@ -6,6 +6,7 @@ anew with every byte; the deadline over all of them is kept by deadline.within()
 """
 
 import ipaddress
+import select
 import socket
 import ssl
 import time
@@ -17,7 +18,7 @@ from typing import Any
 
 from kacheck import __version__
 from kacheck.deadline import Deadline
-from kacheck.probes import tls
+from kacheck.probes import kept, tls
 from kacheck.probes.vault_health import MAX_BODY, Answer, judge
 from kacheck.probes.vault_settings import VaultOptions
 from kacheck.result import BadConfigError, Reason, Result, Status
@@ -80,6 +81,8 @@ class Client:
         self.peer: tuple[str, int] | None = None
         self._trust: tuple[object, ssl.SSLContext] | None = None
         self._transport: Any = None
+        self._request = b""
+        """The request as it was sent, to be sent again."""
         self._connected_at = 0.0
         self._socket: socket.socket | None = None
         self._about: dict[str, Any] = {}
@@ -93,22 +96,33 @@ class Client:
 
         """
         self.deadline = deadline
-        deadline.enter("start", f"httpx to be loaded, to ask {self.options.address}")
-        httpx = load_httpx()
-        if time.monotonic() - self._connected_at > KEPT_FOR:
-            self.close()
         deadline.seen |= {"address": self.options.address, **self._about}
-        kept = self._transport is not None
-        result = self.ask(httpx)
-        if kept and result.reason is Reason.RESET:
-            # A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5).
-            result = self.ask(httpx)
-        return result._replace(data={**deadline.seen, **result.data})
+        answer = self.ask_again()
+        if answer is None:
+            self.close()
+            result = self.ask()
+        else:
+            result = judge(answer, self.options.accept, self.options.address)
+        data = {**deadline.seen, "phases_ms": deadline.phases_ms(), **result.data}
+        return result._replace(data=data)
+
+    def glance(self) -> Result | None:
+        """Without waiting nothing can be told."""
+        return None
 
     def watched(self) -> list[int]:
         """The descriptor of the idle connection."""
         file = -1 if self._socket is None else self._socket.fileno()
         return [] if file < 0 else [file]
+
+    def is_lost(self) -> bool:
+        """Has the connection been closed, or has something been said that nobody asked for?"""
+        if not self.watched():
+            return True
+        poll = select.poll()
+        for file in self.watched():
+            poll.register(file, select.POLLIN)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         """End the connection."""
@@ -117,8 +131,26 @@ class Client:
         self._transport = self._socket = self.peer = None
         self._about = {}
 
-    def ask(self, httpx: ModuleType) -> Result:
-        """One request; the connection is kept only after an answer."""
+    def ask_again(self) -> Answer | None:
+        """The answer on the kept connection; None if it is to be asked for on a new one.
+
+        A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5).
+        """
+        sock, age = self._socket, time.monotonic() - self._connected_at
+        if sock is None or age > KEPT_FOR or self.is_lost():
+            return None
+        self.deadline.enter("response", f"{self.options.address} to answer")
+        self.watch(sock)
+        with suppress(OSError):
+            return kept.ask(sock, self._request, self.deadline)
+        return None
+
+    def ask(self) -> Result:
+        """One request on a new connection, which is kept only after an answer."""
+        if not self.deadline.remaining():
+            return self.deadline.timed_out()
+        self.deadline.enter("start", f"httpx to be loaded, to ask {self.options.address}")
+        httpx = load_httpx()
         try:
             answer = self.get(httpx)
         except (httpx.InvalidURL, UnicodeError) as error:
@@ -127,27 +159,20 @@ class Client:
         except (httpx.TransportError, OSError) as error:
             result = self.failure(error, httpx)
             self.close()
-        else:
-            result = judge(answer, self.options.accept, self.options.address)
-        return result._replace(data={"phases_ms": self.deadline.phases_ms(), **result.data})
+            return result
+        return judge(answer, self.options.accept, self.options.address)
 
     def get(self, httpx: ModuleType) -> Answer:
-        """Send the GET and read the answer.
+        """Connect, send the GET and read the answer.
 
         Raises:
             httpx.TransportError, OSError: no answer could be had.
             httpx.InvalidURL, UnicodeError: the address or name is none.
 
         """
-        if self._transport is None:
-            self._transport = httpx.HTTPTransport(
-                verify=self.context(),
-                trust_env=False,
-                uds=self.options.unix_socket,
-                limits=httpx.Limits(max_connections=1, keepalive_expiry=None),
-            )
-        elif self._socket is not None:
-            self.deadline.on_expiry(partial(shut_down, self._socket))
+        self._transport = httpx.HTTPTransport(
+            verify=self.context(), trust_env=False, uds=self.options.unix_socket
+        )
         patience = dict.fromkeys(("connect", "read", "write", "pool"), self.deadline.remaining())
         request = httpx.Request(
             "GET",
@@ -160,6 +185,8 @@ class Client:
             body = read_body(response.iter_raw())
         finally:
             response.close()
+        fields = b"".join(b"%s: %s\r\n" % field for field in request.headers.raw)
+        self._request = b"GET %s HTTP/1.1\r\n%s\r\n" % (request.url.raw_path, fields)
         return Answer(response.status_code, body, response.headers.get("location"))
 
     def context(self) -> ssl.SSLContext:

@@ -9,7 +9,7 @@ name (comm), which kacheck-verdict reads.
 
 import fcntl
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 
 from kacheck.probes.procfs import Process
@@ -35,7 +35,8 @@ class Publisher:
         self._report = report
         """Called with what is wrong, when that changes; None: it is well again."""
         self._trouble: str | None = None
-        self._mute = False
+        self._comm = COMM
+        set_comm(COMM)
         self._track: dict[str, tuple[int, tuple[int, ...]]] = {}
         """The value that was written, and what its file was then."""
         self._failing: dict[str, int] = {}
@@ -62,7 +63,7 @@ class Publisher:
         if told and renewed:
             self._recover()
         is_true = (told or self._fail(name, track)) and (renewed or self._remove("verdict", name))
-        self._say_mute(not is_true)
+        self._set_comm(COMM if is_true else MUTE)
 
     def forget(self, name: str, verdict: Published) -> None:
         """Leave the failing value and this verdict behind."""
@@ -164,11 +165,11 @@ class Publisher:
             self._trouble = trouble
             self._report(trouble)
 
-    def _say_mute(self, mute: bool) -> None:
-        if mute is not self._mute:
+    def _set_comm(self, comm: str) -> None:
+        if comm != self._comm:
             with suppress(OSError):
-                set_comm(MUTE if mute else COMM)
-                self._mute = mute
+                set_comm(comm)
+                self._comm = comm
 
 
 def lock_file(path: str) -> int:

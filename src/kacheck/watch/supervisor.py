@@ -21,7 +21,7 @@ from kacheck.check import Check, Configuration
 from kacheck.deadline import Deadline
 from kacheck.result import BadConfigError, Reason, Result, Status, exit_code
 from kacheck.state import State, Verdict, recheck_at, step
-from kacheck.statedir import Published, uptime
+from kacheck.statedir import UPTIME, Published, uptime_of
 from kacheck.watch.journal import ERROR, INFO, NOTICE, WARNING, Journal
 from kacheck.watch.notify import Notifier
 from kacheck.watch.publisher import Publisher
@@ -30,9 +30,11 @@ from kacheck.watch.worker import Job, Outcome, Worker
 
 EVENTS_PER_INTERVAL = 20
 """Looks for the sake of events between two regular ones: what lies or flaps must not spin."""
+TOGETHER = 8
+"""Checks whose looks fall together: to wake for each of them costs more."""
 REMEMBERED = 10
 """Transitions of a check that `kacheck status` shows."""
-LOCK_INTERVAL = 1.0
+LOCK_INTERVAL = 10.0
 """Seconds between two checks that the state directory is still ours."""
 SLACK = 1.0
 """Seconds that a check may be late before the watchdog is no longer fed."""
@@ -94,6 +96,8 @@ class Supervisor:
         self._is_running = True
         self._is_ready = False
         self._status = ""
+        # Kept open: what is published must not depend on a descriptor to be had.
+        self._uptime = os.open(UPTIME, os.O_RDONLY | os.O_CLOEXEC)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
 
@@ -175,10 +179,11 @@ class Supervisor:
             elif watched.check != wanted[name]:
                 self._silence(watched)
                 del self.watched[name]
-        for place, check in enumerate(configuration.checks, start=1):
+        for place, check in enumerate(configuration.checks):
             if check.name not in self.watched:
-                # Spread over the interval: their looks should not all fall together.
-                self._begin(check, now, now + check.interval * place / len(wanted))
+                # Spread over the interval: many looks should not fall together, some may.
+                share = (place // TOGETHER + 1) / (len(wanted) // TOGETHER + 1)
+                self._begin(check, now, now + check.interval * share)
 
     def _begin(self, check: Check, now: float, next_look: float) -> None:
         watched = self.watched[check.name] = Watched(
@@ -214,8 +219,13 @@ class Supervisor:
         following = planned + interval * (1 + floor(max(0.0, now - planned) / interval))
         self._set_timer(watched, "tick", following, self._tick)
         watched.events_left = EVENTS_PER_INTERVAL
-        if watched.job is None:
+        if watched.job is not None:
+            return
+        result = watched.worker.glance()
+        if result is None:
             self._look(watched, event=False)
+        else:
+            self._decide(watched, Job(Deadline(watched.check.timeout, now), event=False), result)
 
     def _look(self, watched: Watched, *, event: bool) -> None:
         self._disarm(watched)
@@ -252,10 +262,12 @@ class Supervisor:
         with suppress(Empty):
             while True:
                 watched, outcome = self._outcomes.get_nowait()
-                if outcome.job is watched.job:
+                watched.worker.pending -= 1
+                if outcome.job is watched.job and outcome.result is not None:
+                    watched.timers["timeout"].cancel()
                     self._decide(watched, outcome.job, outcome.result)
                 # An answer that was too late leaves descriptors, too.
-                if watched.job is None and self.watched.get(watched.check.name) is watched:
+                if watched.worker.pending == 0 and self.watched.get(watched.check.name) is watched:
                     self._arm(watched, outcome.watched)
 
     def _arm(self, watched: Watched, files: list[int]) -> None:
@@ -284,7 +296,6 @@ class Supervisor:
     def _decide(self, watched: Watched, job: Job, result: Result) -> None:
         """One more look: what does the check say now?"""
         watched.job = None
-        watched.timers["timeout"].cancel()
         now = time.monotonic()
         watched.decided_at = now
         watched.last_ms = (now - job.deadline.started) * 1000
@@ -292,10 +303,10 @@ class Supervisor:
         watched.looks[result.status] += 1
         check, old = watched.check, watched.state.verdict
         drained = drain.drained(self.directory, check.name)
-        seen = result if drained is None else drained.result()
+        seen = drained.result() if drained else result
         watched.state = step(check.policy, watched.state, seen, now, event=job.event)
-        new = watched.state.verdict
-        assert new is not None
+        if (new := watched.state.verdict) is None:
+            return  # never: a step always leaves one
         self._publish(watched, new)
         if old is None or (old.status, old.reason) != (new.status, new.reason):
             watched.transition_count += 1
@@ -311,7 +322,7 @@ class Supervisor:
         result = Result(verdict.status, verdict.reason, verdict.message, {})
         code = exit_code(result, on_unknown=check.policy.on_unknown)
         # It is renewed at the next look, or when that one times out.
-        expiry = floor(uptime() + check.interval + check.timeout) + 1
+        expiry = floor(uptime_of(self._uptime) + check.interval + check.timeout) + 1
         track = check.track.value(verdict.status, verdict.reason, check.policy)
         published = Published(code, expiry, verdict.status, verdict.reason, verdict.message)
         self.publisher.publish(check.name, track, published)

@@ -28,7 +28,8 @@ class Outcome(NamedTuple):
     """What a job has found."""
 
     job: Job
-    result: Result
+    result: Result | None
+    """None: it was too late to begin."""
     watched: list[int]
     """Descriptors whose readability is an event; the worker's, until its next job."""
 
@@ -37,17 +38,28 @@ class Worker:
     """Makes the looks of one check, one after the other."""
 
     def __init__(self, name: str, question: Question, post: Callable[[Outcome], None]) -> None:
-        self.is_busy = False
+        self.pending = 0
+        """Jobs that were given and have not ended; counted by the thread that starts them."""
         self._question = question
         self._post = post
         self._look: RepeatedLook | None = None
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
+    def glance(self) -> Result | None:
+        """What a look would say, if that can be told without one; for the thread that starts jobs.
+
+        A worker without a job does not touch its look.
+        """
+        if self.pending or self._look is None:
+            return None
+        return self._look.glance()
+
     def start(self, job: Job) -> None:
         """Look, as soon as the look before it has ended."""
-        if self.is_busy:
+        if self.pending:
             job.deadline.waiting_for = "the look before it to end"
+        self.pending += 1
         self._jobs.put(job)
 
     def stop(self) -> None:
@@ -56,11 +68,8 @@ class Worker:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            if job.deadline.remaining() > 0:
-                self.is_busy = True
-                result = self._result(job.deadline)
-                self.is_busy = False
-                self._post(Outcome(job, result, self._look.watched() if self._look else []))
+            result = self._result(job.deadline) if job.deadline.remaining() > 0 else None
+            self._post(Outcome(job, result, self._look.watched() if self._look else []))
         if self._look is not None:
             self._look.close()
 

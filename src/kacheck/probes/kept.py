@@ -1,0 +1,71 @@
+"""A request on a connection that is kept. No client library: this is what every look costs.
+
+httpx takes three quarters of a millisecond for it, once a second with cold caches; this takes a
+quarter (bench/resident.py). Only an answer that can be read in one way counts: HTTP/1.1, a health
+code, one Content-Length, and exactly that many bytes. Everything else is asked again on a new
+connection, by httpx.
+"""
+
+import re
+import socket
+
+from kacheck.deadline import Deadline
+from kacheck.probes.vault_health import MAX_BODY, STATES, Answer
+
+HEAD = re.compile(
+    rb"HTTP/1\.1 (\d{3})(?: [^\r\n]*)?((?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)*)"
+)
+"""RFC 9112: a status line and header fields."""
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?=\r\n|\Z)")
+CHANGING = (b"\r\ntransfer-encoding:", b"\r\nconnection:", b"\r\ncontent-encoding:")
+"""Header fields after which the body, or the connection, is another one."""
+
+
+def ask(sock: socket.socket, request: bytes, deadline: Deadline) -> Answer | None:
+    """Send the request and read its answer; None if that is not a plain one.
+
+    Raises:
+        OSError: the connection is lost, or (TimeoutError) the deadline has passed.
+
+    """
+    seen = b""
+    answer = None
+    settle(sock, deadline)
+    sock.sendall(request)
+    while answer is None:
+        settle(sock, deadline)
+        chunk = sock.recv(MAX_BODY)
+        seen += chunk
+        head, is_whole, body = seen.partition(b"\r\n\r\n")
+        if is_whole:
+            code, length = understand(head)
+            if length < len(body):
+                return None
+            if length == len(body):
+                answer = Answer(code, body)
+        if not chunk or len(head) > MAX_BODY:
+            return None
+    return answer
+
+
+def settle(sock: socket.socket, deadline: Deadline) -> None:
+    """Let the next operation take what is left."""
+    left = deadline.remaining()
+    if not left:
+        raise TimeoutError
+    sock.settimeout(left)
+
+
+def understand(head: bytes) -> tuple[int, int]:
+    """The code and the length of the body; -1 if it is not plain."""
+    match = HEAD.fullmatch(head)
+    if match is None or int(match[1]) not in STATES:
+        return 0, -1
+    fields = match[2].lower()
+    lengths = LENGTH.findall(fields)
+    if len(lengths) != 1 or fields.count(b"\r\ncontent-length:") != 1:
+        return 0, -1
+    if any(name in fields for name in CHANGING):
+        return 0, -1
+    length = int(lengths[0])
+    return int(match[1]), length if length <= MAX_BODY else -1
