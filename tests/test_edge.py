@@ -49,6 +49,8 @@ VERDICTS = [
     pytest.param(["process", "--nonsense"], 3, id="bad usage"),
     pytest.param(["vault", "--address", "http://127.0.0.1:9"], 2, id="vault"),
     pytest.param(["--version"], 0, id="version"),
+    pytest.param(["run", "--config", "/no/such.toml", "x"], 3, id="run"),
+    pytest.param(["drain", "status", "--state-dir", "/no/such"], 0, id="drain"),
 ]
 
 
@@ -256,8 +258,9 @@ def test_an_own_secondary_address_such_as_a_vip_is_this_machine() -> None:
 
 def test_nothing_imports_httpx_for_a_process_or_psutil_for_vault() -> None:
     for words, unwanted in (
-        (["process", "ktest-none"], {"httpx", "psutil", "ssl", "socket", "json"}),
+        (["process", "ktest-none"], {"httpx", "psutil", "ssl", "socket", "json", "tomllib"}),
         (["vault", "--address", "http://127.0.0.1:9"], {"psutil"}),
+        (["drain", "status"], {"httpx", "psutil", "ssl", "socket", "json", "tomllib"}),
         (["--version"], {"httpx", "psutil", "ssl", "socket", "json"}),
     ):
         shown = run([sys.executable, "-I", "-X", "importtime", "-m", "kacheck", *words])

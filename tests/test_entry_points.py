@@ -18,7 +18,7 @@ from support.vault import StandInVault
 Start = Callable[..., subprocess.Popen[bytes]]
 
 NAME = f"ktest-{os.getpid()}"
-NAMES = ("kacheck-process", "kacheck-vault", "kacheck-combined")
+NAMES = ("kacheck-process", "kacheck-vault", "kacheck-combined", "kacheck-verdict")
 DEBIANS_PYTHON = "/usr/bin/python3"
 
 
@@ -70,9 +70,15 @@ def test_an_entry_point_answers_wherever_it_is(
         needs_debians_packages()
     here = place(tmp_path)
     start(NAME, "60")
+    config = tmp_path / "kacheck.toml"
+    config.write_text(
+        f'[check.here]\nprobe = "process"\nname = "{NAME}"\n'
+        '[check.gone]\nprobe = "process"\nname = "ktest-none"\n'
+    )
+    verdict = ["kacheck-verdict", "--state-dir", tmp_path, "--config", config]
     with StandInVault(state="active") as vault:
         address = ["--address", vault.address, "--timeout", "20"]
-        for argv, code, words in (
+        checks: list[tuple[list[Any], int, str]] = [
             (["kacheck-process", NAME], 0, "ok running"),
             (["kacheck-process", "ktest-none"], 2, "critical missing"),
             (["kacheck-vault", *address], 0, "ok active"),
@@ -82,8 +88,13 @@ def test_an_entry_point_answers_wherever_it_is(
                 2,
                 "critical missing: process",
             ),
+            ([*verdict, "here"], 0, "ok running"),
+            ([*verdict, "gone"], 2, "critical missing"),
+            ([*verdict, "--misc", "gone"], 1, "critical missing"),
             (["kacheck-process"], 3, ""),
-        ):
+            (["kacheck-verdict"], 3, ""),
+        ]
+        for argv, code, words in checks:
             shown = run([here / argv[0], *argv[1:]])
             assert shown.returncode == code, shown
             assert shown.stdout.startswith(words)
@@ -142,9 +153,10 @@ def test_a_python_that_is_missing_is_a_failure(tmp_path: pathlib.Path) -> None:
     """keepalived counts a script that cannot be executed as healthy; a shell exits with 126 or 127."""
     bad = checkout_with_venv(tmp_path)
     (tmp_path / ".venv/bin/python3").write_text("#!/no/such/interpreter\n")
-    assert run([bad / "kacheck-process", NAME]).returncode in (126, 127)
-    misc = run([bad / "kacheck-process", "--misc", NAME])
-    assert misc.returncode == 1, "MISC_CHECK with misc_dynamic reads 127 as up"
+    for name in ("kacheck-process", "kacheck-verdict"):
+        assert run([bad / name, NAME]).returncode in (126, 127)
+        misc = run([bad / name, "--misc", NAME])
+        assert misc.returncode == 1, "MISC_CHECK with misc_dynamic reads 127 as up"
 
 
 @pytest.mark.parametrize(("name", "code"), [(NAME, 0), ("ktest-none", 1)])
@@ -188,4 +200,4 @@ def test_the_entry_points_are_executable_and_a_few_lines_of_posix_sh() -> None:
         assert os.access(path, os.X_OK)
         text = path.read_text()
         assert text.startswith("#!/bin/sh\n")
-        assert len(text.splitlines()) <= 20
+        assert len(text.splitlines()) <= (45 if name == "kacheck-verdict" else 20)

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-from kacheck import __version__
+from kacheck import __version__, statedir
 from kacheck.durations import seconds
 from kacheck.render import FORMATS
 from kacheck.result import BadConfigError
 
 ROLES = ("active", "standby", "performance-standby", "dr-secondary")
 PARAM_MATCHES = ("exact", "initial", "partial")
+CONFIGURATION = "/etc/kacheck/kacheck.toml"
 EXIT_CODES = "exit codes: 0 ok, 1 warning (such as a standby), 2 critical, 3 unknown or bad usage"
 
 
@@ -69,7 +70,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """
     own, separated, rest = split(argv)
     try:
-        args, unknown = build().parse_known_args(own)
+        args, unknown = build(own).parse_known_args(own)
     except Shown:
         if len(argv) <= 2:  # it stands alone, but for the command
             raise
@@ -77,6 +78,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             "--help and --version stand alone: as part of a check they would be a success for ever "
             "(words for the process itself go after --)"
         ) from None
+    if hasattr(args, "names") and not any(word.startswith("-") for word in unknown):
+        args.names += unknown  # argparse takes no second helping of CHECKs after an option
+        unknown = []
     if unknown:
         hint = " (words for the process itself go after --)" if args.check == "process" else ""
         raise BadConfigError(
@@ -100,25 +104,28 @@ def split(argv: Sequence[str]) -> tuple[list[str], bool, list[str]]:
     return words[:place], True, words[place + 1 :]
 
 
-def build() -> Parser:
-    """The parser of the whole command line."""
+def build(argv: Sequence[str] | None = None) -> Parser:
+    """The parser of the whole command line.
+
+    For the words `argv` it leaves out what they cannot reach: to declare every command and option
+    takes a tenth of the start-up.
+    """
     parser = Parser(
         prog="kacheck", description="Health checks for keepalived that fail closed and say why."
     )
     commands = parser.add_subparsers(dest="check", metavar="COMMAND", required=True, prog="kacheck")
-    for name, words, summary, add_options in (
-        ("process", " NAME [ARG...]", "is the process alive?", add_process_options),
-        ("vault", "", "is this node in the wanted Vault role?", add_vault_options),
-        ("combined", " --process NAME", "the process first, then Vault", add_combined_options),
-    ):
+    table = COMMANDS
+    if argv and argv[0] in COMMANDS:
+        table = {argv[0]: COMMANDS[argv[0]]}
+    for name, (words, summary, *add_options) in table.items():
         usage = f"kacheck {name} [OPTION...]{words}"
         command = commands.add_parser(name, usage=usage, help=summary, description=summary)
-        add_options(command)
-        add_common_options(command)
+        for add in add_options if argv is None or name in argv else ():
+            add(command)
     return parser
 
 
-def add_common_options(parser: Parser) -> None:
+def add_common(parser: Parser) -> argparse._ArgumentGroup:
     """What every check takes."""
     group = parser.add_argument_group("common options")
     volume = group.add_mutually_exclusive_group()
@@ -129,6 +136,21 @@ def add_common_options(parser: Parser) -> None:
         "-q", "--quiet", action="store_true", help="print no answer, only exit with it"
     )
     group.add_argument("--format", choices=FORMATS, default="text", help="default: text, one line")
+    group.add_argument(
+        "--misc",
+        action="store_true",
+        help="exit with 1 on every failure, for MISC_CHECK with misc_dynamic",
+    )
+    group.add_argument(
+        "--log", choices=("syslog",), help="send one line for each failure to syslog as well"
+    )
+    add_state_dir(group)
+    return group
+
+
+def add_one_shots(parser: Parser) -> None:
+    """What every check takes for which no configuration file says it."""
+    group = add_common(parser)
     group.add_argument(
         "-t",
         "--timeout",
@@ -144,14 +166,26 @@ def add_common_options(parser: Parser) -> None:
         help="what it counts as when the state could not be told; a bad configuration "
         "always fails; default: fail",
     )
-    group.add_argument(
-        "--misc",
-        action="store_true",
-        help="exit with 1 on every failure, for MISC_CHECK with misc_dynamic",
+
+
+def add_state_dir(parser: argparse._ActionsContainer) -> None:
+    """Where drains are, and what the resident says."""
+    parser.add_argument(
+        "--state-dir",
+        metavar="DIR",
+        type=directory,
+        default=statedir.DEFAULT,
+        help=f"where it is looked up whether the check is drained; default {statedir.DEFAULT}",
     )
-    group.add_argument(
-        "--log", choices=("syslog",), help="send one line for each failure to syslog as well"
-    )
+
+
+def directory(text: str) -> str:
+    """`--state-dir` without slashes at its end."""
+    if not text:
+        raise argparse.ArgumentTypeError(
+            f"it is empty: give a directory such as {statedir.DEFAULT}"
+        )
+    return text.rstrip("/") or "/."
 
 
 def timeout(text: str) -> float:
@@ -264,3 +298,90 @@ def add_vault_options(parser: Parser) -> None:
         action="store_true",
         help="the address is another machine on purpose: do not warn",
     )
+
+
+def add_run_options(parser: Parser) -> None:
+    """Checks by name, and where they are configured."""
+    parser.add_argument("names", nargs="*", metavar="CHECK", help="its name in the file")
+    parser.add_argument(
+        "--config", metavar="FILE", default=CONFIGURATION, help=f"default {CONFIGURATION}"
+    )
+
+
+def add_watch_options(parser: Parser) -> None:
+    """The resident's files and how it logs."""
+    parser.add_argument(
+        "--config", metavar="FILE", default=CONFIGURATION, help=f"default {CONFIGURATION}"
+    )
+    add_state_dir(parser)
+    parser.add_argument(
+        "--check-config",
+        action="store_true",
+        help="say whether the configuration is good, and exit: 0 good, 3 bad",
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="how transitions and troubles are written to stderr, a line each; default: text",
+    )
+
+
+def add_drain_options(parser: Parser) -> None:
+    """What is drained, for how long and why."""
+    parser.add_argument(
+        "action",
+        choices=("on", "off", "status"),
+        help="on: the checks fail from now on; off: they look again; status: what is drained",
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="CHECK",
+        help="its name in the configuration file; or process, vault or combined, for the checks "
+        "that no file names",
+    )
+    parser.add_argument("--all", action="store_true", help="every check of this machine")
+    parser.add_argument(
+        "--for",
+        dest="span",
+        metavar="TIME",
+        type=drain_time,
+        help="end by itself after a time such as 30m, 2h or 3d, at most 30d; default: at `off`",
+    )
+    parser.add_argument("--message", metavar="TEXT", help="why, for whoever asks")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.add_argument(
+        "--config", metavar="FILE", help=f"whose checks CHECK may name; default {CONFIGURATION}"
+    )
+    add_state_dir(parser)
+
+
+def drain_time(text: str) -> int:
+    """`--for`."""
+    from kacheck.drain import span
+
+    try:
+        return span(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+COMMANDS: dict[str, tuple[Any, ...]] = {
+    "process": (" NAME [ARG...]", "is the process alive?", add_process_options, add_one_shots),
+    "vault": ("", "is this node in the wanted Vault role?", add_vault_options, add_one_shots),
+    "combined": (
+        " --process NAME",
+        "the process first, then Vault",
+        add_combined_options,
+        add_one_shots,
+    ),
+    "run": (" CHECK...", "checks by their names in the file", add_run_options, add_common),
+    "watch": ("", "the resident: keeps every verdict current", add_watch_options),
+    "drain": (
+        " on|off|status [CHECK...]",
+        "maintenance: fail on purpose, so that the VIP leaves",
+        add_drain_options,
+    ),
+}
+"""By name: the words of its usage, its summary, and what declares its options."""

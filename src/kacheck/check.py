@@ -50,6 +50,18 @@ class Check(NamedTuple):
     track: Track = Track()
 
 
+def drained_by(check: Check) -> tuple[str, ...]:
+    """The names whose drain drains the check: its own, and those of members that it needs."""
+    return check.name, *needed(check.question)
+
+
+def needed(question: Question) -> tuple[str, ...]:
+    """The names of the members that all have to be ok."""
+    if not isinstance(question, Combination) or question.mode == "any":
+        return ()
+    return tuple(each for name, member in question.members for each in (name, *needed(member)))
+
+
 class Configuration(NamedTuple):
     """A whole configuration file."""
 

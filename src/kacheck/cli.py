@@ -11,19 +11,18 @@ import sys
 import threading
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import NoReturn, TextIO
 
-from kacheck import arguments
+from kacheck import arguments, commands
 from kacheck.deadline import Deadline, within
-from kacheck.durations import DEFAULT_TIMEOUT
 from kacheck.render import Report, line, printable, render
-from kacheck.result import BadConfigError, Reason, Result, Status, exit_code
+from kacheck.result import BadConfigError, Status, bug, exit_code
 
-Look = Callable[[Deadline], Result]
-
+MILDEST_FIRST = (0, 1, 3, 2)
+"""Exit codes: what is known to be down is worse than what could not be told."""
 LOGGER_TIMEOUT = 0.1
 """Seconds that /dev/log may take for a line."""
 
@@ -50,12 +49,11 @@ def run() -> NoReturn:
 
 
 def main(argv: Sequence[str]) -> int:
-    """One look; prints the answer and returns the exit code."""
+    """One command; prints the answer and returns the exit code."""
     started = time.monotonic()
     try:
         args = arguments.parse(argv)
-        report = look_and_report(args, started)
-        publish(report, args)
+        return COMMANDS[args.check](args, started)
     except arguments.Shown as shown:
         say(sys.stdout, str(shown))
         return 0
@@ -64,7 +62,6 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence
         say(sys.stderr, f"kacheck: {line(bug(error))}")
         return unknown_code(argv)
-    return report.exit_code
 
 
 def unknown_code(argv: Sequence[str]) -> int:
@@ -83,10 +80,38 @@ def refuse(error: BadConfigError, argv: Sequence[str]) -> int:
     return unknown_code(argv)
 
 
-def look_and_report(args: Namespace, started: float) -> Report:
-    """Run the check that `args` ask for; whatever goes wrong with it is a result, too."""
+def check(args: Namespace, started: float) -> int:
+    """`kacheck process`, `vault`, `combined` and `run`."""
+    reports = look_and_report(commands.orders(args), args, started)
+    for report in reports:
+        publish(report, args, named=len(reports) > 1)
+    return max((report.exit_code for report in reports), key=MILDEST_FIRST.index)
+
+
+def look_and_report(
+    orders: Mapping[str, commands.Prepare], args: Namespace, started: float
+) -> list[Report]:
+    """Run all checks at the same time, each under its own deadline; the reports in their order."""
+    reports: dict[str, Report] = {}
+
+    def work(name: str, prepare: commands.Prepare) -> None:
+        reports[name] = one_report(name, prepare, args, started)
+
+    *others, (name, prepare) = orders.items()
+    threads = [threading.Thread(target=work, args=order, daemon=True) for order in others]
+    for thread in threads:
+        thread.start()
+    work(name, prepare)
+    for thread in threads:
+        thread.join()
+    return [reports[name] for name in orders]
+
+
+def one_report(name: str, prepare: commands.Prepare, args: Namespace, started: float) -> Report:
+    """Run one check; whatever goes wrong with it is a result, too."""
+    on_unknown = "fail"
     try:
-        timeout, look = CHECKS[args.check](args)
+        timeout, look, on_unknown = prepare()
         result = within(Deadline(timeout, started), look)
     except BadConfigError as error:
         result = error.result()
@@ -97,94 +122,53 @@ def look_and_report(args: Namespace, started: float) -> Report:
             say(sys.stderr, traceback.format_exc().rstrip("\n"))
         result = bug(error)
     duration = round((time.monotonic() - started) * 1000, 1)
-    code = exit_code(result, on_unknown=args.on_unknown, misc=args.misc)
-    return Report(args.check, result, code, duration)
+    code = exit_code(result, on_unknown=on_unknown, misc=args.misc)
+    return Report(name, result, code, duration)
 
 
-def bug(error: Exception) -> Result:
-    """The result for an exception that nobody expected."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    place = f" at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
-    message = (
-        f"{type(error).__name__}: {error}{place}; please report it with the output of --verbose"
-    )
-    return Result(Status.UNKNOWN, Reason.BUG, message, {})
+def watch(args: Namespace, _: float) -> int:
+    """`kacheck watch`: until SIGTERM, which is its ordinary end."""
+    if args.check_config:
+        say(sys.stdout, commands.configuration_answer(args))
+        return 0
+    from kacheck.watch import resident
+
+    resident.watch(args.config, args.state_dir, partial(say, sys.stderr), args.log_format)
+    return 0
 
 
-def process_look(args: Namespace) -> tuple[float, Look]:
-    """`kacheck process`."""
-    from kacheck.probes import process
-
-    name, *rest = args.command
-    options = process.ProcessOptions(
-        name=name,
-        args=tuple(rest),
-        quorum=args.quorum,
-        quorum_max=args.quorum_max,
-        param_match=args.param_match,
-        full_command=args.full_command,
-        user=args.user,
-        all_namespaces=args.all_namespaces,
-        describe=wants_details(args),
-    )
-    return args.timeout or DEFAULT_TIMEOUT, partial(process.probe, options)
+def drain(args: Namespace, _: float) -> int:
+    """`kacheck drain`."""
+    say(sys.stdout, commands.drain_answer(args))
+    return 0
 
 
-def vault_look(args: Namespace) -> tuple[float, Look]:
-    """`kacheck vault`."""
-    from kacheck.probes import vault
-    from kacheck.probes.vault_settings import VaultOptions, settings, timeout_from
-
-    given = VaultOptions(
-        accept=tuple(args.accept or (Reason.ACTIVE,)),
-        ca_cert=args.ca_cert,
-        ca_path=args.ca_path,
-        client_cert=args.client_cert,
-        client_key=args.client_key,
-        tls_server_name=args.tls_server_name,
-        insecure=args.insecure,
-        remote=args.remote,
-    )
-    options = settings(given, args.address, os.environ)
-    return args.timeout or timeout_from(os.environ), partial(vault.probe, options)
+COMMANDS: dict[str, Callable[[Namespace, float], int]] = {
+    "process": check,
+    "vault": check,
+    "combined": check,
+    "run": check,
+    "watch": watch,
+    "drain": drain,
+}
+"""By name: from the arguments and the time of the start to the exit code."""
 
 
-def combined_look(args: Namespace) -> tuple[float, Look]:
-    """`kacheck combined`."""
-    from kacheck.probes import combined, process
-
-    timeout, vault = vault_look(args)
-    options = process.ProcessOptions(
-        name=args.process,
-        user=args.user,
-        all_namespaces=args.all_namespaces,
-        describe=wants_details(args),
-    )
-    return timeout, partial(combined.probe, partial(process.probe, options), vault)
-
-
-CHECKS = {"process": process_look, "vault": vault_look, "combined": combined_look}
-
-
-def wants_details(args: Namespace) -> bool:
-    """Will the answer show each process that matched?"""
-    return bool(args.verbose or args.format == "json")
-
-
-def publish(report: Report, args: Namespace) -> None:
-    """Print the answer, and log a failure."""
+def publish(report: Report, args: Namespace, *, named: bool) -> None:
+    """Print the answer, with the check's name where there are several, and log a failure."""
     result = report.result
     warnings = result.data.get("warnings", [])
     if not args.quiet:
         # What says nothing of the node goes where error messages go, unless a program reads along.
         blind = result.is_blind and args.format == "text"
         text = render(report, args.format, verbose=args.verbose)
+        if named and args.format == "text":
+            text = f"{report.check}: {text}"
         say(sys.stderr if blind else sys.stdout, f"kacheck: {text}" if blind else text)
     if not args.verbose:
         for warning in warnings:
-            say(sys.stderr, f"kacheck: warning: {printable(warning)}")
+            about = f"{report.check}: " if named else ""
+            say(sys.stderr, f"kacheck: warning: {about}{printable(warning)}")
     if args.log == "syslog":
         for warning in warnings:
             to_syslog(Status.WARNING, f"{report.check}: {warning}")

@@ -1,15 +1,17 @@
 """What a check says now, from a run of looks: rise, fall, the delays, unknown. Pure, no clock.
 
-- The first look decides at once.
+- The first look decides at once, and so does the first one after a drain.
 - A look that is worse than the verdict begins a run; `fall` such looks in a row change the verdict.
   So do `rise` looks in a row that are better. Looks as good as the verdict end the run, and the
   verdict takes over what they say.
 - What an event announced and a look confirmed, a process or connection that is gone, needs no
   second look.
-- Who is gone may come back within `terminate_delay`; who has come must stay for `fork_delay`
-  (keepalived's track_process words, for what it does with the exits and forks that it sees).
-- A look that could not tell is worse than `ok`, or passes for it, or is held: the verdict stays for
-  at most `hold_for`. A bad configuration or a bug is always a failure.
+- Who is gone may come back within `terminate_delay`; who has come must stay for `fork_delay`, and
+  one too many may go within it (keepalived's track_process words, for what it does with the exits
+  and forks that it sees).
+- A look that could not tell is worse than `ok`, or passes for it, or is held: the verdict stays
+  until `hold_for` is over without a look as good as it. A bad configuration or a bug is always a
+  failure.
 - Draining and stopping act at once.
 """
 
@@ -58,7 +60,9 @@ class State(NamedTuple):
     gone: bool = False
     """Has an event been confirmed in this run?"""
     unknown_since: float | None = None
-    """The first of the looks in a row that could not tell, where they are held."""
+    """The first look that could not tell, and was held, after the last one that spoke for it."""
+    reason: Reason | None = None
+    """What the run's last look said."""
 
 
 def step(policy: Policy, state: State, result: Result, now: float, *, event: bool = False) -> State:
@@ -67,34 +71,39 @@ def step(policy: Policy, state: State, result: Result, now: float, *, event: boo
     `now` is in seconds of any clock that only goes forward. `event` says that the look was made
     because a process exited or a connection was lost.
     """
-    if state.verdict is None or result.reason in AT_ONCE:
-        return State(verdict_of(result, state.verdict, now))
-    if is_held(policy, result):
+    before = state.verdict
+    if before is None or before.reason in AT_ONCE or result.reason in AT_ONCE:
+        return State(verdict_of(result, before, now))
+    if is_held(policy, before, result):
         unknown_since = now if state.unknown_since is None else state.unknown_since
         if now - unknown_since < policy.hold_for:
             return state._replace(unknown_since=unknown_since)
-        return State(verdict_of(result, state.verdict, now), unknown_since=unknown_since)
-    badness = rank(policy, result.status, result.reason)
-    before = rank(policy, state.verdict.status, state.verdict.reason)
-    if badness == before:
-        return State(verdict_of(result, state.verdict, now))
-    state = with_look(state, result, now, worse=badness > before, event=event)
-    if is_enough(policy, state, result) and now >= ripe_at(policy, state, result):
-        return State(verdict_of(result, state.verdict, now))
-    return state
+        return State(verdict_of(result, before, now))
+    change = rank(policy, result.status, result.reason) - rank(policy, before.status, before.reason)
+    if change:
+        state = with_look(state, result, now, worse=change > 0, event=event)
+        if not (is_enough(policy, state) and now >= ripe_at(policy, state)):
+            return state
+    return State(verdict_of(result, before, now))
 
 
 def with_look(state: State, result: Result, now: float, *, worse: bool, event: bool) -> State:
     """The run with one more look, or a new one where the look goes the other way."""
     if not state.run or worse is not state.worse:
-        state = State(state.verdict, worse=worse, run_since=now)
-    confirmed = event and result.reason in GONE
-    return state._replace(run=state.run + 1, gone=state.gone or confirmed, unknown_since=None)
+        held = state.unknown_since
+        state = State(state.verdict, worse=worse, run_since=now, unknown_since=held)
+    return state._replace(
+        run=state.run + 1,
+        gone=state.gone or (event and result.reason in GONE),
+        unknown_since=state.unknown_since if worse else None,
+        reason=result.reason,
+    )
 
 
-def is_held(policy: Policy, result: Result) -> bool:
-    """Does the look leave the verdict as it is, for a while?"""
-    return policy.on_unknown == "hold" and result.status is Status.UNKNOWN and not result.is_blind
+def is_held(policy: Policy, verdict: Verdict, result: Result) -> bool:
+    """Does the look leave the verdict, which knows more, as it is for a while?"""
+    holds = policy.on_unknown == "hold" and verdict.status is not Status.UNKNOWN
+    return holds and result.status is Status.UNKNOWN and not result.is_blind
 
 
 def rank(policy: Policy, status: Status, reason: Reason) -> int:
@@ -111,24 +120,26 @@ def passes(policy: Policy, status: Status, reason: Reason) -> bool:
     return status is Status.OK or unknown_passes
 
 
-def is_enough(policy: Policy, state: State, result: Result) -> bool:
+def is_enough(policy: Policy, state: State) -> bool:
     """Have there been looks enough to change the verdict?"""
     if state.worse:
-        return state.run >= policy.fall or (state.gone and result.reason in GONE)
+        return state.run >= policy.fall or (state.gone and state.reason in GONE)
     return state.run >= policy.rise
 
 
-def ripe_at(policy: Policy, state: State, result: Result) -> float:
+def ripe_at(policy: Policy, state: State) -> float:
     """When the run may change the verdict."""
     if not state.worse:
-        return state.run_since + policy.fork_delay
-    return state.run_since + (policy.terminate_delay if result.reason in GONE else 0.0)
+        is_exit = state.verdict is not None and state.verdict.reason is Reason.TOO_MANY
+        return state.run_since + (policy.terminate_delay if is_exit else policy.fork_delay)
+    delays = dict.fromkeys(GONE, policy.terminate_delay) | {Reason.TOO_MANY: policy.fork_delay}
+    return state.run_since + (delays.get(state.reason, 0.0) if state.reason else 0.0)
 
 
 def recheck_at(policy: Policy, state: State) -> float | None:
-    """When a delay ends that the next look is to decide; None if no run waits for one."""
-    delay = policy.terminate_delay if state.worse else policy.fork_delay
-    return state.run_since + delay if state.run and delay else None
+    """When a delay ends, or has ended, that a look is to decide; None if no run waits for one."""
+    ripe = ripe_at(policy, state)
+    return ripe if state.run and ripe > state.run_since else None
 
 
 def verdict_of(result: Result, before: Verdict | None, now: float) -> Verdict:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from kacheck.result import Reason, Status
 
 DEFAULT = "/run/kacheck"
+UPTIME = "/proc/uptime"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 """A check's name: it is a file's name, and a word for sh."""
 ALL = "ALL"
@@ -26,8 +27,16 @@ ALL = "ALL"
 
 def uptime() -> float:
     """Seconds since boot, as this container sees it."""
-    with open("/proc/uptime", encoding="ascii") as file:
-        return float(file.read().split()[0])
+    file = os.open(UPTIME, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return uptime_of(file)
+    finally:
+        os.close(file)
+
+
+def uptime_of(file: int) -> float:
+    """The same, from a descriptor of UPTIME."""
+    return float(os.pread(file, 64, 0).split()[0])
 
 
 def replace(path: str, text: str) -> None:
@@ -39,8 +48,10 @@ def replace(path: str, text: str) -> None:
     """
     directory, _, name = path.rpartition("/")
     new = f"{directory}/.{name}.new"
+    # Root drains in a directory that may be the resident's user's: follow no link of his.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        file = os.open(new, flags, 0o644)
         try:
             os.fchmod(file, 0o644)
             os.write(file, text.encode("utf-8", "backslashreplace"))

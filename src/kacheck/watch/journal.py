@@ -1,8 +1,11 @@
 """What the resident tells of itself, a line each: transitions and troubles."""
 
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from queue import Full, Queue
 from typing import Literal
 
 from kacheck.render import printable
@@ -13,6 +16,36 @@ LogFormat = Literal["text", "json"]
 ERROR, WARNING, NOTICE, INFO = 3, 4, 5, 6
 """Levels of syslog (RFC 5424, 6.2.1), which systemd reads from `<N>` before a line."""
 LEVELS = {Status.OK: NOTICE, Status.WARNING: WARNING}
+
+
+class Writer:
+    """Writes lines in a thread of its own: a logger that is stuck must not keep a verdict back.
+
+    When MOST lines wait, the newest is lost.
+    """
+
+    MOST = 1000
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._lines: Queue[str | None] = Queue(self.MOST)
+        self._write = write
+        self._thread = threading.Thread(target=self._work, name="log", daemon=True)
+        self._thread.start()
+
+    def __call__(self, line: str) -> None:
+        """Write it soon."""
+        with suppress(Full):
+            self._lines.put_nowait(line)
+
+    def _work(self) -> None:
+        while (line := self._lines.get()) is not None:
+            self._write(line)
+
+    def close(self, patience: float = 1.0) -> None:
+        """Wait, at most that many seconds, until all is written."""
+        with suppress(Full):
+            self._lines.put_nowait(None)
+        self._thread.join(patience)
 
 
 class Journal:
@@ -47,7 +80,7 @@ class Journal:
         text = message if check is None else f"{check}: {message}"
         self._line(level, "message", text, {"check": check, "message": message})
 
-    def _line(self, level: int, event: str, text: str, fields: dict[str, object]) -> None:
+    def _line(self, level: int, event: str, text: str, fields: Mapping[str, object]) -> None:
         if self._format == "json":
             named = {"time": round(time.time(), 3), "level": level, "event": event, **fields}
             self._write(json.dumps(named))

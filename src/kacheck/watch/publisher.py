@@ -51,7 +51,11 @@ class Publisher:
             ) from None
 
     def expect(self, name: str, failing: int) -> None:
-        """Get ready to publish for a check whose failing value is this."""
+        """Get ready to publish for a check whose failing value is this.
+
+        A verdict that an earlier resident left behind is not ours to vouch for.
+        """
+        self._remove("verdict", name)
         self._failing[name] = failing
         self._ready.pop(name, None)
         self._try(lambda: self._make_ready(name))

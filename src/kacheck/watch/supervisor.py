@@ -16,9 +16,10 @@ from math import floor
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
-from kacheck import config, drain
-from kacheck.check import Check, Configuration
+from kacheck import config
+from kacheck.check import Check, Configuration, drained_by
 from kacheck.deadline import Deadline
+from kacheck.drain import Drains
 from kacheck.result import BadConfigError, Reason, Result, Status, exit_code
 from kacheck.state import State, Verdict, recheck_at, step
 from kacheck.statedir import UPTIME, Published, uptime_of
@@ -86,6 +87,7 @@ class Supervisor:
         self.directory = directory
         self.journal = journal
         self.publisher = Publisher(directory, self._report)
+        self.drains = Drains(directory)
         self.notifier = Notifier(os.environ, os.getpid())
         self.selector = selectors.DefaultSelector()
         self.timers = Timers()
@@ -302,7 +304,7 @@ class Supervisor:
         watched.last_result = result
         watched.looks[result.status] += 1
         check, old = watched.check, watched.state.verdict
-        drained = drain.drained(self.directory, check.name)
+        drained = self.drains.find(drained_by(check))
         seen = drained.result() if drained else result
         watched.state = step(check.policy, watched.state, seen, now, event=job.event)
         if (new := watched.state.verdict) is None:

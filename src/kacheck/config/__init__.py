@@ -1,0 +1,141 @@
+"""The configuration file: TOML to checks, or an error that names the line and the cure.
+
+The file says everything about its checks: no variable of the environment is read for them, because
+the resident's comes from systemd, a one-shot's from keepalived and a person's from neither.
+"""
+
+import errno
+import os
+import re
+import stat
+import tomllib
+from typing import Any
+
+from kacheck.check import Configuration
+from kacheck.config import toml_lines
+from kacheck.config.checks import check_of, values_of
+from kacheck.config.keys import KEYS
+from kacheck.config.values import WrongError, absolute, suggestion
+from kacheck.render import printable
+from kacheck.result import BadConfigError
+
+MAX_SIZE = 1024 * 1024
+CURES = {
+    errno.ENOENT: "write it, or give the path of another one",
+    errno.EACCES: "run as root, or let this user read it",
+}
+SYNTAX_CURES = {
+    "Cannot declare": "write each [table] once",
+    "Cannot overwrite": "a key or table stands twice: write it once",
+    "Unterminated": "close what was opened: a quote",
+    "Unclosed": "close what was opened: a bracket",
+    "Illegal character '\\n'": "close the quote on the same line",
+    "Invalid value": "put words in quotes",
+}
+
+
+def load(path: str) -> Configuration:
+    """Read a configuration file.
+
+    Raises:
+        BadConfigError: `PATH:LINE: what is wrong; the cure`, without LINE where there is none.
+
+    """
+    try:
+        content = read(path)
+    except OSError as error:
+        cure = CURES.get(error.errno or 0, "give the path of a file that can be read")
+        raise BadConfigError(f"{path}: {error.strerror or error}; {cure}") from None
+    if len(content) > MAX_SIZE:
+        raise BadConfigError(f"{path}: it is larger than 1 MiB; give the path of a configuration")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadConfigError(
+            f"{path}:{line}: byte 0x{content[error.start]:02x} is not UTF-8; save it as UTF-8"
+        ) from None
+    return parse(text, path)
+
+
+def read(path: str) -> bytes:
+    """The bytes of a regular file, one more than MAX_SIZE at most.
+
+    Raises:
+        OSError: it is none, or cannot be read.
+
+    """
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would wait for ever
+    try:
+        mode = os.fstat(file).st_mode
+        if not stat.S_ISREG(mode):
+            kind = "it is a directory" if stat.S_ISDIR(mode) else "it is no regular file"
+            raise OSError(errno.EISDIR, kind)
+        with open(file, "rb", closefd=False) as stream:
+            return stream.read(MAX_SIZE + 1)
+    finally:
+        os.close(file)
+
+
+def parse(text: str, path: str) -> Configuration:
+    """Read a configuration from its text; `path` is what errors call it.
+
+    Raises:
+        BadConfigError: `PATH:LINE: what is wrong; the cure`.
+
+    """
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadConfigError(f"{path}:{syntax_error(text, error)}") from None
+    try:
+        return configuration(data)
+    except WrongError as error:
+        line = toml_lines.line(text, error.path)
+        raise BadConfigError(f"{path}:{line}: {printable(str(error))}") from None
+
+
+def syntax_error(text: str, error: Exception) -> str:
+    """`LINE: what is wrong; the cure`, from what tomllib says."""
+    if isinstance(error, RecursionError):
+        return "1: brackets in brackets in brackets, too deep to be read; write it flat"
+    message = str(error)
+    cure = next((cure for start, cure in SYNTAX_CURES.items() if message.startswith(start)), None)
+    what, _, place = message.removesuffix(")").rpartition(" (at ")
+    numbers = re.fullmatch(r"line (\d+), column (\d+)", place)
+    # It is the end of the document, or a number too long for Python, which comes without a place.
+    line = int(numbers[1]) if numbers else text.rstrip().count("\n") + 1 if what else 1
+    column = f" in column {numbers[2]}" if numbers else ""
+    return f"{line}: this is no TOML: {what or message}{column}; {cure or 'see https://toml.io'}"
+
+
+def configuration(data: dict[str, Any]) -> Configuration:
+    """The whole file, as TOML has it, as checks."""
+    for key, value in data.items():
+        if key not in ("check", "metrics"):
+            raise WrongError((key,), f"{key} {not_on_top(key, value)}")
+    metrics = metrics_file(data["metrics"]) if "metrics" in data else None
+    tables = data.get("check", {})
+    if not isinstance(tables, dict):
+        raise WrongError(("check",), "check is no table; a check begins with [check.NAME]")
+    if not tables:
+        raise WrongError(("check",), "there is no check; add one, which begins with [check.NAME]")
+    values = {name: values_of(name, table) for name, table in tables.items()}
+    return Configuration(tuple(check_of(name, values) for name in values), metrics)
+
+
+def not_on_top(key: str, value: Any) -> str:
+    """Why a key cannot stand at the top of the file, and the cure."""
+    if key in KEYS:
+        return "is a key of a check; put it below the header of one, [check.NAME]"
+    if isinstance(value, dict) and "probe" in value:
+        return f"is a check without the word for it; write [check.{key}]"
+    return f"is no key of this file; {suggestion(key, ('check', 'metrics'))}"
+
+
+def metrics_file(value: Any) -> str:
+    """The file for Prometheus's textfile collector, which reads no other names than these."""
+    file = absolute(("metrics",), value)
+    if not file.endswith(".prom"):
+        raise WrongError(("metrics",), f'metrics is "{file}"; give a name that ends in .prom')
+    return file

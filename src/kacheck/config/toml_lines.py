@@ -1,0 +1,139 @@
+"""On which line of a TOML text a key stands: tomllib gives the values, and no positions. Pure.
+
+Only for a text that tomllib has read: what is valid can be scanned by its brackets, quotes and
+commas alone. What the scan does not understand ends it, and the answer is a line above.
+"""
+
+import re
+import tomllib
+from contextlib import suppress
+from typing import TypeAlias
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Keys from the top of the file; a number is the place in an array."""
+
+SPACE = re.compile(r"[ \t]*")
+BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+STRING = re.compile(
+    r'"""(?:\\.|[^\\])*?"""("{0,2})'  # the last quotes may be the string's own
+    r"|'''.*?'''('{0,2})"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'[^'\n]*'",
+    re.DOTALL,
+)
+SCALAR = re.compile(r"[^,\[\]{}#\n]+")
+"""A number, date or boolean."""
+
+
+def line(text: str, path: Path) -> int:
+    """The line, from 1, of a key, or of the nearest thing around it that is there."""
+    scan = Scan(text)
+    # IndexError: past the end; ValueError: not as expected; RecursionError: brackets in brackets
+    with suppress(IndexError, ValueError, RecursionError):
+        scan.document()
+    for length in range(len(path), 0, -1):
+        if path[:length] in scan.places:
+            return text.count("\n", 0, scan.places[path[:length]]) + 1
+    return 1
+
+
+class Scan:
+    """One pass over a text, noting where each key and each element of an array begins."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+        self.stated: dict[Path, int] = {}
+        self.implied: dict[Path, int] = {}
+        """`[a.b]` and `a.b = 1` imply a table a, which may be stated elsewhere."""
+
+    @property
+    def places(self) -> dict[Path, int]:
+        """The offset of each path; where it is stated rather than implied, and the first one."""
+        return {**self.implied, **self.stated}
+
+    def document(self) -> None:
+        """Headers and pairs to the end."""
+        table: Path = ()
+        while self.peek(BLANK):
+            if self.peek() == "[":
+                start = self.position
+                brackets = self.take(re.compile(r"\[+"))
+                table = self.key()
+                self.take(re.compile(rf"\]{{{len(brackets)}}}"))
+                self.note((), table, start)
+            else:
+                self.pair(table)
+
+    def pair(self, table: Path) -> None:
+        """`key = value`."""
+        start = self.position
+        key = self.key()
+        self.take(re.compile("="))
+        self.note(table, key, start)
+        self.value(table + key)
+
+    def key(self) -> Path:
+        """A key, dotted or not: `a."b c".d`."""
+        parts: list[str] = []
+        while True:
+            self.take(SPACE)
+            quoted = self.peek() in ("'", '"')
+            part = self.take(STRING if quoted else BARE)
+            parts.append(tomllib.loads(f"key = {part}")["key"] if quoted else part)
+            self.take(SPACE)
+            if self.peek() != ".":
+                return tuple(parts)
+            self.position += 1
+
+    def value(self, path: Path) -> None:
+        """Whatever stands behind a `=` or in an array."""
+        self.take(SPACE)
+        first = self.peek()
+        if first in ("'", '"'):
+            self.take(STRING)
+        elif first not in ("[", "{"):
+            self.take(SCALAR)
+        else:
+            self.position += 1
+            self.items(path, "]" if first == "[" else "}")
+
+    def items(self, path: Path, end: str) -> None:
+        """The elements of an array, or the pairs of an inline table, and the bracket behind."""
+        index = 0
+        while self.peek(BLANK) != end:
+            if self.peek() == ",":
+                self.position += 1
+            elif end == "]":
+                self.note(path, (index,), self.position)
+                self.value((*path, index))
+                index += 1
+            else:
+                self.pair(path)
+        self.position += 1
+
+    def note(self, table: Path, key: Path, start: int) -> None:
+        """Remember where a key is stated, and the tables that it implies."""
+        self.stated.setdefault(table + key, start)
+        for length in range(1, len(key)):
+            self.implied.setdefault(table + key[:length], start)
+
+    def peek(self, skipped: re.Pattern[str] | None = None) -> str:
+        """The next character, `""` at the end; behind what is to be skipped."""
+        if skipped is not None:
+            self.take(skipped)
+        return self.text[self.position : self.position + 1]
+
+    def take(self, pattern: re.Pattern[str]) -> str:
+        """What must come next.
+
+        Raises:
+            ValueError: something else does.
+
+        """
+        found = pattern.match(self.text, self.position)
+        if found is None:
+            raise ValueError(f"offset {self.position}: not {pattern.pattern}")
+        self.position = found.end()
+        return found[0]

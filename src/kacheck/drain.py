@@ -1,0 +1,260 @@
+"""Maintenance: checks that fail on purpose, so that the VIP leaves before the work begins.
+
+A file drain/CHECK or drain/ALL in the state directory means drained. It reads `UNTIL MESSAGE`, with
+UNTIL in whole seconds of uptime, 0 for no end. Whatever else is in it, or if it cannot be read, it
+still means drained: someone put it there.
+"""
+
+import math
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from kacheck import statedir
+from kacheck.durations import NUMBER, UNITS
+from kacheck.result import BadConfigError, Reason, Result, Status
+
+MOST_BYTES = 4096
+LONGEST = 30 * 86400
+NEVER = math.inf
+
+
+class Drain(NamedTuple):
+    """A drain that holds now."""
+
+    until: int
+    """Whole seconds of uptime; 0: until `kacheck drain off`."""
+    message: str
+    path: str = f"{statedir.DEFAULT}/drain/{statedir.ALL}"
+    """Its file."""
+
+    @property
+    def name(self) -> str:
+        """The check, or ALL."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def end(self) -> float:
+        """`until` as a number that compares."""
+        return self.until or NEVER
+
+    def remaining(self) -> int | None:
+        """Seconds until it ends by itself; None if it does not."""
+        return max(0, math.ceil(self.until - statedir.uptime())) if self.until else None
+
+    def sentence(self) -> str:
+        """`drained for 28 min more: new disks (kacheck drain off vault ends it)`."""
+        remaining = self.remaining()
+        span = "" if remaining is None else f" for {amount(remaining)} more"
+        why = f": {self.message}" if self.message else ""
+        return f"drained{span}{why} ({self.cure()} ends it)"
+
+    def cure(self) -> str:
+        """The command that ends it."""
+        what = "--all" if self.name == statedir.ALL else self.name
+        state_dir = self.path.rpartition("/drain/")[0]
+        where = "" if state_dir == statedir.DEFAULT else f" --state-dir {state_dir}"
+        return f"kacheck drain off {what}{where}"
+
+    def result(self) -> Result:
+        """The answer of every check that is drained."""
+        return Result(Status.CRITICAL, Reason.DRAINING, self.sentence(), {"drain": self.as_data()})
+
+    def as_data(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "check": self.name,
+            "until": self.until or None,
+            "remaining_s": self.remaining(),
+            "message": self.message,
+        }
+
+
+# --- reading --------------------------------------------------------------------------------
+
+
+def drained(state_dir: str, name: str) -> Drain | None:
+    """The drain that holds for a check: its own or everyone's, whichever ends later."""
+    drains = [drain for file in (statedir.ALL, name) if (drain := drain_of(state_dir, file))]
+    return max(drains, key=lambda drain: drain.end) if drains else None
+
+
+class Drains:
+    """The drains of a state directory, for who asks again and again.
+
+    Files are read only where the directory's listing has a name that matters, and it is listed
+    only when the directory has changed: two changes within a tick of the kernel's clock look the
+    same, so for a while after a change it is listed each time.
+    """
+
+    SETTLED = 1.0
+    """Seconds after which a time stamp of the directory tells everything."""
+
+    def __init__(self, state_dir: str) -> None:
+        self._state_dir = state_dir
+        self._path = f"{state_dir}/drain"
+        self._stamp: tuple[int, int, int] | None = None
+        self._names: set[str] = set()
+
+    def find(self, names: Sequence[str]) -> Drain | None:
+        """The drain that holds for any of these names, as drained() has it."""
+        try:
+            self._look()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            self._names = {*names}  # reading each of them tells
+        if self._names.isdisjoint((statedir.ALL, *names)):
+            return None
+        drains = [drain for name in names if (drain := drained(self._state_dir, name))]
+        return max(drains, key=lambda drain: drain.end) if drains else None
+
+    def _look(self) -> None:
+        stat = os.stat(self._path)
+        stamp = (stat.st_dev, stat.st_ino, stat.st_mtime_ns)
+        if stamp == self._stamp and time.time() - stat.st_mtime > self.SETTLED:
+            return
+        self._stamp, self._names = stamp, {*os.listdir(self._path)}
+
+
+def drain_of(state_dir: str, name: str) -> Drain | None:
+    """The drain that a file asks for; None if there is no such file, or its time is over."""
+    path = f"{state_dir}/drain/{name}"
+    try:
+        text = content(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return Drain(0, f"{path} cannot be read: {error.strerror}", path)
+    until, _, message = text.removesuffix("\n").partition(" ")
+    if not re.fullmatch(r"\d{1,15}", until, re.ASCII):
+        return Drain(0, f"{path} has no UNTIL in it" if text.strip() else "", path)
+    drain = Drain(int(until), message, path)
+    return None if drain.until and statedir.uptime() >= drain.until else drain
+
+
+def content(path: str) -> str:
+    """The beginning of a file; a FIFO without a writer is empty, and does not block."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(file, MOST_BYTES).decode("utf-8", "backslashreplace")
+    finally:
+        os.close(file)
+
+
+def all_drains(state_dir: str) -> Iterator[Drain]:
+    """Every drain that holds, ALL first.
+
+    Raises:
+        BadConfigError: the directory may not be read.
+
+    """
+    try:
+        names = os.listdir(f"{state_dir}/drain")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise BadConfigError(f"{error.filename} cannot be read: {error.strerror}") from None
+    for name in sorted(names, key=lambda name: (name != statedir.ALL, name)):
+        if statedir.NAME.fullmatch(name) and (drain := drain_of(state_dir, name)):
+            yield drain
+
+
+# --- writing --------------------------------------------------------------------------------
+
+
+def switch_on(state_dir: str, names: Sequence[str], span: int | None, message: str) -> None:
+    """Drain `names` for `span` seconds, or without an end.
+
+    Raises:
+        BadConfigError: it cannot be written; some of the names may be drained.
+
+    """
+    from kacheck.render import printable
+
+    until = math.ceil(statedir.uptime() + span) if span else 0
+    text = f"{until} {printable(message)}".rstrip(" ")
+    try:
+        for directory in (state_dir, f"{state_dir}/drain"):
+            make(directory)
+        for name in names:
+            statedir.replace(f"{state_dir}/drain/{name}", text + "\n")
+    except OSError as error:
+        raise refusal("cannot drain", state_dir, error) from None
+
+
+def make(directory: str) -> None:
+    """Make a directory that all may enter, whatever the umask, unless it is there."""
+    if not os.path.isdir(directory):
+        os.mkdir(directory)
+        os.chmod(directory, 0o755)  # noqa: S103 - who runs a check must see that it is drained
+
+
+def switch_off(state_dir: str, names: Sequence[str]) -> list[str]:
+    """End the drain of `names`; those that were drained.
+
+    Raises:
+        BadConfigError: a file cannot be removed; some may have been.
+
+    """
+    were: list[str] = []
+    for name in names:
+        held = drain_of(state_dir, name) is not None
+        try:
+            os.unlink(f"{state_dir}/drain/{name}")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise refusal(f"cannot end the drain of {name}", state_dir, error) from None
+        were += [name] * held
+    return were
+
+
+def refusal(what: str, state_dir: str, error: OSError) -> BadConfigError:
+    """Why something could not be written, and the cure."""
+    import errno
+
+    cures = {
+        errno.EACCES: "run it as root",
+        errno.EPERM: "run it as root",
+        errno.EROFS: "give a --state-dir that can be written, to the checks and the resident too",
+        errno.ENOENT: f"make the state directory first: mkdir -p {state_dir}",
+        errno.ENOSPC: "make room",
+        errno.EISDIR: "remove that directory by hand: it counts as drained",
+    }
+    cure = cures.get(error.errno or 0, "put that right, or give another --state-dir")
+    path = error.filename2 or error.filename or state_dir
+    place = re.sub(r"/\.([^/]+)\.new$", r"/\1", path)  # statedir.replace()'s temporary file
+    return BadConfigError(f"{what}: {place}: {error.strerror}; {cure}")
+
+
+# --- words ----------------------------------------------------------------------------------
+
+
+def amount(seconds: int) -> str:
+    """Seconds in the unit that a person would choose: `45 s`, `28 min`, `5 h`, `3 days`."""
+    for least, unit, word in ((2 * 86400, 86400, "days"), (5400, 3600, "h"), (90, 60, "min")):
+        if seconds >= least:
+            return f"{round(seconds / unit)} {word}"
+    return f"{seconds} s"
+
+
+def span(text: str) -> int:
+    """Whole seconds of `--for`, rounded up: a number, a Go duration such as `1h30m`, or `3d`.
+
+    Raises:
+        ValueError: it is none of them, or not above 0, or above LONGEST; says what to give.
+
+    """
+    units = {**UNITS, "d": 86400.0}
+    term = rf"({NUMBER})({'|'.join(units)})"
+    value = 0.0
+    if re.fullmatch(NUMBER, text, re.ASCII):
+        value = float(text)
+    elif re.fullmatch(f"(?:{term})+", text, re.ASCII):
+        value = sum(float(number) * units[unit] for number, unit in re.findall(term, text))
+    if not 0 < value <= LONGEST:
+        raise ValueError(f"{text} is no time to drain for: give one such as 30m or 2h, at most 30d")
+    return math.ceil(value)

@@ -1,0 +1,44 @@
+"""`kacheck watch`: the resident as a program."""
+
+import gc
+import os
+import resource
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from kacheck import config
+from kacheck.watch.journal import Journal, LogFormat, Writer
+from kacheck.watch.supervisor import Supervisor
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds that a thread may go on while another waits for the interpreter; Python's own 5 ms would
+be most of the time from an exit to FAULT."""
+
+
+def watch(path: str, directory: str, write: Callable[[str], None], log_format: LogFormat) -> None:
+    """Keep the verdicts of a configuration current, until SIGTERM.
+
+    Raises:
+        BadConfigError: the configuration is bad, or the state directory cannot be had.
+
+    """
+    configuration = config.load(path)
+    writer = Writer(write)
+    journal = Journal(writer, log_format, levels="JOURNAL_STREAM" in os.environ)
+    raise_file_limit()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    supervisor = Supervisor(configuration, path, directory, journal)
+    gc.enable()
+    gc.freeze()  # what is loaded now stays
+    try:
+        supervisor.run()
+    finally:
+        writer.close()
+
+
+def raise_file_limit() -> None:
+    """Each process and connection that is held is a descriptor: take all that we may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
