@@ -89,8 +89,7 @@ def prepared(directory: pathlib.Path, process: subprocess.Popen[bytes]) -> Resid
 @pytest.fixture(params=SHELLS)
 def shell(request: pytest.FixtureRequest) -> list[str]:
     argv = SHELLS[request.param]
-    if not shutil.which(argv[0]):
-        pytest.skip(f"{argv[0]} is not installed; the script is for Debian's sh")
+    needs(argv[0])
     return argv
 
 

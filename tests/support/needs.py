@@ -17,6 +17,7 @@ PACKAGES = {
     "pidof": "sysvinit-utils",
     "ps": "procps",
     "setpriv": "util-linux",
+    "systemd-nspawn": "systemd-container",
     "unshare": "util-linux",
 }
 

@@ -1,5 +1,6 @@
 """`kacheck watch`: the resident as a program."""
 
+import faulthandler
 import gc
 import os
 import resource
@@ -8,7 +9,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from kacheck import config
+from kacheck.result import BadConfigError
 from kacheck.watch.journal import Journal, LogFormat, Writer
+from kacheck.watch.notify import Notifier
 from kacheck.watch.supervisor import Supervisor
 
 SWITCH_INTERVAL = 0.0005
@@ -23,16 +26,19 @@ def watch(path: str, directory: str, write: Callable[[str], None], log_format: L
         BadConfigError: the configuration is bad, or the state directory cannot be had.
 
     """
-    configuration = config.load(path)
-    writer = Writer(write)
-    journal = Journal(writer, log_format, levels="JOURNAL_STREAM" in os.environ)
+    faulthandler.enable()  # systemd's watchdog ends it with SIGABRT: where was it then?
     raise_file_limit()
     sys.setswitchinterval(SWITCH_INTERVAL)
-    supervisor = Supervisor(configuration, path, directory, journal)
-    gc.enable()
-    gc.freeze()  # what is loaded now stays
+    writer = Writer(write)
+    journal = Journal(writer, log_format, levels="JOURNAL_STREAM" in os.environ)
     try:
+        supervisor = Supervisor(config.load(path), path, directory, journal)
+        gc.enable()
+        gc.freeze()  # what is loaded now stays
         supervisor.run()
+    except BadConfigError as error:
+        Notifier(os.environ, os.getpid()).tell(f"STATUS={error}")
+        raise
     finally:
         writer.close()
 

@@ -1,0 +1,409 @@
+"""The resident under its unit, in a Debian machine with a real systemd and a real keepalived.
+
+The machine's vault is an idle process of that name, a service of the user daemon; its VIP is on one
+end of a veth pair. Every test finds all of it running and healthy.
+"""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import vault
+from support.certificates import Authority
+from support.keepalived import LabError, command, wait_until
+from support.machine import Machine, debian, install, put
+from support.needs import needs
+
+pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(300)]
+
+SUITE = "bookworm"
+PATIENCE = 20
+VIP = "192.0.2.100"
+NOBODY = "192.0.2.200"
+"""An address in the VIP's network that no machine has: a look at it ends with its timeout."""
+
+TOML = "/etc/kacheck/kacheck.toml"
+CONFIGURATION = """
+[check.vault]
+probe = "process"
+name = "vault"
+interval = 0.2
+timeout = 0.2
+rise = 1
+"""
+SECOND_CHECK = """
+[check.bus]
+probe = "process"
+name = "dbus-daemon"
+"""
+CHECK_THAT_TIMES_OUT = f"""
+[check.far]
+probe = "vault"
+address = "http://{NOBODY}:8200"
+interval = 5
+timeout = 1.5
+"""
+VAULT_CHECKS = """
+[check.tls]
+probe = "vault"
+address = "https://127.0.0.1:8200"
+ca_cert = "/etc/vault.d/ca.pem"
+
+[check.unix]
+probe = "vault"
+address = "unix:///run/vault/vault.sock"
+"""
+
+VAULT_SERVICE = """
+[Unit]
+StartLimitIntervalSec=0
+[Service]
+Type=exec
+ExecStart=/usr/local/bin/vault infinity
+User=daemon
+KillSignal=SIGKILL
+[Install]
+WantedBy=multi-user.target
+"""
+WIRE_SERVICE = """
+[Unit]
+Before=keepalived.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=ip link add eth0 type veth peer name wire
+ExecStart=ip link set wire up
+ExecStart=ip link set eth0 up
+ExecStart=ip address add 192.0.2.1/24 dev eth0
+[Install]
+WantedBy=multi-user.target
+"""
+KEEPALIVED = f"""
+track_file vault {{
+    file /run/kacheck/track/vault
+    weight 0 reverse
+}}
+vrrp_instance VI_1 {{
+    version 3
+    state BACKUP
+    interface eth0
+    virtual_router_id 51
+    priority 100
+    advert_int 0.1
+    virtual_ipaddress {{
+        {VIP}/24
+    }}
+    track_file {{
+        vault
+    }}
+}}
+"""
+
+
+def prepare(root: Path) -> None:
+    install(root)
+    put(root, TOML[1:], CONFIGURATION)
+    put(root, "etc/keepalived/keepalived.conf", KEEPALIVED)
+    put(root, "etc/systemd/system/vault.service", VAULT_SERVICE)
+    put(root, "etc/systemd/system/wire.service", WIRE_SERVICE)
+    (root / "usr/local/bin").mkdir(parents=True)
+    (root / "usr/local/bin/vault").symlink_to("/usr/bin/sleep")
+    command(["systemctl", "--root", root, "enable", "vault.service", "wire.service"])
+
+
+@pytest.fixture(scope="module")
+def booted() -> Iterator[Machine]:
+    needs("mmdebstrap", "systemd-nspawn", "nsenter", "setpriv", "unshare", root=True)
+    with Machine(debian(SUITE), prepare) as machine:
+        yield machine
+
+
+@pytest.fixture
+def machine(booted: Machine) -> Iterator[Machine]:
+    """The machine as it is after boot, whatever the last test did to it."""
+    booted.write(TOML, CONFIGURATION)
+    booted.systemctl("start", "vault", "kacheck", "keepalived")
+    wait_until(lambda: says(booted) == 1, "the check is not healthy", PATIENCE)
+    yield booted
+    sys.stdout.write(booted.journal("kacheck"))  # shown where the test fails
+
+
+def says(machine: Machine, check: str = "vault") -> int | None:
+    """The number in a check's track file; None if there is none."""
+    try:
+        return int((machine.root / "run/kacheck/track" / check).read_text())
+    except FileNotFoundError:
+        return None
+
+
+def wait_for(machine: Machine, value: int, patience: float = PATIENCE) -> None:
+    """Wait until the track file says so."""
+    wait_until(lambda: says(machine) == value, f"the track file does not say {value}", patience)
+
+
+def heals(machine: Machine) -> bool:
+    """Does a resident take up the work again, and is what it says right?"""
+    wait_for(machine, 1)
+    machine.systemctl("stop", "vault")  # kill -9, see its unit
+    wait_for(machine, 0, 1)
+    return True
+
+
+def monotonic(machine: Machine, unit: str, name: str) -> float:
+    """A unit's timestamp, in seconds."""
+    return int(machine.show(unit, f"{name}TimestampMonotonic")) / 1e6
+
+
+def vip_arrives(machine: Machine) -> None:
+    wait_until(lambda: machine.has_address(VIP), "the VIP does not come", PATIENCE)
+
+
+def vip_leaves(machine: Machine, patience: float = 1) -> None:
+    wait_until(lambda: not machine.has_address(VIP), "the VIP stays", patience)
+
+
+def test_at_boot_keepalived_starts_when_the_first_verdicts_are_out(machine: Machine) -> None:
+    assert machine.show("kacheck", "UnitFileState") == "enabled"
+    ready = monotonic(machine, "kacheck", "ActiveEnter")
+    assert 0 < ready <= monotonic(machine, "keepalived", "ExecMainStart")
+    vip_arrives(machine)
+
+
+def test_it_is_active_only_when_each_check_has_its_first_verdict(machine: Machine) -> None:
+    machine.systemctl("stop", "kacheck")
+    machine.write(TOML, CONFIGURATION + CHECK_THAT_TIMES_OUT)
+    machine.systemctl("start", "--no-block", "kacheck")
+    wait_for(machine, 1)
+    assert machine.show("kacheck", "ActiveState") == "activating", "one check has none yet"
+    machine.systemctl("start", "kacheck")
+    assert says(machine, "far") == 0
+    started = monotonic(machine, "kacheck", "ExecMainStart")
+    assert monotonic(machine, "kacheck", "ActiveEnter") - started >= 1.4
+
+
+def test_status_says_in_words_how_the_checks_are(machine: Machine) -> None:
+    healthy = machine.show("kacheck", "StatusText")
+    assert re.search(r"[a-z]{2}", healthy)
+    assert f'Status: "{healthy}"' in machine.systemctl("status", "kacheck")
+    machine.systemctl("stop", "vault")
+    wait_until(lambda: machine.show("kacheck", "StatusText") != healthy, "the words stay", PATIENCE)
+
+
+def test_it_runs_as_kacheck_without_any_privilege(machine: Machine) -> None:
+    pid = machine.main_pid("kacheck")
+    status = machine.process(pid)
+    assert {status[name] for name in status if name.startswith("Cap")} == {"0" * 16}
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    owner = machine.run(["stat", "--format=%U %G", f"/proc/{pid}"]).stdout
+    assert owner == "kacheck kacheck\n"
+
+
+def test_it_writes_to_run_alone_and_there_to_its_directory_alone(machine: Machine) -> None:
+    places = ["/run", "/etc", "/var/lib", "/dev/shm", "/run/lock", "/run/kacheck", "/proc/sys"]
+    pid = machine.main_pid("kacheck")
+    inside = [
+        "nsenter",
+        f"--target={pid}",
+        "--mount",
+        "setpriv",
+        "--reuid=kacheck",
+        "--clear-groups",
+    ]
+    script = 'for place; do touch "$place/x" 2>/dev/null && echo "$place"; done; rm /run/kacheck/x'
+    found = machine.run([*inside, "--regid=kacheck", "sh", "-c", script, "sh", *places]).stdout
+    assert found.split() == ["/run/kacheck"]
+
+
+def test_a_killed_process_of_another_user_is_told_within_a_second(machine: Machine) -> None:
+    assert machine.process(machine.main_pid("vault"))["Uid"].split()[0] != "0"
+    machine.systemctl("stop", "vault")
+    wait_for(machine, 0, 1)
+    vip_leaves(machine)
+    machine.systemctl("start", "vault")
+    wait_for(machine, 1)
+    vip_arrives(machine)
+
+
+def test_it_reaches_vault_over_tls_and_over_a_unix_socket(machine: Machine, tmp_path: Path) -> None:
+    authority = Authority()
+    machine.write("/etc/vault.d/ca.pem", authority.write(tmp_path / "ca.pem").read_text())
+    chain = authority.server("127.0.0.1").private_key_and_cert_chain_pem
+    machine.write("/srv/vault.pem", chain.bytes().decode())
+    machine.write("/srv/vault.py", Path(vault.__file__).read_text())
+    machine.run(["mkdir", "/run/vault"])
+    for options in (
+        ["--listen=127.0.0.1:8200", "--cert=/srv/vault.pem", "--key=/srv/vault.pem"],
+        ["--listen=unix:/run/vault/vault.sock"],
+    ):
+        argv = ["python3", "-I", "/srv/vault.py", "--seconds=300", *options]
+        stand_in = machine.popen(argv, stdout=subprocess.PIPE)
+        assert stand_in.popen.stdout
+        assert stand_in.popen.stdout.readline().startswith("listening on ")
+    machine.run(["chmod", "a+rw", "/run/vault/vault.sock"])
+    machine.write(TOML, CONFIGURATION + VAULT_CHECKS)
+    machine.systemctl("restart", "kacheck")
+    assert [says(machine, check) for check in ("tls", "unix")] == [1, 1]
+
+
+def test_when_it_is_killed_its_track_files_fail_until_it_is_back(machine: Machine) -> None:
+    vip_arrives(machine)
+    machine.systemctl("kill", "--signal=KILL", "kacheck")
+    wait_for(machine, 0, 1)
+    vip_leaves(machine)
+    wait_for(machine, 1)
+    vip_arrives(machine)
+    assert heals(machine)
+
+
+def test_when_it_hangs_the_watchdog_ends_it(machine: Machine) -> None:
+    before = machine.main_pid("kacheck")
+    since = time.monotonic()
+    machine.systemctl("kill", "--signal=STOP", "kacheck")
+    wait_for(machine, 0, 15)
+    assert time.monotonic() - since > 4, "it is not the watchdog's doing"
+    wait_for(machine, 1)
+    assert machine.main_pid("kacheck") != before
+    assert "Watchdog timeout" in machine.journal("kacheck")
+    assert heals(machine)
+
+
+def test_when_python_is_gone_its_track_files_fail_until_it_is_back(machine: Machine) -> None:
+    machine.run(["mv", "/usr/bin/python3", "/usr/bin/python3.away"])
+    try:
+        machine.systemctl("kill", "--signal=KILL", "kacheck")
+        wait_for(machine, 0, 1)
+        restarts = int(machine.show("kacheck", "NRestarts"))
+        wait_until(
+            lambda: int(machine.show("kacheck", "NRestarts")) > restarts + 1, "no restart", PATIENCE
+        )
+        assert says(machine) == 0
+    finally:
+        machine.run(["mv", "/usr/bin/python3.away", "/usr/bin/python3"])
+    assert heals(machine)
+
+
+def test_stopped_it_leaves_failing_values_and_stays_stopped(machine: Machine) -> None:
+    machine.systemctl("stop", "kacheck")
+    assert says(machine) == 0
+    vip_leaves(machine)
+    assert machine.show("kacheck", "Result") == "success"
+    assert machine.show("kacheck", "SubState") == "dead"
+
+
+def test_a_reload_takes_a_good_configuration(machine: Machine) -> None:
+    pid = machine.main_pid("kacheck")
+    machine.write(TOML, CONFIGURATION + SECOND_CHECK)
+    machine.systemctl("reload", "kacheck")
+    wait_until(lambda: says(machine, "bus") == 1, "the second check has no verdict", PATIENCE)
+    assert machine.main_pid("kacheck") == pid
+    assert says(machine) == 1
+
+
+def test_a_reload_refuses_a_bad_configuration_and_says_why(machine: Machine) -> None:
+    vip_arrives(machine)
+    pid = machine.main_pid("kacheck")
+    machine.write(TOML, CONFIGURATION + "colour = 7\n")
+    with pytest.raises(LabError, match="failed"):
+        machine.systemctl("reload", "kacheck")
+    assert "colour" in machine.journal("kacheck")
+    assert machine.show("kacheck", "ActiveState") == "active"
+    assert machine.main_pid("kacheck") == pid
+    assert says(machine) == 1
+    assert machine.has_address(VIP)
+    assert heals(machine)
+
+
+def test_without_a_configuration_it_fails_and_says_so(machine: Machine) -> None:
+    machine.systemctl("stop", "kacheck")
+    machine.run(["rm", TOML])
+    with pytest.raises(LabError, match="failed"):
+        machine.systemctl("start", "kacheck")
+    assert f"{TOML}: No such file" in machine.journal("kacheck")
+    assert says(machine) == 0
+    machine.write(TOML, CONFIGURATION)
+    assert heals(machine), "a configuration that comes later is found"
+
+
+def test_it_starts_when_the_state_directory_was_deleted(machine: Machine) -> None:
+    machine.systemctl("stop", "kacheck")
+    machine.run(["rm", "-r", "/run/kacheck"])
+    machine.systemctl("start", "kacheck")
+    machine.systemctl("reload", "keepalived")  # its inotify watch is on the old directory
+    vip_arrives(machine)
+    assert heals(machine)
+    owner = machine.run(["stat", "--format=%U %a", "/run/kacheck", "/run/kacheck/drain"]).stdout
+    assert owner.splitlines() == ["kacheck 755", "root 755"]
+
+
+def test_it_heals_when_the_state_directory_is_deleted_and_made_again(machine: Machine) -> None:
+    vip_arrives(machine)
+    machine.run(["rm", "-r", "/run/kacheck"])
+    vip_leaves(machine)
+    machine.run(["systemd-tmpfiles", "--create", "kacheck.conf"])
+    wait_for(machine, 1)
+    machine.systemctl("reload", "keepalived")
+    vip_arrives(machine)
+    assert heals(machine)
+
+
+def test_restarting_keepalived_finds_the_verdicts_as_they_are(machine: Machine) -> None:
+    machine.systemctl("stop", "vault")
+    wait_for(machine, 0, 1)
+    machine.systemctl("restart", "keepalived")
+    time.sleep(1)  # an instance that were healthy would be master after 0.4 s
+    assert not machine.has_address(VIP)
+    machine.systemctl("start", "vault")
+    vip_arrives(machine)
+
+
+def test_it_works_in_a_container_that_is_not_privileged(booted: Machine) -> None:
+    del booted  # it knows what is needed, and has made the root directory
+    unprivileged = ["--private-users=524288:65536", "--private-users-ownership=auto"]
+    with Machine(debian(SUITE), prepare, unprivileged) as machine:
+        vip_arrives(machine)
+        machine.systemctl("kill", "--signal=KILL", "kacheck")
+        wait_for(machine, 0, 1)
+        assert heals(machine)
+
+
+def test_systemd_has_nothing_against_the_unit(machine: Machine) -> None:
+    found = machine.run(["systemd-analyze", "verify", "kacheck.service"])
+    assert found.stdout + found.stderr == ""
+    analysis = machine.run(["systemd-analyze", "security", "--no-pager", "kacheck"]).stdout
+    exposure = re.search(r"Overall exposure level for kacheck.service: ([\d.]+)", analysis)
+    assert exposure
+    assert float(exposure[1]) <= 1.5
+    sys.stdout.write(exposure[0])
+
+
+def test_a_machine_dies_with_the_process_that_made_it(booted: Machine) -> None:
+    del booted  # it knows what is needed, and has made the root directory
+    code = (
+        "import sys, time; from pathlib import Path; from support.machine import Machine\n"
+        "with Machine(Path(sys.argv[1])) as machine: print(machine.leader, flush=True); time.sleep(99)"
+    )
+    maker = subprocess.Popen(
+        [sys.executable, "-c", code, debian(SUITE)],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert maker.stdout
+    leader = int(maker.stdout.readline())
+    maker.send_signal(signal.SIGKILL)
+    maker.communicate()
+    wait_until(lambda: is_dead(leader), "the machine lives on")
+
+
+def is_dead(pid: int) -> bool:
+    """Has it exited? The host's first process may take its time to reap it."""
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
