@@ -5,6 +5,7 @@ UNTIL in whole seconds of uptime, 0 for no end. Whatever else is in it, or if it
 still means drained: someone put it there.
 """
 
+import errno
 import math
 import os
 import re
@@ -104,8 +105,9 @@ class Drains:
             self._look()
         except FileNotFoundError:
             return None
-        except OSError:
-            self._names = {*names}  # reading each of them tells
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):  # what was known then still holds
+                self._names = {*names}  # reading each of them tells
         if self._names.isdisjoint((statedir.ALL, *names)):
             return None
         drains = [drain for name in names if (drain := drained(self._state_dir, name))]
@@ -213,7 +215,6 @@ def switch_off(state_dir: str, names: Sequence[str]) -> list[str]:
 
 
 def refusal(what: str, state_dir: str, error: OSError) -> BadConfigError:
-    """Why something could not be written, and the cure."""
     import errno
 
     cures = {

@@ -6,39 +6,20 @@ put into the instance is what is put there. Waiting is for events of the notify 
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.certificates import Authority
-from support.keepalived import Keepalived, Lab, keepalived_version, wait_until
+from support.keepalived import Lab, keepalived_version, wait_until
 from support.needs import needs
+from support.pair import PATIENCE, Pair, configuration, recipe, scripts, tracking
 from support.vault_node import RECIPES, VaultNode
 
 pytestmark = pytest.mark.keepalived
 
-PATIENCE = 30
 NAMES = ("process", "vault-active", "vault-node")
-
-
-def recipe(name: str) -> str:
-    return (RECIPES / f"{name}.conf").read_text()
-
-
-def track_script(name: str) -> str:
-    """What the recipe's comment says to put into the instance."""
-    block = re.search(r"^#     track_script \{\n(?:#.*\n)*?#     \}\n", recipe(name), re.MULTILINE)
-    assert block
-    return re.sub(r"^#", "", block[0], flags=re.MULTILINE)
-
-
-def configuration(name: str, priority: int) -> str:
-    """The shipped keepalived.conf with this recipe's track_script."""
-    conf = recipe("keepalived").replace("priority 100 ", f"priority {priority} ")
-    block = re.compile(r"    track_script \{.*?\n    \}\n", re.DOTALL)
-    assert len(block.findall(conf)) == 1
-    return block.sub(lambda _: track_script(name), conf)
 
 
 @pytest.fixture
@@ -48,53 +29,6 @@ def nodes() -> Iterator[tuple[VaultNode, VaultNode]]:
     with Lab() as lab:
         a, b = (lab.node(name) for name in "ab")
         yield VaultNode(a, authority), VaultNode(b, authority)
-
-
-class Pair:
-    """Both nodes with a recipe, and their keepalived."""
-
-    def __init__(self, name: str, nodes: tuple[VaultNode, VaultNode]) -> None:
-        self.a, self.b = nodes
-        self.a_keepalived = self.a.keepalived(configuration(name, 100))
-        self.b_keepalived = self.b.keepalived(configuration(name, 99))
-        self.deed_at = 0.0
-
-    def after(self, deed: Callable[[], object]) -> None:
-        """Do something; the events that are waited for come later."""
-        self.deed_at = time.monotonic()
-        deed()
-
-    def set(self, a: str, b: str) -> None:
-        """Both Vaults' states."""
-        self.deed_at = time.monotonic()
-        self.a.state, self.b.state = a, b
-
-    def expect(self, a: str | None = None, b: str | None = None) -> None:
-        """Wait for these states since the last deed; the VIP must end where MASTER is, alone.
-
-        For a moment both can be MASTER: until the one has heard the other's advertisement.
-        """
-        for keepalived, state in ((self.a_keepalived, a), (self.b_keepalived, b)):
-            if state is not None:
-                keepalived.wait_for(state, PATIENCE, after=self.deed_at)
-
-        def settled() -> bool:
-            states = [self.state(each) for each in (self.a_keepalived, self.b_keepalived)]
-            as_wanted = all(want in (None, is_) for want, is_ in zip((a, b), states, strict=True))
-            holders = [state == "MASTER" for state in states]
-            alone = holders.count(True) <= 1
-            return as_wanted and alone and [self.a.has_vip, self.b.has_vip] == holders
-
-        wait_until(settled, f"not settled as {a}, {b}, with the VIP where MASTER is", PATIENCE)
-
-    @property
-    def holders(self) -> list[VaultNode]:
-        """Who has the VIP."""
-        return [node for node in (self.a, self.b) if node.has_vip]
-
-    @staticmethod
-    def state(keepalived: Keepalived) -> str:
-        return keepalived.events[-1].state
 
 
 def test_process_the_vip_leaves_with_the_process_and_comes_back_with_it(
@@ -194,15 +128,13 @@ def test_a_recipe_needs_no_script_user_and_survives_a_reload(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_timeouts_stand_below_each_other_and_fit_keepalived_before_2_3_2(name: str) -> None:
-    blocks = re.findall(r"^vrrp_script (\w+) \{\n(.*?)^\}", recipe(name), re.MULTILINE | re.DOTALL)
-    assert blocks
-    for script, body in blocks:
-        words = dict(re.findall(r"^    (\w+) +(.+?)(?: +#.*)?$", body, re.MULTILINE))
+    assert scripts(name)
+    for script, words in scripts(name).items():
         own = re.search(r"--timeout ([0-9.]+)", words["script"])
         assert own
         assert float(own[1]) < int(words["timeout"]) < int(words["interval"])
         assert words["user"] == "root"
-        assert script in track_script(name)
+        assert script in tracking(name)
         path = Path(words["script"].strip('"').split()[0])
         assert path.parent == Path("/usr/libexec/kacheck")
         assert (RECIPES.parent.parent / "checks" / path.name).exists()

@@ -62,7 +62,8 @@ shift
 """
 
 # With SIGCHLD ignored the kernel reaps the orphans that this first process of the node inherits.
-NODE_INIT = PRIVATE_RUN + 'trap "" CHLD; echo ready; exec cat >/dev/null'
+# (dash's own `trap "" CHLD` does not survive exec.)
+NODE_INIT = PRIVATE_RUN + "echo ready; exec env --ignore-signal=CHLD cat >/dev/null"
 
 HOST_START = PRIVATE_RUN + 'exec setpriv --pdeathsig TERM -- "$@"'
 
@@ -122,6 +123,13 @@ class Process:
         if self.popen.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signum)
+            if signum in (signal.SIGKILL, signal.SIGCONT):
+                self._continue_wrapper()
+
+    def _continue_wrapper(self) -> None:
+        """A wrapper that sees its child stop stops itself, and would not reap it."""
+        if self._forks:
+            self.popen.send_signal(signal.SIGCONT)
 
     def wait(self, timeout: float = 10) -> int:
         return self.popen.wait(timeout)
@@ -134,6 +142,7 @@ class Process:
                 for pid in [self.pid, *children_of(self.pid)]:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
+            self._continue_wrapper()
             self.popen.wait(10)
 
     def close(self) -> None:
@@ -157,7 +166,7 @@ class Place:
         self.dir.mkdir(mode=0o755)
         self.dir.chmod(0o755)
 
-    def _enter(self) -> list[str]:
+    def _enter(self, *, net: bool = True) -> list[str]:  # noqa: ARG002 - a node has its own
         return ["setpriv", "--pdeathsig", "KILL", "--"]
 
     _forks = False
@@ -173,9 +182,13 @@ class Place:
         """Run a program to its end; with `check`, LabError unless it exits 0."""
         return command([*self._enter(), *argv], check=check, timeout=timeout, env=env)
 
-    def popen(self, argv: Sequence[StrPath], **options: Any) -> Process:
-        """Start a program, with options of subprocess.Popen; it dies with the lab at the latest."""
-        return self._started(Process([*self._enter(), *argv], forks=self._forks, **options))
+    def popen(self, argv: Sequence[StrPath], *, net: bool = True, **options: Any) -> Process:
+        """Start a program, with options of subprocess.Popen; it dies with the lab at the latest.
+
+        Without `net` it is in the host's network, with everything else of the node.
+        """
+        process = Process([*self._enter(net=net), *argv], forks=self._forks, **options)
+        return self._started(process)
 
     def process(self, name: str, *args: str) -> Process:
         """Start an idle process whose comm and argv[0] are `name`, with the arguments `args`.

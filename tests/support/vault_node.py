@@ -3,17 +3,24 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import trustme
 
 from support import vault
 from support.certificates import Authority
-from support.keepalived import Keepalived, LabError, Node, Process
+from support.keepalived import Keepalived, LabError, Node, Process, Start, StrPath, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = ROOT / "examples" / "keepalived.conf.d"
+EXAMPLES = ROOT / "examples"
+RECIPES = EXAMPLES / "keepalived.conf.d"
+TMPFILES = ROOT / "systemd" / "kacheck.tmpfiles"
+CONFIGURATION = (EXAMPLES / "kacheck.toml").read_text()
+"""The shipped configuration of the resident."""
 VIP = "192.0.2.100"
 """The VIP of the shipped keepalived.conf."""
 
@@ -25,13 +32,43 @@ def start_stand_in(
     if not program.is_symlink():
         program.symlink_to(os.path.realpath(sys.executable))
     # It ends by itself should whoever started it be killed.
-    argv = [program, "-I", str(vault.__file__), "--seconds", "300", *options]
+    argv = [program, "-I", str(vault.__file__), "--seconds", "900", *options]
     process = start(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     line = process.popen.stdout.readline() if process.popen.stdout else ""
     if not line.startswith("listening on "):
         process.close()
         raise LabError("the stand-in for Vault did not start")
     return process, line.split()[-1]
+
+
+class Resident:
+    """A running `kacheck watch`, whose standard error goes to a file."""
+
+    def __init__(self, process: Process, log: Path) -> None:
+        self.process = process
+        self._log = log
+
+    @property
+    def journal(self) -> str:
+        """What it has said until now."""
+        return self._log.read_text()
+
+    def wait_said(self, text: str, timeout: float = 10, *, after: int = 0) -> str:
+        """The first line with `text` in it, from the offset `after` on (a `len(journal)`)."""
+
+        def found() -> list[str]:
+            return [line for line in self.journal[after:].splitlines() if text in line]
+
+        try:
+            wait_until(found, f"the resident did not say {text!r}", timeout)
+        except LabError as error:
+            raise AssertionError(f"{error}\n{self.journal}") from None
+        return found()[0]
+
+    def stop(self) -> int:
+        """Send SIGTERM and wait for the end: the exit status."""
+        self.process.kill(signal.SIGTERM)
+        return self.process.wait()
 
 
 class VaultNode:
@@ -46,12 +83,30 @@ class VaultNode:
         self._install(node.dir / "kacheck-bin")
         (node.root / "etc/vault.d").mkdir()
         authority.write(node.root / "etc/vault.d/ca.pem")
+        self.authority = authority
         self.certificate = node.dir / "vault.pem"
-        leaf = authority.server("127.0.0.1")
-        leaf.private_key_and_cert_chain_pem.write_to_path(str(self.certificate))
+        self.certify()
         for recipe in RECIPES.glob("*.conf"):
             shutil.copy(recipe, node.dir)
         self.state = "active"
+        (node.root / "etc/kacheck").mkdir()
+        self.toml = node.root / "etc/kacheck/kacheck.toml"
+        self.toml.write_text(CONFIGURATION)
+        self.run_dir = node.root / "run/kacheck"
+        self.make_run_dir()
+        self._residents = 0
+
+    def certify(self, leaf: trustme.LeafCert | None = None) -> None:
+        """Give Vault's next start this certificate, or a valid one."""
+        leaf = leaf or self.authority.server("127.0.0.1")
+        leaf.private_key_and_cert_chain_pem.write_to_path(str(self.certificate))
+
+    def make_run_dir(self) -> None:
+        """Make /run/kacheck and what belongs into it, as tmpfiles.d does, for root."""
+        for line in TMPFILES.read_text().splitlines():
+            kind, path, mode, *_ = line.split()
+            assert kind == "d"
+            self.node.run(["mkdir", f"--mode={mode}", path])
 
     def _install(self, directory: Path) -> None:
         """Link each entry point to a directory with a Python beside it, as the README does.
@@ -89,9 +144,39 @@ class VaultNode:
             self.vault.kill()
             self.vault.wait()
 
-    def keepalived(self, conf: str) -> Keepalived:
+    def start_resident(
+        self, *options: str, env: Mapping[str, str] | None = None, wait: bool = True, **popen: bool
+    ) -> Resident:
+        """Start `kacheck watch` and wait until it has a verdict on every check.
+
+        With `net=False` it is in the host's network, as with `docker run --net=host`.
+        """
+        self._residents += 1
+        log = self.node.dir / f"journal-{self._residents}"
+        argv: list[StrPath] = [sys.executable, "-IB", "-m", "kacheck", "watch", *options]
+        with log.open("w") as stderr:
+            env = {**os.environ, **(env or {})}
+            process = self.node.popen(argv, stderr=stderr, env=env, **popen)
+        resident = Resident(process, log)
+        if wait:
+            resident.wait_said("ready: watching", 20)
+        return resident
+
+    def kacheck(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of kacheck's to its end."""
+        program = self.node.dir / "kacheck-bin/python3"
+        return self.node.run([program, "-IB", "-m", "kacheck", *argv], check=False)
+
+    def read(self, name: str) -> str:
+        """A file of the state directory; nothing if it is not there."""
+        try:
+            return (self.run_dir / name).read_text()
+        except OSError:
+            return ""
+
+    def keepalived(self, conf: str, start: Start = "node") -> Keepalived:
         """Start keepalived; relative includes find the recipes."""
-        return self.node.keepalived(conf)
+        return self.node.keepalived(conf, start)
 
     @property
     def has_vip(self) -> bool:

@@ -9,11 +9,13 @@ from functools import partial
 from typing import Any, Literal
 
 from kacheck.deadline import Deadline, within
-from kacheck.result import Result, Status
+from kacheck.result import BadConfigError, Result, Status, bug
 
 Look = Callable[[Deadline], Result]
 
 MILDEST_FIRST = (Status.OK, Status.WARNING, Status.UNKNOWN, Status.CRITICAL)
+SHARED = 0.9
+"""Of the time that is left: the answer of the last one must still be in time."""
 
 
 class Member:
@@ -22,17 +24,18 @@ class Member:
     def __init__(self, name: str, look: Look) -> None:
         self.name = name
         self.look = look
-        self._alone = threading.Lock()
+        self.lock = threading.Lock()
+        """Held while it looks alone."""
 
     def alone(self, deadline: Deadline) -> Result:
         """The look, when the one before it, which may have been left behind, has ended."""
         deadline.waiting_for = "the look before it to end"
-        if not self._alone.acquire(timeout=deadline.remaining()):
+        if not self.lock.acquire(timeout=deadline.remaining()):
             return deadline.timed_out()
         try:
             return self.look(deadline)
         finally:
-            self._alone.release()
+            self.lock.release()
 
 
 def probe(mode: Literal["all", "any"], members: Sequence[Member], deadline: Deadline) -> Result:
@@ -63,7 +66,7 @@ def probe_all(members: Sequence[Member], deadline: Deadline) -> Result:
     unknown: list[str] = []
     for member in members:
         before, name = dict(seen), member.name
-
+        deadline.seen, deadline.phases = {}, []  # those of the one before are not its own
         deadline.frame = partial(framed, outer, before, name)
         result = seen[name] = member.look(deadline)
         if result.status is Status.UNKNOWN:
@@ -80,18 +83,29 @@ def probe_all(members: Sequence[Member], deadline: Deadline) -> Result:
 def probe_any(members: Sequence[Member], deadline: Deadline) -> Result:
     """The first that is ok; otherwise the mildest failure, with what each of them says.
 
-    Each has an equal share of the time that is left: one that hangs must not speak for all.
+    Each has an equal share of the time that is left: one that hangs must not speak for all. Nor
+    must one that cannot even be asked.
     """
     seen: dict[str, Result] = {}
     for index, member in enumerate(members):
-        share = Deadline(deadline.remaining() / (len(members) - index))
+        share = Deadline(SHARED * deadline.remaining() / (len(members) - index))
         deadline.enter(member.name, member.name)
-        result = seen[member.name] = within(share, member.alone)
+        result = seen[member.name] = answer(share, member)
         if result.status is Status.OK:
             return result._replace(message=f"{member.name}: {result.message}", data=merged(seen))
     mildest = min(seen.values(), key=lambda result: MILDEST_FIRST.index(result.status))
     message = "; ".join(f"{name}: {result.message}" for name, result in seen.items())
     return mildest._replace(message=message, data={"failed": ", ".join(seen), **merged(seen)})
+
+
+def answer(deadline: Deadline, member: Member) -> Result:
+    """A member's result; what it raises is one, too."""
+    try:
+        return within(deadline, member.alone)
+    except BadConfigError as error:
+        return error.result()
+    except Exception as error:  # noqa: BLE001 - a bug must be `unknown`, with its name
+        return bug(error)
 
 
 def framed(

@@ -37,7 +37,7 @@ PHASES = {
     "http11.receive_response_body.started": ("body", "{} to end its answer"),
 }
 """httpcore's trace events and the phases that begin with them."""
-KEPT_FOR = 3.0
+KEPT_FOR = 2.5
 """Seconds that a connection is believed."""
 
 
@@ -99,6 +99,8 @@ class Client:
         deadline.seen |= {"address": self.options.address, **self._about}
         answer = self.ask_again()
         if answer is None:
+            for key in self._about:  # what the new connection shows is another matter
+                deadline.seen.pop(key, None)
             self.close()
             result = self.ask()
         else:
@@ -248,6 +250,7 @@ class Client:
                 # Half of what is left: the answer must still be in time.
                 wait = self.deadline.remaining() / 2
                 why = tls.explain(cause, self.options, self.peer, wait)
+                self._trust = None  # the system's authorities may have changed, for all we know
                 return Result(Status.CRITICAL, Reason.TLS, f"{address}: {why}", {})
             if isinstance(cause, (TimeoutError, httpx.TimeoutException)):
                 return self.deadline.timed_out()

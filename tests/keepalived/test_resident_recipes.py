@@ -1,0 +1,246 @@
+"""The recipes that go with `kacheck watch`, as shipped, under a real keepalived.
+
+The shipped keepalived.conf with what a recipe's comment says to put into the instance, and the
+shipped kacheck.toml. Beside them, in the two places where it cannot work, vrrp_track_process.
+"""
+
+import fcntl
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kacheck import config
+from support.certificates import Authority
+from support.keepalived import Lab, wait_until
+from support.needs import needs
+from support.pair import PATIENCE, Pair, configuration, recipe, scripts
+from support.vault_node import CONFIGURATION, ROOT, VaultNode
+
+pytestmark = pytest.mark.keepalived
+
+NAMES = ("event-driven", "vault-graded")
+BASES = (180, 179)
+"""The priorities that the comment of vault-graded.conf suggests."""
+REPORTED = "\nglobal_defs {\n    vrrp_notify_priority_changes true\n}\n"
+"""Every change of a priority is a line in the notify FIFO, too."""
+NATIVE = """
+vrrp_track_process native {
+    process vault
+}
+vrrp_instance NATIVE {
+    state BACKUP
+    interface eth0
+    virtual_router_id 52
+    priority 100
+    advert_int 1
+    virtual_ipaddress {
+        192.0.2.101/24
+    }
+    track_process {
+        native
+    }
+}
+"""
+ONLY_THE_PROCESS = """
+[check.vault-node]
+probe = "process"
+name = "vault"
+"""
+
+
+@pytest.fixture
+def nodes() -> Iterator[tuple[VaultNode, VaultNode]]:
+    needs("keepalived", "ip", "unshare", "nsenter", root=True)
+    authority = Authority()
+    with Lab() as lab:
+        a, b = (lab.node(name) for name in "ab")
+        yield VaultNode(a, authority), VaultNode(b, authority)
+
+
+@pytest.fixture
+def process_events() -> Iterator[None]:
+    """The kernel's process events, for one test of the machine: see test_usual_answers.py."""
+    directory = os.open(Path(__file__).parent, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        needs(process_events=True)
+        yield
+    finally:
+        os.close(directory)
+
+
+def start(nodes: tuple[VaultNode, VaultNode], *states: str) -> None:
+    for node, state in zip(nodes, states, strict=True):
+        node.state = state
+        node.start_vault()
+        node.start_resident()
+
+
+def test_event_driven_the_vip_is_only_where_the_process_runs_and_is_active(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    start(nodes, "active", "active")
+    pair = Pair("event-driven", nodes)
+    pair.expect(a="MASTER", b="BACKUP")
+    pair.after(pair.a.kill_vault)
+    pair.expect(a="FAULT", b="MASTER")
+    pair.after(pair.a.start_vault)
+    pair.expect(a="MASTER", b="BACKUP")
+
+    pair.set("active", "standby")
+    pair.expect(b="FAULT")
+    pair.set("standby", "active")
+    pair.expect(a="FAULT", b="MASTER")
+    pair.set("sealed", "sealed")
+    pair.expect(b="FAULT")
+    assert pair.holders == [], "no node is active: the VIP is dropped"
+    pair.set("active", "standby")
+    pair.expect(a="MASTER")
+
+
+def test_graded_four_answers_are_four_priorities(nodes: tuple[VaultNode, VaultNode]) -> None:
+    """Active 230, standby 180, sealed 30, dead FAULT; for the other node one less each."""
+    start(nodes, "active", "standby")
+    pair = Pair("vault-graded", nodes, BASES, extra=REPORTED)
+    a, b = pair.a_keepalived, pair.b_keepalived
+    pair.expect(a="MASTER", b="BACKUP")
+    assert (a.wait_for("MASTER").priority, b.wait_for("BACKUP").priority) == (230, 179)
+
+    pair.set("sealed", "active")
+    pair.expect(a="BACKUP", b="MASTER")
+    assert b.wait_for("MASTER", after=pair.deed_at).priority == 229
+    a.wait_for("BACKUP_PRIORITY", after=pair.deed_at)
+    wait_until(lambda: a.events[-1].priority == 30, "sealed is not 30", PATIENCE)
+
+    pair.set("standby", "active")
+    wait_until(lambda: a.events[-1].priority == 180, "a standby is not 180", PATIENCE)
+    assert pair.holders == [pair.b]
+
+    pair.after(pair.b.kill_vault)
+    pair.expect(a="MASTER", b="FAULT")
+    assert a.wait_for("MASTER", after=pair.deed_at).priority == 180, "a live standby has the VIP"
+    pair.set("active", "active")
+    wait_until(lambda: a.events[-1].priority == 230, "active is not 230", PATIENCE)
+    assert pair.holders == [pair.a]
+
+
+def test_graded_without_an_active_node_the_vip_is_on_a_live_one_and_where_all_are_dead_nowhere(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    start(nodes, "standby", "active")
+    pair = Pair("vault-graded", nodes, BASES, extra=REPORTED)
+    pair.expect(a="BACKUP", b="MASTER")
+    pair.set("standby", "sealed")
+    pair.expect(a="MASTER", b="BACKUP")
+    pair.set("sealed", "sealed")
+    for keepalived, priority in ((pair.a_keepalived, 30), (pair.b_keepalived, 29)):
+        wait_until(lambda: keepalived.events[-1].priority == priority, "both are sealed", PATIENCE)
+    assert pair.holders == [pair.a], "every node is sealed: it stays on one of them"
+    pair.after(pair.a.kill_vault)
+    pair.b.kill_vault()
+    pair.expect(a="FAULT", b="FAULT")
+    assert pair.holders == []
+
+
+def test_graded_the_guard_takes_a_dead_node_behind_one_that_serves_when_the_resident_is_dead(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    a, b = nodes
+    for node, state in zip(nodes, ("active", "standby"), strict=True):
+        node.state = state
+        node.start_vault()
+    resident = a.start_resident()
+    b.start_resident()
+    pair = Pair("vault-graded", nodes, BASES, extra=REPORTED)
+    pair.expect(a="MASTER", b="BACKUP")
+    resident.process.kill()
+    pair.after(a.kill_vault)
+    pair.expect(a="BACKUP", b="MASTER")
+    assert (a.read("track/vault-graded"), pair.a_keepalived.events[-1].priority) == ("50\n", 130)
+
+
+def test_each_recipe_is_complete_and_accepted_before_the_resident_has_ever_run(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    """`-t` says nothing at all: no error, no warning about files, scripts, users or security."""
+    a, _ = nodes
+    everything = recipe("keepalived") + "".join(f"include {name}.conf\n" for name in NAMES)
+    for conf in [everything, *(configuration(name, 100) for name in NAMES)]:
+        path = a.node.write("checked.conf", conf)
+        shown = a.node.run(["keepalived", "-t", "-l", "-f", path], check=False)
+        assert shown.returncode == 0, shown
+        assert shown.stdout + shown.stderr == ""
+
+
+def test_the_configuration_is_complete_and_accepted(nodes: tuple[VaultNode, VaultNode]) -> None:
+    a, _ = nodes
+    answer = a.kacheck("watch", "--check-config")
+    assert answer.stdout.startswith("/etc/kacheck/kacheck.toml is good: vault-node, ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_checks_and_timeouts_fit_each_other(name: str) -> None:
+    checks = {check.name: check for check in config.parse(CONFIGURATION, "kacheck.toml").checks}
+    files = re.findall(r'^    file "/run/kacheck/track/(.+)"$', recipe(name), re.MULTILINE)
+    assert files
+    assert {*files} <= {*checks}
+    for words in scripts(name).values():
+        entry_point, check = words["script"].strip('"').split()
+        assert entry_point == "/usr/libexec/kacheck/kacheck-verdict"
+        assert (ROOT / "checks" / Path(entry_point).name).exists()
+        assert checks[check].timeout < int(words["timeout"]) < int(words["interval"])
+        assert words["user"] == "root"
+
+
+def test_where_track_process_gets_errno_111_the_vip_leaves_and_comes_back(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    """Everything in a network namespace of its own, as in LXC, nspawn and Docker's default."""
+    start(nodes, "active", "active")
+    pair = Pair("event-driven", nodes, extra=NATIVE)
+    native = pair.a_keepalived
+    native.wait_log("process event listen - errno 111")
+    since = expect_a_move_and_return(pair, pair.a.kill_vault, pair.a.start_vault)
+    assert native.states("NATIVE") == ["FAULT"], "whatever runs"
+    assert native.states("VI_1", since)[0] == "FAULT"
+
+
+@pytest.mark.usefixtures("process_events")
+def test_where_track_process_stays_master_in_silence_the_vip_leaves_and_comes_back(
+    nodes: tuple[VaultNode, VaultNode],
+) -> None:
+    """keepalived, the process and the resident in pids of their own, on the host's network.
+
+    What Vault listens on would be the host's there, so that the check is of the process alone.
+    """
+    a, b = nodes
+    for node in nodes:
+        node.toml.write_text(ONLY_THE_PROCESS)
+        resident = node.start_resident(net=False)
+        networks = [os.readlink(f"/proc/{pid}/ns/net") for pid in (resident.process.pid, "self")]
+        assert networks[0] == networks[1], "it is in the host's network"
+    processes = [node.node.process("vault") for node in nodes]
+    pair = Pair("event-driven", nodes, extra=NATIVE, start="host-network")
+    native = pair.a_keepalived
+    native.wait_log("WARNING - the kernel does not support proc events")
+    native.wait_for("MASTER", PATIENCE, instance="NATIVE")
+    since = expect_a_move_and_return(pair, processes[0].kill, lambda: a.node.process("vault"))
+    assert native.states("NATIVE", since) == [], "it died, and came back, unseen"
+    assert b.read("track/vault-node") == "1\n"
+
+
+def expect_a_move_and_return(
+    pair: Pair, kill: Callable[[], object], revive: Callable[[], object]
+) -> float:
+    """The VIP moves on a kill and comes back; when the kill was."""
+    pair.expect(a="MASTER", b="BACKUP")
+    since = time.monotonic()
+    pair.after(kill)
+    pair.expect(a="FAULT", b="MASTER")
+    pair.after(revive)
+    pair.expect(a="MASTER", b="BACKUP")
+    return since
