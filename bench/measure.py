@@ -5,7 +5,9 @@ for itself. Commands of one table take turns (A B C A B C ...), so that a machin
 slows all of them, and nothing is concluded from one run.
 """
 
+import math
 import os
+import platform
 import statistics
 import subprocess
 import time
@@ -127,6 +129,26 @@ def measure(commands: Sequence[Command], runs: int, environ: Mapping[str, str]) 
     return measured
 
 
+def cpu_of(pid: int) -> float:
+    """Milliseconds of CPU that the living threads of a process have had.
+
+    From schedstat, which counts nanoseconds; getrusage(2) may count ticks.
+    """
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+            total += int(file.read().split()[0])
+    return total / 1e6
+
+
+def memory_of(pid: int) -> tuple[float, float]:
+    """MB of memory that a process has: all of it, and its share (Pss) of what others have, too."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        sizes = dict(line.split(":", 1) for line in file.read().splitlines()[1:])
+    resident, share = (int(sizes[key].split()[0]) * 1024 / 1e6 for key in ("Rss", "Pss"))
+    return resident, share
+
+
 def table(measured: Measurements, reference: str) -> str:
     """A Markdown table that reads well as it stands; ratios to the row named `reference`."""
     base = measured[reference]
@@ -143,6 +165,29 @@ def table(measured: Measurements, reference: str) -> str:
         for name, row in measured.items()
     ]
     return grid(rows)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The value that so many percent of them do not exceed (the nearest rank)."""
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
+
+
+def goal(text: str, value: float, most: float, unit: str = "") -> str:
+    """A line for a goal: whether it is met, with the figures."""
+    word = "met   " if value <= most else "MISSED"
+    return f"- {word} {text}: {value:.3g}{unit}, at most {most:g}{unit}"
+
+
+def title(text: str) -> None:
+    """A heading of the report."""
+    print(f"\n## {text}\n", flush=True)
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    kernel = f"{platform.system()} {platform.release()}"
+    load = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    return f"Python {platform.python_version()}, {kernel}, {load}"
 
 
 def grid(rows: Sequence[Sequence[str]]) -> str:

@@ -1,5 +1,6 @@
 """The commands that are measured: ours, and what people would run in their place."""
 
+import glob
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -46,6 +47,15 @@ class Bench(NamedTuple):
     def python(self) -> str:
         """The one interpreter of every row in Python."""
         return f"{self.programs}/python3"
+
+    @property
+    def kacheck(self) -> list[str]:
+        """The beginning of a command line of kacheck."""
+        return [self.python, "-IB", "-m", "kacheck"]
+
+    def kacheck_under(self, python: str) -> list[str]:
+        """The same under another Python, with the packages that it has."""
+        return [python, "-IB", *glob.glob(f"{self.directory}/lib/*/*/kacheck/__main__.py")]
 
     def script(self, name: str, text: str, expect: str = "") -> Command:
         """A row for a few lines of Python."""
@@ -105,12 +115,21 @@ def process_rows(bench: Bench, path: str) -> list[Command]:
     ]
 
 
+def one_liners(bench: Bench, address: str, ca: str | None) -> list[Command]:
+    """What people run once a second in the resident's place: is it there, and is it active?"""
+    trust = f"--cacert {ca} " if ca else ""
+    grep = f"curl -s {trust}{address}/v1/sys/health | grep -q '\"standby\":false'"
+    return [
+        *bench.tool("pidof", NAME),
+        Command("sh -c 'curl -s | grep -q'", ["/bin/sh", "-c", grep]),
+    ]
+
+
 def vault_rows(bench: Bench, address: str, ca: str | None) -> list[Command]:
     """One GET of the health endpoint in every way; with an authority's file, over TLS."""
     url = f"{address}/v1/sys/health"
     trust = f", verify=ssl.create_default_context(cafile={ca!r})" if ca else ""
     curl = ["-s", "--cacert", ca, url] if ca else ["-s", url]
-    grep = f"curl {' '.join(curl)} | grep -q '\"standby\":false'"
     scripts = [
         (FAIR_GET, trust + FAIR),
         ("bare script: httpx.get, defaults", trust),
@@ -127,5 +146,5 @@ def vault_rows(bench: Bench, address: str, ca: str | None) -> list[Command]:
             "kacheck-vault", "--address", address, *(["--ca-cert", ca] if ca else []), name=OURS
         ),
         *bench.tool("curl", "-f", *curl, name="curl -sf"),
-        Command("sh -c 'curl -s | grep -q'", ["/bin/sh", "-c", grep]),
+        one_liners(bench, address, ca)[-1],
     ]

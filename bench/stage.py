@@ -11,12 +11,17 @@ import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Self
 
 from bench.measure import UnexpectedError
 
 REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+STAND_IN = f"{REPO}/tests/support/vault.py"
 LONGEST = 900
 SLEEPERS = "n=0; while [ $n -lt $1 ]; do read _ <&3 & n=$((n+1)); done 3<&0; echo ready; wait"
 """A shell that forks $1 copies of itself; each one waits for the end of the shell's stdin."""
@@ -46,6 +51,12 @@ def install(directory: str) -> str:
     if not compileall.compile_dir(f"{site}/kacheck", quiet=1):
         raise UnexpectedError(f"{site}/kacheck does not compile")
     return programs
+
+
+def httpx_of(python: str) -> str:
+    """The version of its httpx."""
+    words = [python, "-I", "-c", "import httpx; print(httpx.__version__)"]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def environment_settings() -> str:
@@ -94,15 +105,156 @@ def named(directory: str, name: str) -> Iterator[str]:
             process.kill()
 
 
+class Victim:
+    """A process that is killed and started again."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self.argv = argv
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start it."""
+        self.process = subprocess.Popen(self.argv, stdout=subprocess.PIPE)
+
+    def kill(self) -> float:
+        """kill -9, and reap it as any parent would; time.monotonic() of just before."""
+        process, self.process = self.process, None
+        at = time.monotonic()
+        if process is not None:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+        return at
+
+
+class Sleeper(Victim):
+    """An idle process of that name, from an executable of its own."""
+
+    def __init__(self, directory: str, name: str) -> None:
+        path = os.path.join(directory, name)
+        sleep = shutil.which("sleep")
+        assert sleep is not None
+        shutil.copy(sleep, path)
+        super().__init__([path, str(LONGEST)])
+
+
+class Vault(Victim):
+    """A stand-in for Vault that can be told its state, and comes back at its address."""
+
+    def __init__(self, directory: str, name: str) -> None:
+        self._state = os.path.join(directory, f"{name}.state")
+        self.tell("active")
+        argv = [sys.executable, STAND_IN, "--state-file", self._state, "--seconds", str(LONGEST)]
+        super().__init__(argv)
+        self.address = "http://127.0.0.1:0"
+
+    def start(self) -> None:
+        """Start it; returns when it listens."""
+        self.argv = [*self.argv[:6], "--listen", self.address.removeprefix("http://")]
+        super().start()
+        assert self.process is not None
+        self.address = first_line(self.process, STAND_IN).rpartition(" ")[2]
+
+    def tell(self, state: str) -> float:
+        """What it answers from the next request on; time.monotonic() of just before."""
+        with open(f"{self._state}.new", "w") as file:
+            file.write(state)
+        at = time.monotonic()
+        os.rename(f"{self._state}.new", self._state)
+        return at
+
+
+@contextmanager
+def memory() -> Iterator[str]:
+    """A directory on a tmpfs, as /run is."""
+    with tempfile.TemporaryDirectory(prefix="bench-", dir="/dev/shm") as directory:
+        yield directory
+
+
+class Resident:
+    """`kacheck watch` with that configuration; its state directory is on a tmpfs.
+
+    `hear` is called with each line that it logs, in a thread of its own.
+    """
+
+    def __init__(
+        self,
+        kacheck: Sequence[str],
+        configuration: str,
+        directory: str,
+        hear: Callable[[str], object] = str,
+        log_format: str = "text",
+    ) -> None:
+        self.state_dir = os.path.join(directory, "state")
+        self._log: list[str] = []
+        self._hear = hear
+        self._is_ready = False
+        self._is_decided = threading.Event()
+        path = os.path.join(directory, "kacheck.toml")
+        with open(path, "w") as file:
+            file.write(configuration)
+        words = ["watch", "--config", path, "--state-dir", self.state_dir]
+        # Should this process be killed, it stops, too.
+        argv = [
+            "setpriv",
+            "--pdeathsig",
+            "TERM",
+            "--",
+            *kacheck,
+            *words,
+            "--log-format",
+            log_format,
+        ]
+        environ = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+        self._process = subprocess.Popen(argv, env=environ, stderr=subprocess.PIPE, text=True)
+        self.pid = self._process.pid
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._reader.start()
+        self._is_decided.wait(30)
+        if not self._is_ready:
+            self.__exit__()
+            raise UnexpectedError(f"kacheck watch does not become ready: {self._log[-5:]}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._log = [*self._log[-9:], line]
+            self._hear(line)
+            if "ready: watching" in line:
+                self._is_ready = True
+                self._is_decided.set()
+        self._is_decided.set()
+
+
 @contextmanager
 def vault(*options: str) -> Iterator[str]:
     """A local stand-in for an active Vault, in a process of its own; its address."""
-    script = f"{REPO}/tests/support/vault.py"
     words = ("--listen", "127.0.0.1:0", "--state", "active", "--seconds", str(LONGEST))
-    argv = [sys.executable, script, *words, *options]
+    argv = [sys.executable, STAND_IN, *words, *options]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
         try:
-            yield first_line(process, script).rpartition(" ")[2]
+            yield first_line(process, STAND_IN).rpartition(" ")[2]
         finally:
             end(process, patience=0)
 

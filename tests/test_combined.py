@@ -1,14 +1,20 @@
 """Looks under one deadline: the first failure is the answer, or, where any will do, the first ok."""
 
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
+from typing import Literal
 
 import pytest
 
+from kacheck import looks as looks_module
+from kacheck.check import Combination
 from kacheck.deadline import Deadline, within
 from kacheck.probes import combined
 from kacheck.probes.combined import Look
-from kacheck.result import Reason, Result, Status
+from kacheck.probes.process import ProcessOptions
+from kacheck.result import BadConfigError, Reason, Result, Status
 
 ALIVE = Result(Status.OK, Reason.RUNNING, "1 process named vault", {"count": 1, "warnings": ["w1"]})
 GONE = Result(Status.CRITICAL, Reason.MISSING, "no process named vault", {"count": 0})
@@ -80,3 +86,251 @@ def test_a_timeout_names_the_look_that_it_was_in(blocked: str) -> None:
     assert result[:2] == (Status.CRITICAL, Reason.TIMEOUT)
     assert result.message.startswith(f"{blocked}: no answer within 0.05 s")
     assert result.data["failed"] == blocked
+
+
+# --- any ----------------------------------------------------------------------------------------
+
+STANDBY = Result(Status.WARNING, Reason.STANDBY, "it is a standby", {"http_status": 429})
+HIDDEN = Result(Status.UNKNOWN, Reason.HIDDEN, "cannot tell", {})
+OTHER = Result(Status.CRITICAL, Reason.REFUSED, "it refuses", {})
+
+
+def any_of(deadline: Deadline, **looks: Look) -> Result:
+    members = [combined.Member(name, look) for name, look in looks.items()]
+    return combined.probe("any", members, deadline)
+
+
+class Blocked:
+    """A look that blocks until it is released, whatever the deadline; counts those at once."""
+
+    def __init__(self) -> None:
+        self.release = threading.Event()
+        self.entered = threading.Event()
+        self.calls = 0
+        self.together = 0
+        self.most_together = 0
+
+    def __call__(self, deadline: Deadline) -> Result:
+        self.calls += 1
+        self.together += 1
+        self.most_together = max(self.most_together, self.together)
+        deadline.enter("phase", "something")
+        self.entered.set()
+        assert self.release.wait(10)
+        self.together -= 1
+        return ACTIVE
+
+
+def test_any_is_the_first_that_is_ok_and_says_which() -> None:
+    def unwanted(_: Deadline) -> Result:
+        pytest.fail("it was asked")
+
+    result = any_of(Deadline(5), a=says(SEALED), b=says(ACTIVE), c=unwanted)
+    assert result[:3] == (Status.OK, Reason.ACTIVE, "b: it is active")
+    assert result.data == {
+        "a": {"http_status": 503},
+        "b": {"http_status": 200},
+        "warnings": ["w2"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("looks", "reason"),
+    [
+        ((SEALED, STANDBY), Reason.STANDBY),
+        ((SEALED, HIDDEN), Reason.HIDDEN),
+        ((HIDDEN, STANDBY, SEALED), Reason.STANDBY),
+        ((SEALED, OTHER), Reason.SEALED),
+        ((OTHER, SEALED), Reason.REFUSED),
+    ],
+)
+def test_where_none_is_ok_the_mildest_failure_is_the_answer_and_all_are_named(
+    looks: tuple[Result, ...], reason: Reason
+) -> None:
+    result = any_of(Deadline(5), **{f"m{n}": says(look) for n, look in enumerate(looks)})
+    assert result.reason == reason
+    for number, look in enumerate(looks):
+        assert f"m{number}: {look.message}" in result.message
+    assert result.data["failed"] == ", ".join(f"m{number}" for number in range(len(looks)))
+
+
+@pytest.mark.parametrize("error", [BadConfigError("no such file"), KeyError("a bug")], ids=repr)
+@pytest.mark.parametrize("first", [True, False])
+def test_one_that_cannot_be_asked_does_not_speak_for_another_that_is_ok(
+    error: Exception, *, first: bool
+) -> None:
+    """In whichever order they stand."""
+
+    def broken(_: Deadline) -> Result:
+        raise error
+
+    looks = {"broken": broken, "well": says(ACTIVE)}
+    ordered = looks if first else dict(reversed(looks.items()))
+    assert any_of(Deadline(5), **ordered)[:2] == (Status.OK, Reason.ACTIVE)
+    alone = any_of(Deadline(5), broken=broken, down=says(SEALED))
+    assert alone.is_blind, "which no policy lets pass"
+    assert (alone.reason == Reason.BAD_CONFIG) is isinstance(error, BadConfigError)
+    assert str(error) in alone.message
+
+
+def test_one_that_hangs_has_its_share_and_the_next_one_is_still_asked_in_time() -> None:
+    hangs = Blocked()
+    begun = time.monotonic()
+    result = within(Deadline(0.4), lambda whole: any_of(whole, hangs=hangs, well=says(ACTIVE)))
+    assert result[:2] == (Status.OK, Reason.ACTIVE)
+    assert 0.1 < time.monotonic() - begun < 0.3
+    hangs.release.set()
+
+
+@pytest.mark.parametrize("order", [("hangs", "down"), ("down", "hangs")])
+def test_the_answer_is_the_same_each_time_wherever_one_hangs(order: tuple[str, str]) -> None:
+    """Whoever waits must not say `timeout` in place of them all, now and then."""
+    for _ in range(3):
+        hangs = Blocked()
+        looks: dict[str, Look] = {"hangs": hangs, "down": says(STANDBY)}
+        ordered = {name: looks[name] for name in order}
+        deadline = Deadline(0.3)
+        result = within(deadline, lambda whole: any_of(whole, **ordered))
+        assert deadline.remaining() > 0.01, "whoever waits has no cause to answer"
+        assert result[:2] == (Status.WARNING, Reason.STANDBY)
+        assert "hangs: no answer within" in result.message
+        assert result.data["failed"] == ", ".join(order)
+        hangs.release.set()
+
+
+def test_a_look_that_was_left_behind_is_not_made_twice_at_once() -> None:
+    hangs = Blocked()
+    members = [combined.Member("hangs", hangs), combined.Member("well", says(ACTIVE))]
+    for _ in range(3):
+        result = combined.probe("any", members, Deadline(0.1))
+        assert result.reason == Reason.ACTIVE
+    assert hangs.most_together == hangs.calls == 1
+    down = [members[0], combined.Member("down", says(SEALED))]
+    assert "still waiting for the look before it to end" in (
+        combined.probe("any", down, Deadline(0.1)).message
+    )
+    hangs.release.set()
+    with members[0].lock:
+        pass  # until the one that was left behind has ended
+    assert combined.probe("any", members, Deadline(5)).message == "hangs: it is active"
+    assert hangs.most_together == 1
+
+
+# --- combinations of combinations ---------------------------------------------------------------
+
+
+def whole(mode: Literal["all", "any"], **looks: Look) -> Look:
+    members = [combined.Member(name, look) for name, look in looks.items()]
+    return partial(combined.probe, mode, members)
+
+
+def test_a_timeout_names_the_whole_way_to_the_member_that_hangs() -> None:
+    hangs = Blocked()
+    inner = whole("all", process=says(ALIVE), vault=hangs)
+    outer = whole("all", first=says(ALIVE), node=inner)
+    result = within(Deadline(0.1), outer)
+    assert result[:2] == (Status.CRITICAL, Reason.TIMEOUT)
+    assert result.message.startswith("node: vault: no answer within 0.1 s")
+    assert "still waiting for something" in result.message
+    assert result.data["failed"] == "node"
+    assert result.data["node"]["failed"] == "vault"
+    assert result.data["first"] == {"count": 1}
+    hangs.release.set()
+
+
+def test_after_an_inner_combination_the_outer_one_names_its_own_members() -> None:
+    hangs = Blocked()
+    inner = whole("all", process=says(ALIVE), vault=says(ACTIVE))
+    result = within(Deadline(0.1), whole("all", node=inner, other=hangs))
+    assert result.message.startswith("other: no answer within")
+    assert result.data["failed"] == "other"
+    hangs.release.set()
+
+
+def test_all_of_any_and_any_of_all() -> None:
+    vaults = whole("any", one=says(SEALED), two=says(ACTIVE))
+    result = whole("all", process=says(ALIVE), vaults=vaults)(Deadline(5))
+    assert result.message == "1 process named vault; two: it is active"
+    nodes = whole("any", here=whole("all", process=says(GONE), vault=says(ACTIVE)), there=vaults)
+    result = nodes(Deadline(5))
+    assert (result.reason, result.message) == (Reason.ACTIVE, "there: two: it is active")
+    assert result.data["here"]["failed"] == "process"
+
+
+def test_what_one_member_has_seen_is_not_in_the_data_of_the_next() -> None:
+    def vault(address: str, **shown: object) -> Look:
+        def look(deadline: Deadline) -> Result:
+            deadline.enter("connect", address)
+            deadline.seen |= {"address": address, **shown}
+            return ACTIVE._replace(data={**deadline.seen, "phases_ms": deadline.phases_ms()})
+
+        return look
+
+    first = vault("https://one", certificate="c", warnings=["w"])
+    result = whole("all", one=first, two=vault("http://two"))(Deadline(5))
+    assert set(result.data["two"]) == {"address", "phases_ms"}
+    assert result.data["warnings"] == ["w"], "once"
+    hangs = Blocked()
+    result = within(Deadline(0.1), whole("all", one=first, two=hangs))
+    assert set(result.data["two"]) == {"phases_ms"}
+    assert set(result.data["two"]["phases_ms"]) == {"phase"}
+    hangs.release.set()
+
+
+# --- the resident's -----------------------------------------------------------------------------
+
+
+class Repeated:
+    """A member of a repeated combination, whose look may be left behind."""
+
+    def __init__(self, look: Look, files: list[int]) -> None:
+        self.look = look
+        self.files = files
+        self.is_closed = False
+
+    def __call__(self, deadline: Deadline) -> Result:
+        return self.look(deadline)
+
+    def glance(self) -> Result | None:
+        return None
+
+    def watched(self) -> list[int]:
+        return self.files
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def repeated(
+    monkeypatch: pytest.MonkeyPatch, mode: Literal["all", "any"], *looks: Repeated
+) -> looks_module.RepeatedCombination:
+    made = iter(looks)
+    monkeypatch.setattr(looks_module, "repeated_look_of", lambda _: next(made))
+    members = tuple((f"m{number}", ProcessOptions("vault")) for number in range(len(looks)))
+    return looks_module.RepeatedCombination(Combination(mode, members))
+
+
+def test_the_descriptors_of_all_members_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = repeated(monkeypatch, "all", Repeated(says(ALIVE), [3]), Repeated(says(ACTIVE), [4, 5]))
+    assert look(Deadline(5)).reason == Reason.ACTIVE
+    assert look.watched() == [3, 4, 5]
+    assert look.glance() is None
+
+
+def test_the_descriptors_of_one_that_was_left_behind_are_its_own_until_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may close them at any time, and another check may get their numbers."""
+    hangs = Blocked()
+    left, well = Repeated(hangs, [3]), Repeated(says(ACTIVE), [4])
+    look = repeated(monkeypatch, "any", left, well)
+    assert look(Deadline(0.1)).reason == Reason.ACTIVE
+    assert look.watched() == [4]
+    closer = threading.Thread(target=look.close)
+    closer.start()
+    assert not left.is_closed, "under the thread that uses it"
+    hangs.release.set()
+    closer.join(5)
+    assert left.is_closed
+    assert well.is_closed
+    assert look.watched() == [3, 4]

@@ -215,8 +215,7 @@ def switch_off(state_dir: str, names: Sequence[str]) -> list[str]:
 
 
 def refusal(what: str, state_dir: str, error: OSError) -> BadConfigError:
-    import errno
-
+    """An error of the system's, with its cure."""
     cures = {
         errno.EACCES: "run it as root",
         errno.EPERM: "run it as root",

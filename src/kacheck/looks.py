@@ -71,9 +71,9 @@ class RepeatedCombination:
     def __init__(self, question: Combination) -> None:
         from kacheck.probes import combined
 
-        self._looks = [repeated_look_of(member) for _, member in question.members]
-        names = [name for name, _ in question.members]
-        members = [combined.Member(*pair) for pair in zip(names, self._looks, strict=True)]
+        looks = [(name, repeated_look_of(member)) for name, member in question.members]
+        self._members = [(combined.Member(name, look), look) for name, look in looks]
+        members = [member for member, _ in self._members]
         self._probe = partial(combined.probe, question.mode, members)
 
     def __call__(self, deadline: Deadline) -> Result:
@@ -85,10 +85,12 @@ class RepeatedCombination:
         return None
 
     def watched(self) -> list[int]:
-        """The members' descriptors."""
-        return [file for look in self._looks for file in look.watched()]
+        """The members' descriptors; one that was left behind may close its own at any time."""
+        idle = [look for member, look in self._members if not member.lock.locked()]
+        return [file for look in idle for file in look.watched()]
 
     def close(self) -> None:
-        """Let go of them."""
-        for look in self._looks:
-            look.close()
+        """Let go of them, when those that were left behind have ended."""
+        for member, look in self._members:
+            with member.lock:
+                look.close()

@@ -10,6 +10,7 @@
 Times are seconds of /proc/uptime's first field, read as a file: lxcfs gives a container its own.
 """
 
+import errno
 import os
 import re
 from contextlib import suppress
@@ -21,6 +22,7 @@ DEFAULT = "/run/kacheck"
 UPTIME = "/proc/uptime"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 """A check's name: it is a file's name, and a word for sh."""
+SOCKET = "status.sock"
 ALL = "ALL"
 """Of the names in drain/, the one that means every check; no check may be called so."""
 
@@ -48,13 +50,15 @@ def replace(path: str, text: str) -> None:
     """
     directory, _, name = path.rpartition("/")
     new = f"{directory}/.{name}.new"
+    content = text.encode("utf-8", "backslashreplace")
     # Root drains in a directory that may be the resident's user's: follow no link of his.
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         file = os.open(new, flags, 0o644)
         try:
             os.fchmod(file, 0o644)
-            os.write(file, text.encode("utf-8", "backslashreplace"))
+            if os.write(file, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), new)
         finally:
             os.close(file)
         os.rename(new, path)

@@ -103,7 +103,8 @@ class VaultNode:
 
     def make_run_dir(self) -> None:
         """Make /run/kacheck and what belongs into it, as tmpfiles.d does, for root."""
-        for line in TMPFILES.read_text().splitlines():
+        lines = TMPFILES.read_text().splitlines()
+        for line in (line for line in lines if not line.startswith("#")):
             kind, path, mode, *_ = line.split()
             assert kind == "d"
             self.node.run(["mkdir", f"--mode={mode}", path])

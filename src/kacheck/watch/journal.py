@@ -43,9 +43,10 @@ class Writer:
 
     def close(self, patience: float = 1.0) -> None:
         """Wait, at most that many seconds, until all is written."""
+        end = time.monotonic() + patience
         with suppress(Full):
-            self._lines.put_nowait(None)
-        self._thread.join(patience)
+            self._lines.put(None, timeout=patience)
+        self._thread.join(max(0.0, end - time.monotonic()))
 
 
 class Journal:

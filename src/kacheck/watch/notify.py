@@ -4,6 +4,9 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 
+PATIENCE = 0.1
+"""Seconds that systemd may take for a datagram: a READY that is lost would be waited for."""
+
 
 class Notifier:
     """Tells systemd, if it is there."""
@@ -13,12 +16,14 @@ class Notifier:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         mine = environ.get("WATCHDOG_PID", str(pid)) == str(pid)
         usec = environ.get("WATCHDOG_USEC", "")
-        self.watchdog_interval = int(usec) / 2e6 if mine and usec.isdecimal() else None
+        waits = mine and usec.isdecimal() and int(usec) > 0
+        self.watchdog_interval = int(usec) / 2e6 if waits else None
         """Seconds between two signs of life: half of what systemd waits (sd_watchdog_enabled(3));
         None: it does not wait for any."""
         self._socket: socket.socket | None = None
         if self._address:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._socket.settimeout(PATIENCE)
 
     def tell(self, *lines: str) -> None:
         """Send assignments such as `READY=1`; nothing happens where nobody listens."""

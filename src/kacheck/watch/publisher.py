@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
+from kacheck.drain import make
 from kacheck.probes.procfs import Process
 from kacheck.result import BadConfigError
 from kacheck.statedir import Published, replace
@@ -35,6 +36,10 @@ class Publisher:
         self._report = report
         """Called with what is wrong, when that changes; None: it is well again."""
         self._trouble: str | None = None
+        self._unwell: set[str] = set()
+        """The checks that could not be published at once; "": the directory itself is not well."""
+        self._untrue: set[str] = set()
+        """The checks whose files say something that is not their verdict."""
         self._comm = COMM
         set_comm(COMM)
         self._track: dict[str, tuple[int, tuple[int, ...]]] = {}
@@ -42,6 +47,8 @@ class Publisher:
         self._failing: dict[str, int] = {}
         self._ready: dict[str, tuple[int, ...]] = {}
         self._lock = -1
+        self._place = -1
+        """The directory that keepalived watches; while it is open no other can have its inode."""
         try:
             self._prepare()
         except OSError as error:
@@ -58,22 +65,37 @@ class Publisher:
         self._remove("verdict", name)
         self._failing[name] = failing
         self._ready.pop(name, None)
-        self._try(lambda: self._make_ready(name))
+        self._try(name, lambda: self._make_ready(name))
 
     def publish(self, name: str, track: int, verdict: Published) -> None:
         """Write the track file, if it is not as it should be, and the verdict."""
-        told = self._try(lambda: self._write_track(name, track))
-        renewed = self._try(lambda: replace(self._path("verdict", name), verdict.line()))
+        told, renewed = self._write(name, track, verdict)
         if told and renewed:
-            self._recover()
-        is_true = (told or self._fail(name, track)) and (renewed or self._remove("verdict", name))
-        self._set_comm(COMM if is_true else MUTE)
+            self._recover(name)
+        else:
+            self._remove("verdict", name)  # its room may be all that there is to be had
+            told, renewed = self._write(name, track, verdict)
+        if (told or self._fail(name, track)) and (renewed or self._remove("verdict", name)):
+            self._untrue.discard(name)
+        else:
+            self._untrue.add(name)
+        self._set_comm(MUTE if self._untrue else COMM)
+
+    def _write(self, name: str, track: int, verdict: Published) -> tuple[bool, bool]:
+        """Is the track file as it should be, and the verdict?"""
+        path, line = self._path("verdict", name), verdict.line()
+        return (
+            self._try(name, lambda: self._write_track(name, track)),
+            self._try(name, lambda: replace(path, line)),
+        )
 
     def forget(self, name: str, verdict: Published) -> None:
         """Leave the failing value and this verdict behind."""
         self.publish(name, self._failing[name], verdict)
         for memory in (self._track, self._failing, self._ready):
             memory.pop(name, None)
+        self._untrue.discard(name)
+        self._recover(name)
         self._remove("failing", name)
 
     def check_lock(self) -> None:
@@ -83,31 +105,46 @@ class Publisher:
             BadConfigError: another resident has it now.
 
         """
-        if identity(self._path("lock")) != identity(self._lock):
-            self._try(self._prepare)
+        if (self._has_lock() and self._has_place()) or self._try("", self._prepare):
+            self._recover("")
 
     def close(self) -> None:
         """Let another resident have the directory."""
         os.close(self._lock)
+        os.close(self._place)
 
     def _path(self, *parts: str) -> str:
         return "/".join((self.directory, *parts))
 
     def _prepare(self) -> None:
         """Make the directories and take the lock."""
-        os.makedirs(self.directory, mode=0o755, exist_ok=True)
-        for name in DIRECTORIES:
-            os.makedirs(self._path(name), mode=0o755, exist_ok=True)
-        if self._lock >= 0 and identity(self._path("lock")) == identity(self._lock):
-            return
-        lock = lock_file(self._path("lock"))
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._report(
-                f"{self.directory} is another directory than before: reload keepalived, which "
-                "still looks at the old one"
+        os.makedirs(os.path.dirname(self.directory) or ".", exist_ok=True)
+        for path in (self.directory, *map(self._path, DIRECTORIES)):
+            make(path)
+        if not self._has_lock():
+            lock = lock_file(self._path("lock"))
+            if self._lock >= 0:
+                os.close(self._lock)
+            self._lock = lock
+        if not self._has_place():
+            self._take_place(self._path("track"))
+
+    def _has_lock(self) -> bool:
+        return is_same(self._path("lock"), self._lock)
+
+    def _has_place(self) -> bool:
+        return is_same(self._path("track"), self._place)
+
+    def _take_place(self, path: str) -> None:
+        place = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        if self._place >= 0:
+            os.close(self._place)
+            self._set_trouble(
+                "another directory",
+                f"{path} is another directory than before: reload keepalived, which still looks at "
+                "the old one",
             )
-        self._lock = lock
+        self._place = place
 
     def _write_track(self, name: str, value: int) -> None:
         path = self._path("track", name)
@@ -123,15 +160,15 @@ class Publisher:
             self._ready[name] = identity(path)
 
     def _fail(self, name: str, track: int) -> bool:
-        """Rename the failing value into place, unless the file says what it should already."""
-        path = self._path("track", name)
-        if self._track.get(name) == (track, identity(path)):
+        """Rename the failing value into place, unless the file says that or what it should."""
+        path, failing = self._path("track", name), self._failing[name]
+        if self._track.get(name) in ((track, identity(path)), (failing, identity(path))):
             return True
         try:
             os.rename(self._path("failing", name), path)
         except OSError:
             return False
-        self._track.pop(name, None)
+        self._track[name] = failing, identity(path)
         return True
 
     def _remove(self, *parts: str) -> bool:
@@ -143,7 +180,7 @@ class Publisher:
             return False
         return True
 
-    def _try(self, write: Callable[[], None]) -> bool:
+    def _try(self, name: str, write: Callable[[], None]) -> bool:
         """Write; where the directory is gone, make it and try again; report what is wrong."""
         try:
             try:
@@ -152,22 +189,27 @@ class Publisher:
                 self._prepare()
                 write()
         except OSError as error:
-            self._set_trouble(f"{error.filename or self.directory}: {error.strerror}")
+            self._unwell.add(name)
+            what = error.strerror or str(error)
+            self._set_trouble(
+                what,
+                f"{error.filename or self.directory}: {what}: verdicts cannot be published; "
+                "what fails is said to fail",
+            )
             return False
         return True
 
-    def _recover(self) -> None:
-        if self._trouble is None:
-            return
-        with suppress(OSError):
-            for name in self._failing:
-                self._make_ready(name)
+    def _recover(self, name: str) -> None:
+        """This one is well; all is when all are."""
+        self._unwell.discard(name)
+        if not self._unwell:
             self._set_trouble(None)
 
-    def _set_trouble(self, trouble: str | None) -> None:
+    def _set_trouble(self, trouble: str | None, words: str | None = None) -> None:
+        """Report what is wrong once, though it is wrong with many files."""
         if trouble != self._trouble:
             self._trouble = trouble
-            self._report(trouble)
+            self._report(words)
 
     def _set_comm(self, comm: str) -> None:
         if comm != self._comm:
@@ -187,6 +229,10 @@ def lock_file(path: str) -> int:
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        pid = os.getpid()
+        os.fchmod(file, 0o644)
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"{pid} {Process('/proc', pid).started_ticks()}\n".encode(), 0)
     except BlockingIOError:
         other = os.read(file, 64).decode(errors="replace").split()
         os.close(file)
@@ -194,10 +240,9 @@ def lock_file(path: str) -> int:
             f"another resident, pid {other[0] if other else 'unknown'}, has "
             f"{path.rpartition('/')[0]}: stop it, or give another one with --state-dir"
         ) from None
-    pid = os.getpid()
-    os.fchmod(file, 0o644)
-    os.ftruncate(file, 0)
-    os.pwrite(file, f"{pid} {Process('/proc', pid).started_ticks()}\n".encode(), 0)
+    except OSError:
+        os.close(file)  # the lock with it, or the next attempt would find it taken
+        raise
     return file
 
 
@@ -210,10 +255,18 @@ def set_comm(name: str) -> None:
         os.close(file)
 
 
+def is_same(path: str, file: int) -> bool:
+    """Is this open file, if it is one, what the path leads to?"""
+    return file >= 0 and identity(path)[:2] == identity(file)[:2]
+
+
 def identity(path: str | int) -> tuple[int, ...]:
-    """What tells whether a file is the one that it was; nothing of one that is not there."""
+    """What tells whether a file is the one that it was; nothing of one that is not there.
+
+    Anyone may set a file's mtime, nobody its ctime.
+    """
     try:
         stat = os.stat(path)
     except OSError:
         return ()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

@@ -19,13 +19,15 @@ from typing import NamedTuple
 from kacheck import config
 from kacheck.check import Check, Configuration, drained_by
 from kacheck.deadline import Deadline
-from kacheck.drain import Drains
-from kacheck.result import BadConfigError, Reason, Result, Status, exit_code
+from kacheck.drain import Drain, Drains
+from kacheck.result import BadConfigError, Reason, Result, Status, bug, exit_code
 from kacheck.state import State, Verdict, recheck_at, step
-from kacheck.statedir import UPTIME, Published, uptime_of
+from kacheck.statedir import UPTIME, Published, uptime, uptime_of
 from kacheck.watch.journal import ERROR, INFO, NOTICE, WARNING, Journal
+from kacheck.watch.metrics import Metrics, require, samples
 from kacheck.watch.notify import Notifier
 from kacheck.watch.publisher import Publisher
+from kacheck.watch.status import StatusServer, describe
 from kacheck.watch.timers import Timer, Timers
 from kacheck.watch.worker import Job, Outcome, Worker
 
@@ -66,6 +68,7 @@ class Watched:
         self.timers: dict[str, Timer] = {}
         self.decided_at = 0.0
         self.last_result: Result | None = None
+        self.drained: Drain | None = None
         self.last_ms = 0.0
         self.looks = dict.fromkeys(Status, 0)
         self.transition_count = 0
@@ -83,14 +86,21 @@ class Supervisor:
     def __init__(
         self, configuration: Configuration, path: str, directory: str, journal: Journal
     ) -> None:
+        require(configuration.metrics)
         self.path = path
         self.directory = directory
         self.journal = journal
+        self.trouble: str | None = None
+        """What keeps verdicts from being published."""
         self.publisher = Publisher(directory, self._report)
         self.drains = Drains(directory)
         self.notifier = Notifier(os.environ, os.getpid())
         self.selector = selectors.DefaultSelector()
         self.timers = Timers()
+        self.status = StatusServer(
+            directory, self.selector, self.timers, partial(describe, self), self._report_status
+        )
+        self.metrics = Metrics(self.timers, partial(samples, self), self._report_metrics)
         self.watched: dict[str, Watched] = {}
         self.configuration = configuration
         self.started_at = time.time()
@@ -98,7 +108,6 @@ class Supervisor:
         self._is_running = True
         self._is_ready = False
         self._status = ""
-        # Kept open: what is published must not depend on a descriptor to be had.
         self._uptime = os.open(UPTIME, os.O_RDONLY | os.O_CLOEXEC)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
@@ -114,10 +123,10 @@ class Supervisor:
         """
         self._take_signals()
         now = time.monotonic()
-        self._take(self.configuration, now)
-        self._keep_lock(now)
-        self._feed_watchdog(now)
         try:
+            self._take(self.configuration, now)
+            self._keep_lock(now)
+            self._feed_watchdog(now)
             while self._is_running:
                 self._turn()
         except BadConfigError:
@@ -154,8 +163,13 @@ class Supervisor:
                     self._is_running = False
 
     def _stop(self, why: str) -> None:
-        for watched in self.watched.values():
-            self._retire(watched, why)
+        for name, watched in self.watched.items():
+            try:
+                self._retire(watched, why)
+            except Exception as error:  # noqa: BLE001 - the others must fail all the same
+                self.journal.say(ERROR, bug(error).message, name)
+        self.status.close()
+        self.metrics.stop()
         self.journal.say(NOTICE, f"{why}: all checks fail now")
 
     # --- configuration ------------------------------------------------------------------------
@@ -164,12 +178,14 @@ class Supervisor:
         """Read the configuration again; one that is bad is refused."""
         try:
             configuration = config.load(self.path)
+            require(configuration.metrics)
         except BadConfigError as error:
             self.journal.say(ERROR, f"configuration not reloaded, the old one stays: {error}")
             return
         self._take(configuration, time.monotonic())
         self.configuration = configuration
         self.journal.say(NOTICE, f"{self.path} reloaded")
+        self._tell_status()
 
     def _take(self, configuration: Configuration, now: float) -> None:
         """Watch these checks; those that are as before keep their state."""
@@ -186,6 +202,7 @@ class Supervisor:
                 # Spread over the interval: many looks should not fall together, some may.
                 share = (place // TOGETHER + 1) / (len(wanted) // TOGETHER + 1)
                 self._begin(check, now, now + check.interval * share)
+        self.metrics.write_to(configuration.metrics)
 
     def _begin(self, check: Check, now: float, next_look: float) -> None:
         watched = self.watched[check.name] = Watched(
@@ -199,6 +216,8 @@ class Supervisor:
     def _silence(self, watched: Watched) -> None:
         """End a check's looks."""
         self._disarm(watched)
+        if watched.job is not None:
+            watched.job.deadline.expire()  # nobody else ends what the worker is blocked in
         watched.job = None
         for timer in watched.timers.values():
             timer.cancel()
@@ -243,6 +262,8 @@ class Supervisor:
 
     def _event(self, watched: Watched) -> None:
         """A process has exited, or a connection was lost: look at once."""
+        if not watched.armed:
+            return  # another of its descriptors has told the same, or the check has ended
         if watched.events_left == 0:
             self._disarm(watched)
         else:
@@ -275,7 +296,8 @@ class Supervisor:
     def _arm(self, watched: Watched, files: list[int]) -> None:
         self._disarm(watched)
         for file in files:
-            with suppress(OSError, ValueError):  # it may have been closed: then the look tells
+            # It may have been closed, or have the number of one that was: then the look tells.
+            with suppress(OSError, ValueError, KeyError):
                 self.selector.register(file, selectors.EVENT_READ, partial(self._event, watched))
                 watched.armed.append(file)
 
@@ -304,7 +326,7 @@ class Supervisor:
         watched.last_result = result
         watched.looks[result.status] += 1
         check, old = watched.check, watched.state.verdict
-        drained = self.drains.find(drained_by(check))
+        drained = watched.drained = self.drains.find(drained_by(check))
         seen = drained.result() if drained else result
         watched.state = step(check.policy, watched.state, seen, now, event=job.event)
         if (new := watched.state.verdict) is None:
@@ -314,6 +336,7 @@ class Supervisor:
             watched.transition_count += 1
             watched.transitions.append(Transition(time.time(), old, new))
             self.journal.transition(check.name, old, new)
+            self.metrics.hurry()
             self._tell_status()
         recheck = recheck_at(check.policy, watched.state)
         if recheck is not None and recheck > now:
@@ -324,19 +347,38 @@ class Supervisor:
         result = Result(verdict.status, verdict.reason, verdict.message, {})
         code = exit_code(result, on_unknown=check.policy.on_unknown)
         # It is renewed at the next look, or when that one times out.
-        expiry = floor(uptime_of(self._uptime) + check.interval + check.timeout) + 1
+        expiry = floor(self._uptime_now() + check.interval + check.timeout) + 1
         track = check.track.value(verdict.status, verdict.reason, check.policy)
         published = Published(code, expiry, verdict.status, verdict.reason, verdict.message)
         self.publisher.publish(check.name, track, published)
 
+    def _uptime_now(self) -> float:
+        """What readers will compare with: opened anew, for lxcfs may cache what is kept open."""
+        try:
+            return uptime()
+        except OSError:  # out of descriptors
+            return uptime_of(self._uptime)
+
     def _report(self, trouble: str | None) -> None:
         """The publisher's troubles, to the journal and to systemd."""
+        self.trouble = trouble
         if trouble is None:
             self.journal.say(NOTICE, f"{self.directory} can be written again")
         else:
-            self.journal.say(
-                WARNING, f"{trouble}: verdicts cannot be published; what fails is said to fail"
-            )
+            self.journal.say(WARNING, trouble)
+
+    def _report_status(self, trouble: str | None) -> None:
+        if trouble is None:
+            self.journal.say(NOTICE, "kacheck status is answered again")
+        else:
+            self.journal.say(WARNING, f"{trouble}: kacheck status is not answered")
+
+    def _report_metrics(self, trouble: str | None) -> None:
+        """Called by the thread that writes them."""
+        if trouble is None:
+            self.journal.say(NOTICE, "metrics are written again")
+        else:
+            self.journal.say(WARNING, f"{trouble}: metrics are not written")
 
     # --- systemd ------------------------------------------------------------------------------
 
@@ -372,5 +414,6 @@ class Supervisor:
 
     def _keep_lock(self, now: float) -> None:
         self.publisher.check_lock()
+        self.status.check()
         following = now + LOCK_INTERVAL
         self.timers.at(following, lambda: self._keep_lock(time.monotonic()))

@@ -20,17 +20,27 @@ class Timer:
         self.is_cancelled = True
 
 
+FEW = 64
+"""Timers that may lie about cancelled."""
+
+
 class Timers:
     """All that is to be done later."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
+        self._most = FEW
+        """When there are more than these, those that are cancelled are thrown out."""
         self._order = count()
 
     def at(self, when: float, action: Callable[[], object]) -> Timer:
         """Do it then."""
         timer = Timer(when, action)
         heapq.heappush(self._heap, (when, next(self._order), timer))
+        if len(self._heap) > self._most:
+            self._heap = [entry for entry in self._heap if not entry[2].is_cancelled]
+            heapq.heapify(self._heap)
+            self._most = FEW + 2 * len(self._heap)
         return timer
 
     def next(self) -> float | None:

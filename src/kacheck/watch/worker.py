@@ -5,7 +5,8 @@ It may block for ever, in getaddrinfo(3) or in a read of /proc; nobody waits for
 
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from kacheck.check import Question
@@ -56,7 +57,14 @@ class Worker:
         return self._look.glance()
 
     def start(self, job: Job) -> None:
-        """Look, as soon as the look before it has ended."""
+        """Look, as soon as the look before it has ended, and instead of those that have not begun.
+
+        A worker that is blocked for ever must not have ever more to do.
+        """
+        with suppress(Empty):
+            while True:
+                self._jobs.get_nowait()
+                self.pending -= 1
         if self.pending:
             job.deadline.waiting_for = "the look before it to end"
         self.pending += 1

@@ -1,0 +1,179 @@
+"""A configuration: its files as they stand, and what keepalived sees of them."""
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kacheck.keepalived import files, syntax
+from kacheck.keepalived.expand import Reader
+from kacheck.keepalived.source import (
+    Line,
+    Position,
+    Problem,
+    ProblemKind,
+    Source,
+    decode,
+    note,
+)
+from kacheck.keepalived.syntax import Node, Tree
+
+MAX_OPENED = 5_000
+"""How often files may be opened."""
+MAX_LINES = 500_000
+"""Lines of files that are read again."""
+
+
+class Configuration:
+    """What `load()` returns."""
+
+    def __init__(self, opened: "Opened", reader: Reader) -> None:
+        self.files: dict[str, Tree] = opened.trees
+        """The files by the path under which they were opened first, the main file first."""
+        self.config_id = opened.config_id
+        found: list[Problem] = []
+        self.root: Node = syntax.grow(reader.pieces(), None, found)
+        """The statements as keepalived sees them."""
+        _link(self.root, opened)
+        for tree in opened.trees.values():
+            found += tree.line_problems
+        found += opened.problems + reader.problems
+        self.problems: list[Problem] = _sorted(set(found), list(opened.trees))
+        """What keepalived rejects, or reads otherwise than it looks."""
+        self.unevaluated: list[Problem] = opened.unevaluated + reader.unevaluated
+        """What cannot be known here, such as a random number; it is in the view as it stands."""
+
+    def find(self, *path: str) -> list[Node]:
+        """`root.find()`."""
+        return self.root.find(*path)
+
+    def changed(self) -> dict[str, bytes]:
+        """The new content of the files that were edited."""
+        return {path: tree.bytes() for path, tree in self.files.items() if tree.edited}
+
+
+def load(path: str, *, config_id: str | None = None) -> Configuration:
+    """Read a configuration file and all that it includes. Never raises.
+
+    `config_id` is keepalived's --config-id: by default the host's name up to the first dot.
+    """
+    opened = Opened(path, os.uname().nodename.split(".")[0] if config_id is None else config_id)
+    return Configuration(opened, Reader(opened, opened.config_id))
+
+
+class Frame(NamedTuple):
+    """An include on its way: the file that is open, and those that come after it."""
+
+    lines: Iterator[Line]
+    directory: str
+    """Of the file."""
+    identity: str
+    waiting: Iterator[str]
+    statement: Line | None
+
+
+class Opened:
+    """The files, opened as they are needed; `expand.Files` for the reader."""
+
+    def __init__(self, path: str, config_id: str) -> None:
+        self.config_id = config_id
+        self.trees: dict[str, Tree] = {}
+        self.problems: list[Problem] = []
+        self.unevaluated: list[Problem] = []
+        self._by_identity: dict[str, Tree] = {}
+        self._stack: list[Frame] = []
+        self._count = self._again = 0
+        self._start = path
+        self._open(iter([path]), None)
+
+    def next(self) -> Line | None:
+        """The next line of the innermost file."""
+        while self._stack:
+            frame = self._stack[-1]
+            line = next(frame.lines, None)
+            if line is not None:
+                return line
+            self._stack.pop()
+            self._open(frame.waiting, frame.statement)
+        return None
+
+    def include(self, line: Line) -> None:
+        """check_include(): the pattern is the rest of the line, quotes and all."""
+        keyword, pattern = (*line.text.split(None, 1), "")[:2]
+        here = self._stack[-1].directory if self._stack else os.path.dirname(self._start)
+        match = files.glob(pattern, here)
+        if not match.complete:
+            self._note(line, f"{pattern} looks at more than {files.MAX_NAMES} names")
+        if not match.paths and (match.missing or keyword in ("includew", "includea")):
+            self._problem(line, f"no file matches {pattern}")
+        self._open(iter(match.paths), line)
+
+    def directory(self) -> str:
+        """The innermost file's directory, as getcwd(3) has it."""
+        here = self._stack[-1].directory if self._stack else ""
+        return os.path.realpath(here)
+
+    def tree(self, line: Line) -> Tree | None:
+        """The tree of the file that a line is of."""
+        return self.trees.get(line.source.name)
+
+    def _open(self, paths: Iterator[str], statement: Line | None) -> None:
+        """Go on with the first of the files that can be read."""
+        for path in paths:
+            identity = os.path.realpath(path) if "\0" not in path else path
+            if any(frame.identity == identity for frame in self._stack):
+                self._problem(statement, f"{path} includes itself", ProblemKind.CYCLE)
+                continue
+            self._count += 1
+            if self._count > MAX_OPENED or self._again > MAX_LINES:
+                self._note(statement, f"{path} is not read: too many files")
+                return
+            tree = self._tree(path, identity, statement)
+            if tree is not None:
+                directory = os.path.dirname(path)
+                lines = iter(tree.lines)
+                self._stack.append(Frame(lines, directory, identity, paths, statement))
+                return
+
+    def _tree(self, path: str, identity: str, statement: Line | None) -> Tree | None:
+        """The tree of a file, read once."""
+        if identity in self._by_identity:
+            tree = self._by_identity[identity]
+            self._again += len(tree.lines)
+            return tree
+        try:
+            text = decode(files.read(path))
+        except files.FileError as error:
+            self._problem(statement, f"{path} {error}")
+            return None
+        tree = Tree(Source(text, path), self.config_id)
+        self.trees[path] = self._by_identity[identity] = tree
+        return tree
+
+    def _place(self, statement: Line | None) -> Position:
+        return statement.position() if statement is not None else Position(self._start, 1, 1)
+
+    def _problem(
+        self, statement: Line | None, message: str, kind: ProblemKind = ProblemKind.INCLUDE
+    ) -> None:
+        note(self.problems, self._place(statement), message, kind)
+
+    def _note(self, statement: Line | None, message: str) -> None:
+        note(self.unevaluated, self._place(statement), message, ProblemKind.UNEVALUATED)
+
+
+def _link(root: Node, opened: Opened) -> None:
+    """Give each node of the view its source, where it stands there just so."""
+    for node in root.walk():
+        tree = opened.tree(node.line)
+        if tree is None or node.line.made:
+            continue
+        source = tree.at(node.line.at[0] if node.line.text or node.open is None else node.open)
+        if source is not None and source.line.text == node.line.text:
+            node.source = source
+            node.condition = source.condition
+
+
+def _sorted(problems: set[Problem], names: list[str]) -> list[Problem]:
+    """By file, in the order of reading, and by place."""
+    ranks = {name: rank for rank, name in enumerate(names)}
+    return sorted(problems, key=lambda problem: (ranks.get(problem.position.file, -1), problem))

@@ -1,0 +1,192 @@
+r"""`$NAME`, `~SEQ` and `~LST`: what keepalived makes of a line before it reads it. Pure.
+
+`$NAME` is replaced where a blank, `,`, `)` or the line's end follows, `${NAME}` anywhere: `$IP/24`
+stays as it stands. What comes in is looked at again, so that a definition may use later ones. A
+definition of several lines counts only at the end of a line; its other lines follow.
+"""
+
+import re
+from typing import NamedTuple
+
+from kacheck.keepalived import lexer
+from kacheck.keepalived.source import Line
+
+REFERENCE = re.compile(
+    r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)([ 0-9]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?=[ \t,)]|\Z))"
+)
+
+
+class Definition:
+    r"""A name's value; `\n` parts the lines of one that has several."""
+
+    __slots__ = ("multiline", "value")
+
+    def __init__(self, value: str | None, *, multiline: bool = False) -> None:
+        self.value = value
+        """None where it is not known before keepalived runs."""
+        self.multiline = multiline
+
+    def add(self, text: str) -> bool:
+        r"""Take one more line, as read_line() does; is there more to come?"""
+        goes_on = text.endswith("\\")
+        if goes_on:
+            text = text[:-1].rstrip(lexer.BLANK) + "\n"
+        elif not self.value:
+            self.multiline = False
+        if len(text) >= 2 or (text and not goes_on):
+            self.value = (self.value or "") + text
+        return goes_on
+
+    def end(self) -> None:
+        """An empty line ends it."""
+        if not self.value:
+            self.multiline = False
+
+
+def define(value: str) -> Definition:
+    r"""check_definition(): the definition that a line begins; it goes on if `multiline`."""
+    if not value.endswith("\\"):
+        return Definition(value)
+    first = value[:-1].rstrip(lexer.BLANK)
+    return Definition(first + "\n" if first else "", multiline=True)
+
+
+class Reference(NamedTuple):
+    """A `$NAME` in a line that has a definition."""
+
+    start: int
+    end: int
+    name: str
+    definition: Definition
+
+
+def find_reference(text: str, start: int, names: dict[str, Definition]) -> Reference | None:
+    """find_definition(): the first that is defined, from `start` on."""
+    for found in REFERENCE.finditer(text, start):
+        name = found[1] or found[3]
+        definition = names.get(name)
+        if definition is None:
+            continue
+        blanks = found[2] or ""
+        end = found.end() - len(blanks)
+        if definition.multiline and (end != len(text)):
+            continue
+        if blanks.strip() and (name != "_RANDOM" or blanks.endswith(" ")):
+            continue
+        return Reference(found.start(), end, name, definition)
+    return None
+
+
+def splice(line: Line, reference: Reference, value: str) -> Line:
+    """The line with a value for a reference, whose characters stand where the reference does."""
+    start, end = reference.start, reference.end
+    here = [line.at[start]] * len(value)
+    text = line.text[:start] + value + line.text[end:]
+    return Line(text, [*line.at[:start], *here, *line.at[end:]], line.source, made=True)
+
+
+class Sequence(NamedTuple):
+    """A ~SEQ or ~LST: what the names are set to in turn, and the text that is read each time."""
+
+    names: list[str]
+    values: "range | list[list[str]]"
+    hexadecimal: bool
+    text: Line
+
+    def at(self, index: int) -> list[str]:
+        """The values of one turn."""
+        value = self.values[index]
+        if isinstance(value, list):
+            return value
+        return [f"{value:x}" if self.hexadecimal else str(value)]
+
+
+SEQ = re.compile(r"~SEQ(x?)[ \t]*\([ \t]*([^ \t,)]+)[ \t]*,?[ \t]*([^)]*)\)[ \t]*")
+NUMBER = re.compile(r"\s*([+-]?(?:0[xX][0-9a-fA-F]+|[0-9]+))?[ \t]*")
+LONG = 1 << 63
+
+
+def sequence(line: Line, numbers: str) -> Sequence | None:
+    """add_seq(): `~SEQ(NAME, [START, [STEP,]] END) TEXT`; None if keepalived rejects it.
+
+    `numbers` are those of the line, with what they refer to.
+    """
+    found = SEQ.match(line.text)
+    if found is None or line.text[found.end(2) :].lstrip(lexer.BLANK)[:1] != ",":
+        return None
+    values = _range([_number(part) for part in numbers.split(",")])
+    hexadecimal = bool(found[1])
+    if values is None or (hexadecimal and (values[0] < 0 or values[-1] < 0)):
+        return None
+    return Sequence([found[2]], values, hexadecimal, line.cut(found.end()))
+
+
+def _number(text: str) -> int | None:
+    """strtol(3) with base 0; what is no number at all is 0."""
+    found = NUMBER.fullmatch(text)
+    if found is None:
+        return None
+    digits = (found[1] or "0").lower()
+    octal = digits.lstrip("+-").startswith("0") and "x" not in digits
+    if octal and ("8" in digits or "9" in digits):
+        return None
+    return max(-LONG, min(LONG - 1, int(digits, 8 if octal else 0)))
+
+
+def _range(numbers: list[int | None]) -> range | None:
+    """The values: down as well as up, the end included."""
+    known = [number for number in numbers if number is not None]
+    if len(known) != len(numbers) or len(known) > 3:
+        return None
+    end = known[-1]
+    start = known[0] if len(known) > 1 else (-1 if end < 0 else 1)
+    step = 1 if start <= end else -1
+    if len(known) == 1:
+        step = -1 if end < 1 else 1
+    if len(known) == 3:
+        step = known[1]
+        if not step or (start < end and step < 0) or (start > end and step > 0):
+            return None
+    values = range(start, end + (1 if step > 0 else -1), step)
+    return values or range(start, start + 1)
+
+
+LST = re.compile(r"~LST[ \t]*\([ \t]*")
+ITEM = re.compile(r"([^ \t,})]*)[ \t]*")
+COMMA = re.compile(r",[ \t]*")
+
+
+def list_of(line: Line) -> Sequence | None:
+    """add_lst(): `~LST(NAME, a, b) TEXT` or `~LST({A, B}, {a, b}, {c, d}) TEXT`."""
+    found = LST.match(line.text)
+    names, position = _set(line.text, found.end()) if found else (None, 0)
+    if not names:
+        return None
+    rows: list[list[str]] = []
+    while comma := COMMA.match(line.text, position):
+        row, position = _set(line.text, comma.end())
+        if row is None or len(row) > len(names):
+            return None
+        rows.append(row + [""] * (len(names) - len(row)))
+    if not rows or line.text[position : position + 1] != ")":
+        return None
+    return Sequence(names, rows, hexadecimal=False, text=lexer.strip(line.cut(position + 1)))
+
+
+def _set(text: str, position: int) -> tuple[list[str] | None, int]:
+    """One value, or several in braces, and where it ends."""
+    if text[position : position + 1] != "{":
+        found = ITEM.match(text, position)
+        return ([found[1]], found.end()) if found else (None, position)
+    position += 1 + len(text[position + 1 :]) - len(text[position + 1 :].lstrip(lexer.BLANK))
+    values: list[str] = []
+    while found := ITEM.match(text, position):
+        values.append(found[1])
+        position = found.end()
+        if text[position : position + 1] == "}":
+            blank = len(text[position + 1 :]) - len(text[position + 1 :].lstrip(lexer.BLANK))
+            return values, position + 1 + blank
+        if not (comma := COMMA.match(text, position)):
+            break
+        position = comma.end()
+    return None, position

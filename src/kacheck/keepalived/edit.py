@@ -1,0 +1,201 @@
+"""Changes to a file's text, each at its place; all other bytes stay. Pure.
+
+An edit is a stretch of the text that was read and what stands there instead. Statements are lines:
+what is removed takes its line with it, if it has one of its own; what is added gets one of its own.
+"""
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, NamedTuple
+
+from kacheck.keepalived.source import Source, Word
+
+if TYPE_CHECKING:
+    from kacheck.keepalived.syntax import Node
+
+BLANK = " \t"
+UNIT = "    "
+"""How much deeper a block's first statement is than the block, where no neighbour says."""
+
+
+class EditError(ValueError):
+    """Two edits of the same stretch, or one where there is no place for it."""
+
+
+class Edit(NamedTuple):
+    """From `start` to `end` of the text that was read there is `text`."""
+
+    start: int
+    end: int
+    text: str
+
+    @property
+    def order(self) -> tuple[int, bool]:
+        """What is inserted at a place stands before what replaces it."""
+        return self.start, self.end > self.start
+
+
+class Edits:
+    """A text and its edits."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._edits: list[Edit] = []
+
+    @property
+    def edited(self) -> bool:
+        """Was anything edited?"""
+        return bool(self._edits)
+
+    def text(self) -> str:
+        """The text with the edits."""
+        original, position = self.source.text, 0
+        parts: list[str] = []
+        for edit in self._edits:
+            parts += original[position : edit.start], edit.text
+            position = edit.end
+        return "".join([*parts, original[position:]])
+
+    def replace_word(self, word: Word, raw: str) -> None:
+        """Write `raw` (see `quote()`) where the word stands."""
+        self._add(Edit(word.start, word.end, raw))
+
+    def remove(self, node: "Node", *, comment: bool = False) -> None:
+        """Remove a statement with its block; the whole lines, comment and all, if they are its own.
+
+        With `comment` also the comment lines directly above them.
+        """
+        rest = self._rest(node.end)
+        if rest is not None:
+            self._add(Edit(node.start, rest, ""))
+        elif not self._leads(node.start):
+            self._add(Edit(self._back(node.start), node.end, ""))
+        else:
+            start = self._line_start(node.start)
+            self._add(Edit(self._above(start) if comment else start, self._next(node.end), ""))
+
+    def replace(self, node: "Node", text: str) -> None:
+        """Write other statements in the place of one; the comments around it stay."""
+        indentation, line_end = self._indentation(node.start), self.source.line_end
+        lines = self._indented(text, indentation)
+        start = self._line_start(node.start)
+        if not self._leads(node.start):
+            start, lines = self._back(node.start), line_end + lines
+        rest = self._rest(node.end)
+        if rest is None:
+            self._add(Edit(start, node.end, lines.removesuffix(line_end)))
+        else:
+            self._add(Edit(start, rest, lines + indentation))
+
+    def insert_before(self, node: "Node", text: str) -> None:
+        """Write statements on lines of their own before one, below the comment above it."""
+        indentation = self._indentation(node.start)
+        lines = self._indented(text, indentation)
+        start = self._line_start(node.start)
+        if not self._leads(node.start):
+            start, lines = node.start, self.source.line_end + lines + indentation
+        self._add(Edit(start, start, lines))
+
+    def insert_after(self, node: "Node", text: str) -> None:
+        """Write statements on lines of their own behind one and its line's comment."""
+        indentation = self._indentation(node.start)
+        lines = self._indented(text, indentation)
+        rest = self._rest(node.end)
+        if rest is None:
+            self._add_lines(self._next(node.end), lines)
+        else:
+            self._add(Edit(rest, rest, self.source.line_end + lines + indentation))
+
+    def append(self, block: "Node", text: str) -> None:
+        """Write statements at the end of a block; of the file for the root."""
+        if block.parent is None:
+            self._add_lines(len(self.source.text), self._indented(text, ""))
+            return
+        close = block.close
+        if close is None:
+            raise EditError(f"{block.position}: the block has no closing brace")
+        base = self._indentation(block.start)
+        lines = self._indented(text, self._inner(block, base))
+        if self._leads(close):
+            start = self._line_start(close)
+            self._add(Edit(start, start, lines))
+        else:
+            before = self._taken(close).removesuffix(base) or self.source.line_end
+            self._add(Edit(close, close, before + lines + base))
+
+    def _add_lines(self, offset: int, lines: str) -> None:
+        """Insert lines at the start of a line, or behind a last line that has no end."""
+        if offset and self.source.text[offset - 1] != "\n" and not self._taken(offset, keep=True):
+            lines = self.source.line_end + lines
+        self._add(Edit(offset, offset, lines))
+
+    def _taken(self, offset: int, *, keep: bool = False) -> str:
+        """What was inserted at a place, in order to be inserted again with more."""
+        for index, edit in enumerate(self._edits):
+            if edit.start == edit.end == offset:
+                return edit.text if keep else self._edits.pop(index).text
+        return ""
+
+    def _add(self, edit: Edit) -> None:
+        """Take it in its place; what is inserted at one place stays in its order."""
+        index = bisect_right(self._edits, edit.order, key=lambda edit: edit.order)
+        before = self._edits[index - 1] if index else edit
+        behind = self._edits[index] if index < len(self._edits) else None
+        overlaps = index > 0 and before.end > edit.start
+        if overlaps or (behind is not None and behind.start < edit.end):
+            place = self.source.position(edit.start)
+            raise EditError(f"{place}: this place was edited already")
+        self._edits.insert(index, edit)
+
+    def _rest(self, end: int) -> int | None:
+        """Where a statement or brace stands behind something on its line."""
+        text = self.source.text
+        while end < len(text) and text[end] in BLANK:
+            end += 1
+        return None if end == len(text) or text[end] in "\r\n#!" else end
+
+    def _above(self, start: int) -> int:
+        """The start of the comment lines directly above a line."""
+        text = self.source.text
+        while start:
+            above = text.rfind("\n", 0, start - 1) + 1
+            if text[above:start].lstrip(BLANK)[:1] not in ("#", "!"):
+                break
+            start = above
+        return start
+
+    def _line_start(self, offset: int) -> int:
+        return self.source.text.rfind("\n", 0, offset) + 1
+
+    def _next(self, offset: int) -> int:
+        """The start of the next line, or the end of the text."""
+        newline = self.source.text.find("\n", offset)
+        return len(self.source.text) if newline < 0 else newline + 1
+
+    def _back(self, offset: int) -> int:
+        """The end of what stands before it."""
+        while offset and self.source.text[offset - 1] in BLANK:
+            offset -= 1
+        return offset
+
+    def _leads(self, offset: int) -> bool:
+        """Is there nothing before it on its line?"""
+        return self._back(offset) == self._line_start(offset)
+
+    def _indentation(self, offset: int) -> str:
+        """The blanks that its line begins with."""
+        line = self.source.text[self._line_start(offset) : offset]
+        return line[: len(line) - len(line.lstrip(BLANK))]
+
+    def _inner(self, block: "Node", base: str) -> str:
+        """The indentation of what is in a block."""
+        for child in block.children or ():
+            if self._leads(child.start):
+                return self._indentation(child.start)
+        tabs = base.endswith("\t") or (not base and "\n\t" in self.source.text)
+        return base + ("\t" if tabs else UNIT)
+
+    def _indented(self, text: str, indentation: str) -> str:
+        """Lines with the indentation and the file's line end."""
+        lines = text.removesuffix("\n").split("\n")
+        end = self.source.line_end
+        return "".join((indentation + line if line else "") + end for line in lines)

@@ -1,0 +1,289 @@
+"""The configuration as keepalived's VRRP process reads it: read_line(), over all files.
+
+The next line comes from the first of these that has one: what is left of a line behind a brace, a
+~SEQ or ~LST, a definition of several lines, the files. Where keepalived would hang, crash or read
+without end, this stops and says so. Nothing here raises; what an include names is read elsewhere.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from kacheck.keepalived import definitions, lexer, pieces
+from kacheck.keepalived.definitions import Definition, Reference, Sequence
+from kacheck.keepalived.pieces import Kind, Piece
+from kacheck.keepalived.source import Line, Position, Problem, ProblemKind, encode, note
+
+MAX_MADE = 50_000
+"""Lines that ~SEQ, ~LST and definitions of several lines may make."""
+MAX_REPLACED = 50_000
+"""References that may be replaced."""
+SEQ_ROOM = 64
+"""add_seq(): what fits between the first comma of a ~SEQ and its `)`."""
+
+
+class Files(Protocol):
+    """Where lines come from."""
+
+    def next(self) -> Line | None:
+        """The next line; None behind the last one."""
+
+    def include(self, line: Line) -> None:
+        """Go on with the files that a line names, and then with the lines behind it."""
+
+    def directory(self) -> str:
+        """The current directory of a keepalived that is here."""
+
+
+class Rest(NamedTuple):
+    """Lines of a definition that are still to come, for the line that refers to it."""
+
+    value: str
+    start: int
+    line: Line
+    depth: int
+    """How many sequences were there before: they wait for these lines."""
+
+
+class Reader:
+    """The state of read_line()."""
+
+    def __init__(self, files: Files, config_id: str) -> None:
+        self.problems: list[Problem] = []
+        self.unevaluated: list[Problem] = []
+        self._files = files
+        self._config_id = config_id
+        self._residue: Line | None = None
+        self._sequences: list[Turns] = []
+        self._rests: list[Rest] = []
+        self._defining: Definition | None = None
+        self._pwd = Definition("")
+        self._names = {
+            "_PWD": self._pwd,
+            "_INSTANCE": Definition(config_id),
+            "_RANDOM": Definition(None),
+            "_HASH": Definition("#"),
+            "_BANG": Definition("!"),
+        }
+        self._made = self._replaced = 0
+        self._ended = False
+
+    def pieces(self) -> Iterator[Piece]:
+        """The statements and braces of the configuration."""
+        while not self._ended:
+            line, plain = self._residue, False
+            self._residue = None
+            if line is None and (line := self._waiting()) is None:
+                if (line := self._files.next()) is None:
+                    break
+                plain = lexer.is_include(line.text)
+            if self._defining is not None:
+                self._go_on(line, plain=plain)
+            elif pieces.is_plain(line.text):
+                if line.text:
+                    yield Piece(Kind.STATEMENT, line, line.at[-1])
+            elif pieces.is_simple(line.text):
+                yield from pieces.simple_pieces(line)
+            else:
+                yield from self._statement(line, plain=plain)
+
+    def _statement(self, line: Line, *, plain: bool) -> Iterator[Piece]:
+        """What a line has, up to its first brace; what is behind that waits."""
+        condition, rests = None, len(self._rests)
+        if line.text[0] in "@~$" or "$" in line.text:
+            condition, line = self._evaluate(line)
+        if lexer.is_include(line.text):
+            if plain:
+                del self._rests[rests:]  # the children have an empty line here
+            else:
+                message = (
+                    "an include behind @id, a brace or from $NAME: keepalived's processes read the"
+                    " file twice, and its comments as something else"
+                )
+                self._problem(line.position(), message, ProblemKind.INCLUDE)
+            self._files.include(line)
+            return
+        head, self._residue = pieces.brace_cut(line)
+        if not head.text:
+            return
+        kind = pieces.BRACES.get(head.text, Kind.STATEMENT)
+        pieces.check_quotes(head, self.problems)
+        yield Piece(kind, head, head.at[-1], condition)
+
+    def _waiting(self) -> Line | None:
+        """The next line of a ~SEQ, a ~LST or a definition."""
+        depth = self._rests[-1].depth if self._rests else 0
+        if len(self._sequences) > depth:
+            return self._turn()
+        if not self._rests:
+            return None
+        rest = self._rests.pop()
+        end = rest.value.find("\n", rest.start)
+        if end >= 0:
+            self._rests.append(rest._replace(start=end + 1))
+        text = rest.value[rest.start : end if end >= 0 else None]
+        self._count_made(rest.line)
+        at = [rest.line.at[0]] * len(text) + [rest.line.at[len(rest.line.text)]]
+        return Line(text, at, rest.line.source, made=True)
+
+    def _turn(self) -> Line:
+        """The text of the last sequence, once more."""
+        turns = self._sequences[-1]
+        for name, value in zip(turns.sequence.names, turns.next, strict=False):
+            self._set(name, value)
+        if not turns.advance():
+            self._sequences.pop()
+        self._count_made(turns.sequence.text)
+        return turns.sequence.text._replace(made=True)
+
+    def _set(self, name: str, value: str) -> None:
+        """set_definition(): one that had several lines still counts as such."""
+        old = self._names.get(name)
+        several = old is not None and old.multiline
+        self._names[name] = Definition(value, multiline=several)
+
+    def _count_made(self, line: Line) -> None:
+        self._made += 1
+        if self._made > MAX_MADE:
+            self._stop(line.position(), f"more than {MAX_MADE} lines from ~SEQ, ~LST and $NAME")
+
+    def _go_on(self, line: Line, *, plain: bool) -> None:
+        """One more line of a definition."""
+        definition = self._defining
+        if definition is None:
+            return
+        if plain:
+            message = "an include in a definition of several lines: it ends it, and is not read"
+            self._problem(line.position(), message, ProblemKind.INCLUDE)
+        if not line.text or plain:
+            definition.end()
+            self._defining = None
+        elif not definition.add(line.text):
+            self._defining = None
+
+    def _evaluate(self, line: Line) -> tuple[str | None, Line]:
+        """The line with conditions, definitions and sequences seen to; empty if that was all."""
+        condition = None
+        empty = line.cut(len(line.text))
+        while not self._ended:
+            if line.text[:1] == "@":
+                applies, condition, line = pieces.conditional(line, self._config_id)
+                if not applies:
+                    return condition, empty
+            if found := pieces.DEFINITION.match(line.text):
+                self._define(found[1], line.text[found.end() :])
+                return condition, empty
+            if line.text[:4] in ("~SEQ", "~LST"):
+                self._add_sequence(line)
+                return condition, empty
+            if line.text[:1] == "~" or "$" not in line.text:
+                break
+            line, goes_on = self._replace(line)
+            if not goes_on:
+                break
+            line = lexer.decomment(line)[0]
+            if line.text[:1] != "@" and "$" not in line.text:
+                break
+        return condition, line
+
+    def _define(self, name: str, value: str) -> None:
+        definition = definitions.define(value)
+        self._names[name] = definition
+        self._defining = definition if definition.multiline else None
+
+    def _replace(self, line: Line) -> tuple[Line, bool]:
+        """replace_param(): the line with its references replaced, and whether to look at it again.
+
+        Where there is no room for one, keepalived leaves the line as far as it got.
+        """
+        original, position = line, 0
+        rest = None
+        while reference := definitions.find_reference(line.text, position, self._names):
+            value, behind = self._value(reference, line)
+            if value is None:
+                position = reference.end
+                continue
+            if _size(line.text) - (reference.end - reference.start) + _size(value) >= lexer.MAXBUF:
+                message = "longer than keepalived's 1023 bytes with its definitions"
+                self._problem(line.position(), message, ProblemKind.DEFINITION)
+                return line, False
+            self._replaced += 1
+            if self._replaced > MAX_REPLACED:
+                self._stop(line.position(), "definitions that go on for ever, as in $A=$A")
+                return line, False
+            rest = behind or rest
+            line = definitions.splice(line, reference, value)
+            position = reference.start
+            if value.lstrip(lexer.BLANK)[:1] == "~":
+                break
+        if rest is not None:
+            self._rests.append(rest)
+        return line, line is not original
+
+    def _value(self, reference: Reference, line: Line) -> tuple[str | None, Rest | None]:
+        """What stands for a reference, and the lines behind that if there are several."""
+        definition = reference.definition
+        if definition is self._pwd:
+            return self._files.directory(), None
+        if definition.value is None:
+            message = f"${reference.name} is another number each time"
+            self._note(line.position(reference.start), message)
+            return None, None
+        if not definition.multiline:
+            return definition.value, None
+        first, _, _ = definition.value.partition("\n")
+        start = min(len(first) + 1, len(definition.value))
+        return first, Rest(definition.value, start, line, len(self._sequences))
+
+    def _add_sequence(self, line: Line) -> None:
+        """~SEQ and ~LST."""
+        sequence = definitions.list_of(line) if line.text[1] == "L" else self._seq(line)
+        if sequence is None:
+            message = f"keepalived rejects this {line.text[:4]}, or crashes"
+            self._problem(line.position(), message, ProblemKind.DEFINITION)
+        else:
+            self._sequences.append(Turns(sequence))
+
+    def _seq(self, line: Line) -> Sequence | None:
+        found = definitions.SEQ.match(line.text)
+        if found is None or _size(found[3]) + 2 > SEQ_ROOM:
+            return None
+        rests = len(self._rests)
+        numbers, _ = self._replace(line.cut(found.start(3), found.end(3)))
+        if len(self._rests) > rests:
+            self._rests.pop()
+            return None
+        return definitions.sequence(line, numbers.text)
+
+    def _stop(self, position: Position, message: str) -> None:
+        """Read no further."""
+        if not self._ended:
+            self._note(position, f"{message}: nothing behind it is read")
+        self._ended = True
+
+    def _note(self, position: Position, message: str) -> None:
+        note(self.unevaluated, position, message, ProblemKind.UNEVALUATED)
+
+    def _problem(self, position: Position, message: str, kind: ProblemKind) -> None:
+        note(self.problems, position, message, kind)
+
+
+class Turns:
+    """A sequence and how far it is."""
+
+    def __init__(self, sequence: Sequence) -> None:
+        self.sequence = sequence
+        self._index = 0
+        self.next = sequence.at(0)
+
+    def advance(self) -> bool:
+        """Go on to the next turn; is there one?"""
+        self._index += 1
+        try:
+            self.next = self.sequence.at(self._index)
+        except IndexError:
+            return False
+        return True
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(encode(text))

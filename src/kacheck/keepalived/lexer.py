@@ -1,0 +1,253 @@
+r"""Lines, comments, quotes, braces and words, as keepalived's lib/parser.c has them. Pure.
+
+keepalived reads lines, not tokens, and its four passes over a line do not agree about quotes:
+
+- fgets() in read_line() takes at most 1023 bytes; what is longer goes on as a line of its own, so
+  that the rest of a long comment is no comment. A NUL hides the rest of its line.
+- decomment(): `#` and `!` begin a comment anywhere outside of double quotes, also inside a word;
+  a `\` hides the next character from it. A `\` at the very end stays, even behind a comment.
+  The parent does this once and hands the result to its children, VRRP among them, which do it
+  again: to them `\#` is the comment that the backslash was meant to prevent.
+- read_line(): each brace outside of double quotes is a line of its own; `\"` is a quote here. Only
+  braces cut: `{ script "x" interval 2 }` is `{`, one statement of four words, and `}`.
+- alloc_strvec(): a word in double quotes ends at the next one, whatever is before it; a quote ends
+  an unquoted word, so that `a"b c"d` is three. Single quotes are letters.
+
+A script or notify command is cut again, by alloc_strvec_quoted_escaped(): `quoted_escaped()`.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import partial
+
+from kacheck.keepalived.source import Line, Source, Word
+
+MAXBUF = 1024
+"""lib/parser.h: the size of a line's buffer, with its NUL."""
+
+BLANK = " \t"
+SPACE = " \t\f\n\r\v"
+"""WHITE_SPACE_STR: what parts words. Only BLANK is removed from the ends of a line."""
+
+SPECIAL = re.compile(r'[!#"\\]')
+BRACE_OR_QUOTE = re.compile(r'[{}"]')
+WORD = re.compile(r'"([^"]*)"|([^ \t\f\n\r\v"]+)|(")')
+INCLUDE = re.compile(r"include[rmwba]?(?=[ \t\f\n\r\v])")
+
+
+def lines(source: Source) -> Iterator[Line]:
+    """The lines as fgets() has them, without their ends; empty ones too."""
+    text = source.text
+    start = 0
+    while start < len(text):
+        newline = text.find("\n", start)
+        end = len(text) if newline < 0 else newline
+        # Four bytes is the longest that a character can be.
+        if end - start < MAXBUF // 4 or len(text[start:end].encode("utf-8", "replace")) < MAXBUF:
+            yield _line(source, start, end)
+        else:
+            yield from _chunks(source, start, end)
+        start = end + 1
+
+
+def _chunks(source: Source, start: int, end: int) -> Iterator[Line]:
+    """A line that is longer than the buffer; a character is not cut, although fgets() does."""
+    room = MAXBUF - 1
+    for offset in range(start, end):
+        size = len(source.text[offset].encode("utf-8", "surrogatepass")) if (
+            source.text[offset] > "\x7f" and not "\udc80" <= source.text[offset] <= "\udcff"
+        ) else 1  # fmt: skip
+        if size > room:
+            yield _line(source, start, offset)
+            start, room = offset, MAXBUF - 1
+        room -= size
+    yield _line(source, start, end)
+
+
+def _line(source: Source, start: int, end: int) -> Line:
+    nul = source.text.find("\0", start, end)
+    if nul >= 0:
+        end = nul
+    while end > start and source.text[end - 1] == "\r":
+        end -= 1
+    return Line(source.text[start:end], range(start, end + 1), source)
+
+
+def decomment(line: Line) -> tuple[Line, int | None]:
+    """What one pass of decomment leaves, and the index of a quote that nothing closes."""
+    text = line.text
+    if not SPECIAL.search(text):
+        return strip(line), None
+    quote, comment, dropped, continued = _scan(text)
+    kept = line.cut(0, len(text) - continued if comment is None else comment)
+    if dropped:
+        kept = _without(kept, dropped)
+    kept = strip(kept)
+    if continued:
+        kept = _with_backslash(line, kept)
+    return kept, quote
+
+
+def _scan(text: str) -> tuple[int | None, int | None, list[int], bool]:
+    """The open quote, the comment's start, the backslashes that go, whether one ends the line."""
+    quote: int | None = None
+    comment: int | None = None
+    dropped: list[int] = []
+    position = len(text) - len(text.lstrip(BLANK))
+    while found := SPECIAL.search(text, position):
+        index = found.start()
+        position = index + 1
+        if text[index] == "\\":
+            if position == len(text):
+                return quote, comment, dropped, True
+            if quote is None and text[position] in "#!" and comment is None:
+                dropped.append(index)
+            position += 1
+        elif comment is not None:
+            continue
+        elif text[index] == '"':
+            quote = index if quote is None else None
+        elif quote is None:
+            comment = index
+    return quote, comment, dropped, False
+
+
+def _without(line: Line, dropped: list[int]) -> Line:
+    """The line without the backslashes before `#` and `!`."""
+    gone = set(dropped)
+    stay = [index for index in range(len(line.text)) if index not in gone]
+    at = [line.at[index] for index in stay] + [line.at[len(line.text)]]
+    return Line("".join(line.text[index] for index in stay), at, line.source, line.made)
+
+
+def _with_backslash(line: Line, kept: Line) -> Line:
+    """The backslash at the end of the line, moved up to the text."""
+    offset = line.at[len(line.text) - 1]
+    at = [*kept.at[: len(kept.text)], offset, line.at[len(line.text)]]
+    return Line(kept.text + "\\", at, line.source, line.made)
+
+
+def strip(line: Line) -> Line:
+    """The line without blanks at its ends."""
+    text = line.text
+    if not text or (text[0] not in BLANK and text[-1] not in BLANK):
+        return line
+    start = len(text) - len(text.lstrip(BLANK))
+    return line.cut(start, len(text.rstrip(BLANK)))
+
+
+def is_include(text: str) -> bool:
+    """Is it include, includer, includem, includew, includeb, includea, with a space behind?"""
+    return INCLUDE.match(text) is not None
+
+
+def next_brace(text: str) -> int:
+    """The index of the first brace outside of double quotes, as read_line() finds it, or -1."""
+    if text[:1] in ("{", "}"):
+        return 0
+    position = 0
+    while found := BRACE_OR_QUOTE.search(text, position):
+        if found[0] != '"':
+            return found.start()
+        close = text.find('"', found.end())
+        if close < 0:
+            break
+        position = close + 1
+    return -1
+
+
+def words(line: Line) -> tuple[list[Word], int | None]:
+    """alloc_strvec(): the words, and the index of a quote that nothing closes, where they end."""
+    found: list[Word] = []
+    source, at = line.source, line.at
+    for match in WORD.finditer(line.text):
+        if match[3]:
+            return found, match.start(3)
+        quoted = match[2] is None
+        first = match.start(1) - 1 if quoted else match.start(2)
+        start, last = at[first], at[match.end() - 1]
+        # What stands for a reference has its place, which ends where the next character stands.
+        end = at[bisect_right(at, last)] if line.made else last + 1
+        value = match[1] if quoted else match[2]
+        found.append(Word(value, source.text[start:end], source.position(start), start, end))
+    return found, None
+
+
+def quote(value: str) -> str:
+    """A value as it has to be written to be read as one word.
+
+    Raises:
+        ValueError: keepalived has no way to write it: it has a double quote or a line end.
+
+    """
+    if '"' in value or "\n" in value or "\0" in value:
+        raise ValueError(f"keepalived cannot read {value!r} as one word")
+    plain = value and not re.search(r"[\s!#{}\\$@~]", value)
+    return value if plain else f'"{value}"'
+
+
+ESCAPES = {"a": "\a", "b": "\b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+ESCAPED = re.compile(r"\\(?:x([0-9A-Fa-f]+)|c(.)|([0-7]{1,3})|(.))", re.DOTALL)
+PLAIN = {
+    "": re.compile(r"[^ \t\f\n\r\v'\"\\]+"),
+    '"': re.compile(r'[^"\\]+'),
+    "'": re.compile(r"[^'\\]+"),
+}
+"""What is taken as it is, by the quote it is in."""
+
+
+def quoted_escaped(text: str, *, hex_digits: int | None = None) -> list[str] | None:
+    r"""alloc_strvec_quoted_escaped(): the words of a command; None where a quote or `\` is open.
+
+    Both kinds of quotes, inside words too, and the shell's escapes. `\x` takes all the hex digits
+    there are and keeps the last byte; two since 2.3.3 (`hex_digits`).
+    """
+    found: list[str] = []
+    position = 0
+    while (position := _skip_space(text, position)) < len(text):
+        word, position = _escaped_word(text, position, hex_digits)
+        if word is None:
+            return None
+        found.append(word)
+    return found
+
+
+def _skip_space(text: str, position: int) -> int:
+    while position < len(text) and text[position] in SPACE:
+        position += 1
+    return position
+
+
+def _escaped_word(text: str, position: int, hex_digits: int | None) -> tuple[str | None, int]:
+    """One word and where it ends."""
+    parts: list[str] = []
+    quote = ""
+    while position < len(text):
+        if plain := PLAIN[quote].match(text, position):
+            parts.append(plain[0])
+            position = plain.end()
+        elif text[position] == "\\":
+            if not (escape := ESCAPED.match(text, position)):
+                return None, position
+            part, position = _escape(escape, hex_digits)
+            parts.append(part)
+        elif text[position] in SPACE and not quote:
+            break
+        else:
+            quote = "" if quote else text[position]
+            position += 1
+    return (None if quote else "".join(parts).split("\0")[0]), position
+
+
+def _escape(escape: re.Match[str], hex_digits: int | None) -> tuple[str, int]:
+    """What an escape stands for, and its end."""
+    byte = partial(bytes.decode, encoding="utf-8", errors="surrogateescape")
+    if digits := escape[1]:
+        digits = digits[:hex_digits]
+        return byte(bytes([int(digits[-2:], 16)])), escape.start() + 2 + len(digits)
+    if control := escape[2]:
+        return chr(ord(control) & 0x1F), escape.end()
+    if octal := escape[3]:
+        return byte(bytes([int(octal, 8) & 0xFF])), escape.end()
+    return ESCAPES.get(escape[4], escape[4]), escape.end()

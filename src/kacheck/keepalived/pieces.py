@@ -1,0 +1,189 @@
+"""A file's statements and braces, one after the other, as read_line() cuts them. Pure.
+
+keepalived's parent reads the files, follows the includes, and hands a copy without comments to its
+children; VRRP is one. What is here is what VRRP reads.
+"""
+
+import enum
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from kacheck.keepalived import lexer
+from kacheck.keepalived.source import Line, Problem, ProblemKind, Source, note
+
+
+class Kind(enum.Enum):
+    """What a node is."""
+
+    STATEMENT = "statement"
+    """Words, perhaps with a block; a block that nothing heads has no words."""
+    DEFINITION = "definition"
+    """`$NAME=...`, with the lines that it goes on for."""
+    INCLUDE = "include"
+    SEQUENCE = "sequence"
+    """`~SEQ(...)` or `~LST(...)` and the text that it repeats."""
+    OTHER_ID = "other-id"
+    """A line whose `@id` is not this node's."""
+    CLOSE = "close"
+    """A `}` too many."""
+    OPEN = "open"
+    """`{`: of pieces, never of nodes."""
+
+
+class Piece(NamedTuple):
+    """What the lexer hands to the tree: a line of keepalived's, which is a statement or a brace."""
+
+    kind: Kind
+    line: Line
+    end: int
+    condition: str | None = None
+    start: int | None = None
+    """Where its `@id` begins, if it has one."""
+
+
+DEFINITION = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*")
+"""check_definition(): nothing may stand before the `=`."""
+CONDITION = re.compile(r"@(\^?)([^ \t]*)(?:[ \t]+|$)")
+TRICKY = re.compile(r'[{}"@$~]')
+UNSIMPLE = re.compile(r'["@$~]')
+TOKEN = re.compile(r"[{}]|[^{}]+")
+BRACES = {"{": Kind.OPEN, "}": Kind.CLOSE}
+ESCAPED_BANG = r"a line that begins with \! crashes keepalived's VRRP process"
+ESCAPED_COMMENT = r"\# and \! do not last: to keepalived's VRRP process a comment begins here"
+
+
+def statement_lines(source: Source, problems: list[Problem]) -> Iterator[Line]:
+    """The lines as keepalived's VRRP process reads them from its parent's copy, empty ones too."""
+    for line in lexer.lines(source):
+        text = line.text
+        if not lexer.SPECIAL.search(text):
+            yield lexer.strip(line)
+            continue
+        once, quote = lexer.decomment(line)
+        if quote is not None:
+            note(problems, line.position(quote), "no closing quote", ProblemKind.QUOTE)
+        if "\\" not in text or lexer.is_include(once.text):
+            yield once
+            continue
+        twice = None if once.text[:1] in ("#", "!") else lexer.decomment(once)[0]
+        if twice is None or len(twice.text) + 1 < len(once.text):
+            message = ESCAPED_BANG if once.text[:1] == "!" else ESCAPED_COMMENT
+            note(problems, line.position(), message, ProblemKind.LINE)
+        if twice is not None:
+            yield twice
+
+
+def pieces(
+    lines: Iterable[Line], config_id: str | None, problems: list[Problem]
+) -> Iterator[Piece]:
+    """A file's statements and braces; nothing is followed or evaluated, but for `@id`."""
+    definition: Piece | None = None
+    for line in lines:
+        text = line.text
+        if definition is not None:
+            if text and not lexer.is_include(text):
+                definition = definition._replace(end=line.at[len(text)])
+                if text[-1] == "\\":
+                    continue
+                text = ""
+            yield definition
+            definition = None
+        if not text:
+            continue
+        if is_plain(text):
+            yield Piece(Kind.STATEMENT, line, line.at[-1])
+            continue
+        for piece in line_pieces(line, config_id, problems):
+            if piece.kind is Kind.DEFINITION and piece.line.text[-1] == "\\":
+                definition = piece
+            else:
+                yield piece
+    if definition is not None:
+        yield definition
+
+
+def is_plain(text: str) -> bool:
+    """Is a line one statement, whatever is defined?"""
+    return not TRICKY.search(text) and text[:7] != "include"
+
+
+def is_simple(text: str) -> bool:
+    """Do braces alone make pieces of a line?"""
+    return not UNSIMPLE.search(text) and "include" not in text
+
+
+def simple_pieces(line: Line) -> Iterator[Piece]:
+    """The pieces of such a line."""
+    for found in TOKEN.finditer(line.text):
+        head = line.cut(found.start(), found.end())
+        kind = BRACES.get(head.text, Kind.STATEMENT)
+        if kind is Kind.STATEMENT:
+            head = lexer.strip(head)
+        if head.text:
+            yield Piece(kind, head, head.at[-1])
+
+
+def line_pieces(line: Line, config_id: str | None, problems: list[Problem]) -> Iterator[Piece]:
+    """The pieces of one line."""
+    if is_simple(line.text):
+        yield from simple_pieces(line)
+        return
+    rest: Line | None = line
+    while rest is not None and rest.text:
+        start = condition = None
+        if rest.text[0] == "@":
+            start = rest.at[0]
+            applies, condition, behind = conditional(rest, config_id)
+            if not applies:
+                yield Piece(Kind.OTHER_ID, rest, rest.at[len(rest.text)], condition, start)
+                return
+            rest = behind
+        kind = kind_of(rest.text)
+        head, rest = (rest, None) if kind is not Kind.STATEMENT else brace_cut(rest)
+        if not head.text:
+            continue
+        if kind is Kind.STATEMENT:
+            kind = BRACES.get(head.text, kind)
+            check_quotes(head, problems)
+        yield Piece(kind, head, head.at[len(head.text)], condition, start)
+
+
+def kind_of(text: str) -> Kind:
+    """What a line is, as read_line() tells."""
+    if text[:1] == "$" and DEFINITION.match(text):
+        return Kind.DEFINITION
+    if text[:4] in ("~SEQ", "~LST"):
+        return Kind.SEQUENCE
+    if text[:7] == "include" and lexer.is_include(text):
+        return Kind.INCLUDE
+    return Kind.STATEMENT
+
+
+def conditional(line: Line, config_id: str | None) -> tuple[bool, str, Line]:
+    """Whether a line that begins with `@id` counts, its id, and what is behind it."""
+    found = CONDITION.match(line.text)
+    if found is None or found.end() == found.end(2):
+        return False, line.text[1:], line.cut(len(line.text))
+    applies = (config_id == found[2]) != bool(found[1])
+    return applies, found[1] + found[2], line.cut(found.end())
+
+
+def brace_cut(line: Line) -> tuple[Line, Line | None]:
+    """The line up to the brace, or the brace, and what is behind."""
+    index = lexer.next_brace(line.text)
+    if index > 0:
+        return lexer.strip(line.cut(0, index)), line.cut(index)
+    if index < 0 or len(line.text) == 1:
+        return lexer.strip(line), None
+    behind = lexer.strip(line.cut(1))
+    return line.cut(0, 1), behind if behind.text else None
+
+
+def check_quotes(line: Line, problems: list[Problem]) -> None:
+    """Note a quote that decomment() took for closed and alloc_strvec() does not."""
+    if "\\" not in line.text or '"' not in line.text:
+        return
+    index = lexer.words(line)[1]
+    if index is not None:
+        note(problems, line.position(index), "no closing quote", ProblemKind.QUOTE)

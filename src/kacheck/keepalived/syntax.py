@@ -1,0 +1,232 @@
+"""The tree of one file as it stands: what migrate edits. Pure.
+
+A node is a statement: words, and perhaps a block. It remembers where it stands and nothing of the
+text around it, so that the text of a tree is the text that was read, with the edits in their
+places: nothing else can change.
+
+Braces belong to the statement before them, on its line or later. What a definition, a ~SEQ or an
+include has in store is not known here: the tree has it as it stands, and so may have a brace too
+many or too few which `Configuration.root` does not have. A line of another `@id` is one node
+without braces.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from kacheck.keepalived import lexer, pieces
+from kacheck.keepalived.edit import Edits
+from kacheck.keepalived.pieces import Kind, Piece
+from kacheck.keepalived.source import (
+    MAX_PROBLEMS,
+    Line,
+    Position,
+    Problem,
+    ProblemKind,
+    Source,
+    Word,
+    decode,
+    encode,
+    note,
+)
+
+NO_LINE = Line("", range(1), Source("", ""))
+
+
+class Node:
+    """A statement, with its block if it has one."""
+
+    __slots__ = (
+        "_words", "children", "close", "condition", "end", "kind", "line", "open", "parent",
+        "source", "start", "tree",
+    )  # fmt: skip
+
+    def __init__(self, kind: Kind, line: Line, tree: "Tree | None", parent: "Node | None") -> None:
+        self.kind = kind
+        self.line = line
+        """Its text as keepalived has it, without braces and comments."""
+        self.tree = tree
+        """The tree of its file; None for a node of the view."""
+        self.parent = parent
+        self.children: list[Node] | None = None
+        """What is in its block; None if it has none."""
+        self.open: int | None = None
+        self.close: int | None = None
+        """The offsets of the block's braces in the file, where they are."""
+        self.condition: str | None = None
+        """`id` or `^id` where its line, or that of one of its braces, begins with `@id`."""
+        self.source: Node | None = None
+        """Of a node of the view: the same statement in its file, if it stands there just so."""
+        self.start = line.at[0]
+        self.end = line.at[len(line.text)]
+        """From its first character, its `@id` if any, to its last word's or its block's end."""
+        self._words: list[Word] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.kind.value} {self.line.text!r} at {self.position}>"
+
+    @property
+    def words(self) -> list[Word]:
+        """Its words, with the keyword, without `{`."""
+        if self._words is None:
+            self._words = lexer.words(self.line)[0]
+        return self._words
+
+    @property
+    def keyword(self) -> str:
+        """Its first word; `""` if it has none."""
+        return self.words[0].value if self.words else ""
+
+    @property
+    def arguments(self) -> list[str]:
+        """The values of its other words."""
+        return [word.value for word in self.words[1:]]
+
+    @property
+    def escaped(self) -> list[str] | None:
+        """All of its words as a script or notify keyword cuts them: alloc_strvec_quoted_escaped().
+
+        None where a quote or an escape is not finished.
+        """
+        return lexer.quoted_escaped(self.line.text)
+
+    @property
+    def command(self) -> list[str] | None:
+        """The command of a script or notify statement as it is executed; None if there is none.
+
+        keepalived cuts the statement, then the second word once more (set_script_params_array()):
+        `script /bin/x -a` has no `-a`, and escapes count twice.
+        """
+        escaped = self.escaped
+        if escaped is None or len(escaped) < 2:
+            return None
+        return lexer.quoted_escaped(escaped[1]) or None
+
+    @property
+    def position(self) -> Position:
+        """Where its first word stands."""
+        return self.line.position()
+
+    def find(self, *path: str) -> list["Node"]:
+        """The statements below with these keywords: `find("vrrp_instance", "track_process")`."""
+        found = [self]
+        for keyword in path:
+            found = [
+                child
+                for node in found
+                for child in node.children or ()
+                if child.keyword == keyword
+                and child.kind in (Kind.STATEMENT, Kind.INCLUDE, Kind.SEQUENCE)
+            ]
+        return found
+
+    def walk(self) -> Iterator["Node"]:
+        """Everything below it, in order."""
+        stack = [iter(self.children or ())]
+        while stack:
+            for node in stack[-1]:
+                yield node
+                if node.children:
+                    stack.append(iter(node.children))
+                    break
+            else:
+                stack.pop()
+
+    @property
+    def is_literal(self) -> bool:
+        """Of a node of the view: does all of it stand in one file just so, and nothing besides?"""
+        return all(_is_literal(node) for node in (self, *self.walk()))
+
+
+def _is_literal(node: Node) -> bool:
+    source = node.source
+    if source is None or (node.children is None) != (source.children is None):
+        return False
+    below = [child.source for child in node.children or ()]
+    there = [child for child in source.children or () if child.kind is not Kind.DEFINITION]
+    return below == there and (node.children is None or source.close is not None)
+
+
+class Tree(Edits):
+    """A file: its nodes, and the edits that were made to it."""
+
+    def __init__(self, source: Source, config_id: str | None = None) -> None:
+        super().__init__(source)
+        self.line_problems: list[Problem] = []
+        self.lines = list(pieces.statement_lines(source, self.line_problems))
+        self.problems = self.line_problems.copy()
+        """Of this text taken alone."""
+        self.root = grow(pieces.pieces(self.lines, config_id, self.problems), self, self.problems)
+        self._at: dict[int, Node] | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's path as it was given."""
+        return self.source.name
+
+    def find(self, *path: str) -> list[Node]:
+        """`root.find()`."""
+        return self.root.find(*path)
+
+    def at(self, offset: int) -> Node | None:
+        """The statement whose first word begins there."""
+        if self._at is None:
+            self._at = {
+                node.line.at[0] if node.line.text or node.open is None else node.open: node
+                for node in self.root.walk()
+            }
+        return self._at.get(offset)
+
+    def bytes(self) -> bytes:
+        """`text()`, as it is to be written."""
+        return encode(self.text())
+
+
+def parse(text: str | bytes, name: str = "", config_id: str | None = None) -> Tree:
+    """The tree of a text. Never raises.
+
+    `config_id` decides which lines with an `@id` count (keepalived's --config-id, by default the
+    host's name up to the first dot); with None those with `@^id` do.
+    """
+    return Tree(Source(decode(text) if isinstance(text, bytes) else text, name), config_id)
+
+
+def grow(found: Iterable[Piece], tree: Tree | None, problems: list[Problem]) -> Node:
+    """Nodes from pieces; braces that do not match are problems."""
+    root = top = Node(Kind.STATEMENT, NO_LINE, tree, None)
+    children = root.children = []
+    last: Node | None = None
+    for piece in found:
+        kind, line = piece.kind, piece.line
+        if kind is Kind.OPEN:
+            if last is None:
+                last = Node(Kind.STATEMENT, line.cut(0, 0), tree, top)
+                children.append(last)
+            top, last, children = last, None, []
+            top.children, top.open, top.end = children, line.at[0], piece.end
+            top.condition = top.condition or piece.condition
+        elif kind is Kind.CLOSE and top.parent is not None:
+            top.close, top.end = line.at[0], piece.end
+            top.condition = top.condition or piece.condition
+            top, last = top.parent, None
+            children = top.children if top.children is not None else children
+        else:
+            node = Node(kind, line, tree, top)
+            node.end = piece.end
+            node.condition = piece.condition
+            if piece.start is not None:
+                node.start = piece.start
+            children.append(node)
+            last = node if kind is Kind.STATEMENT else None
+            if kind is Kind.CLOSE:
+                note(problems, line.position(), "a } too many", ProblemKind.BRACE)
+    _close(root, top, problems)
+    return root
+
+
+def _close(root: Node, top: Node, problems: list[Problem]) -> None:
+    """The blocks that nothing closes; what is in them is theirs."""
+    while top is not root and top.parent is not None:
+        if top.children:
+            top.end = max(top.end, top.children[-1].end)
+        if len(problems) < MAX_PROBLEMS:
+            note(problems, top.position, f"no }} for {top.keyword} {{", ProblemKind.BRACE)
+        top = top.parent

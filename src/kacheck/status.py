@@ -1,0 +1,302 @@
+"""`kacheck status`: what the resident answers; without one, what it left behind."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from typing import Any, NamedTuple, Protocol
+
+from kacheck import statedir
+from kacheck.render import printable
+from kacheck.result import BadConfigError, Status
+from kacheck.statedir import SOCKET
+from kacheck.status_table import (
+    Block,
+    View,
+    blocks_of,
+    left_behind,
+    resident_line,
+    shortened,
+    transition_line,
+)
+
+SCHEMA = 1
+TIMEOUT = 2.0
+"""Seconds that the resident has to answer."""
+FULL = 0.02
+"""Seconds until the next try where too many ask."""
+FOLLOWED = 0.8
+"""Seconds between two questions of --follow: what changes is shown within a second."""
+UNKNOWN = int(Status.UNKNOWN)
+
+
+class NoResidentError(Exception):
+    """No resident answers; says why and the cure."""
+
+
+class Answer(NamedTuple):
+    """What the command says."""
+
+    text: str
+    codes: tuple[int, ...]
+    """The exit code of each verdict."""
+    trouble: str | None = None
+    """For stderr."""
+
+
+def answer(state_dir: str, names: Sequence[str], view: View, *, as_json: bool) -> Answer:
+    """How things are now.
+
+    Raises:
+        BadConfigError: the resident has no check of that name.
+
+    """
+    try:
+        told = chosen(ask(state_dir), names)
+    except NoResidentError as error:
+        text = "" if as_json else "\n".join(left_behind(*remains(state_dir, names), view))
+        return Answer(text, (UNKNOWN,), str(error))
+    codes = tuple(UNKNOWN if (code := c["exit_code"]) is None else code for c in told["checks"])
+    if as_json:
+        import json
+
+        return Answer(json.dumps(told), codes)
+    lines = [line for block in blocks_of(told, view, time.time()) for line in block.lines]
+    return Answer("\n".join([resident_line(told, time.time()), *lines]), codes)
+
+
+# --- the resident ---------------------------------------------------------------------------
+
+
+def ask(state_dir: str) -> dict[str, Any]:
+    """The resident's object.
+
+    Raises:
+        NoResidentError: there is none, or it hangs.
+
+    """
+    import json
+
+    path = f"{state_dir}/{SOCKET}"
+    try:
+        told = json.loads(received(state_dir, time.monotonic() + TIMEOUT))
+    except TimeoutError:
+        raise NoResidentError(
+            f"the resident at {path} did not answer within {TIMEOUT:g} s; systemctl restart kacheck"
+        ) from None
+    except PermissionError as error:
+        raise NoResidentError(f"{path}: {error.strerror}; run it as root") from None
+    except OSError as error:
+        where = "" if state_dir == statedir.DEFAULT else f" --state-dir {state_dir}"
+        raise NoResidentError(
+            f"no resident answers at {path} ({error.strerror}); systemctl start kacheck, "
+            f"or kacheck watch{where}"
+        ) from None
+    except ValueError:
+        told = None
+    if not isinstance(told, dict) or told.get("schema") != SCHEMA:
+        raise NoResidentError(
+            f"what answers at {path} is not this version of kacheck; systemctl restart kacheck"
+        )
+    return told
+
+
+def received(state_dir: str, end: float) -> bytes:
+    """All that the resident sends, until the time `end` of time.monotonic().
+
+    Raises:
+        OSError: nobody listens; TimeoutError: it takes too long.
+
+    """
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
+        # Through a descriptor: the path in a socket's address has room for 107 bytes.
+        place = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            while not connected(connection, f"/proc/self/fd/{place}/{SOCKET}", end):
+                time.sleep(FULL)
+        finally:
+            os.close(place)
+        parts: list[bytes] = []
+        while True:
+            connection.settimeout(remaining(end))
+            if not (part := connection.recv(65536)):
+                return b"".join(parts)
+            parts.append(part)
+
+
+def connected(connection: socket.socket, path: str, end: float) -> bool:
+    """Connect; False where too many wait already."""
+    connection.settimeout(remaining(end))
+    try:
+        connection.connect(path)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def remaining(end: float) -> float:
+    """Seconds until `end`, or TimeoutError."""
+    if (seconds := end - time.monotonic()) <= 0:
+        raise TimeoutError
+    return seconds
+
+
+def chosen(told: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The same object with only the checks of these names, in their order; all, if there are none.
+
+    Raises:
+        BadConfigError: the resident has no check of that name.
+
+    """
+    checks = {check["check"]: check for check in told["checks"]}
+    for name in names:
+        if name not in checks:
+            from kacheck.config.values import suggestion
+
+            raise BadConfigError(
+                f"the resident has no check {name}; {suggestion(name, checks)}; "
+                f"what it watches is in {told['config']}"
+            )
+    return only(told, names)
+
+
+def only(told: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The same object with only those checks of these names that there are."""
+    checks = {check["check"]: check for check in told["checks"]}
+    wanted = dict.fromkeys(names or checks)
+    return {**told, "checks": [checks[name] for name in wanted if name in checks]}
+
+
+# --- what it left behind --------------------------------------------------------------------
+
+
+def remains(
+    state_dir: str, names: Sequence[str]
+) -> tuple[list[tuple[str, statedir.Published, float]], float]:
+    """The verdict files that there are: name, verdict, and age in seconds; and the uptime."""
+    directory = f"{state_dir}/verdict"
+    there: list[str] = []
+    with suppress(OSError):
+        there = sorted(filter(statedir.NAME.fullmatch, os.listdir(directory)))
+    wanted = [name for name in dict.fromkeys(names) if name in there] if names else there
+    found = [(name, *verdict) for name in wanted if (verdict := verdict_of(f"{directory}/{name}"))]
+    return found, statedir.uptime()
+
+
+def verdict_of(path: str) -> tuple[statedir.Published, float] | None:
+    """A verdict file's verdict and age; None if there is none in it."""
+    try:
+        with open(path, encoding="utf-8", errors="backslashreplace") as file:
+            verdict = statedir.parse(file.read(65536))
+            age = time.time() - os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return None
+    return None if verdict is None else (verdict, age)
+
+
+# --- --follow -------------------------------------------------------------------------------
+
+
+class Followed(Protocol):
+    """What --follow writes."""
+
+    def news(self, view: View) -> str:
+        """The text to write next."""
+
+
+def followed(state_dir: str, names: Sequence[str], view: View) -> Followed:
+    """A screen for a terminal, a log for anything else.
+
+    Raises:
+        BadConfigError: the resident has no check of that name.
+
+    """
+    return Log(state_dir, names) if view.height is None else Screen(state_dir, names)
+
+
+class Screen:
+    """What a terminal shows, again and again; for one that does not wrap lines.
+
+    Raises:
+        BadConfigError: the resident has no check of that name.
+
+    """
+
+    def __init__(self, state_dir: str, names: Sequence[str]) -> None:
+        self._state_dir = state_dir
+        self._names = names
+        with suppress(NoResidentError):
+            chosen(ask(state_dir), names)
+
+    def news(self, view: View) -> str:
+        """How things are now, over what was there before."""
+        now = time.time()
+        try:
+            told = only(ask(self._state_dir), self._names)
+        except NoResidentError as error:
+            head = printable(str(error))
+            lines = [*left_behind(*remains(self._state_dir, self._names), view)]
+            blocks = [Block([line], is_ok=False) for line in lines]
+        else:
+            head, blocks = resident_line(told, now), blocks_of(told, view, now)
+        clock = time.strftime("%H:%M:%S", time.localtime(now))
+        shown = [f"{clock}  {head}", *shortened(blocks, view)]
+        return "\033[H" + "\033[K\r\n".join(shown) + "\033[K\033[J"
+
+
+class Log:
+    """A line for each transition, as it happens.
+
+    Raises:
+        BadConfigError: the resident has no check of that name.
+
+    """
+
+    def __init__(self, state_dir: str, names: Sequence[str]) -> None:
+        self._state_dir = state_dir
+        self._names = names
+        self._resident: tuple[int, float] | None = None
+        self._seen: dict[str, dict[str, Any]] = {}
+        """Each check as that resident told it last."""
+        self._said = ""
+        """What was said last of the resident, or of there being none."""
+        with suppress(NoResidentError):
+            told = chosen(ask(state_dir), names)
+            self._resident = (told["pid"], told["started_at"])
+            self._seen = {check["check"]: check for check in told["checks"]}
+
+    def news(self, _: View) -> str:
+        """What has happened since the last time."""
+        return "".join(f"{line}\n" for line in self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        try:
+            told = only(ask(self._state_dir), self._names)
+        except NoResidentError as error:
+            if str(error) != self._said:
+                self._said = str(error)
+                yield printable(f"{stamp} {error}")
+            return
+        resident = (told["pid"], told["started_at"])
+        if resident != self._resident:
+            self._resident, self._seen = resident, {}
+        if str(resident) != self._said:
+            self._said = str(resident)
+            yield f"{stamp} {resident_line(told, time.time())}"
+        yield from self._news(told["checks"])
+
+    def _news(self, checks: list[dict[str, Any]]) -> Iterator[str]:
+        happened = []
+        for check in checks:
+            before = self._seen.get(check["check"], {"transitions": [], "transition_count": 0})
+            new = [each for each in check["transitions"] if each not in before["transitions"]]
+            happened += [(each["at"], check, each) for each in new]
+            count = check["transition_count"]
+            missed = count - before["transition_count"] - len(new)
+            if missed > 0 and new:
+                yield f"{check['check']}: {missed} transitions more than the resident remembers"
+        self._seen = {check["check"]: check for check in checks}
+        for _, check, transition in sorted(happened, key=lambda each: each[0]):
+            yield transition_line(check, transition)

@@ -1,0 +1,282 @@
+"""Metrics for Prometheus: a file for node_exporter's textfile collector, off by default.
+
+The supervisor takes the samples, every INTERVAL seconds and after a transition; a thread of its own
+writes them, because a file system can hang for as long as it likes. What it has not got round to
+is replaced by what is newer.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from queue import Empty, Full, Queue
+from typing import TYPE_CHECKING, NamedTuple
+
+from kacheck.result import BadConfigError, Reason, Status
+from kacheck.state import passes
+from kacheck.watch.timers import Timer, Timers
+
+if TYPE_CHECKING:  # one imports this, the other is imported only when metrics are on
+    from prometheus_client import Metric
+
+    from kacheck.watch.supervisor import Supervisor
+
+INTERVAL = 15.0
+"""Seconds between two files while nothing happens."""
+LEAST = 1.0
+"""Seconds between two files, whatever happens."""
+PATIENCE = 1.0
+"""Seconds that the last file may take."""
+
+
+class Sample(NamedTuple):
+    """A check at one moment."""
+
+    check: str
+    status: Status
+    reason: Reason
+    is_up: bool
+    duration_s: float
+    """Of the last look."""
+    looked_at: float
+    """Unix time."""
+    transitions: int
+    looks: dict[Status, int]
+
+
+def samples(supervisor: "Supervisor") -> list[Sample]:
+    """All checks that have a verdict."""
+    clocks = time.time() - time.monotonic()
+    return [
+        Sample(
+            check=watched.check.name,
+            status=verdict.status,
+            reason=verdict.reason,
+            is_up=passes(watched.check.policy, verdict.status, verdict.reason),
+            duration_s=watched.last_ms / 1000,
+            looked_at=clocks + watched.decided_at,
+            transitions=watched.transition_count,
+            looks={**watched.looks},
+        )
+        for watched in supervisor.watched.values()
+        if (verdict := watched.state.verdict) is not None
+    ]
+
+
+def stopped(sample: Sample) -> Sample:
+    """The check once nobody looks any more."""
+    return sample._replace(status=Status.CRITICAL, reason=Reason.STOPPED, is_up=False)
+
+
+def require(path: str | None) -> None:
+    """Find out whether metrics can be had, if they are wanted.
+
+    Raises:
+        BadConfigError: prometheus_client is not installed.
+
+    """
+    if path is None:
+        return
+    try:
+        import prometheus_client  # noqa: F401 - for the thread it is loaded then
+    except ImportError as error:
+        raise BadConfigError(
+            f"metrics = {path!r} needs prometheus_client ({error}): "
+            "apt install python3-prometheus-client, or leave metrics out"
+        ) from None
+
+
+class Metrics:
+    """Decides when a file is due; in the supervisor's thread."""
+
+    def __init__(
+        self,
+        timers: Timers,
+        take: Callable[[], list[Sample]],
+        report: Callable[[str | None], None],
+    ) -> None:
+        self._timers = timers
+        self._take = take
+        self._report = report
+        """Called by any thread with what is wrong, when that changes; None: it is well again."""
+        self._writer: Writer | None = None
+        self._timer: Timer | None = None
+        self._written_at = float("-inf")
+
+    def write_to(self, path: str | None) -> None:
+        """Write to this file from now on; None: to none. A file that was written before goes."""
+        if self._writer is not None and self._writer.path != path:
+            self._cancel()
+            self._writer.end(None)
+            self._writer = None
+        if path is not None:
+            self._writer = self._writer or Writer(path, self._report)
+            self._write_at(time.monotonic() + LEAST)
+
+    def hurry(self) -> None:
+        """Something has changed: write as soon as may be."""
+        if self._writer is not None:
+            self._write_at(max(time.monotonic(), self._written_at + LEAST))
+
+    def stop(self) -> None:
+        """Leave a file that says that all checks fail: it is served on without a resident."""
+        self._cancel()
+        if self._writer is not None:
+            self._writer.end([stopped(sample) for sample in self._take()])
+            self._writer.thread.join(PATIENCE)
+
+    def _write_at(self, when: float) -> None:
+        if self._timer is not None and self._timer.when <= when:
+            return
+        self._cancel()
+        self._timer = self._timers.at(when, self._write)
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _write(self) -> None:
+        self._timer = None
+        if self._writer is not None:
+            self._written_at = time.monotonic()
+            self._writer.write(self._take())
+            self._write_at(self._written_at + INTERVAL)
+
+
+class Writer:
+    """Writes one file, in a thread of its own."""
+
+    def __init__(self, path: str, report: Callable[[str | None], None]) -> None:
+        self.path = path
+        self._report = report
+        self._trouble: str | None = None
+        self._waiting: Queue[tuple[list[Sample] | None, bool]] = Queue(1)
+        """What to write, or None to remove the file; and whether it is the last."""
+        self.thread = threading.Thread(target=self._work, name="metrics", daemon=True)
+        self.thread.start()
+
+    def write(self, samples: list[Sample]) -> None:
+        """Write these, instead of those that still wait."""
+        self._put(samples, is_last=False)
+
+    def end(self, samples: list[Sample] | None) -> None:
+        """Write these, or remove the file, and end."""
+        self._put(samples, is_last=True)
+
+    def _put(self, samples: list[Sample] | None, *, is_last: bool) -> None:
+        with suppress(Empty):
+            self._waiting.get_nowait()
+        with suppress(Full):  # never: nobody else puts
+            self._waiting.put_nowait((samples, is_last))
+
+    def _work(self) -> None:
+        is_last = False
+        while not is_last:
+            samples, is_last = self._waiting.get()
+            try:
+                if samples is None:
+                    os.unlink(self.path)
+                else:
+                    replace(self.path, exposition(samples))
+            except OSError as error:
+                self._set_trouble(None if samples is None else f"{self.path}: {error.strerror}")
+            else:
+                self._set_trouble(None)
+
+    def _set_trouble(self, trouble: str | None) -> None:
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._report(trouble)
+
+
+def replace(path: str, content: bytes) -> None:
+    """Write a file so that a reader finds all of the old or of the new one, readable by all.
+
+    Not prometheus_client.write_to_textfile(), whose file has what the umask leaves of its mode.
+
+    Raises:
+        OSError: it is as it was.
+
+    """
+    directory, _, name = path.rpartition("/")
+    new = f"{directory}/.{name}.new"  # which the collector, who reads *.prom, does not take
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with open(os.open(new, flags, 0o644), "wb") as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(content)
+        os.rename(new, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(new)
+        raise
+
+
+# --- the text -------------------------------------------------------------------------------
+
+
+def exposition(samples: Sequence[Sample]) -> bytes:
+    """The samples in Prometheus's text format."""
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.registry import Collector
+
+    class Samples(Collector):
+        def collect(self) -> Iterator["Metric"]:
+            return families(samples)
+
+    registry = CollectorRegistry()
+    registry.register(Samples())
+    return generate_latest(registry)
+
+
+Value = Callable[[Sample], float]
+GAUGES: tuple[tuple[str, str, Value], ...] = (
+    (
+        "kacheck_verdict",
+        "What the check says: 0 ok, 1 warning, 2 critical, 3 unknown",
+        lambda sample: sample.status,
+    ),
+    (
+        "kacheck_up",
+        "Whether the check's exit code is 0",
+        lambda sample: sample.is_up,
+    ),
+    (
+        "kacheck_look_duration_seconds",
+        "How long the last look took",
+        lambda sample: sample.duration_s,
+    ),
+    (
+        "kacheck_last_look_timestamp_seconds",
+        "When the last look ended, in Unix time",
+        lambda sample: sample.looked_at,
+    ),
+)
+
+
+def families(samples: Iterable[Sample]) -> Iterator["Metric"]:
+    """The metrics, each with its samples."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    for name, meaning, value in GAUGES:
+        gauge = GaugeMetricFamily(name, meaning, labels=["check"])
+        for sample in samples:
+            gauge.add_metric([sample.check], float(value(sample)))
+        yield gauge
+    info = GaugeMetricFamily(
+        "kacheck_verdict_info", "1 for the verdict's words", labels=["check", "status", "reason"]
+    )
+    transitions = CounterMetricFamily(
+        "kacheck_transitions", "Changes of status or reason", labels=["check"]
+    )
+    looks = CounterMetricFamily(
+        "kacheck_looks", "Looks by what they found", labels=["check", "status"]
+    )
+    for sample in samples:
+        info.add_metric([sample.check, sample.status.word, sample.reason], 1)
+        transitions.add_metric([sample.check], sample.transitions)
+        for status, count in sample.looks.items():
+            looks.add_metric([sample.check, status.word], count)
+    yield from (info, transitions, looks)

@@ -1,0 +1,145 @@
+"""A machine and a kacheck that a test makes up, and a configuration's findings in them."""
+
+import stat
+import textwrap
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from kacheck.doctor import files, own, reading
+from kacheck.doctor.finding import Finding
+from kacheck.doctor.own import Own
+from kacheck.doctor.reading import Setup, Version
+from kacheck.doctor.system import Process, Status
+from kacheck.keepalived import load
+
+Lint = Callable[[Setup], Iterable[Finding]]
+STATE_DIR = "/run/kacheck"
+TOML = "/etc/kacheck/kacheck.toml"
+ELF = b"\x7fELF"
+
+
+class Made:
+    """A machine of files that are said; `/bin` is a link to `usr/bin`, as in Debian."""
+
+    search_path = "/usr/bin:/bin"
+
+    def __init__(self) -> None:
+        self.statuses: dict[str, Status] = {"/": Status(stat.S_IFDIR | 0o755)}
+        self.links: dict[str, str] = {}
+        self.contents: dict[str, bytes] = {}
+        self.users = {"root": (0, 0), "nobody": (65534, 65534)}
+        self.groups = {"root": 0, "adm": 4}
+        self.running: list[Process] = []
+        self.now = 1000.0
+        for directory in ("/usr/bin", "/usr/sbin", "/etc", "/run", "/proc"):
+            self.directory(directory)
+        self.link("/bin", "/usr/bin")
+        for name in ("sh", "true", "curl", "pgrep", "killall", "ps", "env", "test"):
+            self.file(f"/usr/bin/{name}", ELF)
+
+    def directory(self, path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> None:
+        parent = path.rpartition("/")[0]
+        if parent and parent not in self.statuses:
+            self.directory(parent)
+        self.statuses[path] = Status(stat.S_IFDIR | mode, uid, gid)
+
+    def file(
+        self, path: str, content: bytes = b"", mode: int = 0o755, uid: int = 0, gid: int = 0
+    ) -> None:
+        parent = path.rpartition("/")[0]
+        if parent and parent not in self.statuses:
+            self.directory(parent)
+        self.statuses[path] = Status(stat.S_IFREG | mode, uid, gid)
+        self.contents[path] = content
+
+    def link(self, path: str, target: str) -> None:
+        self.statuses[path] = Status(stat.S_IFLNK | 0o777)
+        self.links[path] = target
+
+    def resident(self, *, comm: str = "kacheck", state: str = "S", start: str = "77") -> None:
+        self.directory(f"{STATE_DIR}/track")
+        self.file(f"{STATE_DIR}/lock", b"812 77\n")
+        self.file("/proc/812/stat", f"812 ({comm}) {state} {'0 ' * 18}{start} 0\n".encode())
+
+    def verdict(self, name: str, *, expiry: int = 1010) -> None:
+        self.file(f"{STATE_DIR}/verdict/{name}", f"0 {expiry} ok active all is well\n".encode())
+
+    # --- what the lints ask
+
+    def realpath(self, path: str) -> str:
+        real = ""
+        for name in path.split("/"):
+            if name:
+                real = self.links.get(f"{real}/{name}", f"{real}/{name}")
+        return real or "/"
+
+    def status(self, path: str) -> Status | None:
+        parent, _, name = path.rpartition("/")
+        return self.statuses.get(f"{self.realpath(parent).rstrip('/')}/{name}")
+
+    def is_missing(self, path: str) -> bool:
+        return self.status(self.realpath(path)) is None
+
+    def head(self, path: str) -> bytes:
+        return self.contents.get(self.realpath(path), b"")
+
+    def names(self, directory: str) -> list[str]:
+        base = self.realpath(directory) + "/"
+        return sorted(
+            {p.removeprefix(base).split("/")[0] for p in self.statuses if p[: len(base)] == base}
+        )
+
+    def user(self, name: str) -> tuple[int, int] | None:
+        return self.users.get(name)
+
+    def group(self, name: str) -> int | None:
+        return self.groups.get(name)
+
+    def owner(self, status: Status) -> str:
+        return f"{status.uid}:{status.gid}"
+
+    def processes(self) -> list[Process]:
+        return self.running
+
+    def uptime(self) -> float:
+        return self.now
+
+
+class Doctor:
+    """Examines a configuration on the machine."""
+
+    def __init__(self, directory: Path) -> None:
+        self.machine = Made()
+        self.version: Version | None = (2, 2, 7)
+        self.own = Own(TOML, STATE_DIR, {})
+        self.path = directory / "keepalived.conf"
+
+    def setup(self, text: str) -> Setup:
+        self.path.write_text(textwrap.dedent(text))
+        return reading.read(load(str(self.path), config_id="node"), self.machine, self.version)
+
+    def find(self, lint: Lint, text: str) -> list[Finding]:
+        return list(lint(self.setup(text)))
+
+    def codes(self, lint: Lint, text: str) -> list[str]:
+        return sorted({each.code.name for each in self.find(lint, text)})
+
+    def one(self, lint: Lint, text: str, code: str) -> Finding:
+        (finding,) = [each for each in self.find(lint, text) if each.code.name == code]
+        return finding
+
+    def files(self, setup: Setup) -> Iterable[Finding]:
+        return files.findings(setup, self.own.track_files())
+
+    def kacheck(self, setup: Setup) -> Iterable[Finding]:
+        return own.findings(setup, self.own)
+
+
+def script(command: str, options: str = "interval 2\ntimeout 1\nuser root") -> str:
+    """A vrrp_script named chk, the command as it stands, quotes and all."""
+    return f"vrrp_script chk {{\nscript {command}\n{options}\n}}\n"
+
+
+def instance(track: str, options: str = "") -> str:
+    """A vrrp_instance named VI_1."""
+    return f"vrrp_instance VI_1 {{\n{options}\n{track}\n}}\n"

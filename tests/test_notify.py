@@ -1,0 +1,95 @@
+"""What systemd is told, and when it is not there."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kacheck.watch.notify import Notifier
+
+PID = 4711
+
+Notify = Callable[[str], Notifier]
+
+
+@pytest.fixture
+def notifier() -> Iterator[Notify]:
+    """Notifiers of an address, which end with the test."""
+    made: list[Notifier] = []
+
+    def make(address: str) -> Notifier:
+        made.append(Notifier({"NOTIFY_SOCKET": address}, PID))
+        return made[-1]
+
+    yield make
+    for each in made:
+        assert each._socket is not None
+        each._socket.close()
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "notify"))
+        sock.settimeout(5)
+        yield sock
+
+
+def test_without_systemd_nothing_happens() -> None:
+    told = Notifier({}, PID)
+    told.tell("READY=1")
+    assert told.watchdog_interval is None
+
+
+def test_lines_come_as_one_datagram(systemd: socket.socket, notifier: Notify) -> None:
+    told = notifier(systemd.getsockname())
+    told.tell("READY=1", "STATUS=2 checks, 1 not ok: vault critical sealed")
+    assert systemd.recv(4096) == b"READY=1\nSTATUS=2 checks, 1 not ok: vault critical sealed"
+
+
+def test_an_abstract_address_begins_with_an_at_sign(notifier: Notify) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(b"\0kacheck-test-notify-%d" % id(sock))
+        sock.settimeout(5)
+        address = sock.getsockname().decode()
+        notifier(f"@{address[1:]}").tell("READY=1")
+        assert sock.recv(4096) == b"READY=1"
+
+
+def test_a_systemd_that_has_gone_is_no_error(systemd: socket.socket, notifier: Notify) -> None:
+    told = notifier(systemd.getsockname())
+    Path(systemd.getsockname()).unlink()
+    told.tell("READY=1")
+
+
+def test_a_systemd_that_reads_nothing_costs_a_moment_and_no_more(
+    systemd: socket.socket, notifier: Notify
+) -> None:
+    told = notifier(systemd.getsockname())
+    begun = time.monotonic()
+    while time.monotonic() - begun < 0.1:  # until its queue is full
+        begun = time.monotonic()
+        told.tell("STATUS=full")
+    assert time.monotonic() - begun < 1
+
+
+@pytest.mark.parametrize(
+    ("environ", "interval"),
+    [
+        ({}, None),
+        ({"WATCHDOG_USEC": "4000000"}, 2.0),
+        ({"WATCHDOG_USEC": "4000000", "WATCHDOG_PID": str(PID)}, 2.0),
+        ({"WATCHDOG_USEC": "4000000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": ""}, None),
+        ({"WATCHDOG_USEC": "-1"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+    ],
+)
+def test_a_sign_of_life_comes_in_half_the_time_that_systemd_waits(
+    environ: dict[str, str], interval: float | None
+) -> None:
+    """Without an interval there is none: zero would be a loop that does nothing else."""
+    assert Notifier(environ, PID).watchdog_interval == interval

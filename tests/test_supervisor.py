@@ -1,0 +1,723 @@
+"""The resident as a whole: `kacheck watch` in a process of its own, real processes and servers."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kacheck import statedir
+from kacheck.watch.supervisor import EVENTS_PER_INTERVAL
+from support.needs import needs
+from support.resident import PATIENCE, Resident
+from support.vault import StandInVault
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+NAME = f"ksup-{os.getpid()}"
+AT_ONCE = 1.0
+"""Seconds within which an event has been acted upon; no look would come for a minute."""
+
+
+def process_check(name: str = "proc", process: str = NAME, **keys: Any) -> str:
+    return check(name, probe="process", name=process, **keys)
+
+
+def vault_check(address: str, name: str = "vault", **keys: Any) -> str:
+    return check(name, probe="vault", address=address, **keys)
+
+
+def check(table: str, **keys: Any) -> str:
+    """A table of the configuration."""
+    shown = {True: "true", False: "false"}
+    lines = [f"{key} = {shown[v] if isinstance(v, bool) else toml(v)}" for key, v in keys.items()]
+    return "\n".join([f"[check.{table}]", *lines, ""])
+
+
+def toml(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+COUNTS = """
+import kacheck.watch.worker as worker
+start = worker.Worker.start
+def counted(self, job):
+    start(self, job)
+    __import__("os").write(1, f"pending {self.pending}\\n".encode())
+worker.Worker.start = counted
+"""
+"""Each look that is begun is a line, `pending N`, with how many of its check have not ended."""
+
+
+def pending(resident: Resident) -> list[int]:
+    words = [str(line.get("text", "")).split() for line in [*resident.lines]]
+    return [int(word[1]) for word in words if word[:1] == ["pending"]]
+
+
+RARELY: dict[str, Any] = {"interval": 60.0, "timeout": 5.0}
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def vault_process(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
+    """Stand-ins in processes of their own: process and address."""
+    children: list[subprocess.Popen[str]] = []
+
+    def run(listen: str = "127.0.0.1:0") -> tuple[subprocess.Popen[str], str]:
+        script = Path(__file__).parent / "support" / "vault.py"
+        argv = [sys.executable, str(script), "--listen", listen, "--seconds", "60"]
+        children.append(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=tmp_path))
+        stdout = children[-1].stdout
+        assert stdout is not None
+        return children[-1], stdout.readline().split()[-1]
+
+    yield run
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+# --- events -------------------------------------------------------------------------------------
+
+
+def test_a_killed_process_fails_at_once_and_one_that_comes_back_is_seen_by_looks(
+    tmp_path: Path, start: Start
+) -> None:
+    """`fall` is for looks: an exit that a look confirms needs no second one."""
+    process = start(NAME, "60")
+    with Resident(tmp_path, process_check(fall=5, **RARELY)) as resident:
+        assert resident.track("proc") == 1
+        assert resident.says("proc", "ok running")
+        process.kill()
+        resident.until(lambda: resident.track("proc") == 0, AT_ONCE)
+        resident.wait_for("proc", "critical missing", AT_ONCE)
+    assert resident.transitions("proc") == ["ok running", "critical missing"]
+
+
+def test_a_quorum_whose_members_all_go_at_once_is_one_event(tmp_path: Path, start: Start) -> None:
+    """Each of the descriptors tells; a look for each of them would use up what an interval has."""
+    processes = [start(NAME, "60") for _ in range(EVENTS_PER_INTERVAL + 10)]
+    toml = process_check(quorum=len(processes), **RARELY)
+    with Resident(tmp_path, toml, prelude=COUNTS) as resident:
+        resident.signal(signal.SIGSTOP)
+        wait_until_stopped(resident.pid)
+        for process in processes:
+            end(process)
+        resident.signal(signal.SIGCONT)
+        resident.wait_for("proc", "critical missing", AT_ONCE)
+        assert len(pending(resident)) <= 3, "the first look, and one for all of them"
+        survivor = start(NAME, "60")
+        resident.reload(process_check(quorum=1, **RARELY))
+        resident.wait_for("proc", "ok running", AT_ONCE)
+        end(survivor)
+        resident.wait_for("proc", "critical missing", AT_ONCE)
+
+
+def test_a_process_that_is_back_within_terminate_delay_was_never_gone(
+    tmp_path: Path, start: Start
+) -> None:
+    process = start(NAME, "60")
+    toml = process_check(terminate_delay=0.5, fall=1, **RARELY)
+    with Resident(tmp_path, toml) as resident:
+        for _ in range(3):
+            end(process)
+            process = start(NAME, "60")
+        seen = resident.verdict("proc")
+        # The look at the end of the delay renews the verdict, and holds the new one.
+        resident.until(lambda: resident.verdict("proc") != seen)
+        assert resident.says("proc", "ok running")
+        assert resident.transitions("proc") == ["ok running"]
+        begun = time.monotonic()
+        end(process)
+        resident.wait_for("proc", "critical missing", 2)
+        assert time.monotonic() - begun >= 0.5
+
+
+def test_a_killed_vault_fails_at_once(
+    tmp_path: Path, vault_process: Callable[..., tuple[subprocess.Popen[str], str]]
+) -> None:
+    child, address = vault_process()
+    with Resident(tmp_path, vault_check(address, fall=5, **RARELY)) as resident:
+        assert resident.track("vault") == 1
+        child.kill()
+        resident.until(lambda: resident.track("vault") == 0, AT_ONCE)
+        # Its listening socket may outlive the connection by a moment.
+        said = ("critical refused", "critical reset")
+        resident.until(lambda: any(resident.says("vault", words) for words in said), AT_ONCE)
+    assert len(resident.transitions("vault")) == 2
+
+
+def test_a_vault_that_answers_badly_fails_after_fall_looks(tmp_path: Path) -> None:
+    with StandInVault() as server:
+        toml = vault_check(server.address, interval=0.25, timeout=0.25, fall=4, rise=3)
+        with Resident(tmp_path, toml) as resident:
+            asked = len(server.requests)
+            server.state = "sealed"
+            resident.wait_for("vault", "critical sealed")
+            assert len(server.requests) - asked >= 4
+            asked = len(server.requests)
+            server.state = "active"
+            resident.wait_for("vault", "ok active")
+            assert len(server.requests) - asked >= 3
+    assert resident.transitions("vault") == ["ok active", "critical sealed", "ok active"]
+
+
+def test_a_server_that_ends_each_connection_costs_a_bounded_number_of_looks(
+    tmp_path: Path,
+) -> None:
+    """Each end is an event: to look for the sake of each would be a loop."""
+    code = """
+import socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+body = b'{"initialized":true,"sealed":false,"standby":false}'
+connections = 0
+while True:
+    sock, _ = server.accept()
+    with sock:
+        sock.recv(65536)
+        sock.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+        sock.settimeout(0.002)
+        try:
+            sock.recv(1)
+        except OSError:
+            pass
+    connections += 1
+    print(connections, flush=True)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            port = server.stdout.readline().strip()
+            toml = vault_check(f"http://127.0.0.1:{port}", interval=1.0, timeout=0.5)
+            with Resident(tmp_path, toml) as resident:
+                begun = time.monotonic()
+                time.sleep(1.1)  # the rate is what is measured
+                intervals = int(time.monotonic() - begun) + 2
+                assert resident.transitions("vault") == ["ok active"]
+            server.kill()
+            connections = int(server.stdout.read().split()[-1])
+            assert 3 < connections <= intervals * (EVENTS_PER_INTERVAL + 1)
+        finally:
+            server.kill()
+
+
+# --- what blocks --------------------------------------------------------------------------------
+
+BLOCKS = """
+import sys, threading
+import kacheck.probes.process as process, kacheck.probes.tracker as tracker
+real = tracker.scan
+def scan(options):
+    if options.name == "blocks":
+        while __import__("os").path.exists(sys.argv[sys.argv.index("--config") + 1] + ".blocked"):
+            __import__("time").sleep(0.01)
+    return real(options)
+tracker.scan = scan
+"""
+"""A look that no deadline reaches, as in getaddrinfo(3), while the file is there."""
+
+
+def test_a_stopped_vault_is_a_timeout_again_and_again_and_delays_nobody_else(
+    tmp_path: Path,
+    start: Start,
+    vault_process: Callable[..., tuple[subprocess.Popen[str], str]],
+) -> None:
+    child, address = vault_process()
+    process = start(NAME, "60")
+    often: dict[str, Any] = {"interval": 0.5, "timeout": 0.5, "fall": 1, "rise": 1}
+    with Resident(tmp_path, vault_check(address, **often) + process_check(**RARELY)) as resident:
+        child.send_signal(signal.SIGSTOP)
+        resident.wait_for("vault", "critical timeout", 3)
+        assert resident.track("vault") == 0
+        process.kill()
+        resident.until(lambda: resident.track("proc") == 0, AT_ONCE)
+        child.send_signal(signal.SIGCONT)
+        resident.wait_for("vault", "ok active", 2)
+    assert resident.transitions("vault") == ["ok active", "critical timeout", "ok active"]
+
+
+def test_a_look_that_blocks_for_ever_is_a_timeout_in_every_interval(
+    tmp_path: Path, start: Start
+) -> None:
+    """The verdict never expires, nothing piles up, and when the look ends all is as before."""
+    start("blocks", "60")
+    start(NAME, "60")
+    blocked = tmp_path / "kacheck.toml.blocked"
+    blocked.touch()
+    toml = process_check("stuck", "blocks", interval=0.1, timeout=0.05, rise=1) + process_check(
+        interval=0.1, timeout=0.05
+    )
+    with Resident(tmp_path, toml, prelude=BLOCKS + COUNTS) as resident:
+        assert resident.says("stuck", "critical timeout")
+        assert resident.says("proc", "ok running")
+        for _ in range(2):
+            known = resident.verdict("stuck")
+            assert known is not None
+            assert known.expiry >= statedir.uptime()
+            resident.until(partial(expires_after, resident, known.expiry), 3)
+        resident.until(lambda: "the look before it to end" in str(resident.verdict("stuck")))
+        assert len(pending(resident)) > 5
+        assert max(pending(resident)) == 2, "the one that is stuck, and the newest"
+        threads = len(os.listdir(f"/proc/{resident.pid}/task"))
+        blocked.unlink()
+        resident.wait_for("stuck", "ok running")
+        assert len(os.listdir(f"/proc/{resident.pid}/task")) == threads
+    assert resident.transitions("stuck") == ["critical timeout", "ok running"]
+    assert resident.transitions("proc") == ["ok running"]
+
+
+def expires_after(resident: Resident, second: int) -> bool:
+    verdict = resident.verdict("stuck")
+    return verdict is not None and verdict.expiry > second
+
+
+def test_ready_comes_only_when_every_check_has_a_verdict_or_has_timed_out(
+    tmp_path: Path, start: Start
+) -> None:
+    start("blocks", "60")
+    (tmp_path / "kacheck.toml.blocked").touch()
+    toml = process_check() + process_check("stuck", "blocks", interval=1.0, timeout=0.6)
+    begun = time.monotonic()
+    with Resident(tmp_path, toml, prelude=BLOCKS, wait=False) as resident:
+        resident.wait_for("proc", "critical missing")
+        assert "READY=1" not in resident.told
+        resident.until(lambda: "READY=1" in resident.told, 3)
+        assert time.monotonic() - begun >= 0.6
+        assert resident.says("stuck", "critical timeout")
+        resident.until(lambda: resident.find("ready: watching 2 checks"))
+        failing = "proc critical missing, stuck critical timeout"
+        resident.until(lambda: f"STATUS=2 checks, 2 not ok: {failing}" in resident.told)
+
+
+def test_a_reload_frees_a_worker_that_hangs(tmp_path: Path) -> None:
+    """Nobody declares its timeout any more: it must not stay with the server for ever."""
+    with StandInVault() as server:
+        server.drip_interval = 0.05
+        toml = vault_check(server.address, interval=30.0, timeout=30.0)
+        server.state = "drip"
+        with Resident(tmp_path, toml + process_check(), wait=False) as resident:
+            resident.wait_for("proc", "critical missing")
+            assert server.wait_for_requests(1)
+            threads = len(os.listdir(f"/proc/{resident.pid}/task"))
+            resident.reload(process_check())
+            assert server.wait_until_idle(2), "its connection is still open"
+            resident.until(lambda: len(os.listdir(f"/proc/{resident.pid}/task")) < threads)
+            resident.until(lambda: "READY=1" in resident.told)  # what is left has its verdicts
+
+
+# --- reload -------------------------------------------------------------------------------------
+
+
+def test_a_reload_keeps_what_is_unchanged_ends_what_is_removed_and_begins_what_is_new(
+    tmp_path: Path, start: Start
+) -> None:
+    start(NAME, "60")
+    same, changed = process_check("same"), process_check("changed", interval=0.5, timeout=0.4)
+    removed = process_check("removed")
+    with Resident(tmp_path, same + changed + removed) as resident:
+        for name in ("same", "changed", "removed"):
+            assert resident.track(name) == 1
+        before = resident.descriptors()
+        changed = process_check("changed", "no-such", interval=0.5, timeout=0.4)
+        answer = resident.reload(changed + process_check("new") + same)
+        assert answer["message"] == f"{resident.config} reloaded"
+        resident.wait_for("new", "ok running")
+        resident.wait_for("changed", "critical missing")
+        assert resident.track("removed") == 0
+        verdict = resident.verdict("removed")
+        assert verdict is not None
+        assert (verdict.exit_code, verdict.expiry, verdict.reason) == (2, 0, "stopped")
+        assert "no longer has it" in verdict.message
+        assert not (resident.state_dir / "failing" / "removed").exists()
+        assert resident.track("same") == 1
+        resident.until(lambda: any("STATUS=3 checks, 1 not ok" in word for word in resident.told))
+        assert resident.descriptors() <= before
+        resident.reload(same)
+        resident.until(lambda: "STATUS=1 checks, 0 not ok" in resident.told)
+    assert resident.transitions("same") == ["ok running"], "it was not begun anew"
+    assert resident.transitions("changed") == ["ok running", "critical missing"]
+
+
+def test_a_bad_configuration_is_refused_and_the_old_one_stays(tmp_path: Path, start: Start) -> None:
+    process = start(NAME, "60")
+    good = process_check(**RARELY)
+    with Resident(tmp_path, good) as resident:
+        for bad, words in (
+            (good + "intervall = 1", "intervall"),
+            ("", "there is no check"),
+            (good + "[", "this is no TOML"),
+        ):
+            answer = resident.reload(bad)
+            assert "not reloaded, the old one stays" in answer["message"]
+            assert words in answer["message"]
+            assert str(resident.config) in answer["message"]
+        assert resident.track("proc") == 1
+        end(process)
+        resident.wait_for("proc", "critical missing", AT_ONCE)
+        resident.config.unlink()
+        known = len(resident.lines)
+        resident.signal(signal.SIGHUP)
+        assert (
+            "No such file"
+            in resident.until(lambda: resident.find("not reloaded", known))["message"]
+        )
+
+
+def test_many_reloads_leave_nothing_behind(tmp_path: Path, start: Start) -> None:
+    start(NAME, "60")
+    with StandInVault() as server:
+
+        def toml(timeout: float) -> str:
+            keys: dict[str, Any] = {"interval": 60.0, "timeout": timeout}
+            return process_check(**keys) + vault_check(server.address, **keys)
+
+        with Resident(tmp_path, toml(1.0)) as resident:
+            before = resident.descriptors(), len(os.listdir(f"/proc/{resident.pid}/task"))
+            for number in range(20):
+                resident.reload(toml(2.0 + number))
+                resident.wait_for("vault", "ok active")
+            resident.until(
+                lambda: (
+                    (resident.descriptors(), len(os.listdir(f"/proc/{resident.pid}/task")))
+                    == before
+                )
+            )
+            assert resident.track("proc") == 1
+
+
+# --- the end ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_every_check_failing(tmp_path: Path, start: Start, number: int) -> None:
+    start(NAME, "60")
+    track = "{ ok = 50, critical = -254 }"
+    toml = process_check() + process_check("graded") + f"track = {track}\n"
+    with Resident(tmp_path, toml) as resident:
+        assert (resident.track("proc"), resident.track("graded")) == (1, 50)
+        resident.signal(number)
+        assert resident.process.wait(PATIENCE) == 0
+        assert (resident.track("proc"), resident.track("graded")) == (0, -254)
+        for name in ("proc", "graded"):
+            verdict = resident.verdict(name)
+            assert verdict is not None
+            assert (verdict.exit_code, verdict.expiry) == (2, 0)
+            assert (verdict.reason, verdict.message) == ("stopped", "the resident was stopped")
+        resident.stop()
+        assert resident.find("all checks fail now")
+        resident.until(lambda: "STOPPING=1" in resident.told)
+
+
+CRASH = """
+import os, sys
+import kacheck.watch.supervisor as supervisor
+real = supervisor.Supervisor._tick
+def tick(self, watched):
+    if os.path.exists(sys.argv[sys.argv.index("--config") + 1] + ".crash"):
+        raise RuntimeError("a bug")
+    real(self, watched)
+supervisor.Supervisor._tick = tick
+"""
+STUBBORN = """
+import kacheck.watch.publisher as publisher
+forget = publisher.Publisher.forget
+def stubborn(self, name, verdict):
+    if name == "first":
+        raise KeyError("another bug")
+    forget(self, name, verdict)
+publisher.Publisher.forget = stubborn
+"""
+
+
+@pytest.mark.parametrize("prelude", [CRASH, CRASH + STUBBORN], ids=["once", "and once more"])
+def test_a_crash_leaves_the_failing_values(tmp_path: Path, start: Start, prelude: str) -> None:
+    start(NAME, "60")
+    often: dict[str, Any] = {"interval": 0.1, "timeout": 0.1}
+    toml = process_check("first", **often) + process_check("second", **often)
+    with Resident(tmp_path, toml, prelude=prelude) as resident:
+        assert resident.track("second") == 1
+        (tmp_path / "kacheck.toml.crash").touch()
+        assert resident.process.wait(PATIENCE) != 0
+        assert resident.track("second") == 0
+        verdict = resident.verdict("second")
+        assert verdict is not None
+        assert (verdict.reason, verdict.message) == ("stopped", "the resident has crashed")
+        if prelude == CRASH:
+            assert resident.track("first") == 0
+        resident.stop()
+        assert "a bug" in str(resident.lines)
+
+
+def test_another_resident_that_has_the_directory_now_is_left_alone(
+    tmp_path: Path, start: Start
+) -> None:
+    """Its lock file was deleted: it must not write what the other one will find changed."""
+    start(NAME, "60")
+    prelude = "import kacheck.watch.supervisor as s; s.LOCK_INTERVAL = 0.1"
+    with Resident(tmp_path, process_check(**RARELY), prelude=prelude) as first:
+        first.signal(signal.SIGSTOP)
+        wait_until_stopped(first.pid)
+        (first.state_dir / "lock").unlink()
+        with Resident(tmp_path, process_check(**RARELY)) as second:
+            first.signal(signal.SIGCONT)
+            assert first.process.wait(PATIENCE) == 3
+            first.stop()
+            assert f"another resident, pid {second.pid}, has" in str(first.lines)
+            assert second.track("proc") == 1
+            assert second.says("proc", "ok running")
+
+
+# --- drain, unknown -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["proc", statedir.ALL])
+def test_a_drain_is_honoured_within_an_interval_and_so_is_its_end(
+    tmp_path: Path, start: Start, name: str
+) -> None:
+    start(NAME, "60")
+    with Resident(tmp_path, process_check(interval=0.3, timeout=0.2)) as resident:
+        (resident.state_dir / "drain").mkdir(exist_ok=True)
+        file = resident.state_dir / "drain" / name
+        file.write_text("0 new disks\n")
+        resident.wait_for("proc", "critical draining", 0.3 + 0.2 + 0.5)
+        assert resident.track("proc") == 0
+        assert "new disks" in str(resident.verdict("proc"))
+        file.unlink()
+        resident.wait_for("proc", "ok running", 0.3 + 0.2 + 0.5)
+        assert resident.track("proc") == 1
+
+
+def test_an_unknown_that_is_held_leaves_the_verdict_for_a_while(tmp_path: Path) -> None:
+    with StandInVault() as server:
+        keys: dict[str, Any] = {
+            "interval": 0.25,
+            "timeout": 0.25,
+            "on_unknown": "hold",
+            "hold_for": 0.7,
+        }
+        with Resident(tmp_path, vault_check(server.address, **keys)) as resident:
+            asked = len(server.requests)
+            begun = time.monotonic()
+            server.state = "rate-limited"
+            assert server.wait_for_requests(asked + 2)
+            assert resident.says("vault", "ok active")
+            resident.wait_for("vault", "unknown rate-limited", 3)
+            assert time.monotonic() - begun >= 0.7
+            assert resident.track("vault") == 0
+
+
+# --- time ---------------------------------------------------------------------------------------
+
+
+def test_a_verdict_is_current_while_the_resident_runs_and_expires_when_it_is_stopped(
+    tmp_path: Path, start: Start
+) -> None:
+    start(NAME, "60")
+    with Resident(tmp_path, process_check(interval=0.2, timeout=0.2)) as resident:
+        for _ in range(20):
+            verdict = resident.verdict("proc")
+            assert verdict is not None
+            assert statedir.uptime() < verdict.expiry <= statedir.uptime() + 3
+            time.sleep(0.05)
+        resident.signal(signal.SIGSTOP)
+        verdict = resident.verdict("proc")
+        assert verdict is not None
+        resident.until(lambda: statedir.uptime() >= verdict.expiry, 3)
+        assert resident.verdict("proc") == verdict
+        resident.signal(signal.SIGCONT)
+        resident.until(lambda: resident.verdict("proc") != verdict, AT_ONCE)
+        assert resident.says("proc", "ok running")
+    assert resident.transitions("proc") == ["ok running"]
+
+
+def test_the_clock_may_jump(tmp_path: Path, start: Start) -> None:
+    """What it says of the time of day is of no account."""
+    process = start(NAME, "60")
+    prelude = """
+import itertools, time
+real, jumps = time.time, itertools.cycle((0, 1e9, -1e9))
+time.time = lambda: real() + next(jumps)
+"""
+    toml = process_check(interval=0.1, timeout=0.1)
+    with Resident(tmp_path, toml, prelude=prelude) as resident:
+        verdict = resident.verdict("proc")
+        resident.until(lambda: resident.verdict("proc") != verdict)
+        assert resident.transitions("proc") == ["ok running"]
+        process.kill()
+        resident.wait_for("proc", "critical missing", AT_ONCE)
+
+
+def test_the_watchdog_is_fed_while_the_loop_moves_and_not_when_it_stands(
+    tmp_path: Path, start: Start
+) -> None:
+    start(NAME, "60")
+    toml = process_check(interval=0.1, timeout=0.1)
+    with Resident(tmp_path, toml, environ={"WATCHDOG_USEC": "200000"}) as resident:
+        resident.until(lambda: resident.told.count("WATCHDOG=1") >= 3, 3)
+        resident.signal(signal.SIGSTOP)
+        wait_until_stopped(resident.pid)
+        resident.until(lambda: settled(lambda: len(resident.told)))
+        fed = resident.told.count("WATCHDOG=1")
+        time.sleep(0.4)  # two watchdog times: nothing comes
+        assert resident.told.count("WATCHDOG=1") == fed
+        resident.signal(signal.SIGCONT)
+        resident.until(lambda: resident.told.count("WATCHDOG=1") > fed, 3)
+
+
+NO_TICKS = """
+import kacheck.watch.supervisor as supervisor
+supervisor.SLACK = 0.2
+real = supervisor.Supervisor._tick
+def tick(self, watched):
+    if watched.check.name != "lost":
+        real(self, watched)
+supervisor.Supervisor._tick = tick
+"""
+
+
+def test_the_watchdog_is_not_fed_when_one_check_stands_still(tmp_path: Path) -> None:
+    toml = process_check(interval=0.1, timeout=0.1) + process_check(
+        "lost", interval=0.1, timeout=0.1
+    )
+    environ = {"WATCHDOG_USEC": "100000"}
+    with Resident(tmp_path, toml, prelude=NO_TICKS, environ=environ) as resident:
+        resident.until(lambda: "WATCHDOG=1" in resident.told)
+        resident.until(lambda: settled(lambda: resident.told.count("WATCHDOG=1"), 0.3), 5)
+
+
+def settled(count: Callable[[], int], seconds: float = 0.1) -> bool:
+    """Does it stay the same for a while?"""
+    before = count()
+    time.sleep(seconds)
+    return count() == before
+
+
+def wait_until_stopped(pid: int) -> None:
+    stat = Path(f"/proc/{pid}/stat")
+    while stat.read_text().rpartition(") ")[2][0] != "T":
+        time.sleep(0.001)
+
+
+# --- few descriptors, many checks ---------------------------------------------------------------
+
+
+def test_it_survives_to_be_out_of_descriptors(tmp_path: Path, start: Start) -> None:
+    """All that it cannot see fails, with why; and it is well again when there are some."""
+    needs("prlimit")
+    start(NAME, "60")
+    with StandInVault() as server:
+        toml = process_check(interval=0.1, timeout=0.1) + vault_check(
+            server.address, interval=0.1, timeout=0.1
+        )
+        prelude = "import kacheck.probes.vault as v; v.KEPT_FOR = 0.3"
+        with Resident(tmp_path, toml, prelude=prelude) as resident:
+            limit = ["prlimit", "--pid", str(resident.pid)]
+            subprocess.run([*limit, "--nofile=3:"], check=True)
+            resident.until(lambda: (resident.track("proc"), resident.track("vault")) == (0, 0))
+            resident.until(lambda: resident.find("Too many open files"))
+            assert resident.returncode is None
+            subprocess.run([*limit, "--nofile=1024:"], check=True)
+            resident.wait_for("proc", "ok running")
+            resident.wait_for("vault", "ok active")
+            assert (resident.track("proc"), resident.track("vault")) == (1, 1)
+
+
+def test_two_hundred_checks_all_get_their_looks(tmp_path: Path, start: Start) -> None:
+    process = start(NAME, "60")
+    names = [f"c{number}" for number in range(200)]
+    toml = "".join(process_check(name, interval=1.0, timeout=0.9) for name in names)
+    with Resident(tmp_path, toml) as resident:
+        assert {resident.track(name) for name in names} == {1}
+        before = {name: resident.verdict(name) for name in names}
+
+        def all_renewed() -> bool:
+            return all(resident.verdict(name) != before[name] for name in names)
+
+        resident.until(all_renewed, 5)
+        for name in names:
+            verdict = resident.verdict(name)
+            assert verdict is not None
+            assert verdict.expiry > statedir.uptime()
+        process.kill()
+        resident.until(lambda: all(resident.track(name) == 0 for name in names), 3)
+    for name in names:
+        assert resident.transitions(name) == ["ok running", "critical missing"]
+
+
+def test_memory_and_descriptors_stay_where_they_are(tmp_path: Path) -> None:
+    """A server that fails in every way."""
+    with StandInVault() as server:
+        keys: dict[str, Any] = {"interval": 0.1, "timeout": 0.05, "fall": 1, "rise": 1}
+        toml = "".join(vault_check(server.address, f"v{number}", **keys) for number in range(4))
+        with Resident(tmp_path, toml) as resident:
+            states = ("active", "close", "sealed", "reset", "garbage-head", "chunked", "hang")
+
+            def looks(number: int) -> None:
+                for round_ in range(number):
+                    server.state = states[round_ % len(states)]
+                    asked = len(server.requests)
+                    assert server.wait_for_requests(asked + 4, 10)
+
+            looks(7)
+            before = rss(resident.pid)
+            looks(14)
+            assert rss(resident.pid) - before < 3000, "KiB"
+            server.state = "active"
+            for number in range(4):
+                resident.wait_for(f"v{number}", "ok active")
+            resident.until(lambda: resident.descriptors() < 40)
+
+
+def rss(pid: int) -> int:
+    match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert match is not None
+    return int(match[1])
+
+
+# --- a combination ------------------------------------------------------------------------------
+
+
+def test_a_combination_fails_at_once_for_the_event_of_a_member_and_names_it(
+    tmp_path: Path, start: Start
+) -> None:
+    process = start(NAME, "60")
+    with StandInVault() as server:
+        node = check("node", probe="combined", all=["proc", "vault"], fall=5, **RARELY)
+        toml = process_check(**RARELY) + vault_check(server.address, **RARELY) + node
+        with Resident(tmp_path, toml) as resident:
+            assert resident.track("node") == 1
+            process.kill()
+            resident.wait_for("node", "critical missing", AT_ONCE)
+            assert "proc: no process" in str(resident.verdict("node"))
+            assert resident.track("vault") == 1
+
+
+def test_any_is_up_though_one_hangs_in_every_interval(tmp_path: Path) -> None:
+    """A member that was left behind must not spoil the descriptors of other checks."""
+    with contextlib.ExitStack() as stack:
+        hangs, well = (stack.enter_context(StandInVault(state)) for state in ("hang", "active"))
+        keys: dict[str, Any] = {"interval": 0.4, "timeout": 0.4}
+        toml = vault_check(hangs.address, "hangs", **keys) + vault_check(
+            well.address, "well", **keys
+        )
+        toml += check("either", probe="combined", any=["hangs", "well"], **keys)
+        with Resident(tmp_path, toml) as resident:
+            assert well.wait_for_requests(12, 10)
+            assert resident.transitions("either") == ["ok active"]
+            assert resident.transitions("well") == ["ok active"]
+            assert resident.transitions("hangs") == ["critical timeout"]
