@@ -34,7 +34,10 @@ class Seen:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.reports: list[str | None] = []
-        self.publisher = Publisher(str(directory), self.reports.append)
+        self.notices: list[tuple[str, str]] = []
+        self.publisher = Publisher(
+            str(directory), self.reports.append, lambda *said: self.notices.append(said)
+        )
         for check in CHECKS:
             self.publisher.expect(check, 0)
 
@@ -174,6 +177,9 @@ def test_what_others_do_to_a_track_file_is_mended_by_the_next_verdict(
     assert file.read_text() == f"{value}\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     assert seen.reports == []
+    ((name, words),) = seen.notices
+    assert name == "one"
+    assert re.fullmatch(rf"somebody has (changed|deleted) {file}: it says {value} again", words)
 
 
 @pytest.mark.parametrize("meddle", MEDDLING.values(), ids=MEDDLING)
@@ -238,7 +244,7 @@ def test_a_track_directory_that_somebody_else_has_made_anew_is_noticed(seen: See
 def test_a_place_that_cannot_be_written_is_refused_with_the_cure(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BadConfigError, match=r"file.*cannot be written.*--state-dir"):
-        Publisher(str(tmp_path / "file" / "state"), lambda _: None)
+        Publisher(str(tmp_path / "file" / "state"), lambda _: None, lambda *_: None)
 
 
 # --- no room ------------------------------------------------------------------------------------

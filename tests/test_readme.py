@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_every_option_is_in_the_readme_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
     defined: set[str] = set()
-    for command in ("process", "vault", "combined", "run", "status", "drain", "doctor"):
+    for command in ("process", "vault", "combined", "run", "status", "drain", "doctor", "migrate"):
         main([command, "--help"])
         defined |= set(
             re.findall(r"^ +(?:-\w(?: \w+)?, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)

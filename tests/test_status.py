@@ -134,7 +134,7 @@ def test_a_drain_is_told_beside_what_was_seen(tmp_path: pathlib.Path, start: Sta
 
 
 def test_a_look_that_is_held_is_told(tmp_path: pathlib.Path) -> None:
-    more = 'interval = 0.1\non_unknown = "hold"\nhold_for = 50\n'
+    more = 'interval = 0.5\non_unknown = "hold"\nhold_for = 50\n'
     with StandInVault(state="active") as vault:
         table = f'[check.vault]\nprobe = "vault"\naddress = "{vault.address}"\n{more}'
         with Resident(tmp_path, table) as resident:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kacheck import statedir
-from kacheck.watch.supervisor import EVENTS_PER_INTERVAL
+from kacheck.watch.watched import EVENTS_PER_INTERVAL
 from support.needs import needs
 from support.resident import PATIENCE, Resident
 from support.vault import StandInVault

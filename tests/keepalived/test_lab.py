@@ -212,8 +212,8 @@ def test_a_reload_takes_a_new_configuration(node: Node) -> None:
 
     keepalived.reload(CONF.replace("10.77.0.100", "10.77.0.101"))
 
-    assert node.has_address("10.77.0.101")
-    assert not node.has_address("10.77.0.100")
+    wait_until(lambda: node.has_address("10.77.0.101"), "the new address does not come")
+    wait_until(lambda: not node.has_address("10.77.0.100"), "the old address does not go")
 
 
 def test_waiting_in_vain_shows_the_events_and_the_log(node: Node) -> None:

@@ -352,6 +352,17 @@ def test_it_heals_when_the_state_directory_is_deleted_and_made_again(machine: Ma
     assert heals(machine)
 
 
+def test_it_is_started_again_when_the_state_directory_is_deleted_for_good(machine: Machine) -> None:
+    vip_arrives(machine)
+    machine.run(["rm", "-r", "/run/kacheck"])
+    vip_leaves(machine)
+    wait_for(machine, 1)  # it ends, and its unit makes the directory before it starts it again
+    assert "/run/kacheck is gone" in machine.journal("kacheck")
+    machine.systemctl("reload", "keepalived")
+    vip_arrives(machine)
+    assert heals(machine)
+
+
 def test_restarting_keepalived_finds_the_verdicts_as_they_are(machine: Machine) -> None:
     machine.systemctl("stop", "vault")
     wait_for(machine, 0, 1)

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from kacheck.result import BadConfigError, Reason, Status
 from kacheck.state import passes
 from kacheck.watch.timers import Timer, Timers
+from kacheck.watch.watched import Overview
 
-if TYPE_CHECKING:  # one imports this, the other is imported only when metrics are on
+if TYPE_CHECKING:  # imported only when metrics are on
     from prometheus_client import Metric
-
-    from kacheck.watch.supervisor import Supervisor
 
 INTERVAL = 15.0
 """Seconds between two files while nothing happens."""
@@ -45,7 +44,7 @@ class Sample(NamedTuple):
     looks: dict[Status, int]
 
 
-def samples(supervisor: "Supervisor") -> list[Sample]:
+def samples(resident: Overview) -> list[Sample]:
     """All checks that have a verdict."""
     clocks = time.time() - time.monotonic()
     return [
@@ -59,7 +58,7 @@ def samples(supervisor: "Supervisor") -> list[Sample]:
             transitions=watched.transition_count,
             looks={**watched.looks},
         )
-        for watched in supervisor.watched.values()
+        for watched in resident.watched.values()
         if (verdict := watched.state.verdict) is not None
     ]
 

@@ -31,8 +31,15 @@ class Publisher:
 
     """
 
-    def __init__(self, directory: str, report: Callable[[str | None], None]) -> None:
+    def __init__(
+        self,
+        directory: str,
+        report: Callable[[str | None], None],
+        notice: Callable[[str, str], None],
+    ) -> None:
         self.directory = directory
+        self._notice = notice
+        """Called with a check's name and what was found and mended."""
         self._report = report
         """Called with what is wrong, when that changes; None: it is well again."""
         self._trouble: str | None = None
@@ -102,11 +109,17 @@ class Publisher:
         """Find out whether the state directory is still the one that was locked.
 
         Raises:
-            BadConfigError: another resident has it now.
+            BadConfigError: another resident has it now; or it is gone and cannot be made, which
+                whoever starts the resident anew may mend, as its unit does.
 
         """
         if (self._has_lock() and self._has_place()) or self._try("", self._prepare):
             self._recover("")
+        elif not os.path.isdir(self.directory):
+            raise BadConfigError(
+                f"{self.directory} is gone, and cannot be made by this user: make it "
+                "(systemd-tmpfiles --create) and start the resident again"
+            )
 
     def close(self) -> None:
         """Let another resident have the directory."""
@@ -148,9 +161,13 @@ class Publisher:
 
     def _write_track(self, name: str, value: int) -> None:
         path = self._path("track", name)
-        if self._track.get(name) != (value, identity(path)):
+        before, found = self._track.get(name), identity(path)
+        if before != (value, found):
             replace(path, f"{value}\n")
             self._track[name] = value, identity(path)
+            if before is not None and before[1] != found:
+                what = "changed" if found else "deleted"
+                self._notice(name, f"somebody has {what} {path}: it says {value} again")
         self._make_ready(name)
 
     def _make_ready(self, name: str) -> None:

@@ -8,71 +8,36 @@ import os
 import selectors
 import signal
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from math import floor
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
 
 from kacheck import config
 from kacheck.check import Check, Configuration, drained_by
 from kacheck.deadline import Deadline
-from kacheck.drain import Drain, Drains
+from kacheck.drain import Drains
 from kacheck.result import BadConfigError, Reason, Result, Status, bug, exit_code
-from kacheck.state import State, Verdict, recheck_at, step
+from kacheck.state import Verdict, recheck_at, step
 from kacheck.statedir import UPTIME, Published, uptime, uptime_of
 from kacheck.watch.journal import ERROR, INFO, NOTICE, WARNING, Journal
 from kacheck.watch.metrics import Metrics, require, samples
 from kacheck.watch.notify import Notifier
+from kacheck.watch.overview import describe
 from kacheck.watch.publisher import Publisher
-from kacheck.watch.status import StatusServer, describe
-from kacheck.watch.timers import Timer, Timers
+from kacheck.watch.status import StatusServer
+from kacheck.watch.timers import Timers
+from kacheck.watch.watched import EVENTS_PER_INTERVAL, Transition, Watched
 from kacheck.watch.worker import Job, Outcome, Worker
 
-EVENTS_PER_INTERVAL = 20
-"""Looks for the sake of events between two regular ones: what lies or flaps must not spin."""
 TOGETHER = 8
 """Checks whose looks fall together: to wake for each of them costs more."""
-REMEMBERED = 10
-"""Transitions of a check that `kacheck status` shows."""
-LOCK_INTERVAL = 10.0
+LOCK_INTERVAL = 5.0
 """Seconds between two checks that the state directory is still ours."""
 SLACK = 1.0
 """Seconds that a check may be late before the watchdog is no longer fed."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-class Transition(NamedTuple):
-    """A verdict that changed."""
-
-    at: float
-    """Unix time."""
-    old: Verdict | None
-    new: Verdict
-
-
-class Watched:
-    """One check, and all that is known of it."""
-
-    def __init__(self, check: Check, worker: Worker) -> None:
-        self.check = check
-        self.worker = worker
-        self.state = State()
-        self.job: Job | None = None
-        """The look under way, until it is answered or timed out."""
-        self.armed: list[int] = []
-        self.next_look = 0.0
-        self.events_left = EVENTS_PER_INTERVAL
-        self.timers: dict[str, Timer] = {}
-        self.decided_at = 0.0
-        self.last_result: Result | None = None
-        self.drained: Drain | None = None
-        self.last_ms = 0.0
-        self.looks = dict.fromkeys(Status, 0)
-        self.transition_count = 0
-        self.transitions: deque[Transition] = deque(maxlen=REMEMBERED)
 
 
 class Supervisor:
@@ -92,7 +57,7 @@ class Supervisor:
         self.journal = journal
         self.trouble: str | None = None
         """What keeps verdicts from being published."""
-        self.publisher = Publisher(directory, self._report)
+        self.publisher = Publisher(directory, self._report, self._notice)
         self.drains = Drains(directory)
         self.notifier = Notifier(os.environ, os.getpid())
         self.selector = selectors.DefaultSelector()
@@ -241,6 +206,7 @@ class Supervisor:
         self._set_timer(watched, "tick", following, self._tick)
         watched.events_left = EVENTS_PER_INTERVAL
         if watched.job is not None:
+            watched.is_owed = True  # else a look that hangs would take the place of the next one
             return
         result = watched.worker.glance()
         if result is None:
@@ -341,6 +307,9 @@ class Supervisor:
         recheck = recheck_at(check.policy, watched.state)
         if recheck is not None and recheck > now:
             self._set_timer(watched, "recheck", recheck, self._recheck)
+        if watched.is_owed:
+            watched.is_owed = False
+            self._look(watched, event=False)
 
     def _publish(self, watched: Watched, verdict: Verdict) -> None:
         check = watched.check
@@ -366,6 +335,10 @@ class Supervisor:
             self.journal.say(NOTICE, f"{self.directory} can be written again")
         else:
             self.journal.say(WARNING, trouble)
+
+    def _notice(self, check: str, message: str) -> None:
+        """What the publisher has mended."""
+        self.journal.say(WARNING, message, check)
 
     def _report_status(self, trouble: str | None) -> None:
         if trouble is None:

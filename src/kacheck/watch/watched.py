@@ -1,0 +1,64 @@
+"""One check of the resident, and all that is known of it."""
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from kacheck.check import Check, Configuration
+from kacheck.result import Result, Status
+from kacheck.state import State, Verdict
+from kacheck.watch.worker import Job, Worker
+
+if TYPE_CHECKING:
+    from kacheck.drain import Drain
+    from kacheck.watch.timers import Timer
+
+EVENTS_PER_INTERVAL = 20
+"""Looks for the sake of events between two regular ones: what lies or flaps must not spin."""
+REMEMBERED = 10
+"""Transitions of a check that `kacheck status` shows."""
+
+
+class Transition(NamedTuple):
+    """A verdict that changed."""
+
+    at: float
+    """Unix time."""
+    old: Verdict | None
+    new: Verdict
+
+
+class Watched:
+    """One check, and all that is known of it."""
+
+    def __init__(self, check: Check, worker: Worker) -> None:
+        self.check = check
+        self.worker = worker
+        self.state = State()
+        self.job: Job | None = None
+        """The look under way, until it is answered or timed out."""
+        self.armed: list[int] = []
+        self.is_owed = False
+        """Is a regular look due, that waits for the end of the one under way?"""
+        self.events_left = EVENTS_PER_INTERVAL
+        self.timers: dict[str, Timer] = {}
+        self.decided_at = 0.0
+        self.last_result: Result | None = None
+        self.drained: Drain | None = None
+        self.last_ms = 0.0
+        self.looks = dict.fromkeys(Status, 0)
+        self.transition_count = 0
+        self.transitions: deque[Transition] = deque(maxlen=REMEMBERED)
+
+
+class Overview(Protocol):
+    """What a supervisor lets others read."""
+
+    path: str
+    """The configuration file."""
+    directory: str
+    configuration: Configuration
+    watched: dict[str, Watched]
+    started_at: float
+    """Unix time."""
+    trouble: str | None
+    """What keeps verdicts from being published."""
