@@ -654,7 +654,7 @@ def test_two_hundred_checks_all_get_their_looks(tmp_path: Path, start: Start) ->
             assert verdict is not None
             assert verdict.expiry > statedir.uptime()
         process.kill()
-        resident.until(lambda: all(resident.track(name) == 0 for name in names), 3)
+        resident.until(lambda: all(resident.track(name) == 0 for name in names))
     for name in names:
         assert resident.transitions(name) == ["ok running", "critical missing"]
 

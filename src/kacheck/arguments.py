@@ -175,7 +175,7 @@ def add_state_dir(parser: argparse._ActionsContainer) -> None:
         metavar="DIR",
         type=directory,
         default=statedir.DEFAULT,
-        help=f"where it is looked up whether the check is drained; default {statedir.DEFAULT}",
+        help=f"where drains and the resident's verdicts are; default {statedir.DEFAULT}",
     )
 
 
@@ -327,6 +327,19 @@ def add_watch_options(parser: Parser) -> None:
     )
 
 
+def add_status_options(parser: Parser) -> None:
+    """Which checks, and how they are shown."""
+    parser.add_argument("names", nargs="*", metavar="CHECK", help="only these; default: all")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one object, as the resident tells it")
+    form.add_argument(
+        "--follow",
+        action="store_true",
+        help="a live view; where the output is no terminal, a line for each transition",
+    )
+    add_state_dir(parser)
+
+
 def add_drain_options(parser: Parser) -> None:
     """What is drained, for how long and why."""
     parser.add_argument(
@@ -367,6 +380,58 @@ def drain_time(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def add_migrate_options(parser: Parser) -> None:
+    """What to migrate into what, and where to write it."""
+    parser.add_argument("conf", metavar="CONF", help="such as /etc/keepalived/keepalived.conf")
+    parser.add_argument(
+        "--mode",
+        choices=("watch", "script"),
+        default="watch",
+        help="watch: the resident looks, FAULT within milliseconds; script: keepalived starts a "
+        "look every 2 seconds; default: watch",
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("-o", "--output", metavar="FILE", help="write the result there")
+    where.add_argument(
+        "--in-place",
+        action="store_true",
+        help="write it where it stands, all files or none, with backups; default: show a diff",
+    )
+    parser.add_argument(
+        "--recipes",
+        action="store_true",
+        help="replace scripts that are pidof, pgrep, killall -0 or curl of Vault's health, too",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        default=CONFIGURATION,
+        help=f"where checks are added; default {CONFIGURATION}",
+    )
+    add_state_dir(parser)
+
+
+def add_doctor_options(parser: Parser) -> None:
+    """What is examined, and how it is told."""
+    parser.add_argument(
+        "conf",
+        nargs="?",
+        metavar="KEEPALIVED_CONF",
+        help="default /etc/keepalived/keepalived.conf; without one, the environment alone",
+    )
+    parser.add_argument("--explain", metavar="CODE", help="the long form of a code such as KA301")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.add_argument(
+        "--config-id",
+        metavar="ID",
+        help="keepalived's --config-id, which decides on lines with @ID; default: the host's name",
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", default=CONFIGURATION, help=f"default {CONFIGURATION}"
+    )
+    add_state_dir(parser)
+
+
 COMMANDS: dict[str, tuple[Any, ...]] = {
     "process": (" NAME [ARG...]", "is the process alive?", add_process_options, add_one_shots),
     "vault": ("", "is this node in the wanted Vault role?", add_vault_options, add_one_shots),
@@ -378,10 +443,21 @@ COMMANDS: dict[str, tuple[Any, ...]] = {
     ),
     "run": (" CHECK...", "checks by their names in the file", add_run_options, add_common),
     "watch": ("", "the resident: keeps every verdict current", add_watch_options),
+    "status": (" [CHECK...]", "what the resident says now", add_status_options),
     "drain": (
         " on|off|status [CHECK...]",
         "maintenance: fail on purpose, so that the VIP leaves",
         add_drain_options,
+    ),
+    "doctor": (
+        " [KEEPALIVED_CONF]",
+        "why is it in FAULT, and what will bite?",
+        add_doctor_options,
+    ),
+    "migrate": (
+        " CONF",
+        "vrrp_track_process made checks of kacheck",
+        add_migrate_options,
     ),
 }
 """By name: the words of its usage, its summary, and what declares its options."""

@@ -12,7 +12,7 @@ import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import NoReturn, TextIO
 
@@ -137,10 +137,62 @@ def watch(args: Namespace, _: float) -> int:
     return 0
 
 
+def status(args: Namespace, _: float) -> int:
+    """`kacheck status`."""
+    from kacheck.status import answer
+    from kacheck.terminal import view_of
+
+    if args.follow:
+        return follow(args)
+    view = view_of(sys.stdout, os.environ)
+    told = answer(args.state_dir, args.names, view, as_json=args.json)
+    if told.trouble is not None:
+        say(sys.stderr, f"kacheck: {printable(told.trouble)}")
+    if told.text:
+        say(sys.stdout, told.text)
+    return max(told.codes, key=MILDEST_FIRST.index)
+
+
+def follow(args: Namespace) -> int:
+    """`kacheck status --follow`: until a signal, or until nobody reads it."""
+    from kacheck import terminal
+    from kacheck.status import FOLLOWED, followed
+
+    view = terminal.view_of(sys.stdout, os.environ)
+    source = followed(args.state_dir, args.names, view)
+    if sys.stdout is not None:
+        file = sys.stdout.fileno()
+        with suppress(OSError), terminal.full_screen(file) if view.height else nullcontext():
+            terminal.write(file, source.news(view))
+            while terminal.is_read(file, FOLLOWED):
+                terminal.write(file, source.news(terminal.view_of(sys.stdout, os.environ)))
+    return int(Status.UNKNOWN)
+
+
 def drain(args: Namespace, _: float) -> int:
     """`kacheck drain`."""
     say(sys.stdout, commands.drain_answer(args))
     return 0
+
+
+def migrate(args: Namespace, _: float) -> int:
+    """`kacheck migrate`: the diff, or what was written, apart from what is said about it."""
+    answer = commands.migrate_answer(args)
+    if answer.text:
+        say(sys.stdout, answer.text)
+    for remark in answer.remarks:
+        say(sys.stderr, f"kacheck: {printable(remark)}")
+    return answer.code
+
+
+def doctor(args: Namespace, _: float) -> int:
+    """`kacheck doctor`."""
+    from kacheck.terminal import view_of
+
+    colours = view_of(sys.stdout, os.environ).colours
+    text, code = commands.doctor_answer(args, colours=colours)
+    say(sys.stdout, text)
+    return code
 
 
 COMMANDS: dict[str, Callable[[Namespace, float], int]] = {
@@ -149,7 +201,10 @@ COMMANDS: dict[str, Callable[[Namespace, float], int]] = {
     "combined": check,
     "run": check,
     "watch": watch,
+    "status": status,
     "drain": drain,
+    "doctor": doctor,
+    "migrate": migrate,
 }
 """By name: from the arguments and the time of the start to the exit code."""
 

@@ -14,8 +14,9 @@ from kacheck.durations import DEFAULT_TIMEOUT
 from kacheck.render import printable
 from kacheck.result import BadConfigError, Reason, Result
 
-if TYPE_CHECKING:  # what only `run` and `drain` need
+if TYPE_CHECKING:  # what only `run`, `drain` and `migrate` need
     from kacheck.check import Configuration, Question
+    from kacheck.migrate.command import Answer
 
 Look = Callable[[Deadline], Result]
 
@@ -192,7 +193,11 @@ def configuration_answer(args: Namespace) -> str:
         BadConfigError: it is bad.
 
     """
-    names = ", ".join(check.name for check in configuration(args.config).checks)
+    from kacheck.watch.metrics import require
+
+    loaded = configuration(args.config)
+    require(loaded.metrics)
+    names = ", ".join(check.name for check in loaded.checks)
     return f"{args.config} is good: {names}"
 
 
@@ -301,3 +306,41 @@ def refuse_unknown(args: Namespace) -> None:
             from kacheck.config.values import suggestion
 
             raise BadConfigError(f"{path} has no check {name}; {suggestion(name, known)}")
+
+
+# --- migrate --------------------------------------------------------------------------------
+
+
+def migrate_answer(args: Namespace) -> "Answer":
+    """`kacheck migrate`."""
+    from kacheck.migrate.command import Order as Migration
+    from kacheck.migrate.command import migrate
+    from kacheck.migrate.equivalents import Paths
+
+    paths = Paths(os.path.abspath(args.config), os.path.abspath(args.state_dir))
+    return migrate(Migration(args.conf, args.mode, paths, args.output, args.in_place, args.recipes))
+
+
+# --- doctor ---------------------------------------------------------------------------------
+
+
+def doctor_answer(args: Namespace, *, colours: bool) -> tuple[str, int]:
+    """`kacheck doctor`: what it says, and the exit code.
+
+    Raises:
+        BadConfigError: it could not look, or there is no such code.
+
+    """
+    from kacheck.doctor import examine, text
+
+    if args.explain is not None:
+        code = examine.CODES.get(args.explain.upper())
+        if code is None:
+            last = next(reversed(examine.CODES))
+            raise BadConfigError(f"there is no code {args.explain}; give one from KA001 to {last}")
+        return text.explained(code), 0
+    request = examine.Request(args.conf, args.config, args.state_dir, args.config_id)
+    findings = examine.examine(request)
+    if args.format == "json":
+        return text.as_json(findings), text.exit_code(findings)
+    return text.as_text(findings, colours=colours), text.exit_code(findings)

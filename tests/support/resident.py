@@ -34,6 +34,28 @@ SOURCE = Path(kacheck.__file__).parent.parent
 PATIENCE = 10.0
 """Seconds within which what a test waits for must have happened."""
 RUN = "import sys; from kacheck.cli import run; sys.argv[0] = 'kacheck'; run()"
+MEASURED = """
+import contextlib, coverage, os
+measure = coverage.Coverage(data_file={data!r}, data_suffix=True, config_file={config!r})
+measure.start()
+def exit(code, really=os._exit):
+    with contextlib.suppress(Exception):
+        measure.stop()
+        measure.save()
+    really(code)
+os._exit = exit
+"""
+"""What a resident runs first where the tests' coverage is measured; pytest-cov combines the data."""
+
+
+def measured() -> str:
+    """MEASURED, if this process is."""
+    coverage = sys.modules.get("coverage")
+    current = coverage.Coverage.current() if coverage else None
+    if current is None:
+        return ""
+    root = Path(__file__).parents[2]
+    return MEASURED.format(data=str(root / ".coverage"), config=str(root / "pyproject.toml"))
 
 
 class Resident:
@@ -63,7 +85,13 @@ class Resident:
         """What it has told systemd: assignments such as `READY=1`."""
         self._directory = directory
         self._environ = environ or {}
-        self._argv = [*wrapper, sys.executable, "-c", f"{prelude}\n{RUN}", *self.arguments()]
+        self._argv = [
+            *wrapper,
+            sys.executable,
+            "-c",
+            f"{measured()}{prelude}\n{RUN}",
+            *self.arguments(),
+        ]
         self._wait = wait
         self._process: subprocess.Popen[str] | None = None
         self._changed = threading.Condition()

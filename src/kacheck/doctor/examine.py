@@ -1,0 +1,111 @@
+"""All lints over one configuration and this machine."""
+
+import os
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple
+
+from kacheck.doctor import (
+    commands,
+    environment,
+    executables,
+    files,
+    own,
+    problems,
+    processes,
+    reading,
+    references,
+    scripts,
+)
+from kacheck.doctor.finding import Code, Finding
+from kacheck.doctor.own import Own
+from kacheck.doctor.reading import Setup
+from kacheck.doctor.system import Machine
+from kacheck.doctor.uses import script_user, uses
+from kacheck.keepalived import load
+from kacheck.result import BadConfigError
+
+DEFAULT = "/etc/keepalived/keepalived.conf"
+MODULES = (
+    *(problems, references, environment, scripts, executables, commands, processes),
+    *(files, own),
+)
+CODES: dict[str, Code] = {code.name: code for module in MODULES for code in module.CODES}
+"""The catalogue, in the order of the codes."""
+Lint = Callable[[], Iterable[Finding]]
+
+
+class Request(NamedTuple):
+    """What is to be examined."""
+
+    conf: str | None
+    """None: the default, if it is there."""
+    config: str
+    """kacheck.toml."""
+    state_dir: str
+    config_id: str | None = None
+
+
+def examine(request: Request) -> list[Finding]:
+    """All findings.
+
+    Raises:
+        BadConfigError: there is no such file, or it cannot be read.
+
+    """
+    path = request.conf or DEFAULT
+    if request.conf is None and not os.path.exists(path):
+        found: list[Finding] = []
+        facts = gather(found, None)
+        if facts is not None:
+            found += guarded("environment", partial(environment.findings, facts, set()))
+        return [*found, problems.no_file(path)]
+    refuse_unreadable(path)
+    setup = reading.read(load(path, config_id=request.config_id), Machine(), None)
+    found = []
+    facts = gather(found, script_user(setup))
+    if facts is not None:
+        found += guarded("environment", partial(environment.findings, facts, uses(setup)))
+        if facts.keepalived is not None and facts.keepalived.version is not None:
+            setup.version = facts.keepalived.version
+    return found + in_configuration(setup, own.gather(request.config, request.state_dir))
+
+
+def refuse_unreadable(path: str) -> None:
+    """Refuse to look where nothing can be seen."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            file.read(0)
+    except OSError as error:
+        cure = "run it as root" if isinstance(error, PermissionError) else "give another path"
+        raise BadConfigError(f"{path}: {error.strerror}; {cure}") from None
+
+
+def gather(found: list[Finding], user: str | None) -> environment.Facts | None:
+    """What there is to know of the machine; None, and a finding more, where that crashed."""
+    try:
+        return environment.gather(user=user)
+    except Exception as error:  # noqa: BLE001 - the other lints must run
+        found.append(problems.bug("environment", error))
+        return None
+
+
+def in_configuration(setup: Setup, kacheck: Own) -> list[Finding]:
+    """What all lints but the environment's find."""
+    found: list[Finding] = []
+    for module in (problems, references, scripts, executables, commands, processes):
+        name = module.__name__.rpartition(".")[2]
+        found += guarded(name, partial(module.findings, setup))
+    found += guarded("files", partial(files.findings, setup, kacheck.track_files()))
+    return found + guarded("own", partial(own.findings, setup, kacheck))
+
+
+def guarded(name: str, lint: Lint) -> list[Finding]:
+    """What a lint finds; a crash is a finding, too, and what it found before that stays."""
+    found: list[Finding] = []
+    try:
+        for finding in lint():
+            found.append(finding)  # noqa: PERF402 - so that nothing is lost in a crash
+    except Exception as error:  # noqa: BLE001 - the other lints must run
+        found.append(problems.bug(name, error))
+    return found

@@ -1,0 +1,252 @@
+"""KA22: the file that a vrrp_script runs: check_script_secure() and execve(2), asked beforehand."""
+
+import os
+from collections.abc import Iterator
+
+from kacheck.doctor.finding import Code, Finding, Severity
+from kacheck.doctor.reading import Setup, found
+from kacheck.doctor.scripts import Runner, Script, scripts
+from kacheck.doctor.system import Status, System, which
+
+REMOVED = """\
+keepalived removes the script, and its instances run untracked: the VIP stays whatever fails
+(check_track_script_secure() in vrrp.c). """
+NOT_FOUND = Code(
+    "KA221",
+    Severity.ERROR,
+    "a command that is not there",
+    REMOVED
+    + """A bare name is looked for along the PATH that keepalived has, once, when the
+configuration is read; below systemd that is not the PATH of your shell.
+
+See it: "Disabling track script NAME since not found/accessible".
+Do: install it, or write its full path.""",
+)
+NOT_EXECUTABLE = Code(
+    "KA222",
+    Severity.ERROR,
+    "a command that is not executable",
+    REMOVED
+    + """keepalived -t does not even report it; the log has "is not executable for uid:gid ... -
+disabling".
+
+Do: chmod 755 FILE, or another user.""",
+)
+NO_INTERPRETER = Code(
+    "KA223",
+    Severity.ERROR,
+    "a script whose interpreter is missing counts as healthy",
+    """\
+When execve(2) fails, keepalived's child exits with 0, "Script errors aren't server errors"
+(system_call_script() in lib/notify.c): the check is successful for ever. Such are a #! line that
+names a program that is not there, one with a carriage return at its end, and a file without a #!
+line (with libmagic that one is run by sh, whose 126 and 127 count as healthy, too).
+
+See it: "Error exec-ing command" in the log; run FILE from a shell.
+Do: correct the #! line. #!/bin/sh is always there.""",
+)
+NO_ENV = Code(
+    "KA224",
+    Severity.ERROR,
+    "env does not find the script's interpreter",
+    """\
+`#!/usr/bin/env X` searches the PATH that keepalived has. Where X is not there env exits with
+127: the script fails each time, FAULT for ever. Below systemd that PATH has no home directory,
+no pyenv or nvm.
+
+See it: "Script `NAME` now returning 127".
+Do: the full path in the #! line.""",
+)
+UNSAFE = Code(
+    "KA225",
+    Severity.ERROR,
+    "a path that enable_script_security rejects",
+    REMOVED
+    + """With enable_script_security, of what root or group root runs every component from / to
+the file must be owned by root, not writable by a group other than root, and not by everyone (a
+directory may, if it is sticky): check_security() in lib/notify.c.
+
+See it: "Unsafe permissions found for script"; keepalived -t exits 5.
+Do: chown root:root and chmod go-w what the finding names; or put the script elsewhere.""",
+)
+LINKED_DIRECTORY = Code(
+    "KA226",
+    Severity.ERROR,
+    "a path through a link to a directory, with keepalived 2.3",
+    REMOVED
+    + """Since 2.3.0 the path is checked as it is configured, and each component before the last
+must be a real directory, enable_script_security or not, for what root or group root runs: /bin/x
+and /sbin/x are such where /bin is a link to usr/bin. 2.2 resolves the path first.
+
+See it: "Wrong file type found in script path".
+Do: write the real path, as readlink -f shows it; only the file itself may be a link.""",
+)
+MULTI_CALL = Code(
+    "KA227",
+    Severity.ERROR,
+    "a link to a program that goes by its own name",
+    """\
+Before 2.3.0 keepalived passes the resolved path as argv[0], unless the same file has the link's
+name in the target's directory as well (check_script_secure() in lib/notify.c). Debian's pidof is
+a link to /sbin/killall5, so `pidof vault` runs as killall5, which exits with 1: FAULT for ever.
+Applets of busybox in another directory are not found.
+
+See it: "Command = " in /tmp/keepalived.data after kill -USR1 of keepalived.
+Do: kacheck-process NAME; or a script that calls it; or keepalived 2.3.""",
+)
+NO_BASH = Code(
+    "KA228",
+    Severity.ERROR,
+    "a /dev/tcp check where sh is not bash",
+    """\
+A command that begins with `</` is handed to /bin/sh by system(3), which asks whether the file
+can be opened. /dev/tcp/HOST/PORT is a file to bash only; dash, Debian's and Ubuntu's sh, finds
+nothing there and exits with 2: FAULT for ever.
+
+See it: sh -c '</dev/tcp/127.0.0.1/22'; echo $?
+Do: script "bash -c '</dev/tcp/127.0.0.1/80'", or nc -z 127.0.0.1 80.""",
+)
+CODES = (
+    NOT_FOUND, NOT_EXECUTABLE, NO_INTERPRETER, NO_ENV, UNSAFE, LINKED_DIRECTORY, MULTI_CALL,
+    NO_BASH,
+)  # fmt: skip
+MULTI_CALLS = ("killall5", "busybox", "toybox", "coreutils")
+UNTRACKED = "keepalived removes the script, and who tracks it runs untracked"
+
+
+def findings(setup: Setup) -> Iterator[Finding]:
+    """All of them, for what is run at all."""
+    for script in scripts(setup):
+        if script.is_executed:
+            yield from of_script(setup, script)
+        elif script.argv and script.argv[0].startswith(("</dev/tcp/", "</dev/udp/")):
+            yield from no_bash(setup.system, script)
+
+
+def no_bash(system: System, script: Script) -> Iterator[Finding]:
+    """Does sh know /dev/tcp?"""
+    shell = system.realpath("/bin/sh")
+    if os.path.basename(shell) != "bash":
+        what = f"{script.name} fails for ever: {script.argv[0][1:]} is no file to {shell}"
+        why = "/dev/tcp is bash's own"
+        yield found(NO_BASH, script.node, what, why, f"script \"bash -c '{script.argv[0]}'\"")
+
+
+def of_script(setup: Setup, script: Script) -> Iterator[Finding]:
+    """From the path to the interpreter."""
+    system = setup.system
+    path = which(script.argv[0], system)
+    if path is None:
+        bare = "/" not in script.argv[0]
+        where = f" in {system.search_path}" if bare else ""
+        what = f"{script.name}: {script.argv[0]} does not exist{where}"
+        yield found(NOT_FOUND, script.node, what, UNTRACKED, "install it, or correct the path")
+        return
+    real = system.realpath(path)
+    status = system.status(real)
+    if status is None:  # no telling
+        return
+    if not status.is_file or not is_executable(status, script.runner):
+        what = f"{script.name}: {path} ({described(system, status)}) is not executable"
+        yield found(NOT_EXECUTABLE, script.node, what, UNTRACKED, f"chmod 755 {real}")
+        return
+    yield from multi_call(setup, script, path, real)
+    yield from interpreter(system, script, real)
+    if script.runner.trouble is None and 0 in script.runner[:2]:
+        yield from linked_directories(setup, script, path)
+        if script.security:
+            yield from unsafe(setup, script, path, real)
+
+
+def is_executable(status: Status, runner: Runner) -> bool:
+    """May the runner execute it? As lib/notify.c has it."""
+    if runner.uid == 0:
+        return bool(status.mode & 0o111)
+    if runner.uid == status.uid:
+        return bool(status.mode & 0o100)
+    return bool(status.mode & (0o010 if runner.gid == status.gid else 0o001))
+
+
+def described(system: System, status: Status) -> str:
+    """`root:root, mode 0755`."""
+    return f"{system.owner(status)}, mode {status.mode & 0o7777:04o}"
+
+
+def multi_call(setup: Setup, script: Script, path: str, real: str) -> Iterator[Finding]:
+    """Does it run under another name than was configured?"""
+    name, real_name = os.path.basename(path), os.path.basename(real)
+    sibling = f"{os.path.dirname(real)}/{name}"
+    is_kept = name == real_name or setup.system.realpath(sibling) == real
+    if real_name in MULTI_CALLS and not is_kept and setup.is_before(2, 3, 0):
+        what = f"{script.name}: {name} is a link to {real}, and runs as {real_name}"
+        why = "keepalived before 2.3.0 passes the resolved path as argv[0]"
+        cure = "kacheck-process NAME" if name == "pidof" else "a script that calls it"
+        yield found(MULTI_CALL, script.node, what, why, cure)
+
+
+def interpreter(system: System, script: Script, real: str) -> Iterator[Finding]:
+    """Can execve(2) start it?"""
+    head = system.head(real)
+    if not head or head.startswith(b"\x7fELF"):
+        return
+    failed = "keepalived's child exits with 0 where the command cannot be executed"
+    if not head.startswith(b"#!"):
+        what = f"{script.name} counts as healthy whatever it does: {real} has no #! line"
+        yield found(NO_INTERPRETER, script.node, what, failed, "begin it with #!/bin/sh")
+        return
+    line = os.fsdecode(head[2:].split(b"\n")[0]).strip(" \t")
+    program, _, rest = line.replace("\t", " ").partition(" ")
+    if system.is_missing(program):
+        shown = program.replace("\r", "\\r")
+        what = f"{script.name} counts as healthy for ever: {shown}, the #! of {real}, is missing"
+        cure = "save it without carriage returns" if "\r" in line else "correct the #! line"
+        yield found(NO_INTERPRETER, script.node, what, failed, cure)
+    elif os.path.basename(program) == "env":
+        words = [word for word in rest.split() if word[:1] != "-" and "=" not in word]
+        if words and which(words[0], system) is None:
+            what = f"{script.name} exits with 127 each time: env does not find {words[0]}"
+            why = f"keepalived's PATH is {system.search_path}"
+            yield found(NO_ENV, script.node, what, why, f"the full path in the #! of {real}")
+
+
+def linked_directories(setup: Setup, script: Script, path: str) -> Iterator[Finding]:
+    """Links before the last component."""
+    if not setup.is_from(2, 3, 0):
+        return
+    for directory in prefixes(path)[:-1]:
+        status = setup.system.status(directory)
+        if status is not None and status.is_link:
+            what = f"{script.name}: {directory} is a link, which keepalived 2.3 does not accept"
+            cure = f"write {setup.system.realpath(os.path.dirname(path))}/{os.path.basename(path)}"
+            yield found(LINKED_DIRECTORY, script.node, what, UNTRACKED, cure)
+            return
+
+
+def unsafe(setup: Setup, script: Script, path: str, real: str) -> Iterator[Finding]:
+    """Components that others than root can change: check_security()."""
+    paths = dict.fromkeys(prefixes(real) + (prefixes(path) if setup.is_from(2, 3, 0) else []))
+    for component in paths:
+        status = setup.system.status(component)
+        trouble = status and rejected(status)
+        if status and trouble:
+            owner = described(setup.system, status)
+            what = f"{script.name}: {component} ({owner}) {trouble}"
+            cure = f"chown root:root {component} && chmod go-w {component}"
+            yield found(UNSAFE, script.node, what, UNTRACKED, cure)
+
+
+def rejected(status: Status) -> str | None:
+    """Why a component does not pass."""
+    if status.uid:
+        return "is not owned by root"
+    if status.is_link or (status.is_directory and status.mode & 0o1000):
+        return None
+    if status.gid and status.mode & 0o020:
+        return "is writable by its group"
+    return "is writable by everyone" if status.mode & 0o002 else None
+
+
+def prefixes(path: str) -> list[str]:
+    """`/`, `/a`, `/a/b` of `/a/b`."""
+    names = [name for name in path.split("/") if name]
+    return ["/", *("/" + "/".join(names[: count + 1]) for count in range(len(names)))]

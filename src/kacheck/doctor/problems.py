@@ -1,0 +1,178 @@
+"""KA0: the configuration file itself, and us."""
+
+from collections.abc import Iterator
+
+from kacheck.doctor.finding import Code, Finding, Severity
+from kacheck.doctor.reading import Setup
+from kacheck.keepalived import Problem, ProblemKind
+
+BUG = Code(
+    "KA001",
+    Severity.WARNING,
+    "one of kacheck's own lints crashed",
+    """\
+A part of `kacheck doctor` raised an exception that it should not have. The other parts ran, so
+their findings stand; what this one looks for was not looked for. Please report it with the line
+that the finding names, and the configuration if you may show it.""",
+)
+QUOTE = Code(
+    "KA002",
+    Severity.ERROR,
+    "a double quote that nothing closes",
+    """\
+keepalived's decomment() and alloc_strvec() (lib/parser.c) take a line with an odd number of
+double quotes apart differently. 2.2.7 dies of SIGSEGV on it, at the start and at a reload, and
+its parent starts it again and again; later versions report "Unmatched quote" and drop the rest
+of the line, so a script may be gone and its instance runs untracked.
+
+See it: keepalived -t -f FILE; echo $?   (139 is the crash).
+Do: close the quote. keepalived knows no way to write a double quote inside double quotes.""",
+)
+BRACE = Code(
+    "KA003",
+    Severity.ERROR,
+    "a brace too many or too few",
+    """\
+A block that is not closed swallows what follows: a vrrp_instance behind it is read as a part of
+it, its keywords are reported as unknown, and it does not exist. A brace too many ends the outer
+block early. Before 2.3.2 an extra `}` can crash keepalived. Braces count anywhere outside of
+double quotes, also in the middle of a word or a script's command.
+
+See it: keepalived -t -f FILE.
+Do: close each block once; put a command that has a brace in double quotes.""",
+)
+INCLUDE = Code(
+    "KA004",
+    Severity.ERROR,
+    "an include that brings nothing, or not what it looks like",
+    """\
+keepalived logs that an included file is missing or cannot be read, and starts without it. A
+script that was to be defined there does not exist, its references are ignored, and the instance
+runs untracked: the VIP stays whatever fails. Paths are relative to the file that has the
+include.
+
+See it: the log, from "Opening file" on.
+Do: correct the path, or remove the include.""",
+)
+CYCLE = Code(
+    "KA005",
+    Severity.ERROR,
+    "a file that includes itself",
+    """\
+keepalived opens the file again and again until it has no more descriptors (read_conf_file() in
+lib/parser.c has no check), and then starts with a part of the configuration, or not at all.
+
+Do: remove the include that closes the circle.""",
+)
+DEFINITION = Code(
+    "KA006",
+    Severity.ERROR,
+    "a definition, ~SEQ or ~LST that keepalived rejects",
+    """\
+What keepalived cannot evaluate stays in the line as it stands, or the line is dropped; some
+forms make it hang or crash. What the line was to configure does not exist then.
+
+See it: keepalived -t -f FILE.
+Do: write it as keepalived.conf(5) has it, "Conditional configuration and configuration id".""",
+)
+LINE = Code(
+    "KA007",
+    Severity.WARNING,
+    "a line that keepalived does not read as one line",
+    """\
+Lines of more than 1023 bytes are cut and go on as a line of their own; a NUL hides the rest;
+`\\#` and `\\!` are a comment after all to keepalived's VRRP process, which reads what its parent
+has already unescaped (decomment() in lib/parser.c is called twice).
+
+Do: write it in shorter lines, and put # or ! in double quotes.""",
+)
+UNEVALUATED = Code(
+    "KA008",
+    Severity.NOTE,
+    "what cannot be known before keepalived runs",
+    """\
+Random numbers, and limits of this program: such a line is looked at as it stands in the file, so
+findings about it may be missing or wrong.""",
+)
+NO_FILE = Code(
+    "KA009",
+    Severity.NOTE,
+    "there is no keepalived.conf",
+    """\
+Without a path `kacheck doctor` looks at /etc/keepalived/keepalived.conf. Where that does not
+exist only the environment is examined: keepalived itself, the kernel, the container.
+
+Do: kacheck doctor PATH.""",
+)
+CODES = (BUG, QUOTE, BRACE, INCLUDE, CYCLE, DEFINITION, LINE, UNEVALUATED, NO_FILE)
+
+BY_KIND = {
+    ProblemKind.QUOTE: (QUOTE, "keepalived 2.2.7 crashes on it", "close the quote"),
+    ProblemKind.BRACE: (
+        BRACE,
+        "keepalived reads what follows as part of another block",
+        "close each block once; braces that are meant literally belong in double quotes",
+    ),
+    ProblemKind.INCLUDE: (
+        INCLUDE,
+        "keepalived logs it and goes on without: what was to be defined there does not exist",
+        "correct the path, or remove the line",
+    ),
+    ProblemKind.CYCLE: (
+        CYCLE,
+        "keepalived opens it again and again until it has no more file descriptors",
+        "remove the include that closes the circle",
+    ),
+    ProblemKind.DEFINITION: (
+        DEFINITION,
+        "keepalived rejects it, so what it stands for is not configured",
+        "write it as keepalived.conf(5) has it; keepalived -t shows what it makes of it",
+    ),
+    ProblemKind.LINE: (
+        LINE,
+        "keepalived reads lines of at most 1023 bytes, and unescapes them twice",
+        "write it in shorter lines, with # and ! in double quotes",
+    ),
+    ProblemKind.UNEVALUATED: (
+        UNEVALUATED,
+        "it is decided when keepalived starts",
+        "nothing, if it is meant so; findings about this line may be wrong",
+    ),
+}
+
+
+def findings(setup: Setup) -> Iterator[Finding]:
+    """What the parser has found."""
+    for problem in (*setup.configuration.problems, *setup.configuration.unevaluated):
+        yield of_problem(problem)
+
+
+def of_problem(problem: Problem) -> Finding:
+    """One of its problems."""
+    code, why, cure = BY_KIND[problem.kind]
+    place = problem.position
+    return Finding(code, problem.message, why, cure, place.file, place.line)
+
+
+def no_file(path: str) -> Finding:
+    """The default configuration does not exist."""
+    return Finding(
+        NO_FILE,
+        f"{path} does not exist: only the environment was examined",
+        "no configuration was named",
+        "name it: kacheck doctor PATH",
+    )
+
+
+def bug(lint: str, error: BaseException) -> Finding:
+    """A lint crashed."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace is not None else "?"
+    return Finding(
+        BUG,
+        f"{lint} crashed: {type(error).__name__}: {error} ({where})",
+        "that is our bug; the other lints ran",
+        "please report it",
+    )

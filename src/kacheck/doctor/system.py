@@ -1,0 +1,202 @@
+"""What the lints ask the machine. Nothing here raises; tests have a machine of their own."""
+
+import grp
+import os
+import pwd
+import stat
+from contextlib import suppress
+from functools import cache, cached_property
+from typing import NamedTuple, Protocol
+
+from kacheck import statedir
+
+SYSTEMD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""systemd.exec(5): what a service's PATH is where nothing says otherwise."""
+HEAD = 4096
+"""Bytes that are read of a file."""
+
+
+class Status(NamedTuple):
+    """What lstat(2) says of a path."""
+
+    mode: int
+    uid: int = 0
+    gid: int = 0
+
+    @property
+    def is_link(self) -> bool:
+        """Is it a symbolic link?"""
+        return stat.S_ISLNK(self.mode)
+
+    @property
+    def is_directory(self) -> bool:
+        """Is it a directory?"""
+        return stat.S_ISDIR(self.mode)
+
+    @property
+    def is_file(self) -> bool:
+        """Is it a regular file?"""
+        return stat.S_ISREG(self.mode)
+
+
+class Process(NamedTuple):
+    """A process that is no zombie."""
+
+    pid: int
+    comm: str
+    argv: tuple[str, ...]
+
+
+class System(Protocol):
+    """A machine as keepalived sees it."""
+
+    @property
+    def search_path(self) -> str:
+        """The PATH that keepalived has."""
+
+    def status(self, path: str) -> Status | None:
+        """Of the path itself, not of what a link points to; None: there is none, or no telling."""
+
+    def is_missing(self, path: str) -> bool:
+        """Is it certain that there is no such file, links followed?"""
+
+    def realpath(self, path: str) -> str:
+        """The path without links, as far as it goes."""
+
+    def head(self, path: str) -> bytes:
+        """The beginning of a regular file; empty if it cannot be read."""
+
+    def names(self, directory: str) -> list[str]:
+        """The names in a directory; none if it cannot be read."""
+
+    def user(self, name: str) -> tuple[int, int] | None:
+        """A user's uid and gid."""
+
+    def group(self, name: str) -> int | None:
+        """A group's gid."""
+
+    def owner(self, status: Status) -> str:
+        """`USER:GROUP`, by name where there is one."""
+
+    def processes(self) -> list[Process]:
+        """Those that run."""
+
+    def uptime(self) -> float:
+        """Seconds since boot."""
+
+
+class Machine:
+    """This machine."""
+
+    @cached_property
+    def search_path(self) -> str:
+        """Of the keepalived that runs, if we may know; else what systemd would give it."""
+        for process in self.processes():
+            if process.comm == "keepalived":
+                for entry in self._read(f"/proc/{process.pid}/environ", 1 << 20).split(b"\0"):
+                    if entry.startswith(b"PATH="):
+                        return os.fsdecode(entry[5:])
+        return SYSTEMD_PATH
+
+    @cache  # noqa: B019 - it lives as long as the command
+    def status(self, path: str) -> Status | None:
+        """Of the path itself."""
+        with suppress(OSError, ValueError):
+            found = os.lstat(path)
+            return Status(found.st_mode, found.st_uid, found.st_gid)
+        return None
+
+    @cache  # noqa: B019
+    def is_missing(self, path: str) -> bool:
+        """Is it certain that there is no such file?"""
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except (OSError, ValueError):
+            return False
+        return False
+
+    @cache  # noqa: B019
+    def realpath(self, path: str) -> str:
+        """The path without links."""
+        with suppress(OSError, ValueError):
+            return os.path.realpath(path)
+        return path
+
+    @cache  # noqa: B019
+    def head(self, path: str) -> bytes:
+        """The beginning of a regular file."""
+        return self._read(path, HEAD)
+
+    @cache  # noqa: B019
+    def names(self, directory: str) -> list[str]:
+        """The names in a directory."""
+        with suppress(OSError, ValueError):
+            return sorted(os.listdir(directory))
+        return []
+
+    @cache  # noqa: B019
+    def user(self, name: str) -> tuple[int, int] | None:
+        """A user's uid and gid."""
+        with suppress(KeyError, ValueError):
+            found = pwd.getpwnam(name)
+            return found.pw_uid, found.pw_gid
+        return None
+
+    @cache  # noqa: B019
+    def group(self, name: str) -> int | None:
+        """A group's gid."""
+        with suppress(KeyError, ValueError):
+            return grp.getgrnam(name).gr_gid
+        return None
+
+    def owner(self, status: Status) -> str:
+        """`USER:GROUP`."""
+        user, group = str(status.uid), str(status.gid)
+        with suppress(KeyError):
+            user = pwd.getpwuid(status.uid).pw_name
+        with suppress(KeyError):
+            group = grp.getgrgid(status.gid).gr_name
+        return f"{user}:{group}"
+
+    @cache  # noqa: B019
+    def processes(self) -> list[Process]:
+        """Those that run; of two that have gone meanwhile nothing is said."""
+        pids = [int(name) for name in self.names("/proc") if name.isdecimal()]
+        return [process for pid in pids if (process := self._process(pid)) is not None]
+
+    def uptime(self) -> float:
+        """Seconds since boot."""
+        with suppress(OSError, ValueError):
+            return statedir.uptime()
+        return 0.0
+
+    def _process(self, pid: int) -> Process | None:
+        text = os.fsdecode(self._read(f"/proc/{pid}/stat", HEAD))
+        comm, _, rest = text.partition("(")[2].rpartition(") ")
+        if not rest or rest.startswith("Z"):
+            return None
+        words = os.fsdecode(self._read(f"/proc/{pid}/cmdline", 1 << 17)).split("\0")
+        return Process(pid, comm, tuple(words[:-1]))
+
+    def _read(self, path: str, size: int) -> bytes:
+        with suppress(OSError, ValueError):
+            file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                return os.read(file, size) if stat.S_ISREG(os.fstat(file).st_mode) else b""
+            finally:
+                os.close(file)
+        return b""
+
+
+def which(name: str, system: System) -> str | None:
+    """find_path() in keepalived's lib/notify.c: a bare name along PATH; anything else as it is."""
+    if "/" in name:
+        return None if system.is_missing(name) else name
+    for directory in system.search_path.split(":"):
+        path = f"{directory}/{name}"
+        status = system.status(system.realpath(path))
+        if status is not None and status.is_file and status.mode & 0o111:
+            return path
+    return None

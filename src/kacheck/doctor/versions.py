@@ -1,0 +1,310 @@
+"""keepalived's versions: known faults, and what came with which. Pure (KA130 to KA159).
+
+A row is a fault, the releases that have it, and the features that make a configuration meet it.
+Each was looked up in keepalived's git history: `source` has the commit that cures it, and `fixed`
+is the first tag that contains that commit. Where a distribution has carried a cure back into its
+older release, the row still speaks: it knows numbers, not packages.
+
+Features are plain words, for whoever reads the configuration:
+
+    a keyword that the configuration has        vrrp_script, track_process (vrrp_track_process too),
+                                                track_file (vrrp_track_file too), fork_delay,
+                                                terminate_delay, quorum_max, param_match, init_file,
+                                                use_symlink_paths
+    track_file_block, vrrp_track_file_block     under which name the block is written
+    weight_reverse                              any `weight N reverse`
+    track_file_weight                           a track_file with a weight that is not 0
+    unweighted_track_file_in_sync_group         tracked by an instance that is in a sync group;
+    unweighted_track_script_in_sync_group       the same of a script
+    script_fractions                            an interval or timeout such as 0.5
+    script_timeout_not_below_interval           or none is written: it is the interval then
+    script_of_many_names                        a script whose file does what its name says: pidof
+    script_behind_linked_directory              a directory of its path is a symbolic link
+    script_quote_open                           a script's double quote that is not closed
+    process_with_parenthesis                    a `)` in the name of a process
+    large_pids                                  of the machine: pid_max is above 32768
+"""
+
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+from kacheck.doctor.finding import Code, Finding, Severity
+
+ERROR, WARNING = Severity.ERROR, Severity.WARNING
+
+
+class Version(NamedTuple):
+    """A release of keepalived."""
+
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return ".".join(map(str, self))
+
+
+class Fault(NamedTuple):
+    """Something that keepalived did wrong."""
+
+    name: str
+    severity: Severity
+    title: str
+    since: Version
+    fixed: Version | None
+    """The first release without it; None: every release that we know has it."""
+    features: frozenset[str]
+    """All of these make a configuration meet it."""
+    what: str
+    why: str
+    source: str
+    besides: str = ""
+    """What cures it without an upgrade; a whole sentence."""
+
+    def is_in(self, version: Version) -> bool:
+        """Whether that release has it."""
+        return version >= self.since and (self.fixed is None or version < self.fixed)
+
+    @property
+    def code(self) -> Code:
+        """The kind of finding that it is."""
+        last = f"before {self.fixed}" if self.fixed else "and every release since, 2.4.3 included"
+        releases = f"keepalived from {self.since} on, {last}" if self.since > FIRST else last
+        text = f"{self.what} {self.why} Releases: {releases}. Source: {self.source}. {self.cure}"
+        return Code(self.name, self.severity, self.title, text)
+
+    @property
+    def cure(self) -> str:
+        """What to do."""
+        upgrade = f"Upgrade keepalived to {self.fixed} or later." if self.fixed else ""
+        return " ".join(filter(None, [upgrade, self.besides]))
+
+
+FIRST = Version(0, 0, 0)
+MIGRATE = "Or replace vrrp_track_process: `kacheck migrate CONF`."
+
+
+def _fault(  # noqa: PLR0913 - a row of a table
+    name: str,
+    severity: Severity,
+    title: str,
+    *,
+    since: str = "0.0.0",
+    fixed: str | None,
+    features: str,
+    what: str,
+    why: str,
+    source: str,
+    besides: str = "",
+) -> Fault:
+    first, cured = version_of(since), version_of(fixed) if fixed else None
+    needed = frozenset(features.split())
+    return Fault(name, severity, title, first, cured, needed, what, why, source, besides)
+
+
+def version_of(text: str) -> Version:
+    """The version that a text such as `2.2.7` names.
+
+    Raises:
+        ValueError: it names none.
+
+    """
+    major, minor, patch = (int(part) for part in text.split("."))
+    return Version(major, minor, patch)
+
+
+# One line for where a fault is and what meets it, so that the table can be read as one.
+# fmt: off
+FAULTS = (
+    _fault(
+        "KA130", ERROR, "processes with a pid above 32767 are not counted",
+        since="2.0.11", fixed="2.0.20", features="track_process large_pids",
+        what="vrrp_track_process loses sight of every process that gets a pid above 32767.",
+        why="It writes the pid into the path in /proc as a 16-bit number.",
+        source="commit 23a5b811, ChangeLog: Fix track_process with PIDs > 32767",
+        besides="Or set kernel.pid_max to 32768 with sysctl.",
+    ),
+    _fault(
+        "KA131", ERROR, "a process that was started later is forgotten",
+        since="2.1.0", fixed="2.1.4", features="track_process",
+        what="A process that starts while keepalived runs can die and still counts as running.",
+        why="keepalived forgets the pid in the moment it has counted it.",
+        source="commit c45ab4ec: Fix maintaining list of processes we are interested in",
+        besides=MIGRATE,
+    ),
+    _fault(
+        "KA132", WARNING, "processes whose pid starts with 9 are not counted",
+        since="2.0.11", fixed="2.0.15", features="track_process",
+        what="A process whose pid starts with a 9, such as 917, is not counted when keepalived"
+        " starts.",
+        why="Its first look at /proc takes only the names that start with 1 to 8.",
+        source="commit 2a5568d6, ChangeLog: Fix track_process initialisation for processes with"
+        " PIDs starting 9",
+        besides=MIGRATE,
+    ),
+    _fault(
+        "KA133", ERROR, "no process events after a reload",
+        since="2.0.11", fixed="2.0.16", features="track_process",
+        what="After a reload vrrp_track_process keeps the state it had, whatever dies.",
+        why="keepalived stops reading the kernel's process events at a reload and does not begin"
+        " again.",
+        source="commit aaa17ee0, ChangeLog: Fix track processes when reloading",
+        besides="Or restart keepalived instead of reloading it.",
+    ),
+    _fault(
+        "KA134", WARNING, "fork_delay is not kept after lost events",
+        since="2.0.16", fixed="2.3.2", features="fork_delay",
+        what="On a busy machine a process counts at once, and not after its fork_delay.",
+        why="When events were lost keepalived reads /proc anew, and there it takes terminate_delay"
+        " for fork_delay and does not wait for it.",
+        source="commit 3df29478: fix track process reinitialize fork delay timer",
+        besides="Or raise process_monitor_rcv_bufs, so that fewer events are lost.",
+    ),
+    _fault(
+        "KA135", WARNING, "a name with a closing parenthesis is not found",
+        since="2.0.11", fixed=None, features="track_process process_with_parenthesis",
+        what="A process with a `)` in its name is not counted when keepalived starts.",
+        why="read_procs() takes the name in /proc/PID/stat to end at the first `)`.",
+        source="keepalived/core/track_process.c, read_procs()",
+        besides="Use full_command and the command as it is started, or `kacheck migrate CONF`.",
+    ),
+    _fault(
+        "KA136", WARNING, "init_file overwrites the file",
+        fixed="2.3.3", features="init_file",
+        what="At each start keepalived overwrites the tracked file, with and without `overwrite`.",
+        why="Until then it did not look whether the file is there.",
+        source="commit 3f386640: don't overwrite track file at startup unless configured to",
+        besides="Or remove init_file, and let the file's writer make it.",
+    ),
+    _fault(
+        "KA137", WARNING, "a tracked file counts wrongly after a fault",
+        fixed="2.0.20", features="track_file_weight",
+        what="After a tracked file has ended a fault the instance has a wrong priority.",
+        why="keepalived does not take the file's value out of the priority and put it in again"
+        " correctly.",
+        source="commit 8731e4a4, issue #1460",
+        besides="Or use weight 0, which is up or FAULT.",
+    ),
+    _fault(
+        "KA138", WARNING, "a tracked file counts wrongly after it was removed",
+        fixed="2.1.0", features="track_file",
+        what="A tracked file that is removed while it is not 0, and made again, counts wrongly.",
+        why="keepalived keeps the old value, which it has taken back already.",
+        source="commit fe49de71: Fix deletion and reinstatement of track files when value <> 0",
+        besides="Or write 0 before the file is removed; kacheck's resident never removes one.",
+    ),
+    _fault(
+        "KA139", WARNING, "a change of a tracked file at the start is missed",
+        fixed="2.2.0", features="track_file",
+        what="A tracked file that changes while keepalived starts is not read again.",
+        why="keepalived reads it first and watches it afterwards.",
+        source="commit 511fad38: Ensure inotify established before read a track file",
+    ),
+    _fault(
+        "KA140", ERROR, "tracked files of a sync group's members are dropped",
+        since="2.1.0", fixed="2.2.2", features="unweighted_track_file_in_sync_group",
+        what="An instance in a sync group does not track its files that have weight 0.",
+        why="keepalived empties that list when it starts.",
+        source="commit 569e6833: Don't remove unweighted track_file/if/bfd from sync group members",
+        besides="Or track the file in the vrrp_sync_group.",
+    ),
+    _fault(
+        "KA141", ERROR, "scripts of a sync group's members are dropped",
+        since="2.1.0", fixed="2.2.0", features="unweighted_track_script_in_sync_group",
+        what="An instance in a sync group does not track its scripts that have weight 0.",
+        why="keepalived empties that list when it starts.",
+        source="commit 459fc2b9: Don't remove unweighted track scripts from sync group members",
+        besides="Or track the script in the vrrp_sync_group.",
+    ),
+    _fault(
+        "KA142", WARNING, "a script that overran its timeout is never run again",
+        fixed="2.0.19", features="vrrp_script",
+        what="After a script has overrun its timeout it may never be run again.",
+        why="If it ends in the moment keepalived kills it, keepalived waits for its end for ever.",
+        source="commit 79e1ec8a, issue #1364",
+        besides="Or let the script end by itself before its timeout, as kacheck's checks do.",
+    ),
+    _fault(
+        "KA143", WARNING, "a slow script is started again while it runs",
+        since="2.1.3", fixed="2.3.3", features="script_timeout_not_below_interval",
+        what="A script that takes longer than its interval runs several times at once.",
+        why='keepalived logs "skipping run" and runs it all the same.',
+        source="commit 94d40e3b, which brings back what e8e64015 lost",
+        besides="Or write a `timeout` below the `interval`, by which the script ends by itself.",
+    ),
+    _fault(
+        "KA144", ERROR, "a script is run under another name",
+        fixed="2.3.0", features="script_of_many_names",
+        what="A script whose file is a link runs under the name of the file that the link leads to:"
+        " Debian's pidof as killall5, which fails.",
+        why="keepalived passes the resolved path as argv[0], and such a program does what its name"
+        " says.",
+        source="commit ebf37b95; seen with 2.2.7",
+        besides="Or use `kacheck process NAME` instead of pidof.",
+    ),
+    _fault(
+        "KA145", ERROR, "a script behind a linked directory is dropped",
+        since="2.3.0", fixed=None, features="script_behind_linked_directory",
+        what="keepalived drops a script of root's whose path leads through a symbolic link to a"
+        " directory, and runs untracked.",
+        why='check_security() expects a directory and says "Wrong file type found in script path".',
+        source="commit ebf37b95, since which the path as configured is checked too; seen with"
+        " 2.3.3",
+        besides="Write the path that `realpath` prints for the directory.",
+    ),
+    _fault(
+        "KA146", ERROR, "an open quote kills keepalived",
+        since="2.0.6", fixed=None, features="script_quote_open",
+        what="keepalived dies of SIGSEGV when it reads the configuration.",
+        why="It says that the script's double quote is not closed, and then uses words that it does"
+        " not have.",
+        source="commit cb3e9660, set_script_params_array() in lib/notify.c, which takes the size of"
+        " a vector that is NULL; seen with 2.2.7 and 2.3.3",
+        besides="Close the quote.",
+    ),
+)
+# fmt: on
+
+SINCE = {
+    "vrrp_track_file_block": ("vrrp_track_file", Version(2, 0, 0)),
+    "track_process": ("vrrp_track_process", Version(2, 0, 11)),
+    "quorum_max": ("quorum_max", Version(2, 0, 16)),
+    "param_match": ("param_match", Version(2, 0, 16)),
+    "fork_delay": ("fork_delay", Version(2, 0, 16)),
+    "terminate_delay": ("terminate_delay", Version(2, 0, 16)),
+    "weight_reverse": ("`reverse` of a weight", Version(2, 0, 18)),
+    "track_file_block": ("track_file as a block", Version(2, 1, 0)),
+    "use_symlink_paths": ("use_symlink_paths", Version(2, 3, 0)),
+    "script_fractions": ("a fraction of a second as interval or timeout", Version(2, 3, 2)),
+}
+"""A feature, as people write it, and the first release that understands it."""
+
+NOT_YET = Code(
+    "KA150",
+    ERROR,
+    "newer than this keepalived",
+    "keepalived reports a keyword or value that it does not know, ignores that line and runs"
+    " without it: a check is then never run, or as if the line were not there. First releases: "
+    + "; ".join(f"{name}, {version}" for name, version in SINCE.values())
+    + ". Sources: the commits 0fc7eba1, 36d0df63, c80e3c0f, 80ca73b6, 79f7dbab, dc653b2d, 7d88a351,"
+    " ebf37b95, 6f9ace3c. `keepalived -t` shows what it ignores; read what it says, not its exit"
+    " code.",
+)
+
+CODES = (*(fault.code for fault in FAULTS), NOT_YET)
+
+
+def met(version: Version, features: AbstractSet[str]) -> list[Finding]:
+    """What a configuration with these features meets in that release, by code."""
+    faults = [fault for fault in FAULTS if fault.is_in(version) and fault.features <= features]
+    findings = [Finding(fault.code, fault.what, fault.why, fault.cure) for fault in faults]
+    return findings + [
+        Finding(
+            NOT_YET,
+            f"keepalived {version} ignores {name}.",
+            f"It came with keepalived {first}.",
+            f"Upgrade keepalived to {first} or later, or write it without.",
+        )
+        for feature, (name, first) in SINCE.items()
+        if feature in features and version < first
+    ]

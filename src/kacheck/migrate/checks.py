@@ -1,0 +1,110 @@
+"""The checks of mode `watch`: appended to kacheck.toml, whose text stays as it is. Pure."""
+
+import json
+
+from kacheck import config
+from kacheck.check import Check
+from kacheck.migrate.equivalents import Equivalent, seconds
+from kacheck.migrate.tracked import MICROSECONDS, LeftError
+from kacheck.result import BadConfigError
+
+
+class Checks:
+    """A configuration file and what is to be appended to it.
+
+    Raises:
+        BadConfigError: it is there and cannot be read as it is.
+
+    """
+
+    def __init__(self, path: str, text: str | None) -> None:
+        self.path = path
+        self.text = text or ""
+        self.is_there = text is not None
+        self._known: dict[str, Check] = {}
+        if self.text.strip():
+            self._known = {check.name: check for check in config.parse(self.text, path).checks}
+        self._added: list[str] = []
+
+    def require(self, equivalent: Equivalent, name: str) -> None:
+        """See that there is a check of this name and this meaning.
+
+        Raises:
+            LeftError: there is one of another meaning, or it cannot be written.
+
+        """
+        text = table(equivalent, name)
+        try:
+            wanted = config.parse(text, self.path).checks[0]
+        except (BadConfigError, UnicodeEncodeError) as error:
+            raise LeftError(f"its check cannot be written ({error}); write it yourself") from None
+        if name not in self._known:
+            self._added.append(text)
+        if meaning(self._known.setdefault(name, wanted)) != meaning(wanted):
+            raise LeftError(
+                f"{self.path} has a check {name} already, which asks something else;"
+                f" rename that one, or make it what this one is: {one_line(text)}"
+            )
+
+    def result(self) -> str:
+        """The new text.
+
+        Raises:
+            BadConfigError: the old one is such that no table can be appended to it.
+
+        """
+        text = joined(self.text, self._added)
+        if self._added:
+            config.parse(text, self.path)
+        return text
+
+
+def meaning(check: Check) -> tuple[object, ...]:
+    """What a check says and when; how often it is looked at may differ."""
+    return check.question, check.policy, check.track
+
+
+def joined(text: str, added: list[str]) -> str:
+    """The text with tables behind it."""
+    if not added:
+        return text
+    if text and not text.endswith("\n"):
+        text += "\n"
+    return text + ("\n" if text.strip() else "") + "\n".join(added)
+
+
+def table(equivalent: Equivalent, name: str) -> str:
+    """The `[check.NAME]`; native tracking acts at once, so `rise` and `fall` are 1."""
+    options, policy = equivalent.options, equivalent.policy
+    lines = [
+        f"[check.{name if name.replace('-', '_').isidentifier() else string(name)}]",
+        'probe = "process"',
+        f"name = {string(options.name)}",
+    ]
+    if options.args:
+        lines += [f"args = [{', '.join(map(string, options.args))}]"]
+    if options.quorum != 1:
+        lines += [f"quorum = {options.quorum}"]
+    if options.quorum_max is not None:
+        lines += [f"quorum_max = {options.quorum_max}"]
+    if options.param_match is not None:
+        lines += [f"param_match = {string(options.param_match)}"]
+    if options.full_command:
+        lines += ["full_command = true"]
+    lines += ["all_namespaces = true", "rise = 1", "fall = 1"]
+    delays = {"terminate_delay": policy.terminate_delay, "fork_delay": policy.fork_delay}
+    lines += [
+        f"{key} = {seconds(round(delay * MICROSECONDS))}" for key, delay in delays.items() if delay
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def string(text: str) -> str:
+    """A TOML string."""
+    text.encode()
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def one_line(text: str) -> str:
+    """A table's keys for a message."""
+    return ", ".join(text.split("\n")[1:-1])

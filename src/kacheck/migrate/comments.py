@@ -1,0 +1,61 @@
+"""The comments of a stretch of keepalived.conf, to be taken along when it moves. Pure."""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kacheck.keepalived import Node
+
+CODE = re.compile(r'(?:[^"\\#!]|\\.|"(?:\\.|[^"\\])*(?:"|$))*')
+"""What stands before a comment: decomment() in lib/parser.c."""
+
+
+class Comment(NamedTuple):
+    """A comment with its `#` or `!`, and where it begins in the file."""
+
+    offset: int
+    text: str
+
+
+def comments_in(node: Node, *, behind: bool) -> list[str]:
+    """The comments within a statement; with `behind` also what `Tree.remove()` takes with it."""
+    return [comment.text for comment in _comments(node, behind=behind)]
+
+
+def with_comments(block: Node, lines: Mapping[Node | None, str], *, behind: bool) -> list[str]:
+    """These statements of a block, in order, with all the comments in it where they stood."""
+    comments = _comments(block, behind=behind)
+    found: list[str] = []
+    for node, line in lines.items():
+        if node is None or node.tree is None:
+            continue
+        while comments and comments[0].offset < node.start:
+            found.append(comments.pop(0).text)
+        found.append(line)
+        if comments and _is_behind(node, comments[0].offset):
+            found[-1] += f"    {comments.pop(0).text}"
+    return found + [comment.text for comment in comments]
+
+
+def _is_behind(node: Node, offset: int) -> bool:
+    """Is there nothing but blanks from a statement to here?"""
+    return node.tree is not None and not node.tree.source.text[node.end : offset].strip(" \t")
+
+
+def _comments(node: Node, *, behind: bool) -> list[Comment]:
+    if node.tree is None:
+        return []
+    text, found = node.tree.source.text, []
+    start = text.rfind("\n", 0, node.start) + 1
+    behind = behind and not text[start : node.start].strip(" \t")
+    while start < node.end:
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        code = CODE.match(text, start, end)
+        place = code.end() if code else end
+        is_within = node.start <= place < node.end
+        is_behind = place >= node.end and not text[node.end : place].strip(" \t")
+        if place < end and text[place] in "#!" and (is_within or (behind and is_behind)):
+            found.append(Comment(place, text[place:end].rstrip()))
+        start = end + 1
+    return found

@@ -1,0 +1,100 @@
+"""`--recipes`: one-liners whose meaning is certain, made kacheck's checks. Pure.
+
+Only the command changes: how often, which weight and as whom stays. What is not recognized word for
+word is left as it is.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from kacheck.keepalived import Configuration, Node
+from kacheck.migrate.equivalents import LIBEXEC, script_word
+from kacheck.migrate.survey import Survey
+from kacheck.migrate.tracked import LeftError, plain
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+"""What is no pattern to pgrep."""
+LEADS = {
+    ("pidof",), ("pidof", "-s"), ("pgrep",), ("pgrep", "-x"), ("killall", "-0"),
+    ("killall", "-q", "-0"), ("killall", "-0", "-q"), ("killall", "-s", "0"),
+}  # fmt: skip
+"""The words before the NAME."""
+HEALTH = re.compile(r"(https?://[A-Za-z0-9.:\[\]-]+)/v1/sys/health")
+GREP = re.compile(r"-[qis]+")
+ACTIVE = re.compile(r'active|"?standby"?: ?false')
+"""What is looked for in the body of an active node; the first of them in vain."""
+SHELLS = ("sh", "bash", "dash")
+
+
+def replace_recipes(configuration: Configuration, survey: Survey) -> None:
+    """Edit the scripts that are recognized."""
+    for block, script in _scripts(configuration):
+        command = replacement(script.command or [])
+        source = script.source
+        if command is None or source is None or source.tree is None or survey.is_shared(source):
+            continue
+        source.tree.replace(source, f"script {script_word(command)}")
+        name = " ".join(block.arguments)
+        survey.note(script, f"{name}: {shlex.join(script.command or [])} is {command[0]} now")
+
+
+def _scripts(configuration: Configuration) -> Iterator[tuple[Node, Node]]:
+    """Each vrrp_script and its only command."""
+    for block in configuration.find("vrrp_script"):
+        scripts = block.find("script")
+        try:
+            plain(block)
+        except LeftError:
+            continue
+        if len(scripts) == 1 and len(scripts[0].words) == 2:
+            yield block, scripts[0]
+
+
+def replacement(command: list[str]) -> list[str] | None:
+    """The command that asks what this one wants to know; None if that is not certain."""
+    words = ["".join(command[:1]).rpartition("/")[2], *command[1:]]
+    if words[0] in SHELLS and words[1:2] == ["-c"] and len(words) == 3:
+        try:
+            lexer = shlex.shlex(words[2], posix=True, punctuation_chars=True)
+            lexer.whitespace_split = True
+            words = list(lexer)
+        except ValueError:
+            return None
+        words[:1] = ["".join(words[:1]).rpartition("/")[2]]
+    if tuple(words[:-1]) in LEADS and NAME.fullmatch(words[-1]):
+        return [f"{LIBEXEC}/kacheck-process", "--all-namespaces", words[-1]]
+    return _of_curl(words) if words[:1] == ["curl"] else None
+
+
+def _of_curl(words: list[str]) -> list[str] | None:
+    """`curl ... URL | grep -q WORD`."""
+    if words.count("|") != 1:
+        return None
+    place = words.index("|")
+    asked, grep = words[1:place], words[place + 1 :]
+    is_grep = grep[:1] == ["grep"] and all(GREP.fullmatch(word) for word in grep[1:-1])
+    if not (is_grep and len(grep) > 1 and ACTIVE.fullmatch(grep[-1])):
+        return None
+    return _of_options(asked)
+
+
+def _of_options(words: list[str]) -> list[str] | None:
+    """Curl's own words; an option that is not known here makes it uncertain."""
+    options: list[str] = []
+    address = None
+    rest = iter(words)
+    for word in rest:
+        if word in ("-m", "--max-time", "--connect-timeout"):
+            next(rest, None)
+        elif word == "--cacert":
+            options += ["--ca-cert", next(rest, "")]
+        elif word in ("-k", "--insecure"):
+            options += ["--insecure"]
+        elif address is None and (found := HEALTH.fullmatch(word)):
+            address = found[1]
+        elif re.fullmatch(r"-[sSfk]+", word):
+            options += ["--insecure"] if "k" in word else []
+        elif word not in ("--silent", "--show-error", "--fail"):
+            return None
+    return None if address is None else [f"{LIBEXEC}/kacheck-vault", "--address", address, *options]

@@ -1,0 +1,175 @@
+"""The track_process blocks of an instance or sync group, made track_script and track_file."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from kacheck.keepalived import Node, Tree, quote
+from kacheck.migrate.comments import comments_in, with_comments
+from kacheck.migrate.equivalents import Equivalent, block, turned
+from kacheck.migrate.tracked import Reference
+
+IsShared = Callable[[Node], bool]
+"""Is a node of a file read more than once?"""
+
+
+class Owner(NamedTuple):
+    """A vrrp_instance or vrrp_sync_group."""
+
+    node: Node
+    references: dict[int, Reference]
+    """By the id() of the line's node: those that move."""
+
+
+def rewrite(
+    owner: Owner, equivalents: dict[str, Equivalent], is_shared: IsShared, done: set[int]
+) -> None:
+    """Edit the files' trees; `done` has the id() of each block of a file that was edited."""
+    for node in owner.node.find("track_process"):
+        source = node.source
+        if source is None or id(source) in done:
+            continue
+        moving = [each for each in node.children or () if id(each) in owner.references]
+        if moving:
+            done.add(id(source))
+            Block(owner, node, source, equivalents, is_shared).rewrite(moving)
+
+
+class Block:
+    """One track_process block."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        node: Node,
+        source: Node,
+        equivalents: dict[str, Equivalent],
+        is_shared: IsShared,
+    ) -> None:
+        assert source.tree is not None  # noqa: S101 - a node of a file
+        self.owner, self.node, self.source = owner, node, source
+        self.tree: Tree = source.tree
+        self.equivalents = equivalents
+        self.is_shared = is_shared
+        self.unit = unit_of(source)
+
+    def rewrite(self, moving: list[Node]) -> None:
+        """Move these lines."""
+        files = self.new_files(moving)
+        scripts = None if self.is_shared(self.source) else self.neighbour("track_script")
+        if not self.node.is_literal or len(moving) < len(self.node.children or ()):
+            self.move_some(moving, scripts, files)
+        elif scripts is None:
+            self.rename(moving, files)
+        else:
+            self.move_all(moving, scripts, files)
+
+    def rename(self, moving: list[Node], files: str) -> None:
+        """The block becomes a track_script; what need not change in it stays."""
+        if files:
+            self.tree.insert_before(self.source, files)
+        self.tree.replace_word(self.source.words[0], "track_script")
+        for node in moving:
+            text = self.text(node)
+            if node.source is not None and text != raw(node.source):
+                self.tree.replace(node.source, text)
+
+    def move_all(self, moving: list[Node], scripts: Node, files: str) -> None:
+        """The lines go to the track_script that is there, with their comments."""
+        texts = {node.source: self.text(node) for node in moving}
+        lines = with_comments(self.source, texts, behind=not files)
+        append(scripts, lines)
+        if files:
+            self.tree.replace(self.source, files)
+        else:
+            self.tree.remove(self.source)
+
+    def move_some(self, moving: list[Node], scripts: Node | None, files: str) -> None:
+        """What is left alone stays where it is."""
+        lines = []
+        for node in moving:
+            if node.source is not None:
+                lines += [*comments_in(node.source, behind=True), self.text(node)]
+                self.tree.remove(node.source)
+        if scripts is None:
+            made = block("track_script", lines, self.unit)
+            self.tree.insert_before(self.source, files + made + "\n")
+            return
+        append(scripts, lines)
+        if files:
+            self.tree.insert_before(self.source, files)
+
+    def neighbour(self, keyword: str) -> Node | None:
+        """The owner's first block of this kind that only the owner reads."""
+        for node in self.owner.node.find(keyword):
+            source = node.source
+            usable = node.is_literal and source is not None and source.close is not None
+            if usable and source is not None and not self.is_shared(source):
+                return source
+        return None
+
+    def new_files(self, moving: list[Node]) -> str:
+        """The track_file block for those that have one; empty if it went to one that is there."""
+        names = []
+        for node in moving:
+            reference = self.owner.references[id(node)]
+            made = self.equivalents[reference.name]
+            if made.has_file and not (reference.own or made.weight).value:
+                names += [quote(made.name)]
+        names = [name for name in dict.fromkeys(names) if name not in self.tracked_files()]
+        if not names:
+            return ""
+        there = None if self.is_shared(self.source) else self.neighbour("track_file")
+        if there is not None:
+            append(there, names)
+            return ""
+        return block("track_file", names, self.unit) + "\n"
+
+    def tracked_files(self) -> set[str]:
+        """What it tracks already."""
+        return {
+            quote(each.keyword) for node in self.owner.node.find("track_file")
+            for each in node.children or () if '"' not in each.keyword
+        }  # fmt: skip
+
+    def text(self, node: Node) -> str:
+        """The line of a track_script."""
+        reference = self.owner.references[id(node)]
+        made = self.equivalents[reference.name]
+        if made.name == reference.name and not made.contrary and node.source is not None:
+            return raw(node.source)
+        words = [quote(made.name)]
+        if reference.own is not None:
+            weight = turned(reference.own) if made.contrary else reference.own
+            words += ["weight", str(weight.value)]
+            if made.weight.reverse or weight.reverse:
+                words += ["reverse" if weight.reverse else "noreverse"]
+        return " ".join(words)
+
+
+def append(block_: Node, lines: Iterable[str]) -> None:
+    """Lines at the end of a block of a file."""
+    if block_.tree is not None:
+        block_.tree.append(block_, "\n".join(lines))
+
+
+def raw(source: Node) -> str:
+    """A statement without a block as it stands in its file."""
+    assert source.tree is not None  # noqa: S101 - a node of a file
+    words = source.words
+    return source.tree.source.text[words[0].start : words[-1].end]
+
+
+def unit_of(source: Node) -> str:
+    """By how much what is in a block is indented there."""
+    assert source.tree is not None  # noqa: S101 - a node of a file
+    text = source.tree.source.text
+    for child in source.children or ():
+        inner, outer = (_indentation(text, node.start) for node in (child, source))
+        if inner is not None and outer is not None and inner != outer and inner.startswith(outer):
+            return inner[len(outer) :]
+    return "\t" if "\n\t" in text else "    "
+
+
+def _indentation(text: str, offset: int) -> str | None:
+    line = text[text.rfind("\n", 0, offset) + 1 : offset]
+    return None if line.strip(" \t") else line

@@ -1,0 +1,204 @@
+"""A vrrp_track_process block and its references, read as keepalived's vrrp_parser.c does. Pure.
+
+What keepalived would complain of is not guessed at: such a block is left as it is.
+"""
+
+import re
+from typing import NamedTuple
+
+from kacheck.keepalived import Node
+
+MICROSECONDS = 1_000_000
+LONGEST = 3600 * MICROSECONDS
+MOST = 65535
+HEAVIEST = 254
+NUMBER = re.compile(r"[ \t]*[+-]?[0-9]{1,9}", re.ASCII)
+COUNT = re.compile(r"[ \t]*\+?[0-9]{1,9}", re.ASCII)
+SECONDS = re.compile(r"([0-9]{0,9})(?:\.([0-9]{0,6}))?", re.ASCII)
+NOT_LITERAL = (
+    "@id, $NAME, ~SEQ, an include or a missing brace had a hand in it; write it out, plainly"
+)
+
+
+class LeftError(Exception):
+    """Why a block or a reference is left as it is, and the cure: `WHY; CURE`."""
+
+
+class Weight(NamedTuple):
+    """A weight and whether it is reversed."""
+
+    value: int = 0
+    """Added where the quorum is achieved; if negative, where it is not; 0 is FAULT where not."""
+    reverse: bool = False
+
+
+class Tracked(NamedTuple):
+    """A vrrp_track_process; delays are microseconds."""
+
+    name: str
+    process: str
+    args: tuple[str, ...] = ()
+    param_match: str | None = None
+    full_command: bool = False
+    weight: Weight = Weight()
+    quorum: int = 1
+    quorum_max: int | None = None
+    fork_delay: int = 0
+    terminate_delay: int = 0
+
+
+class Reference(NamedTuple):
+    """A line of a track_process block, and what holds for it."""
+
+    name: str
+    own: Weight | None
+    """Its own weight; None: the block's. keepalived has the block's `reverse` in it already."""
+    node: Node
+
+
+def plain(node: Node) -> None:
+    """See that a node of the view stands in a file just so, for every node's `@id`.
+
+    Raises:
+        LeftError: it does not.
+
+    """
+    if not node.is_literal or any(each.condition is not None for each in (node, *node.walk())):
+        raise LeftError(NOT_LITERAL)
+
+
+def read(node: Node) -> Tracked:
+    """The data of a vrrp_track_process.
+
+    Raises:
+        LeftError: keepalived does not take it as it stands, or not all of it can be read here.
+
+    """
+    plain(node)
+    if len(node.words) != 2 or node.children is None:
+        raise LeftError("keepalived wants a name and a block; write vrrp_track_process NAME {")
+    tracked = Tracked(node.arguments[0], "")
+    for statement in node.children:
+        reader = READERS.get(statement.keyword)
+        if reader is None or statement.children is not None:
+            raise LeftError(f"{statement.keyword} is no keyword of keepalived's here; remove it")
+        tracked = reader(tracked, statement)
+    if not tracked.process:
+        raise LeftError("it names no process, so that keepalived drops it; add one, or remove it")
+    return tracked
+
+
+def _process(tracked: Tracked, node: Node) -> Tracked:
+    if tracked.process:
+        raise LeftError("keepalived ignores all processes but the first; remove the others")
+    name, *args = node.arguments or [""]
+    if not name:
+        raise LeftError("process has no name; add it")
+    if args:
+        match = tracked.param_match or "exact"
+        tracked = tracked._replace(param_match=match, full_command=True)
+    return tracked._replace(process=name, args=tuple(args))
+
+
+def _param_match(tracked: Tracked, node: Node) -> Tracked:
+    word = node.arguments[0] if node.arguments else "exact"
+    if node.arguments and word not in ("initial", "partial"):
+        raise LeftError(f"keepalived ignores param_match {word}; write initial, partial or nothing")
+    return tracked._replace(param_match=word, full_command=True)
+
+
+def _full_command(tracked: Tracked, _: Node) -> Tracked:
+    return tracked._replace(full_command=True)
+
+
+def _weight(tracked: Tracked, node: Node) -> Tracked:
+    if tracked.weight.value:
+        raise LeftError("keepalived ignores all weights but the first; remove the others")
+    value = _number(node, 1)
+    if node.arguments[1:] not in ([], ["reverse"]):
+        raise LeftError(f"keepalived does not know weight {' '.join(node.arguments)}; correct it")
+    reverse = tracked.weight.reverse or len(node.arguments) == 2
+    return tracked._replace(weight=Weight(value, reverse))
+
+
+def _quorum(tracked: Tracked, node: Node) -> Tracked:
+    quorum = _count(node, 1)
+    if tracked.quorum_max is not None and quorum > tracked.quorum_max:
+        raise LeftError("keepalived ignores a quorum above quorum_max; correct it")
+    return tracked._replace(quorum=quorum)
+
+
+def _quorum_max(tracked: Tracked, node: Node) -> Tracked:
+    most = _count(node, 0)
+    if (most or tracked.quorum > 1) and most < tracked.quorum:
+        raise LeftError("keepalived ignores a quorum_max below quorum; correct it")
+    return tracked._replace(quorum_max=most, quorum=tracked.quorum or 1 if most else 0)
+
+
+def _delay(tracked: Tracked, node: Node) -> Tracked:
+    delay = _microseconds(node)
+    if node.keyword != "fork_delay":
+        tracked = tracked._replace(terminate_delay=delay)
+    if node.keyword != "terminate_delay":
+        tracked = tracked._replace(fork_delay=delay)
+    return tracked
+
+
+READERS = {
+    "process": _process,
+    "param_match": _param_match,
+    "full_command": _full_command,
+    "weight": _weight,
+    "quorum": _quorum,
+    "quorum_max": _quorum_max,
+    "delay": _delay,
+    "fork_delay": _delay,
+    "terminate_delay": _delay,
+}
+
+
+def _number(node: Node, index: int) -> int:
+    """A weight: read_int_strvec()."""
+    word = node.words[index].value if len(node.words) > index else ""
+    if not NUMBER.fullmatch(word) or abs(int(word)) > HEAVIEST:
+        raise LeftError(f"{word!r} is no weight from -254 to 254, which keepalived wants")
+    return int(word)
+
+
+def _count(node: Node, least: int) -> int:
+    """A quorum: read_unsigned_strvec()."""
+    word = node.arguments[0] if node.arguments else ""
+    if not COUNT.fullmatch(word) or not least <= int(word) <= MOST:
+        raise LeftError(f"{word!r} is no {node.keyword} from {least} to {MOST}; correct it")
+    return int(word)
+
+
+def _microseconds(node: Node) -> int:
+    """A delay: read_decimal_unsigned_strvec()."""
+    word = node.arguments[0] if node.arguments else ""
+    found = SECONDS.fullmatch(word)
+    whole, fraction = (found[1] or "0", found[2] or "") if found else ("0", "")
+    delay = int(whole) * MICROSECONDS + int(fraction.ljust(6, "0"))
+    if not 1 <= delay <= LONGEST:
+        raise LeftError(f"{word!r} is no {node.keyword} from 0.000001 to 3600 seconds; correct it")
+    return delay
+
+
+def reference(node: Node, blocks: Weight) -> Reference:
+    """A line of a track_process block; `blocks` is the weight of the vrrp_track_process.
+
+    Raises:
+        LeftError: keepalived does not take it as it stands.
+
+    """
+    plain(node)
+    if node.children is not None:
+        raise LeftError("a name has no block; write NAME weight NUMBER")
+    words = node.arguments
+    if not words:
+        return Reference(node.keyword, None, node)
+    if words[0] != "weight" or words[2:] not in ([], ["reverse"], ["noreverse"]):
+        raise LeftError(f"keepalived does not know {' '.join(words)}; write NAME weight NUMBER")
+    value = _number(node, 2)
+    reverse = words[2] == "reverse" if len(words) == 3 else blocks.reverse
+    return Reference(node.keyword, Weight(value, reverse), node)

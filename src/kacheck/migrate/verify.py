@@ -1,0 +1,90 @@
+"""What `keepalived -t` says of a configuration, whose exit code alone does not tell."""
+
+import os
+import re
+import signal
+import subprocess
+from collections import Counter
+from typing import NamedTuple
+
+TIMEOUT = 20
+VIOLATION = "SECURITY VIOLATION"
+PLACE = re.compile(r"^\(.*?: Line \d+\) ")
+GOOD, BAD, INSECURE, CANNOT = 0, 5, 6, 4
+"""Exit codes; 5 has errors that it would run with, and 0 may have complaints, too."""
+
+
+class Said(NamedTuple):
+    """An answer: its exit code, None after `TIMEOUT`, and its complaints without their places."""
+
+    code: int | None
+    complaints: tuple[str, ...]
+
+    @property
+    def has_crashed(self) -> bool:
+        """Did it not get to the end of the configuration?"""
+        return self.code is None or self.code < 0 or self.code >= 128
+
+
+def program() -> str | None:
+    """Where keepalived is; it is not in every user's PATH."""
+    from shutil import which
+
+    return which("keepalived", path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def ask(keepalived: str, path: str) -> Said:
+    """Let keepalived test a configuration."""
+    try:
+        # 2.2.7 kills itself where the scripts' user is not root; a session of its own ends there.
+        done = subprocess.run(
+            [keepalived, "-t", "-f", os.path.abspath(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "LC_ALL": "C"},
+            timeout=TIMEOUT,
+            check=False,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired:
+        return Said(None, ())
+    lines = done.stdout.decode(errors="backslashreplace").splitlines()
+    return Said(done.returncode, tuple(PLACE.sub("", line) for line in lines if line.strip()))
+
+
+def new_complaints(before: Said, after: Said) -> list[str]:
+    """What is said now and was not before."""
+    new = list((Counter(after.complaints) - Counter(before.complaints)).elements())
+    if any(VIOLATION in each for each in before.complaints):
+        new = [each for each in new if VIOLATION not in each]  # each of its processes says so
+    if after.has_crashed and not before.has_crashed:
+        new.append(how_it_ended(after.code))
+    elif not new and after.code not in (before.code, GOOD):
+        new.append(f"it exits with {after.code}, and did with {before.code} before")
+    return new
+
+
+def how_it_ended(code: int | None) -> str:
+    """The words for a keepalived that did not get to the end."""
+    if code is None:
+        return f"it does not come to an end within {TIMEOUT} s"
+    number = -code if code < 0 else code - 128
+    name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
+    return f"it is ended by signal {name}"
+
+
+def in_words(before: Said, after: Said) -> str:
+    """For a result that is no worse than what was there."""
+    if after.has_crashed:
+        return f"keepalived -t cannot tell: {how_it_ended(after.code)}, as it was before"
+    if after.code == CANNOT:
+        return "keepalived -t cannot read it, as it could not before"
+    if after.complaints:
+        number = len(after.complaints)
+        return (
+            f"keepalived -t has {number} complaint{'s' * (number > 1)} that it had before,"
+            f" and no new one; the first: {after.complaints[0]}"
+        )
+    gone = " and has nothing left to complain of" if before.complaints else ""
+    return f"keepalived -t accepts it{gone}"

@@ -1,0 +1,248 @@
+"""What `kacheck migrate` writes, under a real keepalived.
+
+Every configuration of tests/configurations/migrate that keepalived accepts is accepted when it is
+migrated. And what native tracking does to the VIP, where it works, the migrated forms do, too.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.certificates import Authority
+from support.keepalived import Keepalived, Lab, LabError, Node, Process, Start, wait_until
+from support.needs import needs
+from support.vault_node import ROOT, VaultNode
+
+pytestmark = pytest.mark.keepalived
+
+CONFIGURATIONS = sorted((ROOT / "tests/configurations/migrate").glob("*.conf"))
+MODES = ("watch", "script")
+PATIENCE = 20
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    needs("keepalived", "ip", "unshare", "nsenter", "setpriv", root=True)
+    with Lab() as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def installed(lab: Lab) -> VaultNode:
+    """A node with kacheck, as the README installs it, and without a kacheck.toml."""
+    node = VaultNode(lab.node("a"), Authority())
+    node.toml.unlink()
+    return node
+
+
+@pytest.fixture
+def node(installed: VaultNode) -> Iterator[VaultNode]:
+    yield installed
+    installed.toml.unlink(missing_ok=True)
+    for file in (installed.node.root / "etc/kacheck").iterdir():
+        file.unlink()
+
+
+def migrate(node: VaultNode, path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return node.kacheck("migrate", str(path), *options)
+
+
+def test_says(node: Node, path: Path) -> tuple[int, list[str]]:
+    """The exit code of keepalived -t, and what it says."""
+    done = node.run(["keepalived", "-t", "-f", path], check=False)
+    return done.returncode, (done.stdout + done.stderr).splitlines()
+
+
+test_says.__test__ = False  # type: ignore[attr-defined]
+
+
+def test_there_are_configurations_enough() -> None:
+    assert len(CONFIGURATIONS) >= 25
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.stem)
+def test_what_keepalived_accepts_it_accepts_migrated(
+    node: VaultNode, path: Path, mode: str
+) -> None:
+    conf = node.node.write(f"{mode}/{path.name}", "")
+    conf.write_bytes(path.read_bytes())
+    before = test_says(node.node, conf)
+    done = migrate(node, conf, "--mode", mode, "--in-place")
+    assert done.returncode in (0, 1), done.stderr
+    after = test_says(node.node, conf)
+
+    assert after[0] <= before[0]
+    assert len(after[1]) <= len(before[1])
+    if before[0] == 0:
+        assert after == before
+    if done.stdout:
+        assert "keepalived -t" in done.stdout.splitlines()[-1]
+    again = migrate(node, conf, "--mode", mode, "--in-place")
+    assert (again.stdout, again.returncode) == ("", done.returncode)
+
+
+# --- the VIP --------------------------------------------------------------------------------
+
+GLOBAL = "global_defs {\n    vrrp_notify_priority_changes true\n    vrrp_version 3\n}\n"
+TRACKED = """
+vrrp_track_process %(name)s {
+    process %(process)s
+    %(options)s
+}
+vrrp_instance %(name)s {
+    interface eth0
+    virtual_router_id %(number)d
+    priority 100
+    advert_int 0.1
+    virtual_ipaddress {
+        10.77.0.%(number)d
+    }
+    track_process {
+        %(name)s
+    }
+}
+"""
+Says = Callable[[int], tuple[bool, int]]
+"""Is the VIP here with that many processes, and at which priority?"""
+INSTANCES: dict[str, tuple[str, Says]] = {
+    "ONE": ("", lambda n: (n >= 1, 100)),
+    "QUORUM": ("quorum 2", lambda n: (n >= 2, 100)),
+    "MAXIMUM": ("quorum_max 2", lambda n: (1 <= n <= 2, 100)),
+    "NONE": ("quorum_max 0", lambda n: (n == 0, 100)),
+    "PLUS": ("weight 20", lambda n: (True, 120 if n else 100)),
+    "MINUS": ("weight -20", lambda n: (True, 100 if n else 80)),
+    "NOT": ("weight 0 reverse", lambda n: (n == 0, 100)),
+    "PLUS_NOT": ("weight 20 reverse", lambda n: (True, 80 if n else 100)),
+    "MINUS_NOT": ("weight -20 reverse", lambda n: (True, 100 if n else 120)),
+    "DELAYED": ("terminate_delay 4", lambda n: (n >= 1, 100)),
+}
+
+
+def configuration(process: str) -> str:
+    return GLOBAL + "".join(
+        TRACKED % {"name": name, "process": process, "options": options, "number": 100 + number}
+        for number, (name, (options, _)) in enumerate(INSTANCES.items())
+    )
+
+
+class World:
+    """A keepalived and a place for the processes that it tracks."""
+
+    def __init__(self, place: Callable[[str], Process], name: str) -> None:
+        self._place, self._name = place, name
+        self._processes: list[Process] = []
+
+    def set(self, count: int) -> None:
+        """Have that many processes."""
+        while len(self._processes) < count:
+            self._processes.append(self._place(self._name))
+        going = self._processes[count:]
+        del self._processes[count:]
+        for process in going:
+            process.kill(signal.SIGKILL)
+        for process in going:
+            process.wait()
+
+    def restart(self) -> None:
+        """Kill one, and start it again."""
+        process = self._processes.pop()
+        process.kill(signal.SIGKILL)
+        process.wait()
+        self.set(len(self._processes) + 1)
+
+
+def seen(keepalived: Keepalived, node: Node) -> dict[str, tuple[bool, int]]:
+    """Who has its VIP, and the priorities that were told last."""
+    addresses = node.addresses()
+    priorities = {event.instance: event.priority for event in list(keepalived.events)}
+    return {
+        name: (f"10.77.0.{100 + number}" in addresses, priorities.get(name, 0))
+        for number, name in enumerate(INSTANCES)
+    }
+
+
+def expect(keepalived: Keepalived, node: Node, count: int) -> None:
+    wanted = {name: says(count) for name, (_, says) in INSTANCES.items()}
+
+    def is_so() -> bool:
+        return seen(keepalived, node) == wanted
+
+    try:
+        wait_until(is_so, f"not as wanted with {count} processes", PATIENCE)
+    except LabError as error:
+        found = seen(keepalived, node)
+        differing = {
+            name: (found[name], wanted[name]) for name in found if found[name] != wanted[name]
+        }
+        raise AssertionError(
+            f"{error}: (is, wanted) {differing}\n{keepalived.log[-3000:]}"
+        ) from None
+
+
+def run_through(world: World, start: Callable[[], Keepalived], node: Node) -> None:
+    world.set(1)
+    keepalived = start()
+    try:
+        expect(keepalived, node, 1)
+        for count in (2, 3, 0, 1):
+            world.set(count)
+            expect(keepalived, node, count)
+        restarted = time.monotonic()
+        world.restart()
+        expect(keepalived, node, 1)
+        assert keepalived.states("DELAYED", restarted) == [], "the restart was within its delay"
+    finally:
+        keepalived.stop()
+        world.set(0)
+
+
+@pytest.fixture
+def process_events() -> Iterator[None]:
+    """The kernel's process events, for one test of the machine: see test_usual_answers.py."""
+    directory = os.open(Path(__file__).parent, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        needs(process_events=True)
+        yield
+    finally:
+        os.close(directory)
+
+
+@pytest.mark.usefixtures("process_events")
+def test_native_tracking_where_it_works(lab: Lab, installed: VaultNode) -> None:
+    name = f"app-{os.getpid()}"
+    program = lab.host.write(f"bin/{name}", "", 0o755)
+    shutil.copyfile(os.path.realpath("/bin/sleep"), program)
+
+    def place(_: str) -> Process:
+        """With one exec: keepalived counts a process twice whose second one it sees too late."""
+        return Process([program, "300"])
+
+    world = World(place, name)
+    start: Start = "host"
+    run_through(
+        world, lambda: installed.node.keepalived(configuration(name), start), installed.node
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_vip_is_where_native_tracking_had_it(node: VaultNode, mode: str) -> None:
+    conf = node.node.write("keepalived.conf", configuration("app"))
+    done = migrate(node, conf, "--mode", mode, "--in-place")
+    assert done.returncode == 0, done.stderr
+    assert "vrrp_track_process" not in conf.read_text()
+    resident = node.start_resident() if mode == "watch" else None
+    world = World(node.node.process, "app")
+
+    run_through(world, lambda: node.keepalived(conf.read_text()), node.node)
+
+    if resident is not None:
+        resident.stop()

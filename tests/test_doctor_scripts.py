@@ -1,0 +1,420 @@
+"""kacheck doctor, KA0 and KA2: references and scripts. Each code is provoked, and is quiet elsewhere."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from kacheck.doctor import commands, executables, problems, references, scripts, uses
+from kacheck.doctor.reading import Version
+from kacheck.doctor.system import Status
+from kacheck.keepalived import ProblemKind
+from support.doctor import ELF, Doctor, instance, script
+
+GOOD = script('"/usr/bin/true"')
+TRACKED = "track_script {\nchk\n}"
+
+
+@pytest.fixture
+def doctor(tmp_path: Path) -> Doctor:
+    return Doctor(tmp_path)
+
+
+class TestTheFile:
+    @pytest.mark.parametrize(
+        ("text", "code"),
+        [
+            pytest.param('vrrp_script a {\n script "/bin/true\n}\n', "KA002", id="quote"),
+            pytest.param("vrrp_script a {\n", "KA003", id="brace"),
+            pytest.param("include no-such-file.conf\n", "KA004", id="include"),
+            pytest.param("include keepalived.conf\n", "KA005", id="cycle"),
+            pytest.param('global_defs {\n router_id "a\\#b"c\\#d\n}\n', "KA007", id="line"),
+            pytest.param("$A=x\nvrrp_script $A {\n script /bin/true\n}\n", None, id="definition"),
+            pytest.param("~SEQ(x)\n", "KA006", id="sequence"),
+            pytest.param("global_defs {\n router_id ${_RANDOM}\n}\n", "KA008", id="random"),
+            pytest.param(GOOD, None, id="good"),
+        ],
+    )
+    def test_what_the_parser_rejects_is_found(
+        self, doctor: Doctor, text: str, code: str | None
+    ) -> None:
+        found = doctor.codes(problems.findings, text)
+        assert found == [] if code is None else code in found
+
+    def test_every_kind_of_problem_has_a_code(self) -> None:
+        assert {*problems.BY_KIND} == {*ProblemKind}
+
+    def test_a_finding_names_file_and_line(self, doctor: Doctor) -> None:
+        finding = doctor.one(problems.findings, "\n\ninclude none.conf\n", "KA004")
+        assert (finding.file, finding.line) == (str(doctor.path), 3)
+
+
+class TestUses:
+    """The words of versions.py for the environment's faults."""
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            (GOOD, {"vrrp_script", "script_timeout"}),
+            (script("/x", "weight 2 reverse"), {"weight_reverse"}),
+            (
+                "vrrp_track_process p {\nprocess (a)\n}\n",
+                {"track_process", "process_with_parenthesis"},
+            ),
+            ("vrrp_track_process p {\nprocess a\ndelay 2\n}\n", {"fork_delay", "terminate_delay"}),
+            ("track_file f {\n}\n", {"track_file", "track_file_block", "track_file_weight"}),
+            ("vrrp_track_file f {\nweight 0\n}\n", {"track_file", "vrrp_track_file_block"}),
+            (
+                GOOD + "vrrp_sync_group G {\ngroup {\nVI_1\n}\n}\n" + instance(TRACKED),
+                {"unweighted_track_script_in_sync_group"},
+            ),
+        ],
+    )
+    def test_are_gathered(self, doctor: Doctor, text: str, words: set[str]) -> None:
+        assert words <= uses.uses(doctor.setup(text))
+
+    def test_what_is_found_here_with_its_line_is_not_asked_for_again(self, doctor: Doctor) -> None:
+        text = "track_file f {\ninit_file\n}\n"
+        assert "init_file" not in uses.uses(doctor.setup(text))
+
+    def test_a_script_s_user_is_whom_the_checks_run_as(self, doctor: Doctor) -> None:
+        assert uses.script_user(doctor.setup(GOOD)) == "root"
+        assert uses.script_user(doctor.setup("global_defs {\nscript_user x y\n}\n")) == "x"
+        assert uses.script_user(doctor.setup("")) is None
+
+
+class TestReferences:
+    @pytest.mark.parametrize(
+        ("text", "codes"),
+        [
+            pytest.param(GOOD + instance(TRACKED), [], id="good"),
+            pytest.param(
+                GOOD + instance("track_script {\nchk weight 2 reverse\n}"), [], id="weight"
+            ),
+            pytest.param(instance(TRACKED), ["KA010"], id="nothing defines it"),
+            pytest.param(instance(TRACKED) + GOOD, ["KA011"], id="too late"),
+            pytest.param(GOOD + GOOD + instance(TRACKED), ["KA012"], id="twice"),
+            pytest.param(GOOD, ["KA013"], id="never tracked"),
+            pytest.param(
+                GOOD + instance("track_process {\nchk\n}"), ["KA010", "KA013"], id="other kind"
+            ),
+            pytest.param(script("/x", "weight 254") + instance(TRACKED), ["KA014"], id="254"),
+            pytest.param(script("/x", "weight ten") + instance(TRACKED), ["KA014"], id="ten"),
+            pytest.param(script("/x", "weight -253") + instance(TRACKED), [], id="-253"),
+            pytest.param(GOOD + instance("track_script {\nchk weight 300\n}"), ["KA014"], id="300"),
+            pytest.param(GOOD + instance("track_script {\nchk wieght 3\n}"), ["KA018"], id="typo"),
+            pytest.param(
+                GOOD + instance("track_script { chk chk2 }"), ["KA018"], id="two on a line"
+            ),
+        ],
+    )
+    def test_names_and_weights(self, doctor: Doctor, text: str, codes: list[str]) -> None:
+        assert doctor.codes(references.findings, text) == codes
+
+    WEIGHTED = script("/x", "weight 5")
+    GROUP = "vrrp_sync_group G {\ngroup {\nVI_1\n}\n%s\n}\n"
+
+    @pytest.mark.parametrize(
+        ("text", "codes"),
+        [
+            (GOOD + GROUP % "" + instance(TRACKED), []),
+            (WEIGHTED + GROUP % "" + instance(TRACKED), ["KA015"]),
+            (WEIGHTED + GROUP % "sync_group_tracking_weight" + instance(TRACKED), []),
+            (WEIGHTED + GROUP % TRACKED + instance(""), []),
+            (WEIGHTED + instance(TRACKED, "priority 255"), ["KA016"]),
+            (GOOD + instance(TRACKED, "priority 255"), []),
+            (WEIGHTED + instance(TRACKED, "nopreempt"), ["KA017"]),
+            (GOOD + instance(TRACKED, "nopreempt"), []),
+        ],
+    )
+    def test_weights_that_do_nothing(self, doctor: Doctor, text: str, codes: list[str]) -> None:
+        assert doctor.codes(references.findings, text) == codes
+
+    def test_weight_1_of_a_file_is_turned_round_in_a_sync_group(self, doctor: Doctor) -> None:
+        text = "track_file f {\nfile /run/f\n}\n" + self.GROUP % "" + instance("track_file {\nf\n}")
+        finding = doctor.one(references.findings, text, "KA015")
+        assert "1 in the file is FAULT" in finding.why
+
+    def test_a_file_that_a_virtual_server_may_use_is_not_called_unused(
+        self, doctor: Doctor
+    ) -> None:
+        text = "track_file f {\nfile /run/f\n}\nvirtual_server 10.0.0.1 80 {\n}\n"
+        assert doctor.codes(references.findings, text) == []
+
+    def test_the_definition_of_an_included_file_stands_where_the_include_does(
+        self, doctor: Doctor
+    ) -> None:
+        (doctor.path.parent / "check.conf").write_text(GOOD)
+        assert doctor.codes(references.findings, "include check.conf\n" + instance(TRACKED)) == []
+        late = instance(TRACKED) + "include check.conf\n"
+        assert doctor.codes(references.findings, late) == ["KA011"]
+
+
+class TestDefinitions:
+    @pytest.mark.parametrize(
+        ("text", "codes"),
+        [
+            pytest.param(GOOD, [], id="good"),
+            pytest.param("vrrp_script chk {\ntimeout 1\ninterval 2\n}\n", ["KA201"], id="none"),
+            pytest.param(script('"sh -c \'x"'), ["KA201"], id="open quote"),
+            pytest.param(script("/usr/bin/pgrep vault"), ["KA202"], id="arguments"),
+            pytest.param(script('"/usr/bin/pgrep vault" -x'), ["KA202"], id="an argument"),
+            pytest.param(script("/x", "interval 2\ntimeout 1\nuser none"), ["KA203"], id="user"),
+            pytest.param(
+                script("/x", "interval 2\ntimeout 1\nuser root none"), ["KA203"], id="group"
+            ),
+            pytest.param(script("/x", "interval 2\ntimeout 2"), ["KA204"], id="equal"),
+            pytest.param(script("/x", "interval 2\ntimeout 5"), ["KA204"], id="above"),
+            pytest.param(script("/x", "interval 2"), ["KA205"], id="no timeout"),
+            pytest.param(script("/x", "interval 2.5\ntimeout 1"), ["KA206"], id="fraction"),
+            pytest.param(script("/x", "interval 2s\ntimeout 1"), ["KA206"], id="unit"),
+        ],
+    )
+    def test_what_is_wrong_with_a_vrrp_script(
+        self, doctor: Doctor, text: str, codes: list[str]
+    ) -> None:
+        assert doctor.codes(scripts.findings, text) == codes
+
+    def test_fractions_are_read_from_2_3_2_on(self, doctor: Doctor) -> None:
+        text = script("/x", "interval 0.5\ntimeout 0.2")
+        cures = [each.cure for each in doctor.find(scripts.findings, text)]
+        assert cures[0] == "interval 1, or keepalived 2.3.2"
+        doctor.version = (2, 3, 2)
+        assert doctor.codes(scripts.findings, text) == []
+
+    NOBODY = script('"/x"', "interval 2\ntimeout 1")
+
+    @pytest.mark.parametrize(
+        ("text", "codes"),
+        [
+            pytest.param(NOBODY, [], id="runs as root"),
+            pytest.param(
+                "global_defs {\nenable_script_security\n}\n" + NOBODY, ["KA203"], id="none"
+            ),
+            pytest.param(NOBODY + "global_defs {\nenable_script_security\n}\n", [], id="later"),
+            pytest.param(
+                "global_defs {\nenable_script_security\nscript_user root\n}\n" + NOBODY,
+                [],
+                id="root",
+            ),
+            pytest.param(
+                "global_defs {\nscript_user none\n}\n" + NOBODY, ["KA203"], id="no such user"
+            ),
+        ],
+    )
+    def test_the_default_user_is_settled_where_it_is_first_needed(
+        self, doctor: Doctor, text: str, codes: list[str]
+    ) -> None:
+        assert doctor.codes(scripts.findings, text) == codes
+
+    def test_the_account_keepalived_script_will_do(self, doctor: Doctor) -> None:
+        doctor.machine.users["keepalived_script"] = (990, 990)
+        text = "global_defs {\nenable_script_security\n}\n" + self.NOBODY
+        assert doctor.codes(scripts.findings, text) == []
+
+
+SECURE = "global_defs {\nenable_script_security\n}\n"
+
+
+class TestExecutables:
+    @pytest.mark.parametrize(
+        ("content", "codes"),
+        [
+            pytest.param(ELF, [], id="elf"),
+            pytest.param(b"#!/bin/sh\nexit 0\n", [], id="sh"),
+            pytest.param(b"#! /usr/bin/env -S PYTHONPATH=x sh -e\n", [], id="env -S"),
+            pytest.param(b"#!/no/such/python\n", ["KA223"], id="interpreter"),
+            pytest.param(b"#!/bin/sh\r\nexit 1\r\n", ["KA223"], id="carriage return"),
+            pytest.param(b"exit 1\n", ["KA223"], id="no #!"),
+            pytest.param(b"#!/usr/bin/env python4\n", ["KA224"], id="env"),
+        ],
+    )
+    def test_what_execve_makes_of_the_file(
+        self, doctor: Doctor, content: bytes, codes: list[str]
+    ) -> None:
+        doctor.machine.file("/etc/check", content)
+        assert doctor.codes(executables.findings, script('"/etc/check"')) == codes
+
+    @pytest.mark.parametrize(
+        ("command", "codes"),
+        [
+            ('"true"', []),
+            ('"nothing -x"', ["KA221"]),
+            ('"/usr/bin/nothing"', ["KA221"]),
+            ('"</run/file"', []),
+            ('"</dev/tcp/127.0.0.1/80"', ["KA228"]),
+        ],
+    )
+    def test_what_is_not_there(self, doctor: Doctor, command: str, codes: list[str]) -> None:
+        assert doctor.codes(executables.findings, script(command)) == codes
+
+    @pytest.mark.parametrize(
+        ("mode", "user", "codes"),
+        [
+            (0o755, "root", []),
+            (0o644, "root", ["KA222"]),
+            (0o700, "root", []),
+            (0o700, "nobody", ["KA222"]),
+            (0o705, "nobody", []),
+        ],
+    )
+    def test_what_is_not_executable(
+        self, doctor: Doctor, mode: int, user: str, codes: list[str]
+    ) -> None:
+        doctor.machine.file("/etc/check", ELF, mode)
+        text = script('"/etc/check"', f"interval 2\ntimeout 1\nuser {user}")
+        assert doctor.codes(executables.findings, text) == codes
+
+    def test_bash_as_sh_knows_dev_tcp(self, doctor: Doctor) -> None:
+        doctor.machine.link("/usr/bin/sh", "/usr/bin/bash")
+        assert doctor.codes(executables.findings, script('"</dev/tcp/127.0.0.1/80"')) == []
+
+    def test_a_directory_is_no_command(self, doctor: Doctor) -> None:
+        assert doctor.codes(executables.findings, script('"/usr/bin/"')) == ["KA222"]
+
+    @pytest.mark.parametrize(
+        ("status", "trouble"),
+        [
+            (Status(0o755), None),
+            (Status(0o755, uid=1000), "is not owned by root"),
+            (Status(0o775, gid=4), "is writable by its group"),
+            (Status(0o775, gid=0), None),
+            (Status(0o757), "is writable by everyone"),
+        ],
+    )
+    @pytest.mark.parametrize("kind", [stat.S_IFREG, stat.S_IFDIR], ids=["file", "directory"])
+    def test_what_the_security_check_rejects(
+        self, doctor: Doctor, status: Status, trouble: str | None, kind: int
+    ) -> None:
+        doctor.machine.file("/opt/x/check", ELF)
+        path = "/opt/x/check" if kind == stat.S_IFREG else "/opt/x"
+        doctor.machine.statuses[path] = status._replace(mode=kind | status.mode)
+        text = script('"/opt/x/check"')
+        assert doctor.codes(executables.findings, text) == []
+        if trouble is None:
+            assert doctor.codes(executables.findings, SECURE + text) == []
+        else:
+            finding = doctor.one(executables.findings, SECURE + text, "KA225")
+            shown = f"{status.uid}:{status.gid}, mode {status.mode:04o}"
+            assert f"{path} ({shown}) {trouble}" in finding.what
+
+    def test_a_sticky_directory_passes(self, doctor: Doctor) -> None:
+        doctor.machine.directory("/tmp", 0o1777)
+        doctor.machine.file("/tmp/check", ELF)
+        assert doctor.codes(executables.findings, SECURE + script('"/tmp/check"')) == []
+
+    def test_it_is_not_asked_for_a_user_who_is_not_root(self, doctor: Doctor) -> None:
+        doctor.machine.file("/opt/check", ELF, 0o777)
+        text = SECURE + script('"/opt/check"', "interval 2\ntimeout 1\nuser nobody")
+        assert doctor.codes(executables.findings, text) == []
+
+    @pytest.mark.parametrize(
+        ("version", "command", "codes"),
+        [
+            ((2, 2, 7), '"/bin/true"', []),
+            ((2, 3, 0), '"/bin/true"', ["KA226"]),
+            ((2, 3, 3), '"/usr/bin/true"', []),
+            ((2, 3, 3), '"true"', []),
+            (None, '"/bin/true"', ["KA226"]),
+        ],
+    )
+    def test_a_linked_directory_is_dropped_by_2_3(
+        self, doctor: Doctor, version: Version | None, command: str, codes: list[str]
+    ) -> None:
+        doctor.version = version
+        assert doctor.codes(executables.findings, script(command)) == codes
+
+    @pytest.mark.parametrize(
+        ("version", "codes"),
+        [((2, 2, 7), ["KA227"]), ((2, 2, 8), ["KA227"]), ((2, 3, 0), []), (None, ["KA227"])],
+    )
+    def test_pidof_runs_as_killall5_before_2_3(
+        self, doctor: Doctor, version: Version | None, codes: list[str]
+    ) -> None:
+        doctor.version = version
+        doctor.machine.file("/usr/sbin/killall5", ELF)
+        doctor.machine.link("/usr/bin/pidof", "/usr/sbin/killall5")
+        assert doctor.codes(executables.findings, script('"pidof vault"')) == codes
+
+    def test_a_link_beside_its_target_keeps_its_name(self, doctor: Doctor) -> None:
+        doctor.machine.file("/usr/bin/busybox", ELF)
+        doctor.machine.link("/usr/bin/pidof", "/usr/bin/busybox")
+        assert doctor.codes(executables.findings, script('"pidof vault"')) == []
+
+
+HEALTH = "http://127.0.0.1:8200/v1/sys/health"
+
+
+class TestCommands:
+    @pytest.mark.parametrize(
+        ("command", "codes"),
+        [
+            ('"/usr/bin/true"', []),
+            ('"/usr/libexec/kacheck/kacheck-vault --address https://127.0.0.1:8200"', []),
+            ('"test -f /run/x && true"', ["KA241"]),
+            ('"test -f /run/x; true"', ["KA241"]),
+            ('"true > /dev/null"', ["KA241"]),
+            ('"true >/dev/null 2>&1"', ["KA241"]),
+            ('"test $(date) = x"', ["KA241"]),
+            ('"test `date` = x"', ["KA241"]),
+            ('"test -f $HOME"', ["KA241"]),
+            ('"test -f /etc/*.conf"', ["KA241"]),
+            ("\"sh -c 'test -f /etc/*.conf && true > $HOME/x'\"", []),
+            ("\"curl -m 0.5 -w '%{http_code}|' http://x/?a=1&b=2\"", []),
+            ('"~/check"', ["KA242"]),
+            ('"~root/check"', ["KA242"]),
+            ('"/usr/bin/test -f ~/x"', ["KA242"]),
+            ('"/usr/bin/test -f /a~b"', []),
+            ('"sh -c test -f /x"', ["KA243"]),
+            ("\"sh -c 'test -f $0' /x\"", []),
+            ("\"sh -ec 'test -f /x'\"", []),
+            (f"\"sh -c 'curl -sm 0.5 {HEALTH} | grep -q active'\"", ["KA244"]),
+            (f'"sh -c \'curl -sm 0.5 {HEALTH} | grep -q \\"standby.:false\\"\'"', []),
+            ("\"sh -c 'systemctl status x | grep -q active'\"", []),
+            ('"curl -sf http://x"', ["KA245"]),
+            ('"curl --connect-timeout 1 http://x"', ["KA245"]),
+            ('"curl -m 1 http://x"', ["KA245"]),
+            ('"curl --max-time=5 http://x"', ["KA245"]),
+            ('"curl -fsSm0.5 http://x"', []),
+            ('"curl --max-time 0.5 http://x"', []),
+            ('"pgrep vault"', ["KA246"]),
+            ('"pgrep -r S,R vault"', []),
+            ('"killall -0 vault"', ["KA246"]),
+            ('"killall vault"', []),
+            ('"pkill -0 vault"', ["KA246"]),
+            ("\"sh -c 'ps aux | grep vault'\"", ["KA247"]),
+            ("\"sh -c 'ps aux | grep [v]ault'\"", []),
+            ("\"sh -c 'ps aux | grep vault | grep -v grep'\"", []),
+            ('"pgrep -f vault"', ["KA246", "KA248"]),
+            ("\"sh -c 'ls /x | wc -l'\"", ["KA249"]),
+            ("\"sh -c 'test -f /x || true'\"", ["KA249"]),
+            ("\"sh -c 'test -f /x && true'\"", []),
+        ],
+    )
+    def test_one_liners(self, doctor: Doctor, command: str, codes: list[str]) -> None:
+        assert doctor.codes(commands.findings, script(command)) == codes
+
+    @pytest.mark.parametrize(
+        ("command", "codes"),
+        [
+            ("\"sh -c 'env A=b nice -n pgrep vault'\"", ["KA246"]),
+            ('"env A=b pgrep vault"', ["KA246"]),
+            ("\"sh -e -c 'pgrep vault'\"", ["KA246"]),
+            ("\"busybox sh -c 'pgrep vault && true'\"", ["KA246"]),
+            ('"sh /etc/check pgrep"', []),
+            ('"sh"', []),
+        ],
+    )
+    def test_what_stands_before_the_program_is_looked_through(
+        self, doctor: Doctor, command: str, codes: list[str]
+    ) -> None:
+        assert doctor.codes(commands.findings, script(command)) == codes
+
+    def test_a_program_that_no_shell_understands_is_left_alone(self, doctor: Doctor) -> None:
+        text = script('"sh -c \\\\\'pgrep | wc"')
+        assert doctor.codes(commands.findings, text) in ([], ["KA243"])
+
+    def test_the_first_table_s_one_liner(self, doctor: Doctor) -> None:
+        text = script(f'"curl -s {HEALTH} | grep -q active"')
+        assert doctor.codes(commands.findings, text) == ["KA241", "KA244", "KA245"]
+        assert "curl gets | as an argument" in doctor.one(commands.findings, text, "KA241").what

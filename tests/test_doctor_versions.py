@@ -1,0 +1,110 @@
+"""keepalived's faults by release: who meets them, and who does not."""
+
+import re
+
+import pytest
+
+from kacheck.doctor import versions
+from kacheck.doctor.finding import Severity
+from kacheck.doctor.versions import FAULTS, NOT_YET, SINCE, Fault, Version, met, version_of
+
+DEBIAN_12 = Version(2, 2, 7)
+DEBIAN_13 = Version(2, 3, 3)
+
+
+def codes(version: Version, features: set[str]) -> list[str]:
+    return [finding.code.name for finding in met(version, features)]
+
+
+def before(version: Version) -> Version:
+    """A release just before; its patch number need not have existed."""
+    if version.patch:
+        return version._replace(patch=version.patch - 1)
+    return Version(version.major, version.minor - 1, 99)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+class TestEachFault:
+    def test_it_is_met_in_its_releases_by_who_uses_the_feature(self, fault: Fault) -> None:
+        last = before(fault.fixed) if fault.fixed else Version(2, 4, 3)
+        assert fault.name in codes(fault.since, set(fault.features))
+        assert fault.name in codes(last, set(fault.features))
+
+    def test_it_is_not_met_by_who_does_not_use_the_feature(self, fault: Fault) -> None:
+        for missing in fault.features:
+            assert fault.name not in codes(fault.since, set(fault.features) - {missing})
+
+    def test_it_is_not_met_in_other_releases(self, fault: Fault) -> None:
+        if fault.since > versions.FIRST:
+            assert fault.name not in codes(before(fault.since), set(fault.features))
+        if fault.fixed:
+            assert fault.name not in codes(fault.fixed, set(fault.features))
+
+    def test_it_says_what_why_and_what_cures_it_in_sentences(self, fault: Fault) -> None:
+        (finding,) = (
+            each for each in met(fault.since, set(fault.features)) if each.code == fault.code
+        )
+        for text in (finding.what, finding.why, finding.cure):
+            assert re.fullmatch(r"[A-Za-z].+\.", text), text
+        assert finding.file is None
+
+    def test_its_explanation_names_the_releases_and_the_source(self, fault: Fault) -> None:
+        text = fault.code.explanation
+        assert fault.source in text
+        assert str(fault.fixed or "2.4.3 included") in text
+        assert fault.code.severity > Severity.NOTE
+
+
+@pytest.mark.parametrize(("feature", "first"), [(each, row[1]) for each, row in SINCE.items()])
+def test_what_came_later_is_not_understood_before(feature: str, first: Version) -> None:
+    (finding,) = (each for each in met(before(first), {feature}) if each.code == NOT_YET)
+    assert str(first) in finding.why
+    assert NOT_YET.name not in codes(first, {feature})
+    assert NOT_YET.name not in codes(before(first), set())
+
+
+@pytest.mark.parametrize(
+    ("version", "features", "expected"),
+    [
+        (DEBIAN_12, {"track_process"}, []),
+        (DEBIAN_12, {"track_process", "large_pids"}, []),
+        (DEBIAN_12, {"track_process", "fork_delay", "terminate_delay"}, ["KA134"]),
+        (DEBIAN_12, {"vrrp_script"}, []),
+        (DEBIAN_12, {"vrrp_script", "script_timeout_not_below_interval"}, ["KA143"]),
+        (DEBIAN_12, {"vrrp_script", "script_fractions"}, ["KA150"]),
+        (DEBIAN_12, {"vrrp_script", "script_of_many_names"}, ["KA144"]),
+        (DEBIAN_12, {"track_file", "track_file_block", "weight_reverse"}, []),
+        (DEBIAN_12, {"track_file", "init_file"}, ["KA136"]),
+        (DEBIAN_13, {"vrrp_script", "script_fractions", "script_of_many_names", "init_file"}, []),
+        (DEBIAN_13, {"vrrp_script", "script_behind_linked_directory"}, ["KA145"]),
+        (Version(2, 0, 10), {"track_process", "large_pids"}, ["KA150"]),
+        (Version(2, 0, 19), {"track_process", "large_pids"}, ["KA130"]),
+        (Version(2, 1, 3), {"track_process"}, ["KA131"]),
+    ],
+)
+def test_releases_that_people_have(
+    version: Version, features: set[str], expected: list[str]
+) -> None:
+    assert codes(version, features) == expected
+
+
+def test_no_features_meet_nothing() -> None:
+    assert met(Version(2, 0, 0), set()) == []
+
+
+def test_versions_are_compared_as_numbers() -> None:
+    assert version_of("2.0.9") < version_of("2.0.10") < version_of("2.1.0")
+    assert str(version_of("2.2.7")) == "2.2.7"
+
+
+@pytest.mark.parametrize("text", ["", "2.2", "2.2.x", "2.2.7.1"])
+def test_what_is_no_version_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        version_of(text)
+
+
+def test_every_feature_of_the_table_is_explained_where_the_words_are() -> None:
+    words = set().union(*(fault.features for fault in FAULTS)) | set(SINCE)
+    assert versions.__doc__ is not None
+    missing = {word for word in words if not re.search(rf"\b{word}\b", versions.__doc__)}
+    assert missing == set()
