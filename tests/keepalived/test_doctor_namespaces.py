@@ -5,14 +5,12 @@ from any other's; what it must not do is to answer for a keepalived of test_usua
 waits for silence, so both take turns.
 """
 
-import fcntl
 import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -23,7 +21,7 @@ from kacheck.doctor.process_events import Answer, try_them
 from support.keepalived import Lab, keepalived_version
 from support.needs import needs
 
-pytestmark = pytest.mark.keepalived
+pytestmark = [pytest.mark.keepalived, pytest.mark.usefixtures("process_events")]
 
 DOCTOR = """
 import json
@@ -41,18 +39,6 @@ class Said(NamedTuple):
     answer: str
     codes: list[str]
     unused: list[str]
-
-
-@pytest.fixture(autouse=True)
-def _process_events() -> Iterator[None]:
-    """The kernel's process events, for one test of the machine at a time."""
-    directory = os.open(Path(__file__).parent, os.O_RDONLY)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        needs("unshare", root=True, process_events=True)
-        yield
-    finally:
-        os.close(directory)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ Every configuration of tests/configurations/migrate that keepalived accepts is a
 migrated. And what native tracking does to the VIP, where it works, the migrated forms do, too.
 """
 
-import fcntl
 import os
 import shutil
 import signal
@@ -202,18 +201,6 @@ def run_through(world: World, start: Callable[[], Keepalived], node: Node) -> No
     finally:
         keepalived.stop()
         world.set(0)
-
-
-@pytest.fixture
-def process_events() -> Iterator[None]:
-    """The kernel's process events, for one test of the machine: see test_usual_answers.py."""
-    directory = os.open(Path(__file__).parent, os.O_RDONLY)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        needs(process_events=True)
-        yield
-    finally:
-        os.close(directory)
 
 
 @pytest.mark.usefixtures("process_events")

@@ -4,7 +4,6 @@ The shipped keepalived.conf with what a recipe's comment says to put into the in
 shipped kacheck.toml. Beside them, in the two places where it cannot work, vrrp_track_process.
 """
 
-import fcntl
 import os
 import re
 import time
@@ -59,18 +58,6 @@ def nodes() -> Iterator[tuple[VaultNode, VaultNode]]:
     with Lab() as lab:
         a, b = (lab.node(name) for name in "ab")
         yield VaultNode(a, authority), VaultNode(b, authority)
-
-
-@pytest.fixture
-def process_events() -> Iterator[None]:
-    """The kernel's process events, for one test of the machine: see test_usual_answers.py."""
-    directory = os.open(Path(__file__).parent, os.O_RDONLY)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        needs(process_events=True)
-        yield
-    finally:
-        os.close(directory)
 
 
 def start(nodes: tuple[VaultNode, VaultNode], *states: str) -> None:

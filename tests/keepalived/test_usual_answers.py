@@ -10,7 +10,6 @@ again does not happen as an answer to the deed.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -59,23 +58,6 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture
 def node(lab: Lab) -> Node:
     return lab.node("a")
-
-
-@pytest.fixture
-def process_events() -> Iterator[None]:
-    """The kernel's process events, for one test of the machine at a time.
-
-    Every listener gets the answer to any other's listen, so it takes a keepalived that was ignored
-    for heard. And the address of the listening socket is getpid(), which two keepaliveds in pid
-    namespaces of their own can share: the second one gets errno 98 and stays in FAULT.
-    """
-    directory = os.open(Path(__file__).parent, os.O_RDONLY)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        needs(process_events=True)
-        yield
-    finally:
-        os.close(directory)
 
 
 def instance(name: str, track: str, number: int = 100) -> str:
