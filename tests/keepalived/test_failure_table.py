@@ -843,13 +843,13 @@ def test_drain(scene: Scene) -> None:
 
 
 @row(
-    "`kacheck drain on --for 3s`",
+    "`kacheck drain on --for 8s`",
     "resident: `critical draining`; verdict: `ok active`",
     "leaves within an interval; comes back by itself",
 )
 def test_drain_for_a_time(scene: Scene) -> None:
     scene.start()
-    scene.leaves(lambda: scene.ask("drain", "on", "--all", "--for", "3s"))
+    scene.leaves(lambda: scene.ask("drain", "on", "--all", "--for", "8s"))
     scene.settle(lambda: None)
 
 
