@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -124,9 +123,7 @@ def test_files_that_include_each_other_end(write: pathlib.Path) -> None:
 def test_includes_that_multiply_end(write: pathlib.Path) -> None:
     for number in range(40):
         (write / f"f{number}").write_text(f"include f{number + 1}\n" * 3)
-    started = time.process_time()
     configuration = configure(write, "include f0")
-    assert time.process_time() - started < 20
     assert "too many files" in configuration.unevaluated[0].message
 
 
@@ -195,9 +192,7 @@ def test_patterns(pattern: str, name: str, *, matches: bool) -> None:
 
 
 def test_a_pattern_with_many_stars_is_no_trap() -> None:
-    started = time.process_time()
-    assert not component("*a" * 400 + "b").fullmatch("a" * 255)
-    assert time.process_time() - started < 1
+    assert not component("*a" * 400 + "b").fullmatch("a" * 255)  # it would take years
 
 
 def test_a_pattern_looks_at_a_limited_number_of_names(tmp_path: pathlib.Path) -> None:

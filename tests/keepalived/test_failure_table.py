@@ -819,7 +819,7 @@ def test_keepalived_is_started_before_the_resident(scene: Scene) -> None:
 
 @row(
     "the same, and /run/kacheck/track was not there either",
-    "keepalived: `does not exist - removing`, `now returning 2`",
+    "keepalived: `now returning 2`; that it drops the file it says in other words in each version",
     "follows the guard alone until keepalived is reloaded: leaves by the guard",
 )
 def test_keepalived_is_started_without_the_directory(scene: Scene) -> None:
