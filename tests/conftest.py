@@ -1,5 +1,6 @@
 """Fixtures that several modules share."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from kacheck.cli import main
+from support.needs import needs
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -87,3 +89,20 @@ def script(start: Callable[..., subprocess.Popen[bytes]]) -> Callable[..., list[
         return child.stdout.readline().decode().split()
 
     return run
+
+
+@pytest.fixture
+def process_events() -> Iterator[None]:
+    """The kernel's process events, for one test of the machine at a time.
+
+    Every listener gets the answer to any other's listen, so it takes a keepalived that was ignored
+    for heard. And the address of the listening socket is getpid(), which two keepaliveds in pid
+    namespaces of their own can share: the second one gets errno 98 and stays in FAULT.
+    """
+    directory = os.open(ROOT / "tests", os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        needs("unshare", root=True, process_events=True)
+        yield
+    finally:
+        os.close(directory)
