@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kacheck import files
 from kacheck.cli import main
 from kacheck.result import Reason, Status
 from kacheck.watch import metrics
@@ -74,7 +75,7 @@ SAMPLE = Sample(
 
 
 def test_every_metric_has_its_value() -> None:
-    assert values(exposition([SAMPLE]).decode()) == {
+    assert values(exposition([SAMPLE])) == {
         ("kacheck_verdict", "vault"): 1,
         ("kacheck_up", "vault"): 0,
         ("kacheck_look_duration_seconds", "vault"): 0.0123,
@@ -90,7 +91,7 @@ def test_every_metric_has_its_value() -> None:
 
 @pytest.mark.parametrize("status", Status, ids=lambda status: status.word)
 def test_the_verdict_is_the_statuss_number(status: Status) -> None:
-    text = exposition([SAMPLE._replace(status=status, is_up=status is Status.OK)]).decode()
+    text = exposition([SAMPLE._replace(status=status, is_up=status is Status.OK)])
     assert values(text)["kacheck_verdict", "vault"] == int(status)
     assert values(text)["kacheck_up", "vault"] == (status == 0)
 
@@ -181,12 +182,12 @@ def test_a_directory_that_cannot_be_written_is_reported_once_and_healed(
 
 def test_a_file_that_does_not_fit_leaves_the_old_one(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "kacheck.prom"
-    metrics.replace(str(file), b"old\n")
+    files.replace(str(file), "old\n")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
         with pytest.raises(OSError, match="File too large"):
-            metrics.replace(str(file), b"x" * 10_000)  # the first 4096 are written
+            files.replace(str(file), "x" * 10_000)  # the first 4096 are written
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert file.read_bytes() == b"old\n"
@@ -197,11 +198,11 @@ def test_a_file_that_does_not_fit_leaves_the_old_one(tmp_path: pathlib.Path) -> 
 
 
 @pytest.fixture
-def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, list[bytes]]]:
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, list[str]]]:
     """A disk that takes nothing until the event is set; and what it was given."""
-    awake, written = threading.Event(), list[bytes]()
+    awake, written = threading.Event(), list[str]()
 
-    def replace(_: str, content: bytes) -> None:
+    def replace(_: str, content: str) -> None:
         assert awake.wait(20)
         written.append(content)
 
@@ -211,7 +212,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, 
 
 
 def test_a_disk_that_hangs_delays_nobody_and_gets_the_newest(
-    hanging: tuple[threading.Event, list[bytes]],
+    hanging: tuple[threading.Event, list[str]],
 ) -> None:
     awake, written = hanging
     taken: list[int] = []
@@ -229,7 +230,7 @@ def test_a_disk_that_hangs_delays_nobody_and_gets_the_newest(
     assert len(taken) == 5, "nothing waited"
     awake.set()
     writer.stop()
-    newest = values(written[-1].decode())
+    newest = values(written[-1])
     assert newest["kacheck_transitions_total", "vault"] == 6, "the last one, at the stop"
     assert newest["kacheck_up", "vault"] == 0
     assert len(written) <= 3
@@ -237,7 +238,7 @@ def test_a_disk_that_hangs_delays_nobody_and_gets_the_newest(
 
 
 def test_the_end_waits_for_a_disk_only_so_long(
-    hanging: tuple[threading.Event, list[bytes]], monkeypatch: pytest.MonkeyPatch
+    hanging: tuple[threading.Event, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "PATIENCE", 0.1)
     writer = Metrics(Timers(), lambda: [SAMPLE], lambda _: None)

@@ -300,19 +300,22 @@ def add_vault_options(parser: Parser) -> None:
     )
 
 
-def add_run_options(parser: Parser) -> None:
-    """Checks by name, and where they are configured."""
-    parser.add_argument("names", nargs="*", metavar="CHECK", help="its name in the file")
+def add_config(parser: Parser) -> None:
+    """Where checks are configured."""
     parser.add_argument(
         "--config", metavar="FILE", default=CONFIGURATION, help=f"default {CONFIGURATION}"
     )
+
+
+def add_run_options(parser: Parser) -> None:
+    """Checks by name, and where they are configured."""
+    parser.add_argument("names", nargs="*", metavar="CHECK", help="its name in the file")
+    add_config(parser)
 
 
 def add_watch_options(parser: Parser) -> None:
     """The resident's files and how it logs."""
-    parser.add_argument(
-        "--config", metavar="FILE", default=CONFIGURATION, help=f"default {CONFIGURATION}"
-    )
+    add_config(parser)
     add_state_dir(parser)
     parser.add_argument(
         "--check-config",
@@ -426,9 +429,7 @@ def add_doctor_options(parser: Parser) -> None:
         metavar="ID",
         help="keepalived's --config-id, which decides on lines with @ID; default: the host's name",
     )
-    parser.add_argument(
-        "--config", metavar="FILE", default=CONFIGURATION, help=f"default {CONFIGURATION}"
-    )
+    add_config(parser)
     add_state_dir(parser)
 
 

@@ -19,10 +19,8 @@ from typing import NoReturn, TextIO
 from kacheck import arguments, commands
 from kacheck.deadline import Deadline, within
 from kacheck.render import Report, line, printable, render
-from kacheck.result import BadConfigError, Status, bug, exit_code
+from kacheck.result import MILDEST_FIRST, BadConfigError, Status, bug, exit_code
 
-MILDEST_FIRST = (0, 1, 3, 2)
-"""Exit codes: what is known to be down is worse than what could not be told."""
 LOGGER_TIMEOUT = 0.1
 """Seconds that /dev/log may take for a line."""
 

@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from kacheck import statedir
-from kacheck.durations import NUMBER, UNITS
+from kacheck import files, statedir
+from kacheck.durations import UNITS, parsed
 from kacheck.result import BadConfigError, Reason, Result, Status
 
 MOST_BYTES = 4096
@@ -180,18 +180,11 @@ def switch_on(state_dir: str, names: Sequence[str], span: int | None, message: s
     text = f"{until} {printable(message)}".rstrip(" ")
     try:
         for directory in (state_dir, f"{state_dir}/drain"):
-            make(directory)
+            files.make_directory(directory)
         for name in names:
-            statedir.replace(f"{state_dir}/drain/{name}", text + "\n")
+            files.replace(f"{state_dir}/drain/{name}", text + "\n")
     except OSError as error:
         raise refusal("cannot drain", state_dir, error) from None
-
-
-def make(directory: str) -> None:
-    """Make a directory that all may enter, whatever the umask, unless it is there."""
-    if not os.path.isdir(directory):
-        os.mkdir(directory)
-        os.chmod(directory, 0o755)  # noqa: S103 - who runs a check must see that it is drained
 
 
 def switch_off(state_dir: str, names: Sequence[str]) -> list[str]:
@@ -226,7 +219,7 @@ def refusal(what: str, state_dir: str, error: OSError) -> BadConfigError:
     }
     cure = cures.get(error.errno or 0, "put that right, or give another --state-dir")
     path = error.filename2 or error.filename or state_dir
-    place = re.sub(r"/\.([^/]+)\.new$", r"/\1", path)  # statedir.replace()'s temporary file
+    place = re.sub(r"/\.([^/]+)\.new$", r"/\1", path)  # files.replace()'s temporary file
     return BadConfigError(f"{what}: {place}: {error.strerror}; {cure}")
 
 
@@ -248,13 +241,7 @@ def span(text: str) -> int:
         ValueError: it is none of them, or not above 0, or above LONGEST; says what to give.
 
     """
-    units = {**UNITS, "d": 86400.0}
-    term = rf"({NUMBER})({'|'.join(units)})"
-    value = 0.0
-    if re.fullmatch(NUMBER, text, re.ASCII):
-        value = float(text)
-    elif re.fullmatch(f"(?:{term})+", text, re.ASCII):
-        value = sum(float(number) * units[unit] for number, unit in re.findall(term, text))
+    value = parsed(text, {**UNITS, "d": 86400.0}) or 0.0
     if not 0 < value <= LONGEST:
         raise ValueError(f"{text} is no time to drain for: give one such as 30m or 2h, at most 30d")
     return math.ceil(value)

@@ -1,6 +1,7 @@
 """Seconds, as options and Vault's environment write them."""
 
 import re
+from collections.abc import Mapping
 
 DEFAULT_TIMEOUT = 0.8
 """Seconds; below the 1 s that keepalived waits by default, so that the answer beats its SIGTERM."""
@@ -8,7 +9,16 @@ LONGEST_TIMEOUT = 3600.0
 NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 """The units of Go's time.ParseDuration."""
-TERM = rf"({NUMBER})({'|'.join(UNITS)})"
+
+
+def parsed(text: str, units: Mapping[str, float] = UNITS) -> float | None:
+    """The seconds of a number or of a duration in these units; None if it is neither."""
+    term = rf"({NUMBER})({'|'.join(units)})"
+    if re.fullmatch(NUMBER, text, re.ASCII):
+        return float(text)
+    if re.fullmatch(f"(?:{term})+", text, re.ASCII):
+        return sum(float(amount) * units[unit] for amount, unit in re.findall(term, text))
+    return None
 
 
 def seconds(text: str) -> float:
@@ -18,11 +28,7 @@ def seconds(text: str) -> float:
         ValueError: it is neither, or not above 0, or above LONGEST_TIMEOUT; says what to give.
 
     """
-    value = 0.0
-    if re.fullmatch(NUMBER, text, re.ASCII):
-        value = float(text)
-    elif re.fullmatch(f"(?:{TERM})+", text, re.ASCII):
-        value = sum(float(amount) * UNITS[unit] for amount, unit in re.findall(TERM, text))
+    value = parsed(text) or 0.0
     if not 0 < value <= LONGEST_TIMEOUT:
         raise ValueError(
             f"{text} is no time to wait: give seconds such as 0.8, above 0 and at most 3600"

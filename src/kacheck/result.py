@@ -25,6 +25,10 @@ class Status(enum.IntEnum):
         return self.name.lower()
 
 
+MILDEST_FIRST = (Status.OK, Status.WARNING, Status.UNKNOWN, Status.CRITICAL)
+"""What is known to be down is worse than what could not be told."""
+
+
 class Reason(enum.StrEnum):
     """Why, in one stable word. Scripts key on these: a change needs a changelog entry."""
 

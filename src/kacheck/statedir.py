@@ -10,10 +10,8 @@
 Times are seconds of /proc/uptime's first field, read as a file: lxcfs gives a container its own.
 """
 
-import errno
 import os
 import re
-from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck.result import Reason, Status
@@ -39,33 +37,6 @@ def uptime() -> float:
 def uptime_of(file: int) -> float:
     """The same, from a descriptor of UPTIME."""
     return float(os.pread(file, 64, 0).split()[0])
-
-
-def replace(path: str, text: str) -> None:
-    """Write a file so that a reader finds the old text or the new one, readable by all.
-
-    Raises:
-        OSError: it is as it was.
-
-    """
-    directory, _, name = path.rpartition("/")
-    new = f"{directory}/.{name}.new"
-    content = text.encode("utf-8", "backslashreplace")
-    # Root drains in a directory that may be the resident's user's: follow no link of his.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        file = os.open(new, flags, 0o644)
-        try:
-            os.fchmod(file, 0o644)
-            if os.write(file, content) < len(content):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), new)
-        finally:
-            os.close(file)
-        os.rename(new, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(new)
-        raise
 
 
 class Published(NamedTuple):

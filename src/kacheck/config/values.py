@@ -3,13 +3,11 @@
 A reader takes a key's path and its value as TOML has it, and gives the value as a check has it.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeAlias
 
 from kacheck.config.toml_lines import Path
-from kacheck.durations import NUMBER, TERM
-from kacheck.durations import seconds as duration
+from kacheck.durations import parsed
 
 Reader: TypeAlias = Callable[[Path, Any], Any]
 
@@ -113,14 +111,9 @@ def seconds(least: float, most: float) -> Reader:
 
 
 def number(value: Any) -> float | None:
-    """The seconds of a number or a duration; None if it is neither, or above an hour."""
+    """The seconds of a number or a duration; None if it is neither."""
     if isinstance(value, str):
-        if re.fullmatch(f"{NUMBER}|(?:{TERM})+", value, re.ASCII) and not re.search("[1-9]", value):
-            return 0.0  # which is no time to wait, but is a delay
-        try:
-            return duration(value)
-        except ValueError:
-            return None
+        return parsed(value)
     # No whole number that a float could not hold.
     is_number = type(value) is float or (type(value) is int and abs(value) <= 3600)
     return float(value) if is_number else None

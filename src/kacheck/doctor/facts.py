@@ -160,12 +160,7 @@ def hidepid_for(user: str, proc: str = "/proc") -> str | None:
         return None
     if other.pw_uid == os.geteuid():
         return procfs.hidepid(proc)
-    options: dict[str, str] = {}
-    for mount in _text(f"{proc}/self/mountinfo").splitlines():
-        left, _, right = mount.partition(" - proc ")
-        if right and left.split()[4] == proc:
-            pairs = (option.partition("=") for option in right.split()[-1].split(","))
-            options = {key: value for key, _, value in pairs}
+    options = procfs.mount_options(proc)
     mode = options.get("hidepid", "off")
     sees = other.pw_uid == 0 or (
         mode not in ("4", "ptraceable") and int(options.get("gid", "0")) == other.pw_gid

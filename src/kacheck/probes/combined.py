@@ -9,11 +9,10 @@ from functools import partial
 from typing import Any, Literal
 
 from kacheck.deadline import Deadline, within
-from kacheck.result import BadConfigError, Result, Status, bug
+from kacheck.result import MILDEST_FIRST, BadConfigError, Result, Status, bug
 
 Look = Callable[[Deadline], Result]
 
-MILDEST_FIRST = (Status.OK, Status.WARNING, Status.UNKNOWN, Status.CRITICAL)
 SHARED = 0.9
 """Of the time that is left: the answer of the last one must still be in time."""
 

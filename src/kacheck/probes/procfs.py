@@ -117,6 +117,23 @@ def ancestors(proc: str, pid: int) -> list[int]:
     return chain
 
 
+def mount_options(proc: str) -> dict[str, str]:
+    """The options of `proc`'s mount; none where they cannot be told."""
+    try:
+        # Of many records one read(2) may bring only some: read() is for files that have one.
+        with open(f"{proc}/self/mountinfo", errors="replace") as file:
+            mounts = file.read().splitlines()
+    except OSError:
+        return {}
+    options: dict[str, str] = {}
+    for mount in mounts:
+        left, _, right = mount.partition(" - proc ")
+        if right and left.split()[4] == proc:  # the last mount on one place is the one that shows
+            pairs = (option.partition("=") for option in right.split()[-1].split(","))
+            options = {key: value for key, _, value in pairs}
+    return options
+
+
 def hidepid(proc: str) -> str | None:
     """The hidepid option of `proc`'s mount, where it keeps other users' processes from us.
 
@@ -124,18 +141,7 @@ def hidepid(proc: str) -> str | None:
     the group of gid= except with `ptraceable`. In a user namespace both may be ours and yet not
     the ones that are meant: then the first process is hidden all the same.
     """
-    try:
-        # Of many records one read(2) may bring only some: read() is for files that have one.
-        with open(f"{proc}/self/mountinfo", errors="replace") as file:
-            mounts = file.read().splitlines()
-    except OSError:
-        return None
-    options: dict[str, str] = {}
-    for mount in mounts:
-        left, _, right = mount.partition(" - proc ")
-        if right and left.split()[4] == proc:  # the last mount on one place is the one that shows
-            pairs = (option.partition("=") for option in right.split()[-1].split(","))
-            options = {key: value for key, _, value in pairs}
+    options = mount_options(proc)
     mode = options.get("hidepid", "off")
     if mode in ("0", "off"):
         return None

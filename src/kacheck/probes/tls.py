@@ -11,6 +11,7 @@ import ssl
 import time
 from typing import Any, NamedTuple
 
+from kacheck.files import identity
 from kacheck.probes.vault_settings import VaultOptions
 from kacheck.result import BadConfigError
 
@@ -89,21 +90,9 @@ def context(options: VaultOptions) -> ssl.SSLContext:
 
 
 def files(options: VaultOptions) -> list[tuple[int, ...]]:
-    """What tells whether a file of these options has changed since: inode, size and time of each.
-
-    A directory's own time changes when a file in it is replaced by rename, as certificates are.
-    """
+    """What tells whether a file of these options has changed: the identity of each."""
     paths = (options.ca_cert, options.ca_path, options.client_cert, options.client_key)
     return [identity(path) for path in paths if path]
-
-
-def identity(path: str) -> tuple[int, ...]:
-    """Inode, size and times of a file; nothing of one that is not there."""
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return ()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def no_password() -> str:

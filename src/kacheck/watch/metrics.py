@@ -13,6 +13,7 @@ from contextlib import suppress
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, NamedTuple
 
+from kacheck.files import replace
 from kacheck.result import BadConfigError, Reason, Status
 from kacheck.state import passes
 from kacheck.watch.timers import Timer, Timers
@@ -178,6 +179,7 @@ class Writer:
                 if samples is None:
                     os.unlink(self.path)
                 else:
+                    # Not write_to_textfile(): of its file's mode the umask leaves what it likes.
                     replace(self.path, exposition(samples))
             except OSError as error:
                 self._set_trouble(None if samples is None else f"{self.path}: {error.strerror}")
@@ -190,33 +192,10 @@ class Writer:
             self._report(trouble)
 
 
-def replace(path: str, content: bytes) -> None:
-    """Write a file so that a reader finds all of the old or of the new one, readable by all.
-
-    Not prometheus_client.write_to_textfile(), whose file has what the umask leaves of its mode.
-
-    Raises:
-        OSError: it is as it was.
-
-    """
-    directory, _, name = path.rpartition("/")
-    new = f"{directory}/.{name}.new"  # which the collector, who reads *.prom, does not take
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        with open(os.open(new, flags, 0o644), "wb") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(content)
-        os.rename(new, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(new)
-        raise
-
-
 # --- the text -------------------------------------------------------------------------------
 
 
-def exposition(samples: Sequence[Sample]) -> bytes:
+def exposition(samples: Sequence[Sample]) -> str:
     """The samples in Prometheus's text format."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.registry import Collector
@@ -227,7 +206,7 @@ def exposition(samples: Sequence[Sample]) -> bytes:
 
     registry = CollectorRegistry()
     registry.register(Samples())
-    return generate_latest(registry)
+    return generate_latest(registry).decode()
 
 
 Value = Callable[[Sample], float]

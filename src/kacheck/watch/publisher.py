@@ -12,10 +12,10 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from kacheck.drain import make
+from kacheck.files import identity, make_directory, replace
 from kacheck.probes.procfs import Process
 from kacheck.result import BadConfigError
-from kacheck.statedir import Published, replace
+from kacheck.statedir import Published
 
 DIRECTORIES = ("track", "verdict", "failing")
 COMM = "kacheck"
@@ -133,7 +133,7 @@ class Publisher:
         """Make the directories and take the lock."""
         os.makedirs(os.path.dirname(self.directory) or ".", exist_ok=True)
         for path in (self.directory, *map(self._path, DIRECTORIES)):
-            make(path)
+            make_directory(path)
         if not self._has_lock():
             lock = lock_file(self._path("lock"))
             if self._lock >= 0:
@@ -275,15 +275,3 @@ def set_comm(name: str) -> None:
 def is_same(path: str, file: int) -> bool:
     """Is this open file, if it is one, what the path leads to?"""
     return file >= 0 and identity(path)[:2] == identity(file)[:2]
-
-
-def identity(path: str | int) -> tuple[int, ...]:
-    """What tells whether a file is the one that it was; nothing of one that is not there.
-
-    Anyone may set a file's mtime, nobody its ctime.
-    """
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return ()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

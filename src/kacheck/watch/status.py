@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
+from kacheck.files import identity
 from kacheck.statedir import SOCKET
-from kacheck.watch.publisher import identity
 from kacheck.watch.timers import Timer, Timers
 
 MOST_CLIENTS = 16

@@ -331,27 +331,27 @@ class Supervisor:
     def _report(self, trouble: str | None) -> None:
         """The publisher's troubles, to the journal and to systemd."""
         self.trouble = trouble
-        if trouble is None:
-            self.journal.say(NOTICE, f"{self.directory} can be written again")
-        else:
-            self.journal.say(WARNING, trouble)
+        self._say(trouble, f"{self.directory} can be written again")
 
     def _notice(self, check: str, message: str) -> None:
         """What the publisher has mended."""
         self.journal.say(WARNING, message, check)
 
     def _report_status(self, trouble: str | None) -> None:
-        if trouble is None:
-            self.journal.say(NOTICE, "kacheck status is answered again")
-        else:
-            self.journal.say(WARNING, f"{trouble}: kacheck status is not answered")
+        wrong = trouble and f"{trouble}: kacheck status is not answered"
+        self._say(wrong, "kacheck status is answered again")
 
     def _report_metrics(self, trouble: str | None) -> None:
         """Called by the thread that writes them."""
-        if trouble is None:
-            self.journal.say(NOTICE, "metrics are written again")
+        wrong = trouble and f"{trouble}: metrics are not written"
+        self._say(wrong, "metrics are written again")
+
+    def _say(self, wrong: str | None, well: str) -> None:
+        """What is wrong, or that it is well again."""
+        if wrong is None:
+            self.journal.say(NOTICE, well)
         else:
-            self.journal.say(WARNING, f"{trouble}: metrics are not written")
+            self.journal.say(WARNING, wrong)
 
     # --- systemd ------------------------------------------------------------------------------
 
