@@ -264,12 +264,15 @@ def test_any_form_of_toml_will_do(text: str) -> None:
     assert only(text) == process()
 
 
+@pytest.mark.parametrize("text", ["", "# [check.a]\n", "[check]\n"])
+def test_a_file_may_have_no_check_yet(text: str) -> None:
+    assert parse(text) == Configuration(())
+
+
 # --- what is wrong, where, and the cure --------------------------------------------------------
 
 BROKEN = {
     # the file
-    "nothing": ("", 1, "no check; add one, which begins with [check.NAME]"),
-    "no check": ("\n\n[check]\n", 3, "no check; add one"),
     "an unknown key": ("\nmetric = 1\n", 2, "metric is no key of this file; did you mean metrics?"),
     "an unknown word": ("\nlogging = 1\n", 2, "logging is no key of this file; there are check, metrics"),
     "an unknown table": (PROCESS + "[checks.b]\n", 4, "did you mean check?"),

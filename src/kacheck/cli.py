@@ -35,7 +35,8 @@ def run() -> NoReturn:
     gc.disable()  # nothing lives long enough to be collected, and importing httpx is 5 % faster
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    if sys.argv[1:2] != ["watch"]:  # which may have blocked them itself, and handles them
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
     code = unknown_code(sys.argv)
     try:
         for stream in (sys.stdout, sys.stderr):

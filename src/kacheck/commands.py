@@ -198,7 +198,7 @@ def configuration_answer(args: Namespace) -> str:
     loaded = configuration(args.config)
     require(loaded.metrics)
     names = ", ".join(check.name for check in loaded.checks)
-    return f"{args.config} is good: {names}"
+    return f"{args.config} is good: {names or 'it has no check, so nothing is watched'}"
 
 
 def once(load: Callable[[], "Configuration"]) -> Callable[[], "Configuration"]:

@@ -12,6 +12,8 @@ Times are seconds of /proc/uptime's first field, read as a file: lxcfs gives a c
 
 import os
 import re
+import time
+from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck.result import Reason, Status
@@ -66,3 +68,21 @@ def parse(text: str) -> Published | None:
         return Published(int(code), int(expiry), Status[status.upper()], Reason(reason), message)
     except (KeyError, ValueError):
         return None
+
+
+def published(path: str) -> tuple[Published, float] | None:
+    """The verdict in a file, and its age in seconds; None if there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="backslashreplace") as file:
+            verdict = parse(file.read(65536))
+            age = time.time() - os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return None
+    return None if verdict is None else (verdict, age)
+
+
+def names_in(directory: str) -> list[str]:
+    """The checks that have a file there, in order."""
+    with suppress(OSError):
+        return sorted(filter(NAME.fullmatch, os.listdir(directory)))
+    return []

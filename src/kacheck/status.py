@@ -58,12 +58,15 @@ def answer(state_dir: str, names: Sequence[str], view: View, *, as_json: bool) -
         text = "" if as_json else "\n".join(left_behind(*remains(state_dir, names), view))
         return Answer(text, (UNKNOWN,), str(error))
     codes = tuple(UNKNOWN if (code := c["exit_code"]) is None else code for c in told["checks"])
+    trouble = None
+    if not codes:
+        codes, trouble = (UNKNOWN,), f"nothing is watched: {told['config']} has no check"
     if as_json:
         import json
 
-        return Answer(json.dumps(told), codes)
+        return Answer(json.dumps(told), codes, trouble)
     lines = [line for block in blocks_of(told, view, time.time()) for line in block.lines]
-    return Answer("\n".join([resident_line(told, time.time()), *lines]), codes)
+    return Answer("\n".join([resident_line(told, time.time()), *lines]), codes, trouble)
 
 
 # --- the resident ---------------------------------------------------------------------------
@@ -176,23 +179,10 @@ def remains(
 ) -> tuple[list[tuple[str, statedir.Published, float]], float]:
     """The verdict files that there are: name, verdict, and age in seconds; and the uptime."""
     directory = f"{state_dir}/verdict"
-    there: list[str] = []
-    with suppress(OSError):
-        there = sorted(filter(statedir.NAME.fullmatch, os.listdir(directory)))
+    there = statedir.names_in(directory)
     wanted = [name for name in dict.fromkeys(names) if name in there] if names else there
-    found = [(name, *verdict) for name in wanted if (verdict := verdict_of(f"{directory}/{name}"))]
-    return found, statedir.uptime()
-
-
-def verdict_of(path: str) -> tuple[statedir.Published, float] | None:
-    """A verdict file's verdict and age; None if there is none in it."""
-    try:
-        with open(path, encoding="utf-8", errors="backslashreplace") as file:
-            verdict = statedir.parse(file.read(65536))
-            age = time.time() - os.fstat(file.fileno()).st_mtime
-    except OSError:
-        return None
-    return None if verdict is None else (verdict, age)
+    read = {name: statedir.published(f"{directory}/{name}") for name in wanted}
+    return [(name, *verdict) for name, verdict in read.items() if verdict], statedir.uptime()
 
 
 # --- --follow -------------------------------------------------------------------------------

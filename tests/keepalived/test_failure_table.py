@@ -759,6 +759,23 @@ def test_the_configuration_is_bad_at_a_reload(scene: Scene) -> None:
 
 
 @row(
+    "the resident re-executes itself (SIGUSR2, an upgrade), then Vault killed",
+    "resident: `re-executing, kacheck`, `critical missing`",
+    "stays; leaves at once",
+)
+def test_the_resident_re_executes(scene: Scene) -> None:
+    scene.start()
+    resident = scene.resident
+
+    def re_execute() -> None:
+        resident.process.kill(signal.SIGUSR2)
+        wait_until(lambda: resident.journal.count("ready: watching") == 2, "it does not come up")
+
+    scene.stays(re_execute)
+    scene.leaves(scene.kill_vault)
+
+
+@row(
     "a second resident is started",
     "resident: `another resident, pid`",
     "stays: it refuses; leaves at once when Vault is killed",

@@ -118,8 +118,6 @@ def configuration(data: dict[str, Any]) -> Configuration:
     tables = data.get("check", {})
     if not isinstance(tables, dict):
         raise WrongError(("check",), "check is no table; a check begins with [check.NAME]")
-    if not tables:
-        raise WrongError(("check",), "there is no check; add one, which begins with [check.NAME]")
     values = {name: values_of(name, table) for name, table in tables.items()}
     return Configuration(tuple(check_of(name, values) for name in values), metrics)
 

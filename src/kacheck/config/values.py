@@ -35,6 +35,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 def suggestion(word: str, known: Iterable[str]) -> str:
     """The word that was meant, or all that there are."""
     words = list(known)
+    if not words:
+        return "there is none"
     near = nearest(word, words)
     return f"did you mean {near}?" if near else f"there are {', '.join(words)}"
 

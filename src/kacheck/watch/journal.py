@@ -27,7 +27,7 @@ class Writer:
     MOST = 1000
 
     def __init__(self, write: Callable[[str], None]) -> None:
-        self._lines: Queue[str | None] = Queue(self.MOST)
+        self._lines: Queue[str | threading.Event | None] = Queue(self.MOST)
         self._write = write
         self._thread = threading.Thread(target=self._work, name="log", daemon=True)
         self._thread.start()
@@ -39,7 +39,17 @@ class Writer:
 
     def _work(self) -> None:
         while (line := self._lines.get()) is not None:
-            self._write(line)
+            if isinstance(line, str):
+                self._write(line)
+            else:
+                line.set()
+
+    def flush(self, patience: float = 0.2) -> None:
+        """Wait, at most that many seconds, until all that waits is written."""
+        written = threading.Event()
+        with suppress(Full):
+            self._lines.put_nowait(written)
+            written.wait(patience)
 
     def close(self, patience: float = 1.0) -> None:
         """Wait, at most that many seconds, until all is written."""

@@ -15,7 +15,7 @@ from contextlib import suppress
 from kacheck.files import identity, make_directory, replace
 from kacheck.probes.procfs import Process
 from kacheck.result import BadConfigError
-from kacheck.statedir import Published
+from kacheck.statedir import Published, names_in, published, uptime
 
 DIRECTORIES = ("track", "verdict", "failing")
 COMM = "kacheck"
@@ -56,6 +56,9 @@ class Publisher:
         self._lock = -1
         self._place = -1
         """The directory that keepalived watches; while it is open no other can have its inode."""
+        self._earlier: dict[str, Published] = {}
+        """What this process published before it re-executed."""
+        has_re_executed = read(self._path("lock")) == owner()
         try:
             self._prepare()
         except OSError as error:
@@ -63,16 +66,40 @@ class Publisher:
                 f"{error.filename or directory} cannot be written ({error.strerror}): make the "
                 "state directory (systemd-tmpfiles --create), or give another one with --state-dir"
             ) from None
+        if has_re_executed:
+            self._earlier = self._fresh()
 
-    def expect(self, name: str, failing: int) -> None:
+    def expect(self, name: str, failing: int) -> Published | None:
         """Get ready to publish for a check whose failing value is this.
 
-        A verdict that an earlier resident left behind is not ours to vouch for.
+        A verdict that an earlier resident left behind is not ours to vouch for. One that this
+        process published before it re-executed, and that has not expired, is returned.
         """
-        self._remove("verdict", name)
+        earlier = self._earlier.pop(name, None)
+        if earlier is None:
+            self._remove("verdict", name)
+        else:
+            self._adopt_track(name)
         self._failing[name] = failing
         self._ready.pop(name, None)
         self._try(name, lambda: self._make_ready(name))
+        return earlier
+
+    def end_others(self) -> None:
+        """Let the checks fail that were published before, and that nobody expects any more."""
+        self._earlier = {}
+        for name in names_in(self._path("failing")):
+            if name not in self._failing:
+                with suppress(OSError):
+                    os.rename(self._path("failing", name), self._path("track", name))
+                self._remove("verdict", name)
+
+    def _fresh(self) -> dict[str, Published]:
+        """The verdicts that have not expired."""
+        now = uptime()
+        names = names_in(self._path("verdict"))
+        found = {name: published(self._path("verdict", name)) for name in names}
+        return {name: each[0] for name, each in found.items() if each and now < each[0].expiry}
 
     def publish(self, name: str, track: int, verdict: Published) -> None:
         """Write the track file, if it is not as it should be, and the verdict."""
@@ -170,6 +197,13 @@ class Publisher:
                 self._notice(name, f"somebody has {what} {path}: it says {value} again")
         self._make_ready(name)
 
+    def _adopt_track(self, name: str) -> None:
+        """Take a track file that has a number for one that was written."""
+        path = self._path("track", name)
+        found = identity(path)
+        with suppress(ValueError):
+            self._track[name] = int(read(path) or ""), found
+
     def _make_ready(self, name: str) -> None:
         path = self._path("failing", name)
         if name not in self._ready or self._ready[name] != identity(path):
@@ -246,10 +280,9 @@ def lock_file(path: str) -> int:
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        pid = os.getpid()
         os.fchmod(file, 0o644)
         os.ftruncate(file, 0)
-        os.pwrite(file, f"{pid} {Process('/proc', pid).started_ticks()}\n".encode(), 0)
+        os.pwrite(file, owner().encode(), 0)
     except BlockingIOError:
         other = os.read(file, 64).decode(errors="replace").split()
         os.close(file)
@@ -261,6 +294,21 @@ def lock_file(path: str) -> int:
         os.close(file)  # the lock with it, or the next attempt would find it taken
         raise
     return file
+
+
+def owner() -> str:
+    """The line of a lock file that is this process's, whatever program it has become."""
+    pid = os.getpid()
+    return f"{pid} {Process('/proc', pid).started_ticks()}\n"
+
+
+def read(path: str) -> str | None:
+    """The beginning of a file; None if it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(64)
+    except OSError:
+        return None
 
 
 def set_comm(name: str) -> None:

@@ -14,12 +14,12 @@ from functools import partial
 from math import floor
 from queue import Empty, SimpleQueue
 
-from kacheck import config
+from kacheck import __version__, config
 from kacheck.check import Check, Configuration, drained_by
 from kacheck.deadline import Deadline
 from kacheck.drain import Drains
 from kacheck.result import BadConfigError, Reason, Result, Status, bug, exit_code
-from kacheck.state import Verdict, recheck_at, step
+from kacheck.state import State, Verdict, recheck_at, step
 from kacheck.statedir import UPTIME, Published, uptime, uptime_of
 from kacheck.watch.journal import ERROR, INFO, NOTICE, WARNING, Journal
 from kacheck.watch.metrics import Metrics, require, samples
@@ -37,7 +37,7 @@ LOCK_INTERVAL = 5.0
 """Seconds between two checks that the state directory is still ours."""
 SLACK = 1.0
 """Seconds that a check may be late before the watchdog is no longer fed."""
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 
 
 class Supervisor:
@@ -49,12 +49,19 @@ class Supervisor:
     """
 
     def __init__(
-        self, configuration: Configuration, path: str, directory: str, journal: Journal
+        self,
+        configuration: Configuration,
+        path: str,
+        directory: str,
+        journal: Journal,
+        execute: Callable[[], None],
     ) -> None:
         require(configuration.metrics)
         self.path = path
         self.directory = directory
         self.journal = journal
+        self._execute = execute
+        """Becomes the program as it is installed now, or raises OSError."""
         self.trouble: str | None = None
         """What keeps verdicts from being published."""
         self.publisher = Publisher(directory, self._report, self._notice)
@@ -90,6 +97,9 @@ class Supervisor:
         now = time.monotonic()
         try:
             self._take(self.configuration, now)
+            self.publisher.end_others()
+            if all(watched.state.verdict for watched in self.watched.values()):
+                self._tell_status()  # no look will: nothing is watched, or it has re-executed
             self._keep_lock(now)
             self._feed_watchdog(now)
             while self._is_running:
@@ -117,15 +127,18 @@ class Supervisor:
         for number in SIGNALS:
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # and those that came while it re-executed
 
     def _woken(self) -> None:
         """Empty the pipe; do what signals ask for."""
         with suppress(BlockingIOError):
-            for number in os.read(self._wake_read, 4096):
-                if number == signal.SIGHUP:
-                    self.reload()
-                elif number:
-                    self._is_running = False
+            numbers = {*os.read(self._wake_read, 4096)}
+            if numbers & {signal.SIGTERM, signal.SIGINT}:
+                self._is_running = False
+            elif signal.SIGUSR2 in numbers:
+                self.re_execute()
+            elif signal.SIGHUP in numbers:
+                self.reload()
 
     def _stop(self, why: str) -> None:
         for name, watched in self.watched.items():
@@ -142,8 +155,7 @@ class Supervisor:
     def reload(self) -> None:
         """Read the configuration again; one that is bad is refused."""
         try:
-            configuration = config.load(self.path)
-            require(configuration.metrics)
+            configuration = self._load()
         except BadConfigError as error:
             self.journal.say(ERROR, f"configuration not reloaded, the old one stays: {error}")
             return
@@ -151,6 +163,33 @@ class Supervisor:
         self.configuration = configuration
         self.journal.say(NOTICE, f"{self.path} reloaded")
         self._tell_status()
+
+    def re_execute(self) -> None:
+        """Become the program as it is installed now, after an upgrade; the pid stays.
+
+        The track files stay as they are, and whoever comes goes on from the verdicts. If it does
+        not come up, the process has ended, which is what the unit's ExecStopPost is for.
+        """
+        try:
+            self._load()
+            self.journal.say(NOTICE, f"re-executing, kacheck {__version__} until now")
+            self._execute()
+        except (BadConfigError, OSError) as error:
+            self.journal.say(ERROR, f"not re-executed, kacheck {__version__} goes on: {error}")
+
+    def _load(self) -> Configuration:
+        """The configuration as it is now.
+
+        Raises:
+            BadConfigError: it is bad, or has no check, which is not taken for a wish to end all.
+
+        """
+        configuration = config.load(self.path)
+        require(configuration.metrics)
+        if self.watched and not configuration.checks:
+            cure = "add one, which begins with [check.NAME], or stop the resident"
+            raise BadConfigError(f"{self.path} has no check; {cure}")
+        return configuration
 
     def _take(self, configuration: Configuration, now: float) -> None:
         """Watch these checks; those that are as before keep their state."""
@@ -173,9 +212,12 @@ class Supervisor:
         watched = self.watched[check.name] = Watched(
             check, Worker(check.name, check.question, lambda outcome: self._post(watched, outcome))
         )
-        self.publisher.expect(check.name, check.track.critical)
+        earlier = self.publisher.expect(check.name, check.track.critical)
+        if earlier is not None:
+            told = Verdict(earlier.status, earlier.reason, earlier.message, now)
+            watched.state = State(told)
         watched.decided_at = now
-        self._look(watched, event=False)
+        self._look(watched, event=earlier is not None)  # who has gone meanwhile, was seen by nobody
         self._set_timer(watched, "tick", next_look, self._tick)
 
     def _silence(self, watched: Watched) -> None:
@@ -361,7 +403,8 @@ class Supervisor:
         if not self._is_ready and all(states.values()):
             self._is_ready = True
             self.notifier.tell("READY=1")
-            self.journal.say(INFO, f"ready: watching {len(states)} checks of {self.path}")
+            what = f"ready: watching {len(states)} checks of {self.path}, kacheck {__version__}"
+            self.journal.say(INFO if states else WARNING, what)
         failing = [
             f"{name} {verdict.status.word} {verdict.reason}"
             for name, verdict in states.items()
@@ -369,6 +412,7 @@ class Supervisor:
         ]
         shown = ", ".join(failing[:5]) + (", ..." if len(failing) > 5 else "")
         status = f"{len(states)} checks, {len(failing)} not ok" + (f": {shown}" if shown else "")
+        status = status if states else f"nothing is watched: {self.path} has no check"
         if status != self._status:
             self._status = status
             self.notifier.tell(f"STATUS={status}")
