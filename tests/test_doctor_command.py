@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 from kacheck.arguments import CONFIGURATION, parse
 from kacheck.cli import main
-from kacheck.doctor import environment, examine, processes, text
+from kacheck.doctor import environment, examine, installed, processes, text
 from kacheck.doctor.examine import CODES, Request
 from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.system import Machine, Process, which
@@ -32,6 +32,7 @@ def _a_machine_without_findings(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = SimpleNamespace(keepalived=None)
     monkeypatch.setattr(environment, "gather", lambda **_: facts)
     monkeypatch.setattr(environment, "findings", lambda *_: [])
+    monkeypatch.setattr(installed, "entry_points", lambda: None)
 
 
 @pytest.fixture
@@ -94,6 +95,22 @@ class TestExitCodes:
         monkeypatch.setattr(examine, "DEFAULT", "/no/keepalived.conf")
         assert main(["doctor"]) == 0
         assert capsys.readouterr().out.startswith("note KA009 /no/keepalived.conf does not exist")
+
+    def test_entry_points_that_keepalived_would_refuse_are_a_note_with_and_without_a_file(
+        self,
+        doctor: Command,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+    ) -> None:
+        os.chmod(tmp_path, 0o777)
+        monkeypatch.setattr(installed, "entry_points", lambda: str(tmp_path))
+        code, shown = doctor(GOOD)
+        assert (code, shown.splitlines()[-1]) == (0, "0 errors, 0 warnings, 1 note")
+        monkeypatch.setattr(examine, "DEFAULT", "/no/keepalived.conf")
+        assert main(["doctor"]) == 0
+        for said in (shown, capsys.readouterr().out):
+            assert f"note KA510 the entry points in {tmp_path} are not for keepalived" in said
 
 
 class TestText:

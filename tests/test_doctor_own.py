@@ -1,12 +1,16 @@
 """kacheck doctor, KA5: kacheck's own part. Each code is provoked, and is quiet elsewhere."""
 
-from pathlib import Path
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from types import SimpleNamespace
 
 import pytest
 
+import kacheck
 from kacheck import drain
 from kacheck.check import Check
-from kacheck.doctor import own, resident
+from kacheck.doctor import installed, own, resident
 from kacheck.probes.process import ProcessOptions
 from support.doctor import STATE_DIR, TOML, Doctor, instance, script
 
@@ -169,3 +173,88 @@ def test_a_drain_is_told_with_its_end(doctor: Doctor, tmp_path: Path) -> None:
     assert first.cure == f"kacheck drain off --all --state-dir {tmp_path}"
     drain.switch_off(str(tmp_path), ["vault", "ALL"])
     assert own.gather(TOML, str(tmp_path)).drains == ()
+
+
+class TestInstalled:
+    @pytest.fixture
+    def place(self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+        """Puts kacheck's entry points there."""
+
+        def put(directory: str) -> None:
+            doctor.machine.file(f"{directory}/kacheck-process", b"#!/bin/sh\n")
+            monkeypatch.setattr(installed, "entry_points", lambda: directory)
+
+        return put
+
+    @pytest.mark.parametrize(
+        ("directory", "is_made", "trouble"),
+        [
+            ("/opt/kacheck/bin", {}, None),
+            ("/usr/local/bin", {"mode": 0o775}, None),
+            ("/tmp", {"mode": 0o1777}, None),
+            ("/usr/local", {"mode": 0o2775, "gid": 50}, "(0:50, mode 2775) is writable by its group"),
+            ("/srv", {"mode": 0o777}, "(0:0, mode 0777) is writable by everyone"),
+            ("/home/u", {"uid": 1000, "gid": 4}, "(1000:4, mode 0755) is not owned by root"),
+        ],
+    )  # fmt: skip
+    def test_where_keepalived_would_refuse_the_entry_points(
+        self,
+        doctor: Doctor,
+        place: Callable[[str], None],
+        directory: str,
+        is_made: dict[str, int],
+        trouble: str | None,
+    ) -> None:
+        doctor.machine.directory(directory, **is_made)
+        place(f"{directory}/bin")
+        whats = [finding.what for finding in installed.findings(doctor.machine)]
+        what = f"the entry points in {directory}/bin are not for keepalived: {directory} {trouble}"
+        assert whats == ([what] if trouble else [])
+
+    def test_an_entry_point_that_is_another_s_is_refused_itself(
+        self, doctor: Doctor, place: Callable[[str], None]
+    ) -> None:
+        place("/opt/kacheck/bin")
+        doctor.machine.file("/opt/kacheck/bin/kacheck-process", uid=1000)
+        (finding,) = installed.findings(doctor.machine)
+        assert ": /opt/kacheck/bin/kacheck-process (1000:0, mode 0755)" in finding.what
+
+    def test_nothing_is_said_where_the_configuration_calls_kacheck_by_a_path_of_its_own(
+        self, doctor: Doctor, place: Callable[[str], None]
+    ) -> None:
+        doctor.machine.directory("/home/u", uid=1000)
+        place("/home/u/bin")
+        (finding,) = installed.findings(doctor.machine, doctor.setup(script('"/usr/bin/true"')))
+        assert finding.code.name == "KA510"
+        assert list(installed.findings(doctor.machine, doctor.setup(VERDICT))) == []
+
+    def test_they_are_found_beside_a_checkout_on_record_or_where_the_package_has_them(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        recorded = [
+            SimpleNamespace(locate=lambda: PurePath(tmp_path, "modules/../bin/kacheck-process"))
+        ]
+        monkeypatch.setattr(importlib.metadata, "files", lambda _: recorded)
+        monkeypatch.setattr(kacheck, "__file__", f"{tmp_path}/src/kacheck/__init__.py")
+        monkeypatch.setattr(installed, "PACKAGE", f"{tmp_path}/libexec")
+        (tmp_path / "src/kacheck").mkdir(parents=True)
+        assert installed.entry_points() is None
+        (tmp_path / "modules").mkdir()
+        for name in ("libexec", "bin", "checks"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "kacheck-process").touch()
+            assert installed.entry_points() == str(tmp_path / name)
+
+    @pytest.mark.parametrize("record", [None, importlib.metadata.PackageNotFoundError()])
+    def test_a_package_without_a_record_is_debian_s(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: Exception | None
+    ) -> None:
+        def files(_: str) -> None:
+            if record:
+                raise record
+
+        monkeypatch.setattr(importlib.metadata, "files", files)
+        monkeypatch.setattr(kacheck, "__file__", f"{tmp_path}/kacheck/__init__.py")
+        monkeypatch.setattr(installed, "PACKAGE", str(tmp_path))
+        (tmp_path / "kacheck-process").touch()
+        assert installed.entry_points() == str(tmp_path)

@@ -10,6 +10,7 @@ from kacheck.doctor import (
     environment,
     executables,
     files,
+    installed,
     own,
     problems,
     processes,
@@ -28,7 +29,7 @@ from kacheck.result import BadConfigError
 DEFAULT = "/etc/keepalived/keepalived.conf"
 MODULES = (
     *(problems, references, environment, scripts, executables, commands, processes),
-    *(files, own),
+    *(files, own, installed),
 )
 CODES: dict[str, Code] = {code.name: code for module in MODULES for code in module.CODES}
 """The catalogue, in the order of the codes."""
@@ -59,6 +60,7 @@ def examine(request: Request) -> list[Finding]:
         facts = gather(found, None)
         if facts is not None:
             found += guarded("environment", partial(environment.findings, facts, set()))
+        found += guarded("installed", partial(installed.findings, Machine()))
         return [*found, problems.no_file(path)]
     refuse_unreadable(path)
     setup = reading.read(load(path, config_id=request.config_id), Machine(), None)
@@ -97,7 +99,8 @@ def in_configuration(setup: Setup, kacheck: Own) -> list[Finding]:
         name = module.__name__.rpartition(".")[2]
         found += guarded(name, partial(module.findings, setup))
     found += guarded("files", partial(files.findings, setup, kacheck.track_files()))
-    return found + guarded("own", partial(own.findings, setup, kacheck))
+    found += guarded("own", partial(own.findings, setup, kacheck))
+    return found + guarded("installed", partial(installed.findings, setup.system, setup))
 
 
 def guarded(name: str, lint: Lint) -> list[Finding]:

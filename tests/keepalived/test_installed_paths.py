@@ -1,0 +1,115 @@
+"""Which places of the entry points keepalived accepts: `keepalived -t`, and what the doctor says."""
+
+import os
+import shutil
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kacheck.doctor import installed
+from kacheck.doctor.system import Machine
+from support.keepalived import Lab, Node
+from support.needs import needs
+
+pytestmark = pytest.mark.keepalived
+
+CONFIGURATION = """
+global_defs {
+    enable_script_security
+    script_user root
+}
+vrrp_script check {
+    script "%s/kacheck-process vault"
+    interval 2
+    timeout 1
+}
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 51
+    virtual_ipaddress {
+        192.0.2.100/24
+    }
+    track_script {
+        check
+    }
+}
+"""
+SOMEONE = 1000
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    needs("keepalived", "ip", "unshare", "nsenter", root=True)
+    with Lab() as lab:
+        yield lab.node("a")
+
+
+@pytest.fixture
+def programs(node: Node) -> Path:
+    """opt/kacheck/bin with the entry points, as pip has put them there, but root's."""
+    programs = node.dir / "opt/kacheck/bin"
+    for directory in reversed((programs, *programs.parents[:2])):
+        directory.mkdir()
+        directory.chmod(0o755)
+    for path in Path(sysconfig.get_path("scripts")).glob("kacheck-*"):
+        shutil.copyfile(path, programs / path.name)
+        (programs / path.name).chmod(0o755)
+    assert (programs / installed.ENTRY_POINT).exists()
+    return programs
+
+
+def checked(node: Node, programs: Path) -> str:
+    """What `keepalived -t` says of the entry point there."""
+    conf = node.write("checked.conf", CONFIGURATION % programs)
+    shown = node.run(["keepalived", "-t", "-l", "-f", conf], check=False)
+    assert (shown.returncode == 0) is (shown.stdout + shown.stderr == "")
+    return shown.stdout + shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "uid", "gid", "is_refused"),
+    [
+        pytest.param("", 0o755, 0, 0, False, id="root's"),
+        pytest.param("..", 0o775, 0, 0, False, id="group root may write"),
+        pytest.param("..", 0o1777, 0, 0, False, id="sticky, as /tmp"),
+        pytest.param("../..", 0o755, SOMEONE, SOMEONE, True, id="below someone's directory"),
+        pytest.param("", 0o755, SOMEONE, SOMEONE, True, id="in someone's directory"),
+        pytest.param("", 0o2775, 0, SOMEONE, True, id="a group may write"),
+        pytest.param("..", 0o777, 0, 0, True, id="everyone may write"),
+        pytest.param("kacheck-process", 0o755, SOMEONE, 0, True, id="someone's file"),
+        pytest.param("kacheck-process", 0o775, 0, SOMEONE, True, id="a group's file"),
+    ],
+)
+def test_the_doctor_refuses_what_keepalived_refuses(  # noqa: PLR0913, PLR0917 - a table
+    node: Node,
+    programs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    mode: int,
+    uid: int,
+    gid: int,
+    is_refused: bool,
+) -> None:
+    changed = programs / path
+    os.chown(changed, uid, gid)
+    os.chmod(changed, mode)
+    monkeypatch.setattr(installed, "entry_points", lambda: str(programs))
+    whats = [finding.what for finding in installed.findings(Machine())]
+    assert ("due to insecure" in checked(node, programs)) is is_refused
+    component = os.path.realpath(changed)
+    assert [f": {component} (" in what for what in whats] == [True] * is_refused
+
+
+def test_links_to_the_entry_points_are_accepted_as_pipx_uv_and_the_readme_make_them(
+    node: Node, programs: Path
+) -> None:
+    links = node.dir / "libexec"
+    links.mkdir()
+    links.chmod(0o755)
+    for program in programs.iterdir():
+        (links / program.name).symlink_to(program)
+    assert checked(node, links) == ""
+    os.chown(programs.parent, SOMEONE, SOMEONE)
+    assert "due to insecure" in checked(node, links)
