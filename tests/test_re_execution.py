@@ -116,6 +116,43 @@ def test_a_bad_configuration_is_not_re_executed_with(tmp_path: Path, start: Star
         re_execute(resident)
 
 
+def test_a_program_that_does_not_start_is_not_executed(tmp_path: Path, start: Start) -> None:
+    """An upgrade that has gone wrong: what runs is better than nothing."""
+    start(NAME, "60")
+    broken = tmp_path / "broken"
+    prelude = f"""
+import os
+if os.path.exists({str(broken)!r}):
+    os._exit(7)
+"""
+    with Resident(tmp_path, PROCESS, prelude=prelude) as resident:
+        broken.touch()
+        assert "what is installed now ends with 7" in refused(resident)
+        assert resident.track("proc") == 1
+        broken.unlink()
+        re_execute(resident)
+
+
+def test_a_program_that_hangs_is_not_executed(tmp_path: Path, start: Start) -> None:
+    process = start(NAME, "60")
+    hangs = tmp_path / "hangs"
+    prelude = f"""
+import os, time
+while os.path.exists({str(hangs)!r}):
+    time.sleep(0.1)
+import kacheck.watch.supervisor as supervisor
+supervisor.TRIAL = 1.0
+"""
+    with Resident(tmp_path, PROCESS + RARELY, prelude=prelude) as resident:
+        hangs.touch()
+        resident.signal(signal.SIGUSR2)
+        process.kill()
+        resident.wait_for("proc", "critical missing", 5)  # meanwhile it works on
+        assert resident.until(lambda: resident.find("dies of signal 9"))
+        hangs.unlink()
+        re_execute(resident)
+
+
 def test_without_an_interpreter_the_old_program_goes_on(tmp_path: Path, start: Start) -> None:
     process = start(NAME, "60")
     prelude = "import sys; sys.executable = '/nonexistent/python3'"

@@ -4,17 +4,16 @@ import faulthandler
 import gc
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 
 from kacheck import config
 from kacheck.result import BadConfigError
 from kacheck.watch.journal import Journal, LogFormat, Writer
 from kacheck.watch.notify import Notifier
-from kacheck.watch.supervisor import SIGNALS, Supervisor
+from kacheck.watch.successor import Successor
+from kacheck.watch.supervisor import Supervisor
 
 SWITCH_INTERVAL = 0.0005
 """Seconds that a thread may go on while another waits for the interpreter; Python's own 5 ms would
@@ -34,8 +33,8 @@ def watch(path: str, directory: str, write: Callable[[str], None], log_format: L
     writer = Writer(write)
     journal = Journal(writer, log_format, levels="JOURNAL_STREAM" in os.environ)
     try:
-        execute = partial(re_execute, writer)
-        supervisor = Supervisor(config.load(path), path, directory, journal, execute)
+        successor = Successor(writer.flush)
+        supervisor = Supervisor(config.load(path), path, directory, journal, successor)
         gc.enable()
         gc.freeze()  # what is loaded now stays
         supervisor.run()
@@ -44,22 +43,6 @@ def watch(path: str, directory: str, write: Callable[[str], None], log_format: L
         raise
     finally:
         writer.close()
-
-
-def re_execute(writer: Writer) -> None:
-    """Run the same command line in this process, as the program is installed now.
-
-    Raises:
-        OSError: it cannot be run.
-
-    """
-    writer.flush()
-    # A signal that comes before its handler would end the process; so it waits.
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def raise_file_limit() -> None:

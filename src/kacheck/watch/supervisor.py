@@ -27,7 +27,8 @@ from kacheck.watch.notify import Notifier
 from kacheck.watch.overview import describe
 from kacheck.watch.publisher import Publisher
 from kacheck.watch.status import StatusServer
-from kacheck.watch.timers import Timers
+from kacheck.watch.successor import SIGNALS, Successor
+from kacheck.watch.timers import Timer, Timers
 from kacheck.watch.watched import EVENTS_PER_INTERVAL, Transition, Watched
 from kacheck.watch.worker import Job, Outcome, Worker
 
@@ -37,7 +38,8 @@ LOCK_INTERVAL = 5.0
 """Seconds between two checks that the state directory is still ours."""
 SLACK = 1.0
 """Seconds that a check may be late before the watchdog is no longer fed."""
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+TRIAL = 10.0
+"""Seconds that the program as it is installed now has for its trial."""
 
 
 class Supervisor:
@@ -54,14 +56,13 @@ class Supervisor:
         path: str,
         directory: str,
         journal: Journal,
-        execute: Callable[[], None],
+        successor: Successor,
     ) -> None:
         require(configuration.metrics)
         self.path = path
         self.directory = directory
         self.journal = journal
-        self._execute = execute
-        """Becomes the program as it is installed now, or raises OSError."""
+        self._successor = successor
         self.trouble: str | None = None
         """What keeps verdicts from being published."""
         self.publisher = Publisher(directory, self._report, self._notice)
@@ -167,15 +168,39 @@ class Supervisor:
     def re_execute(self) -> None:
         """Become the program as it is installed now, after an upgrade; the pid stays.
 
-        The track files stay as they are, and whoever comes goes on from the verdicts. If it does
-        not come up, the process has ended, which is what the unit's ExecStopPost is for.
+        The track files stay as they are, and whoever comes goes on from the verdicts. It is tried
+        first. If it does not come up all the same, the process has ended, which is what the unit's
+        ExecStopPost is for.
         """
+        if self._successor.pid:
+            return  # it is being tried
         try:
             self._load()
-            self.journal.say(NOTICE, f"re-executing, kacheck {__version__} until now")
-            self._execute()
+            trial = self._successor.try_it()
+            over = self.timers.at(time.monotonic() + TRIAL, self._successor.give_up)
+            tried = partial(self._tried, trial, over)
+            self.selector.register(trial, selectors.EVENT_READ, tried)
         except (BadConfigError, OSError) as error:
-            self.journal.say(ERROR, f"not re-executed, kacheck {__version__} goes on: {error}")
+            self._not_re_executed(str(error))
+
+    def _tried(self, trial: int, over: Timer) -> None:
+        """The trial has ended."""
+        over.cancel()
+        self.selector.unregister(trial)
+        os.close(trial)
+        code = self._successor.exit_code()
+        if code:
+            ended = f"ends with {code}" if code > 0 else f"dies of signal {-code}"
+            self._not_re_executed(f"what is installed now {ended} at watch --check-config")
+            return
+        self.journal.say(NOTICE, f"re-executing, kacheck {__version__} until now")
+        try:
+            self._successor.execute()
+        except OSError as error:
+            self._not_re_executed(str(error))
+
+    def _not_re_executed(self, why: str) -> None:
+        self.journal.say(ERROR, f"not re-executed, kacheck {__version__} goes on: {why}")
 
     def _load(self) -> Configuration:
         """The configuration as it is now.
