@@ -12,9 +12,27 @@ from typing import Any, NamedTuple
 import pytest
 
 from kacheck.cli import main
+from support.machine import directory_of_the_run
 from support.needs import needs
 
 ROOT = pathlib.Path(__file__).parent.parent
+
+
+def pytest_configure() -> None:
+    """What a run makes once, the workers of pytest-xdist find in their environment."""
+    directory_of_the_run()
+
+
+SHOWN = "shown"
+"""The name of a test's property that is a line for the end of the run."""
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show the figures that tests have found; the workers of pytest-xdist print nothing."""
+    for report in terminalreporter.getreports("passed"):
+        for name, line in report.user_properties:
+            if name == SHOWN and report.when == "call":
+                terminalreporter.write_line(str(line))
 
 
 class Answer(NamedTuple):

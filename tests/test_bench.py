@@ -96,6 +96,7 @@ def test_a_vault_of_the_stage_comes_back_at_its_address(tmp_path: object) -> Non
         assert vault.address == address
 
 
+@pytest.mark.slow
 def test_a_resident_of_the_stage_is_measured_while_it_runs(tmp_path: object) -> None:
     directory = str(tmp_path)
     heard: list[str] = []
@@ -110,6 +111,7 @@ def test_a_resident_of_the_stage_is_measured_while_it_runs(tmp_path: object) -> 
     assert any("was stopped" in line for line in heard)
 
 
+@pytest.mark.slow
 def test_a_resident_that_does_not_start_is_no_figure(tmp_path: object) -> None:
     directory = str(tmp_path)
     kacheck = Bench(stage.install(f"{directory}/env"), directory, {}).kacheck

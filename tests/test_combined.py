@@ -176,9 +176,9 @@ def test_one_that_cannot_be_asked_does_not_speak_for_another_that_is_ok(
 def test_one_that_hangs_has_its_share_and_the_next_one_is_still_asked_in_time() -> None:
     hangs = Blocked()
     begun = time.monotonic()
-    result = within(Deadline(0.4), lambda whole: any_of(whole, hangs=hangs, well=says(ACTIVE)))
+    result = within(Deadline(2), lambda whole: any_of(whole, hangs=hangs, well=says(ACTIVE)))
     assert result[:2] == (Status.OK, Reason.ACTIVE)
-    assert 0.1 < time.monotonic() - begun < 0.3
+    assert 0.5 < time.monotonic() - begun < 2
     hangs.release.set()
 
 
@@ -330,7 +330,7 @@ def test_the_descriptors_of_one_that_was_left_behind_are_its_own_until_it_has_en
     closer.start()
     assert not left.is_closed, "under the thread that uses it"
     hangs.release.set()
-    closer.join(5)
+    closer.join(30)
     assert left.is_closed
     assert well.is_closed
     assert look.watched() == [3, 4]

@@ -58,6 +58,7 @@ def scene(output: str, state: str) -> str:
     return match[1]
 
 
+@pytest.mark.slow
 class TestWithoutRoot:
     def test_it_succeeds(self, without_root: subprocess.CompletedProcess[str]) -> None:
         assert without_root.returncode == 0
@@ -146,6 +147,7 @@ def stopped_by(demo: subprocess.Popen[str], signum: int) -> None:
     assert traces(demo.pid) == []
 
 
+@pytest.mark.slow
 class TestInterrupted:
     @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_in_the_first_part_it_leaves_nothing(

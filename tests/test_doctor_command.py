@@ -226,6 +226,7 @@ class TestExplain:
         assert options - {"--version"} <= set(re.findall(r"--[a-z-]+", section)) | {"--help"}
 
 
+@pytest.mark.no_cover
 def test_a_megabyte_of_findings_is_examined(tmp_path: Path) -> None:
     blocks = [
         f'vrrp_script s{i} {{\n script "/usr/bin/curl http://x/{i} | grep -q active"\n interval 2\n}}\n'

@@ -159,7 +159,7 @@ def test_a_python_that_is_missing_is_a_failure(tmp_path: pathlib.Path) -> None:
         assert misc.returncode == 1, "MISC_CHECK with misc_dynamic reads 127 as up"
 
 
-@pytest.mark.parametrize(("name", "code"), [(NAME, 0), ("ktest-none", 1)])
+@pytest.mark.parametrize(("name", "code"), [(NAME, 0), ("ktest-none", 1)], ids=["runs", "none"])
 def test_misc_makes_every_failure_1(
     tmp_path: pathlib.Path, start: Start, name: str, code: int
 ) -> None:

@@ -22,6 +22,8 @@ from kacheck import __version__
 from support.needs import needs
 from support.vault import StandInVault
 
+pytestmark = pytest.mark.slow
+
 NAME = f"ktest-{os.getpid()}"
 MADE_BY_SETUPTOOLS = ("PKG-INFO", "setup.cfg", "src/kacheck.egg-info/")
 GENERATED = (

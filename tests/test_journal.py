@@ -134,7 +134,7 @@ def test_a_logger_that_is_stuck_keeps_nobody_waiting() -> None:
     begun = time.monotonic()
     for number in range(1, Writer.MOST + 500):
         writer(f"line {number}")
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 5
     threading.Timer(0.1, free.set).start()
     writer.close(10)
     assert time.monotonic() - begun < 5, "no longer than it takes to write"
@@ -157,7 +157,7 @@ def test_a_logger_that_is_stuck_keeps_the_end_waiting_a_moment_only() -> None:
     writer("never")
     begun = time.monotonic()
     writer.close(0.05)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 5
     stuck.set()
     writer.close()
 

@@ -160,6 +160,7 @@ def test_what_cannot_be_known_stays_and_is_marked(
      "include x\n" * 30_000, "@node1 a\n" * 30_000, "~LST(A," + "b," * 400 + "c) ~LST(B," + "b," * 90 + "c) x\n" * 99],
     ids=lambda text: repr(text[:16]),
 )  # fmt: skip
+@pytest.mark.no_cover
 def test_no_text_takes_for_ever(configure: Configure, text: str) -> None:
     configure(text)  # pytest's own timeout is far above what it takes, and far below forever
 

@@ -323,6 +323,7 @@ def check(text: str) -> None:
         assert problem.position.line >= 1
 
 
+@pytest.mark.no_cover
 @settings(max_examples=400, deadline=None)
 @given(TEXT)
 def test_no_text_is_too_odd(text: str) -> None:
@@ -335,6 +336,7 @@ def test_no_bytes_are_lost(data: bytes) -> None:
     assert parse(data).bytes() == data
 
 
+@pytest.mark.no_cover
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(SAMPLE) - 1), st.integers(0, 255), st.integers(0, 3))
 def test_a_sample_with_another_byte_is_still_read(place: int, byte: int, length: int) -> None:
@@ -373,6 +375,7 @@ def test_an_edit_of_any_text_changes_only_its_place(text: str, data: st.DataObje
      "\n" * 100_000, " " * 1_000_000, "\f" * 1_000_000, "#\\\n" * 50_000, "$A=b \\\n" * 50_000],
     ids=lambda text: repr(text[:8]),
 )  # fmt: skip
+@pytest.mark.no_cover
 def test_depth_and_length_are_no_trap(text: str) -> None:
     tree = parse(text)
     assert tree.text() == text

@@ -102,9 +102,9 @@ def test_a_transition_is_in_the_file_within_a_moment(
     process = start(NAME, "60")
     with Resident(tmp_path, toml(file, HERE, GONE)) as resident:
         resident.until(lambda: read(file).get(("kacheck_up", "here")) == 1)
+        resident.until(lambda: read(file).get(("kacheck_verdict", "gone")) == 2)
         seen = read(file)
         assert seen["kacheck_verdict", "here"] == 0
-        assert seen["kacheck_verdict", "gone"] == 2
         assert seen["kacheck_verdict_info", "gone", "missing", "critical"] == 1
         assert abs(seen["kacheck_last_look_timestamp_seconds", "here"] - time.time()) < 10
         assert 0 < seen["kacheck_look_duration_seconds", "here"] < 10

@@ -518,6 +518,7 @@ def mutilated(text: str, random: Random) -> str:
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.no_cover
 def test_whatever_is_in_the_file_it_is_refused_or_migrated_once(tmp_path: Path, mode: Mode) -> None:
     random = Random(20)
     path = tmp_path / "keepalived.conf"

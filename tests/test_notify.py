@@ -72,7 +72,7 @@ def test_a_systemd_that_reads_nothing_costs_a_moment_and_no_more(
     while time.monotonic() - begun < 0.1:  # until its queue is full
         begun = time.monotonic()
         told.tell("STATUS=full")
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize(

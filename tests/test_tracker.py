@@ -140,7 +140,7 @@ PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
 # --- the steady state ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [NAME, LONG])
+@pytest.mark.parametrize("name", [NAME, LONG], ids=["short", "long"])
 def test_what_is_held_is_verified_and_nothing_else_is_read(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -196,7 +196,7 @@ def test_what_is_missing_is_looked_for_each_time(looks: Looks, start: Start) -> 
 # --- what happens to what is held ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [NAME, LONG])
+@pytest.mark.parametrize("name", [NAME, LONG], ids=["short", "long"])
 def test_an_exit_is_an_event_and_the_next_look_says_missing(
     looks: Looks, start: Start, name: str
 ) -> None:
@@ -238,7 +238,7 @@ def test_a_process_whose_main_thread_goes_lives_on(looks: Looks, start: Start) -
     assert look(each) == "critical missing"
 
 
-@pytest.mark.parametrize("name", [NAME, LONG])
+@pytest.mark.parametrize("name", [NAME, LONG], ids=["short", "long"])
 def test_a_process_that_becomes_another_program_is_noticed_by_the_next_look(
     looks: Looks, start: Start, tmp_path: pathlib.Path, name: str
 ) -> None:
@@ -324,12 +324,13 @@ def test_a_link_that_leads_elsewhere_now_is_followed_anew(
     assert looks.scans == scans, "it is held"
 
 
+@pytest.mark.slow
 def test_many_restarts_leave_no_descriptor_behind(looks: Looks, start: Start) -> None:
     each = looks.tracker()
     process = start(NAME, "60")
     look(each)
     before = descriptors()
-    for _ in range(1000):
+    for _ in range(300):
         end(process)
         process = start(NAME, "60")
         wait_for_comm(process.pid)
@@ -534,6 +535,7 @@ def test_a_glance_says_what_a_look_would_or_nothing(looks: Looks, start: Start) 
         (NAME, {"user": str(os.geteuid())}),
         (NAME, {"quorum_max": 3}),
     ],
+    ids=["long", "args", "full_command", "user", "quorum_max"],
 )
 def test_what_takes_more_than_comm_is_not_told_at_a_glance(
     looks: Looks,

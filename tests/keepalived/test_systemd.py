@@ -1,4 +1,4 @@
-"""The resident under its unit, in a Debian machine with a real systemd and a real keepalived.
+"""The package's resident under its unit, in Debian machines with their own systemd and keepalived.
 
 The machine's vault is an idle process of that name, a service of the user daemon; its VIP is on one
 end of a veth pair. Every test finds all of it running and healthy.
@@ -9,21 +9,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from support import vault
+from conftest import SHOWN
+from support import package, vault
 from support.certificates import Authority
 from support.keepalived import LabError, command, wait_until
-from support.machine import Machine, debian, install, put
-from support.needs import needs
+from support.machine import Machine, put
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(300)]
 
-SUITE = "bookworm"
-PATIENCE = 20
+PATIENCE = 30
 VIP = "192.0.2.100"
 NOBODY = "192.0.2.200"
 """An address in the VIP's network that no machine has: a look at it ends with its timeout."""
@@ -107,7 +106,6 @@ vrrp_instance VI_1 {{
 
 
 def prepare(root: Path) -> None:
-    install(root)
     put(root, TOML[1:], CONFIGURATION)
     put(root, "etc/keepalived/keepalived.conf", KEEPALIVED)
     put(root, "etc/systemd/system/vault.service", VAULT_SERVICE)
@@ -117,10 +115,14 @@ def prepare(root: Path) -> None:
     command(["systemctl", "--root", root, "enable", "vault.service", "wire.service"])
 
 
+@pytest.fixture(scope="module", params=package.SUITES)
+def root(request: pytest.FixtureRequest) -> Path:
+    return package.installed(request.param)
+
+
 @pytest.fixture(scope="module")
-def booted() -> Iterator[Machine]:
-    needs("mmdebstrap", "systemd-nspawn", "nsenter", "setpriv", "unshare", root=True)
-    with Machine(debian(SUITE), prepare) as machine:
+def booted(root: Path) -> Iterator[Machine]:
+    with Machine(root, prepare) as machine:
         yield machine
 
 
@@ -151,7 +153,7 @@ def heals(machine: Machine) -> bool:
     """Does a resident take up the work again, and is what it says right?"""
     wait_for(machine, 1)
     machine.systemctl("stop", "vault")  # kill -9, see its unit
-    wait_for(machine, 0, 1)
+    wait_for(machine, 0)
     return True
 
 
@@ -220,10 +222,10 @@ def test_it_writes_to_run_alone_and_there_to_its_directory_alone(machine: Machin
     assert found.split() == ["/run/kacheck"]
 
 
-def test_a_killed_process_of_another_user_is_told_within_a_second(machine: Machine) -> None:
+def test_a_killed_process_of_another_user_is_told(machine: Machine) -> None:
     assert machine.process(machine.main_pid("vault"))["Uid"].split()[0] != "0"
     machine.systemctl("stop", "vault")
-    wait_for(machine, 0, 1)
+    wait_for(machine, 0)
     vip_leaves(machine)
     machine.systemctl("start", "vault")
     wait_for(machine, 1)
@@ -254,7 +256,7 @@ def test_it_reaches_vault_over_tls_and_over_a_unix_socket(machine: Machine, tmp_
 def test_when_it_is_killed_its_track_files_fail_until_it_is_back(machine: Machine) -> None:
     vip_arrives(machine)
     machine.systemctl("kill", "--signal=KILL", "kacheck")
-    wait_for(machine, 0, 1)
+    wait_for(machine, 0)
     vip_leaves(machine)
     wait_for(machine, 1)
     vip_arrives(machine)
@@ -265,7 +267,7 @@ def test_when_it_hangs_the_watchdog_ends_it(machine: Machine) -> None:
     before = machine.main_pid("kacheck")
     since = time.monotonic()
     machine.systemctl("kill", "--signal=STOP", "kacheck")
-    wait_for(machine, 0, 15)
+    wait_for(machine, 0)
     assert time.monotonic() - since > 4, "it is not the watchdog's doing"
     wait_for(machine, 1)
     assert machine.main_pid("kacheck") != before
@@ -277,7 +279,7 @@ def test_when_python_is_gone_its_track_files_fail_until_it_is_back(machine: Mach
     machine.run(["mv", "/usr/bin/python3", "/usr/bin/python3.away"])
     try:
         machine.systemctl("kill", "--signal=KILL", "kacheck")
-        wait_for(machine, 0, 1)
+        wait_for(machine, 0)
         restarts = int(machine.show("kacheck", "NRestarts"))
         wait_until(
             lambda: int(machine.show("kacheck", "NRestarts")) > restarts + 1, "no restart", PATIENCE
@@ -365,7 +367,7 @@ def test_it_is_started_again_when_the_state_directory_is_deleted_for_good(machin
 
 def test_restarting_keepalived_finds_the_verdicts_as_they_are(machine: Machine) -> None:
     machine.systemctl("stop", "vault")
-    wait_for(machine, 0, 1)
+    wait_for(machine, 0)
     machine.systemctl("restart", "keepalived")
     time.sleep(1)  # an instance that were healthy would be master after 0.4 s
     assert not machine.has_address(VIP)
@@ -373,34 +375,34 @@ def test_restarting_keepalived_finds_the_verdicts_as_they_are(machine: Machine) 
     vip_arrives(machine)
 
 
-def test_it_works_in_a_container_that_is_not_privileged(booted: Machine) -> None:
-    del booted  # it knows what is needed, and has made the root directory
+def test_it_works_in_a_container_that_is_not_privileged(root: Path) -> None:
     unprivileged = ["--private-users=524288:65536", "--private-users-ownership=auto"]
-    with Machine(debian(SUITE), prepare, unprivileged) as machine:
+    with Machine(root, prepare, unprivileged) as machine:
         vip_arrives(machine)
         machine.systemctl("kill", "--signal=KILL", "kacheck")
-        wait_for(machine, 0, 1)
+        wait_for(machine, 0)
         assert heals(machine)
 
 
-def test_systemd_has_nothing_against_the_unit(machine: Machine) -> None:
-    found = machine.run(["systemd-analyze", "verify", "kacheck.service"])
+def test_systemd_has_nothing_against_the_unit(
+    machine: Machine, record_property: Callable[[str, object], None]
+) -> None:
+    found = machine.run(["systemd-analyze", "verify", "--man=no", "kacheck.service"])
     assert found.stdout + found.stderr == ""
     analysis = machine.run(["systemd-analyze", "security", "--no-pager", "kacheck"]).stdout
     exposure = re.search(r"Overall exposure level for kacheck.service: ([\d.]+)", analysis)
     assert exposure
     assert float(exposure[1]) <= 1.5
-    sys.stdout.write(exposure[0])
+    record_property(SHOWN, f"{machine.systemctl('--version').split(')')[0]}): {exposure[0]}")
 
 
-def test_a_machine_dies_with_the_process_that_made_it(booted: Machine) -> None:
-    del booted  # it knows what is needed, and has made the root directory
+def test_a_machine_dies_with_the_process_that_made_it(root: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from support.machine import Machine\n"
         "with Machine(Path(sys.argv[1])) as machine: print(machine.leader, flush=True); time.sleep(99)"
     )
     maker = subprocess.Popen(
-        [sys.executable, "-c", code, debian(SUITE)],
+        [sys.executable, "-c", code, root],
         cwd=Path(__file__).parents[1],
         stdout=subprocess.PIPE,
         text=True,

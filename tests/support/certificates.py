@@ -45,6 +45,11 @@ class Authority:
         now = dt.datetime.now(dt.UTC)
         return self._ca.issue_cert(*names, not_before=now + _DAY, not_after=now + 30 * _DAY)
 
+    def new(self, *names: str) -> trustme.LeafCert:
+        """A valid one that began yesterday; the others did long ago."""
+        now = dt.datetime.now(dt.UTC)
+        return self._ca.issue_cert(*names, not_before=now - _DAY, not_after=now + 30 * _DAY)
+
     def client(self, name: str = "probe@example.org") -> trustme.LeafCert:
         """A valid certificate for a client."""
         return self._issue((name,), 30 * _DAY)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 NETNS_DIR = Path("/run/netns")
+PATIENCE = 30.0
+"""Seconds within which what is waited for must have happened, on a busy machine too."""
 
 StrPath = str | Path
 T = TypeVar("T")
@@ -131,7 +133,7 @@ class Process:
         if self._forks:
             self.popen.send_signal(signal.SIGCONT)
 
-    def wait(self, timeout: float = 10) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         return self.popen.wait(timeout)
 
     def end(self) -> None:
@@ -143,7 +145,7 @@ class Process:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
             self._continue_wrapper()
-            self.popen.wait(10)
+            self.popen.wait(PATIENCE)
 
     def close(self) -> None:
         """End it and close its pipes."""
@@ -339,7 +341,7 @@ class Node(Place):
             return process.returncode is not None
 
         try:
-            wait_until(settled, f"keepalived is not in {self.netns}", 1)
+            wait_until(settled, f"keepalived is not in {self.netns}")
         except LabError:
             keepalived.close()
             raise
@@ -386,7 +388,12 @@ class Keepalived:
             thread.start()
 
     def wait_for(
-        self, state: str, timeout: float = 10, *, instance: str | None = None, after: float = 0
+        self,
+        state: str,
+        timeout: float = PATIENCE,
+        *,
+        instance: str | None = None,
+        after: float = 0,
     ) -> Event:
         """The first event of that state (MASTER, BACKUP, FAULT, STOP...), even if it came before.
 
@@ -401,7 +408,7 @@ class Keepalived:
 
         return self._wait(found, timeout, f"no {state} of {instance or 'any instance'}")
 
-    def wait_log(self, text: str, timeout: float = 10, *, after: int = 0) -> str:
+    def wait_log(self, text: str, timeout: float = PATIENCE, *, after: int = 0) -> str:
         """The first log line with `text` in it, from the offset `after` on (a `len(log)`)."""
 
         def found() -> str | None:
@@ -444,7 +451,7 @@ class Keepalived:
         if self._threads:
             os.write(self._fifo, b"\n")
         for thread in self._threads:
-            thread.join(5)
+            thread.join(PATIENCE)
         self._threads = []
 
     def _wait(self, found: Callable[[], T | None], timeout: float, failure: str) -> T:
@@ -568,12 +575,12 @@ def require_secure(path: Path) -> None:
             raise LabError(f"not for root alone to write: {part} ({mode}); set TMPDIR")
 
 
-def wait_until(condition: Callable[[], object], failure: str, timeout: float = 5) -> None:
+def wait_until(condition: Callable[[], object], failure: str, timeout: float = PATIENCE) -> None:
     """Wait for something that only /proc tells, by looking every millisecond."""
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:
-            raise LabError(f"{failure} within {timeout} s")
+            raise LabError(f"{failure} within {timeout:g} s")
         time.sleep(0.001)
 
 

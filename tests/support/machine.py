@@ -1,13 +1,13 @@
 """A Debian machine with systemd as its first process, for what only a whole machine can show.
 
-    with Machine(debian("bookworm"), prepare=install) as machine:
-        machine.systemctl("start", "kacheck")
-        machine.run(["journalctl", "-u", "kacheck"])
+    with Machine(debian("bookworm", ("keepalived", "systemd-sysv"))) as machine:
+        machine.systemctl("start", "keepalived")
+        machine.run(["journalctl", "-u", "keepalived"])
 
-mmdebstrap makes a root directory, once for each suite in a run (about 25 s); systemd-nspawn boots it
-in a second, in a network of its own, and with an overlay that takes what is written. The machine
-dies with this process, in whatever way that ends; what a killed run has left on the disk is swept
-by the next one.
+mmdebstrap makes a root directory, once for each suite in a run (about 25 s), whichever of
+the run's processes asks first; systemd-nspawn boots it in a second, in a network of its own, and
+with an overlay that takes what is written. The machine dies with this process, in whatever way that
+ends; what a killed run has left on the disk is swept by the next one.
 
 Needs root, mmdebstrap and systemd-container; the standard library alone.
 """
@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import functools
+import hashlib
 import itertools
 import os
 import re
@@ -36,18 +38,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 ROOT = Path(__file__).resolve().parents[2]
-SUITE = "bookworm"
-PACKAGES = (
-    "dbus",  # systemctl --wait and systemd-run
-    "iproute2",
-    "keepalived",
-    "procps",
-    "python3",
-    "python3-httpx",
-    "python3-psutil",
-    "systemd",
-    "systemd-sysv",
-)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 # nspawn's death alone leaves its machine running; as the first of a pid namespace it does not.
@@ -65,29 +55,71 @@ mount -n -t overlay -o "lowerdir=$1,upperdir=$0/upper,workdir=$0/work" overlay "
 shift
 exec "$@"
 """
+RUN = "KACHECK_TEST_RUN"
 BOOTED_BY_SYSTEMD = Path("/run/systemd/system").is_dir()
 _numbers = itertools.count(1)
 
 
 @functools.cache
-def debian(suite: str = SUITE, packages: Sequence[str] = PACKAGES) -> Path:
-    """A root directory with these packages; made once, removed at the end of this process.
+def debian(suite: str, packages: Sequence[str], downloaded: Sequence[str] = ()) -> Path:
+    """A root directory with these packages; made once in a run, removed at the end of it.
 
-    It comes from where the host's own packages come from. Boot it, do not change it.
+    It comes from where the host's own packages come from. What is `downloaded`, and all that it
+    needs, can be installed without a network. Boot it, do not change it.
     """
-    target = _temporary_directory() / suite
-    include = f"--include={','.join(packages)}"
-    options = ["--quiet", "--variant=minbase", include, *_apt_options()]
-    command([*DIES_WITH_US, "mmdebstrap", *options, suite, target, *_mirrors(suite)], timeout=600)
+    words = " ".join([*packages, "+", *downloaded])
+    name = f"{suite}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
+    directory = directory_of_the_run()
+    target, new = directory / name, directory / f"{name}.new"
+    with locked(target):
+        if not target.exists():
+            shutil.rmtree(new, ignore_errors=True)
+            _make_root(suite, packages, downloaded, new)
+            new.rename(target)
     return target
 
 
-def _temporary_directory() -> Path:
-    sweep()
-    directory = Path(tempfile.mkdtemp(prefix=f"kacheck-{os.getpid()}-")).resolve()
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    directory.chmod(0o755)  # for apt's own user
-    return directory
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """While another process makes that file, wait."""
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make_root(
+    suite: str, packages: Sequence[str], downloaded: Sequence[str], target: Path
+) -> None:
+    include = f"--include={','.join(packages)}"
+    options = ["--quiet", "--variant=minbase", include, *_apt_options()]
+    if downloaded:
+        apt = (
+            f"apt-get -qq -y --no-install-recommends --download-only install {' '.join(downloaded)}"
+        )
+        options += ["--skip=cleanup/apt", f'--customize-hook=chroot "$1" {apt}']
+    # The tests beside it watch clocks: it waits for them, and not they for it.
+    argv: list[StrPath] = [*DIES_WITH_US, "nice", "-n", "19", "mmdebstrap", *options, suite, target]
+    command([*argv, *_mirrors(suite)], timeout=600)
+
+
+def directory_of_the_run() -> Path:
+    """The directory that all processes of a run share.
+
+    RUN names it. Who finds none makes it, for its children too, and removes it at its end: it is
+    script/test, or else the first process of pytest.
+    """
+    if RUN not in os.environ:
+        sweep()
+        made = tempfile.mkdtemp(prefix=f"kacheck-{os.getpid()}-")
+        Path(made).chmod(0o755)  # for apt's own user
+        os.environ[RUN] = made
+        atexit.register(_remove, made, os.getpid())
+    return Path(os.environ[RUN]).resolve()
+
+
+def _remove(directory: str, maker: int) -> None:
+    if os.getpid() == maker:  # and not a child that it has forked
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _mirrors(suite: str) -> list[str]:
@@ -111,24 +143,6 @@ def _apt_options() -> list[str]:
     """The host's proxy and certificates."""
     lines = command(["apt-config", "dump", "Acquire::http", "Acquire::https"]).stdout.splitlines()
     return [f"--aptopt={line}" for line in lines if not line.endswith(' "";')]
-
-
-def install(root: Path) -> None:
-    """Put kacheck into a root directory as the package does, and let systemd start it at boot."""
-    modules = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(
-        ROOT / "src/kacheck", root / "usr/lib/python3/dist-packages/kacheck", ignore=modules
-    )
-    shutil.copytree(ROOT / "checks", root / "usr/libexec/kacheck")
-    put(root, "usr/bin/kacheck", '#!/bin/sh\nexec /usr/bin/python3 -I -m kacheck "$@"\n', 0o755)
-    systemd = ROOT / "systemd"
-    for source, target in (
-        ("kacheck.service", "usr/lib/systemd/system/kacheck.service"),
-        ("kacheck.tmpfiles", "usr/lib/tmpfiles.d/kacheck.conf"),
-        ("kacheck.sysusers", "usr/lib/sysusers.d/kacheck.conf"),
-    ):
-        put(root, target, (systemd / source).read_text())
-    command(["systemctl", "--root", root, "enable", "kacheck.service"])
 
 
 def put(root: Path, name: str, text: str, mode: int = 0o644) -> None:
@@ -220,7 +234,7 @@ class Machine:
         return ["nsenter", f"--target={self.leader}", "--all", "--", *env]
 
     def run(
-        self, argv: Sequence[StrPath], *, check: bool = True, timeout: float = 30, stdin: str = ""
+        self, argv: Sequence[StrPath], *, check: bool = True, timeout: float = 60, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a program as root to its end; with `check`, LabError unless it exits 0."""
         argv = [*DIES_WITH_US, *self._enter(), *argv]
@@ -324,4 +338,4 @@ def _remove_control_group(group: Path) -> None:
         for pid in pids.read_text().split():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
-    wait_until(removed, f"{group} is in use", 10)
+    wait_until(removed, f"{group} is in use")

@@ -11,8 +11,10 @@ import pytest
 from kacheck.doctor.process_events import Answer, try_them
 
 PACKAGES = {
+    "groff": "groff-base",
     "ip": "iproute2",
     "killall5": "sysvinit-utils",
+    "lexgrog": "man-db",
     "nsenter": "util-linux",
     "pidof": "sysvinit-utils",
     "ps": "procps",

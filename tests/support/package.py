@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from kacheck import __version__
-from support.keepalived import command
-from support.machine import ROOT, Machine, debian, put
+from support.keepalived import StrPath, command
+from support.machine import DIES_WITH_US, ROOT, Machine, debian, locked, put
 from support.needs import needs
 
 SUITES = ("bookworm", "trixie")
@@ -31,7 +31,19 @@ def package() -> Path:
     path = ROOT / "dist" / f"kacheck_{__version__}_all.deb"
     if not path.exists():
         pytest.fail(f"{path} is missing: script/deb")
-    words = ["git", "-C", str(ROOT), "ls-files", "-z", "src", "checks", "debian", "systemd", "man"]
+    words = [
+        "git",
+        "-C",
+        str(ROOT),
+        "ls-files",
+        "-z",
+        "src",
+        "checks",
+        "debian",
+        "systemd",
+        "man",
+        ":!debian/tests",
+    ]
     listed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     sources = [ROOT / name for name in listed.split("\0") if name and (ROOT / name).exists()]
     newer = [each for each in sources if each.stat().st_mtime > path.stat().st_mtime]
@@ -74,3 +86,53 @@ def apt(machine: Machine, words: str, *, check: bool = True) -> subprocess.Compl
     """Run apt-get in the directory with the package; nobody answers its questions."""
     shell = f"cd /root && DEBIAN_FRONTEND=noninteractive exec apt-get -q {words}"
     return machine.run(["sh", "-c", shell], check=check, timeout=300)
+
+
+TESTS = (
+    *SYSTEM,
+    "busybox",
+    "curl",
+    "keepalived",
+    "openssl",
+    "python3-cryptography",
+    "python3-httpx",
+    "python3-hypothesis",
+    "python3-prometheus-client",
+    "python3-psutil",
+    "python3-pytest",
+    "python3-pytest-timeout",
+    "python3-pytest-xdist",
+    "python3-trustme",
+    "sysvinit-utils",
+)
+"""What the tests need of Debian, but for respx."""
+INSTALL = """
+set -e
+mount -t proc proc "$0/proc"
+mount -t tmpfs tmpfs "$0/run"
+export DEBIAN_FRONTEND=noninteractive
+exec chroot "$0" apt-get -q -y --no-install-recommends install "$1" keepalived
+"""
+
+
+def installed(suite: str) -> Path:
+    """A root directory with the package and keepalived, installed by apt."""
+    return with_package(clean(suite))
+
+
+def with_package(made: Path) -> Path:
+    """A copy of a root directory with the package, what it depends on and keepalived."""
+    deb = package()
+    target = made.with_name(f"{made.name}-installed")
+    with locked(target):
+        if not target.exists():
+            new = target.with_name(f"{target.name}.new")
+            shutil.rmtree(new, ignore_errors=True)
+            command(["cp", "--archive", "--reflink=auto", made, new], timeout=300)
+            shutil.copy(deb, new / "tmp")
+            unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--"]
+            argv: list[StrPath] = [*DIES_WITH_US, *unshare, "sh", "-c", INSTALL, new]
+            argv += [f"/tmp/{deb.name}"]
+            command(argv, timeout=300)
+            new.rename(target)
+    return target

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable
 
-from support.keepalived import Keepalived, Start, wait_until
+from support.keepalived import Keepalived, LabError, Start, wait_until
 from support.vault_node import RECIPES, VaultNode
 
 PATIENCE = 30
@@ -88,7 +88,12 @@ class Pair:
             alone = holders.count(True) <= 1
             return as_wanted and alone and [self.a.has_vip, self.b.has_vip] == holders
 
-        wait_until(settled, f"not settled as {a}, {b}, with the VIP where MASTER is", PATIENCE)
+        wanted = f"not settled as {a}, {b}, with the VIP where MASTER is"
+        try:
+            wait_until(settled, wanted, PATIENCE)
+        except LabError:
+            print(self.a_keepalived.log, self.b_keepalived.log, sep="\n--- b:\n")  # noqa: T201
+            raise
 
     @property
     def holders(self) -> list[VaultNode]:

@@ -548,12 +548,12 @@ class StandInVault:
         with self._changed:
             return self._connections
 
-    def wait_until_idle(self, timeout: float = 5.0) -> bool:
+    def wait_until_idle(self, timeout: float = 30.0) -> bool:
         """Wait until every client has left; False when one has not in time."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._open, timeout)
 
-    def wait_for_requests(self, number: int, timeout: float = 5.0) -> bool:
+    def wait_for_requests(self, number: int, timeout: float = 30.0) -> bool:
         """Wait until that many requests have come in; False when they have not in time."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self._requests) >= number, timeout)

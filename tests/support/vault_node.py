@@ -11,6 +11,7 @@ from pathlib import Path
 
 import trustme
 
+import kacheck
 from support import vault
 from support.certificates import Authority
 from support.keepalived import Keepalived, LabError, Node, Process, Start, StrPath, wait_until
@@ -21,6 +22,8 @@ RECIPES = EXAMPLES / "keepalived.conf.d"
 TMPFILES = ROOT / "systemd" / "kacheck.tmpfiles"
 CONFIGURATION = (EXAMPLES / "kacheck.toml").read_text()
 """The shipped configuration of the resident."""
+IS_PACKAGE = kacheck.__file__.startswith("/usr/lib/python3/dist-packages/")
+"""Is it the Debian package that is tested?"""
 VIP = "192.0.2.100"
 """The VIP of the shipped keepalived.conf."""
 
@@ -53,7 +56,7 @@ class Resident:
         """What it has said until now."""
         return self._log.read_text()
 
-    def wait_said(self, text: str, timeout: float = 10, *, after: int = 0) -> str:
+    def wait_said(self, text: str, timeout: float = 30, *, after: int = 0) -> str:
         """The first line with `text` in it, from the offset `after` on (a `len(journal)`)."""
 
         def found() -> list[str]:
@@ -89,7 +92,7 @@ class VaultNode:
         for recipe in RECIPES.glob("*.conf"):
             shutil.copy(recipe, node.dir)
         self.state = "active"
-        (node.root / "etc/kacheck").mkdir()
+        (node.root / "etc/kacheck").mkdir(exist_ok=True)
         self.toml = node.root / "etc/kacheck/kacheck.toml"
         self.toml.write_text(CONFIGURATION)
         self.run_dir = node.root / "run/kacheck"
@@ -115,9 +118,12 @@ class VaultNode:
         They are copies that belong to root, as keepalived wants it; your clone may not.
         """
         directory.mkdir()
-        self.libexec.mkdir()
         python = directory / "python3"
         python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+        python.chmod(0o755)
+        if IS_PACKAGE:
+            return  # they are there
+        self.libexec.mkdir()
         for program in (ROOT / "checks").iterdir():
             shutil.copyfile(program, directory / program.name)
             (self.libexec / program.name).symlink_to(directory / program.name)

@@ -1,0 +1,106 @@
+"""The first user's case, from the FAULT to the VIP, in a container: the package, systemd, keepalived.
+
+systemd-nspawn gives the machine a network and pids of its own, as LXC does.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import package
+from support.keepalived import command, wait_until
+from support.machine import Machine, put
+
+pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(300)]
+
+VIP = "192.0.2.100"
+CONF = "/etc/keepalived/keepalived.conf"
+KEEPALIVED = f"""
+vrrp_track_process track_vault {{
+    process vault
+    delay 1
+}}
+
+vrrp_instance VI_1 {{
+    state BACKUP
+    interface eth0
+    virtual_router_id 51
+    priority 100
+    advert_int 1
+    virtual_ipaddress {{
+        {VIP}/24
+    }}
+    track_process {{
+        track_vault
+    }}
+}}
+"""
+VAULT_SERVICE = """
+[Service]
+Type=exec
+ExecStart=/usr/local/bin/vault infinity
+User=daemon
+[Install]
+WantedBy=multi-user.target
+"""
+WIRE_SERVICE = """
+[Unit]
+Before=keepalived.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=ip link add eth0 type veth peer name wire
+ExecStart=ip link set wire up
+ExecStart=ip link set eth0 up
+ExecStart=ip address add 192.0.2.1/24 dev eth0
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def prepare(root: Path) -> None:
+    put(root, CONF[1:], KEEPALIVED)
+    put(root, "etc/systemd/system/vault.service", VAULT_SERVICE)
+    put(root, "etc/systemd/system/wire.service", WIRE_SERVICE)
+    (root / "usr/local/bin").mkdir(parents=True)
+    (root / "usr/local/bin/vault").symlink_to("/usr/bin/sleep")
+    command(["systemctl", "--root", root, "enable", "vault.service", "wire.service"])
+
+
+@pytest.fixture(params=package.SUITES)
+def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    with Machine(package.installed(request.param), prepare) as booted:
+        yield booted
+
+
+def has_vip(machine: Machine) -> bool:
+    return machine.has_address(VIP)
+
+
+def test_from_errno_111_to_the_vip(machine: Machine) -> None:
+    def log() -> str:
+        return machine.journal("keepalived")
+
+    wait_until(lambda: "errno 111" in log(), "no errno 111")
+    wait_until(lambda: "track_vault quorum not achieved" in log(), "no FAULT")
+    assert machine.systemctl("is-active", "vault") == "active", "it runs all the time"
+
+    said = machine.run(["kacheck", "doctor"], check=False)
+    assert said.returncode == 2
+    assert said.stdout.startswith("error KA110 ")
+    assert "errno 111" in said.stdout
+
+    assert not has_vip(machine)
+    machine.run(["kacheck", "migrate", CONF, "--in-place"])
+    machine.systemctl("reload-or-restart", "kacheck")
+    machine.systemctl("restart", "keepalived")
+    wait_until(lambda: has_vip(machine), "the VIP does not come")
+    said = machine.run(["kacheck", "doctor"], check=False)
+    assert said.returncode <= 1, said.stdout
+    assert "0 errors" in said.stdout
+
+    machine.systemctl("kill", "--signal=KILL", "vault")
+    wait_until(lambda: not has_vip(machine), "the VIP stays")
+    machine.systemctl("start", "vault")
+    wait_until(lambda: has_vip(machine), "the VIP does not come back")
