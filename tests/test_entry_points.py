@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from support.needs import needs
+from support.needs import IS_PACKAGE, needs
 from support.vault import StandInVault
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -42,8 +42,8 @@ def checkout_with_venv(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def venv(_: pathlib.Path) -> pathlib.Path:
-    """Where installing the package has put them."""
-    return pathlib.Path(sysconfig.get_path("scripts"))
+    """Where pip has put them, or the Debian package."""
+    return pathlib.Path("/usr/libexec/kacheck" if IS_PACKAGE else sysconfig.get_path("scripts"))
 
 
 def link_to_venv(tmp_path: pathlib.Path) -> pathlib.Path:

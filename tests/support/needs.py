@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import kacheck
 from kacheck.doctor.process_events import Answer, try_them
 
 PACKAGES = {
@@ -22,6 +23,8 @@ PACKAGES = {
     "systemd-nspawn": "systemd-container",
     "unshare": "util-linux",
 }
+IS_PACKAGE = kacheck.__file__.startswith("/usr/lib/python3/dist-packages/")
+"""Is it the Debian package that is tested, and not what pip has installed?"""
 
 
 def needs(*commands: str, root: bool = False, process_events: bool = False) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import trustme
 
-import kacheck
 from support import vault
 from support.certificates import Authority
 from support.keepalived import Keepalived, LabError, Node, Process, Start, StrPath, wait_until
+from support.needs import IS_PACKAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -22,8 +22,6 @@ RECIPES = EXAMPLES / "keepalived.conf.d"
 TMPFILES = ROOT / "systemd" / "kacheck.tmpfiles"
 CONFIGURATION = (EXAMPLES / "kacheck.toml").read_text()
 """The shipped configuration of the resident."""
-IS_PACKAGE = kacheck.__file__.startswith("/usr/lib/python3/dist-packages/")
-"""Is it the Debian package that is tested?"""
 VIP = "192.0.2.100"
 """The VIP of the shipped keepalived.conf."""
 

@@ -1,0 +1,69 @@
+"""The recipes, the entry points and the probes once more, in the Debian that this is not.
+
+With its Python, httpx, psutil and keepalived, and against the installed package: Debian 12 and 13
+have keepalived 2.2.7 and 2.3.3, httpx 0.23 and 0.28, Python 3.11 and 3.13.
+"""
+
+import os
+import platform
+import subprocess
+
+import pytest
+
+from support import package
+from support.keepalived import PATIENCE
+from support.machine import DIES_WITH_US, ROOT, debian
+
+pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(900)]
+
+FILES = (
+    "tests/keepalived/test_doctor_namespaces.py",
+    "tests/keepalived/test_migrated_vip.py",
+    "tests/keepalived/test_recipes.py",
+    "tests/keepalived/test_resident_recipes.py",
+    "tests/keepalived/test_usual_answers.py",
+    "tests/test_entry_points.py",
+    "tests/test_process.py",
+    "tests/test_tracker.py",
+    "tests/test_vault_servers.py",
+    "tests/test_verdict.py",
+)
+ENTER = """
+set -e
+root=$0 checkout=$1
+shift
+mount --bind "$root" "$root"
+for each in proc sys dev; do mount --rbind "/$each" "$root/$each"; done
+mount -t tmpfs -o mode=755 tmpfs "$root/run"
+mkdir -p "$root/src" "$root/old"
+mount --bind -o ro "$checkout" "$root/src"
+[ ! -d "$root/src/.venv" ] || mount -t tmpfs tmpfs "$root/src/.venv"
+cd "$root"
+pivot_root . old
+umount -l /old
+cd /src
+exec env -i CI="$CI" PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \\
+    PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis "$@"
+"""
+"""Become the first process of a root directory that sees this checkout, without its .venv."""
+
+
+def other_suite() -> str:
+    here = platform.freedesktop_os_release().get("VERSION_CODENAME")
+    return next(suite for suite in reversed(package.SUITES) if suite != here)
+
+
+def test_the_package_does_what_it_promises_there() -> None:
+    package.package()
+    root = package.with_package(debian(other_suite(), package.TESTS))
+    pytest_ = ["python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2"]
+    unshare = ["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", ENTER]
+    done = subprocess.run(
+        [*DIES_WITH_US, *unshare, root, ROOT, *pytest_, "--dist", "loadfile", *FILES],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=900 - PATIENCE,
+        env={"CI": os.environ.get("CI", ""), "PATH": os.environ["PATH"]},
+    )
+    assert done.returncode == 0, done.stdout[-20000:] + done.stderr[-2000:]
