@@ -417,6 +417,7 @@ def test_a_node_that_takes_no_new_connections_is_found_out(
     assert said(each) == "ok active"
     stand_in._stopping = True
     stand_in._listener.shutdown(socket.SHUT_RDWR)
+    stand_in._acceptor.join()
     assert said(each) == "ok active"
     clock(KEPT_FOR + 0.1)
     assert said(each) == "critical refused"

@@ -10,7 +10,7 @@ import pytest
 
 from support import package
 from support.keepalived import command, wait_until
-from support.machine import Machine, put
+from support.machine import WIRE_SERVICE, Machine, put
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(300)]
 
@@ -41,19 +41,6 @@ VAULT_SERVICE = """
 Type=exec
 ExecStart=/usr/local/bin/vault infinity
 User=daemon
-[Install]
-WantedBy=multi-user.target
-"""
-WIRE_SERVICE = """
-[Unit]
-Before=keepalived.service
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=ip link add eth0 type veth peer name wire
-ExecStart=ip link set wire up
-ExecStart=ip link set eth0 up
-ExecStart=ip address add 192.0.2.1/24 dev eth0
 [Install]
 WantedBy=multi-user.target
 """

@@ -18,7 +18,7 @@ from conftest import SHOWN
 from support import package, vault
 from support.certificates import Authority
 from support.keepalived import LabError, command, wait_until
-from support.machine import Machine, put
+from support.machine import WIRE_SERVICE, Machine, put
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(300)]
 
@@ -67,19 +67,6 @@ Type=exec
 ExecStart=/usr/local/bin/vault infinity
 User=daemon
 KillSignal=SIGKILL
-[Install]
-WantedBy=multi-user.target
-"""
-WIRE_SERVICE = """
-[Unit]
-Before=keepalived.service
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=ip link add eth0 type veth peer name wire
-ExecStart=ip link set wire up
-ExecStart=ip link set eth0 up
-ExecStart=ip address add 192.0.2.1/24 dev eth0
 [Install]
 WantedBy=multi-user.target
 """

@@ -56,6 +56,20 @@ shift
 exec "$@"
 """
 RUN = "KACHECK_TEST_RUN"
+WIRE_SERVICE = """
+[Unit]
+Before=keepalived.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=ip link add eth0 type veth peer name wire
+ExecStart=ip link set wire up
+ExecStart=ip link set eth0 up
+ExecStart=ip address add 192.0.2.1/24 dev eth0
+[Install]
+WantedBy=multi-user.target
+"""
+"""A unit for keepalived's interface: 192.0.2.1 on one end of a veth pair."""
 BOOTED_BY_SYSTEMD = Path("/run/systemd/system").is_dir()
 _numbers = itertools.count(1)
 
