@@ -133,6 +133,18 @@ if os.path.exists({str(broken)!r}):
         re_execute(resident)
 
 
+def test_a_reload_that_comes_with_it_is_done_all_the_same(tmp_path: Path, start: Start) -> None:
+    start(NAME, "60")
+    broken = tmp_path / "broken"
+    prelude = f"import os\nif os.path.exists({str(broken)!r}): os._exit(7)"
+    with Resident(tmp_path, PROCESS, prelude=prelude) as resident:
+        broken.touch()
+        for number in (signal.SIGSTOP, signal.SIGHUP, signal.SIGUSR2, signal.SIGCONT):
+            resident.signal(number)
+        resident.until(lambda: resident.find("not re-executed"))
+        assert resident.find("kacheck.toml reloaded")
+
+
 def test_a_program_that_hangs_is_not_executed(tmp_path: Path, start: Start) -> None:
     process = start(NAME, "60")
     hangs = tmp_path / "hangs"

@@ -136,10 +136,11 @@ class Supervisor:
             numbers = {*os.read(self._wake_read, 4096)}
             if numbers & {signal.SIGTERM, signal.SIGINT}:
                 self._is_running = False
-            elif signal.SIGUSR2 in numbers:
-                self.re_execute()
-            elif signal.SIGHUP in numbers:
+                return
+            if signal.SIGHUP in numbers:
                 self.reload()
+            if signal.SIGUSR2 in numbers:
+                self.re_execute()
 
     def _stop(self, why: str) -> None:
         for name, watched in self.watched.items():
@@ -437,7 +438,8 @@ class Supervisor:
         ]
         shown = ", ".join(failing[:5]) + (", ..." if len(failing) > 5 else "")
         status = f"{len(states)} checks, {len(failing)} not ok" + (f": {shown}" if shown else "")
-        status = status if states else f"nothing is watched: {self.path} has no check"
+        if not states:
+            status = f"nothing is watched: {self.path} has no check"
         if status != self._status:
             self._status = status
             self.notifier.tell(f"STATUS={status}")
