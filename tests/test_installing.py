@@ -38,6 +38,7 @@ GENERATED = (
     "debian/kacheck/usr/bin/kacheck",
     "debian/kacheck.postinst.debhelper",
     "debian/kacheck.substvars",
+    "debian/venv/bin/python3",
 )
 
 

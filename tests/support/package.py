@@ -6,6 +6,7 @@
 `script/deb` makes the package.
 """
 
+import functools
 import re
 import shutil
 import subprocess
@@ -25,25 +26,15 @@ DOWNLOADED = ("keepalived", "python3-httpx", "python3-psutil")
 """What `apt install` of the README is offline for: what the package depends on, and keepalived."""
 
 
+@functools.cache
 def package() -> Path:
     """The package of this source, as script/deb made it."""
     needs("mmdebstrap", "systemd-nspawn", "nsenter", "setpriv", "unshare", "dpkg-deb", root=True)
     path = ROOT / "dist" / f"kacheck_{__version__}_all.deb"
     if not path.exists():
         pytest.fail(f"{path} is missing: script/deb")
-    words = [
-        "git",
-        "-C",
-        str(ROOT),
-        "ls-files",
-        "-z",
-        "src",
-        "checks",
-        "debian",
-        "systemd",
-        "man",
-        ":!debian/tests",
-    ]
+    parts = "src checks debian examples man script systemd :!debian/tests"
+    words = ["git", "-C", str(ROOT), "ls-files", "-z", "--", *parts.split()]
     listed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     sources = [ROOT / name for name in listed.split("\0") if name and (ROOT / name).exists()]
     newer = [each for each in sources if each.stat().st_mtime > path.stat().st_mtime]
