@@ -103,23 +103,24 @@ def check(options: ProcessOptions) -> None:
 def scan(options: ProcessOptions) -> Look:
     """Read /proc once and sort every match into counted and not counted."""
     uid = user_id(options.user)
+    pattern = pattern_of(options)
     try:
         own_pid = procfs.own_pid(options.proc)
-        pids = procfs.pids(options.proc)
+        if pattern.by_comm:
+            pids, denied = procfs.named(options.proc, pattern.name)
+        else:
+            pids, denied = procfs.pids(options.proc), []
     except OSError as error:
         return Look(
             [], [], f"{options.proc} cannot be read ({error.strerror}); mount a procfs there"
         )
     matches: list[Match] = []
-    denied: list[OSError] = []
     judgement = Judgement(options, own_pid, uid)
-    pattern = pattern_of(options)
     for pid in pids:
         process = procfs.Process(options.proc, pid)
         try:
             if pattern.matches(process):
-                argv = process.argv()
-                matches.append(Match(pid, argv, judgement.objection(process, argv)))
+                matches.append(judgement.match(process))
         except procfs.GONE:
             continue  # it ended between the listing and the reading
         except OSError as error:
@@ -155,19 +156,25 @@ class Judgement:
             self._own = (procfs.ancestors(proc, pid), depth(procfs.Process(proc, pid).status()))
         return self._own
 
-    def objection(self, process: procfs.Process, argv: list[bytes]) -> str | None:
-        """The first reason not to count `process`, or None.
+    def match(self, process: procfs.Process) -> Match:
+        """A process that matches, with the first reason not to count it.
 
         Raises:
             OSError: it has gone, or may not be read.
 
         """
         status = process.status()
+        if status["State"][0] in procfs.DEAD and not process.live_thread():
+            return Match(process.pid, [], "a zombie")  # first: who was killed often is one
+        argv = process.argv()
+        return Match(process.pid, argv, self.objection(process.pid, status, argv))
+
+    def objection(self, pid: int, status: dict[str, str], argv: list[bytes]) -> str | None:
+        """The first reason not to count a living process, or None."""
         parents, own_depth = self.own()
         objections = {
-            "this check itself": process.pid == self.own_pid,
-            "a parent of this check": process.pid in parents,
-            "a zombie": status["State"][0] in procfs.DEAD and not process.live_thread(),
+            "this check itself": pid == self.own_pid,
+            "a parent of this check": pid in parents,
             "another kacheck": is_one_shot(argv),
             "in a nested pid namespace (--all-namespaces counts it)": (
                 depth(status) > own_depth and not self.options.all_namespaces

@@ -100,6 +100,26 @@ def pids(proc: str) -> list[int]:
     return [int(name) for name in os.listdir(proc) if name.isdecimal()]
 
 
+def named(proc: str, comm: bytes) -> tuple[list[int], list[OSError]]:
+    """The processes with this comm, and why others could not be looked at.
+
+    What a death waits for before it is a verdict (bench/failover.py): nothing is done twice here.
+    """
+    found: list[int] = []
+    denied: list[OSError] = []
+    line = comm + b"\n"
+    for name in os.listdir(proc):
+        if name.isdecimal():
+            try:
+                if read(f"{proc}/{name}/comm") == line:
+                    found.append(int(name))
+            except GONE:
+                continue  # it ended between the listing and the reading
+            except OSError as error:
+                denied.append(error)
+    return found, denied
+
+
 def own_pid(proc: str) -> int:
     """This process in the numbering of `proc`, which can be that of an outer pid namespace."""
     return int(os.readlink(f"{proc}/self"))
@@ -141,12 +161,21 @@ def hidepid(proc: str) -> str | None:
     the group of gid= except with `ptraceable`. In a user namespace both may be ours and yet not
     the ones that are meant: then the first process is hidden all the same.
     """
+    is_first_shown = os.path.exists(f"{proc}/1/comm")
+    if is_first_shown and sees_other_users(proc):
+        return None  # without reading mountinfo, which takes longer than all the rest
     options = mount_options(proc)
     mode = options.get("hidepid", "off")
     if mode in ("0", "off"):
         return None
     groups = [os.getegid(), *os.getgroups()]
     in_group = mode not in ("4", "ptraceable") and int(options.get("gid", "0")) in groups
+    return None if in_group and is_first_shown else mode
+
+
+def sees_other_users(proc: str) -> bool:
+    """Is the first process, which is shown, another user's, or have we the capability?"""
+    if os.stat(f"{proc}/1").st_uid != os.geteuid():
+        return True
     capabilities = int(Process(proc, own_pid(proc)).status()["CapEff"], 16)
-    privileged = in_group or capabilities >> CAP_SYS_PTRACE & 1
-    return None if privileged and os.path.exists(f"{proc}/1/comm") else mode
+    return bool(capabilities >> CAP_SYS_PTRACE & 1)
