@@ -192,6 +192,20 @@ def test_what_others_do_to_the_value_that_lies_ready_is_mended(
     assert (seen.directory / "failing/one").read_text() == "0\n"
 
 
+@pytest.mark.parametrize("meddle", MEDDLING.values(), ids=MEDDLING)
+def test_a_value_that_others_have_laid_ready_is_not_put_into_place(
+    seen: Seen, meddle: Callable[[Path], object]
+) -> None:
+    seen.publish(1)
+    meddle(seen.directory / "failing/one")
+    seen.publish(0)
+    file = seen.directory / "track/one"
+    assert file.read_text() == "0\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert seen.notices == []
+    assert (seen.directory / "failing/one").read_text() == "0\n"
+
+
 def test_a_verdict_that_an_earlier_resident_left_is_not_vouched_for(seen: Seen) -> None:
     (seen.directory / "verdict/other").write_text(UP.line())
     seen.publisher.expect("other", 0)

@@ -90,8 +90,7 @@ class Publisher:
         self._earlier = {}
         for name in names_in(self._path("failing")):
             if name not in self._failing:
-                with suppress(OSError):
-                    os.rename(self._path("failing", name), self._path("track", name))
+                self._rename(name)
                 self._remove("verdict", name)
 
     def _fresh(self) -> dict[str, Published]:
@@ -190,7 +189,8 @@ class Publisher:
         path = self._path("track", name)
         before, found = self._track.get(name), identity(path)
         if before != (value, found):
-            replace(path, f"{value}\n")
+            if not (value == self._failing[name] and self._is_ready(name) and self._rename(name)):
+                replace(path, f"{value}\n")
             self._track[name] = value, identity(path)
             if before is not None and before[1] != found:
                 what = "changed" if found else "deleted"
@@ -204,20 +204,30 @@ class Publisher:
         with suppress(ValueError):
             self._track[name] = int(read(path) or ""), found
 
+    def _is_ready(self, name: str) -> bool:
+        """Does the failing value lie ready, as it was written?"""
+        return self._ready.get(name) == identity(self._path("failing", name)) != ()
+
     def _make_ready(self, name: str) -> None:
-        path = self._path("failing", name)
-        if name not in self._ready or self._ready[name] != identity(path):
+        if not self._is_ready(name):
+            path = self._path("failing", name)
             replace(path, f"{self._failing[name]}\n")
             self._ready[name] = identity(path)
+
+    def _rename(self, name: str) -> bool:
+        """Put the failing value that lies ready into place: one system call, at any time."""
+        try:
+            os.rename(self._path("failing", name), self._path("track", name))
+        except OSError:
+            return False
+        return True
 
     def _fail(self, name: str, track: int) -> bool:
         """Rename the failing value into place, unless the file says that or what it should."""
         path, failing = self._path("track", name), self._failing[name]
         if self._track.get(name) in ((track, identity(path)), (failing, identity(path))):
             return True
-        try:
-            os.rename(self._path("failing", name), path)
-        except OSError:
+        if not self._rename(name):
             return False
         self._track[name] = failing, identity(path)
         return True
