@@ -247,6 +247,12 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
         answer = kept.ask(sock, request + b"\r\n", Deadline(1))
         return answer.code if answer else 0
 
+    def anew_by_hand() -> int:
+        deadline = Deadline(1)
+        with kept.connect((host, int(port)), deadline) as fresh:
+            answer = kept.ask(fresh, request + b"\r\n", deadline)
+        return answer.code if answer else 0
+
     def by_httpx(transport: httpx.HTTPTransport = transport) -> int:
         asked = httpx.Request("GET", url, headers=vault.HEADERS, extensions=timeout)
         response = transport.handle_request(asked)
@@ -261,6 +267,7 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
     exchanges = {
         "kept connection, kept.py": by_hand,
         "kept connection, httpx.HTTPTransport": by_httpx,
+        "new connection, kept.py": anew_by_hand,
         "new connection, httpx.HTTPTransport": anew,
     }
     return exchanges, stack

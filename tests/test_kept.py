@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import httpx
 import pytest
 import trustme
 
@@ -487,9 +488,10 @@ def test_a_server_that_says_something_unasked_is_not_taken_at_its_word(client: M
 
     with Closing(then) as server:
         each = client(server.address)
-        for number in range(1, 4):
+        for _ in range(3):
+            before = server.connections
             assert said(each) == "ok active"
-            assert server.connections == number
+            assert server.connections > before
 
 
 def test_a_server_that_has_gone_is_an_event_and_refused(client: Make) -> None:
@@ -573,9 +575,6 @@ def test_a_killed_server_is_an_event(
     assert said(each) == "critical refused"
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"  # httpcore drops a socket that is refused
-)
 def test_a_unix_socket_is_kept_too(client: Make, tmp_path: Path) -> None:
     with StandInVault(unix_path=tmp_path / "vault.sock") as server:
         each = client(server.address)
@@ -748,6 +747,119 @@ def test_what_an_old_connection_has_shown_is_not_said_of_a_new_one(
         assert "warnings" in look(each).data
     clock(KEPT_FOR + 0.1)
     assert "warnings" not in look(each).data
+
+
+# --- connected anew, without httpx ----------------------------------------------------------------
+
+
+@pytest.fixture(params=["http", "https", "ipv6", "unix"])
+def server(
+    request: pytest.FixtureRequest, authority: Authority, tmp_path: Path
+) -> Iterator[StandInVault]:
+    if request.param == "ipv6" and not Path("/proc/net/if_inet6").exists():
+        pytest.skip("no IPv6 here")
+    options: dict[str, dict[str, Any]] = {
+        "http": {},
+        "https": {"tls": server_context(authority.server("127.0.0.1"))},
+        "ipv6": {"host": "::1"},
+        "unix": {"unix_path": tmp_path / "vault.sock"},
+    }
+    with StandInVault(**options[request.param]) as stand_in:
+        yield stand_in
+
+
+def without_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on nothing may be asked with httpx."""
+
+    def refuse(*_: object) -> None:
+        raise httpx.InvalidURL("httpx was asked")
+
+    monkeypatch.setattr(Client, "get", refuse)
+
+
+def test_what_was_answered_once_is_asked_on_new_connections_without_httpx(
+    client: Make, server: StandInVault, ca: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = client(server.address, ca_cert=str(ca))
+    first = look(each)
+    without_httpx(monkeypatch)
+    each.close()
+    again = look(each)
+    assert server.connections == 2
+    assert again[:3] == first[:3]
+    assert again.data.get("certificate") == first.data.get("certificate")
+    sent, repeated = server.requests
+    assert repeated == sent
+    assert look(each).reason == "active"
+    assert server.connections == 2, "it is kept, too"
+    assert "connect" in again.data["phases_ms"]
+
+
+def test_a_server_that_has_gone_is_refused_without_httpx(
+    client: Make, server: StandInVault, ca: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = client(server.address, ca_cert=str(ca))
+    said(each)
+    without_httpx(monkeypatch)
+    server.stop()
+    assert said(each) == "critical refused"
+    before = files()
+    assert [said(each) for _ in range(3)] == ["critical refused"] * 3
+    assert files() == before
+
+
+def test_a_name_that_no_longer_resolves_is_said_without_httpx(
+    client: Make, stand_in: StandInVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new client would have to resolve it, too."""
+    each = client(f"http://localhost:{stand_in.port}")
+    said(each)
+    without_httpx(monkeypatch)
+
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    each.close()
+    assert said(each) == "critical dns"
+
+
+def test_a_given_server_name_is_asked_for_and_verified_without_httpx(
+    client: Make, authority: Authority, ca: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with StandInVault(tls=server_context(authority.server("vault.example"))) as server:
+        each = client(server.address, ca_cert=str(ca), tls_server_name="vault.example")
+        said(each)
+        without_httpx(monkeypatch)
+        each.close()
+        assert said(each) == "ok active"
+        present(server, authority.server("other.example"))
+        each.close()
+        failed = look(each)
+        assert failed.reason == "tls"
+        assert "vault.example" in failed.message
+
+
+def test_what_hangs_on_a_new_connection_is_a_timeout_without_httpx(
+    client: Make, stand_in: StandInVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = client(stand_in.address)
+    said(each)
+    without_httpx(monkeypatch)
+    stand_in.state = "hang"
+    each.close()
+    assert said(each, 0.3) == "critical timeout"
+
+
+def test_what_cannot_be_read_in_one_way_is_asked_with_httpx(
+    client: Make, stand_in: StandInVault
+) -> None:
+    each = client(stand_in.address)
+    said(each)
+    stand_in.state = "chunked"
+    each.close()
+    assert said(each) == "ok active"
+    assert stand_in.connections == 3
 
 
 # --- nothing is left behind ---------------------------------------------------------------------

@@ -23,6 +23,7 @@ FILES = (
     "tests/keepalived/test_resident_recipes.py",
     "tests/keepalived/test_usual_answers.py",
     "tests/test_entry_points.py",
+    "tests/test_kept.py",
     "tests/test_process.py",
     "tests/test_tracker.py",
     "tests/test_vault_servers.py",

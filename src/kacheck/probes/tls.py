@@ -69,6 +69,7 @@ def context(options: VaultOptions) -> ssl.SSLContext:
     """
     tls = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.server_name = options.tls_server_name
+    tls.set_alpn_protocols(["http/1.1"])  # as httpcore does
     # As in Go: an intermediate or the server's own certificate may be what is trusted.
     tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if options.url.startswith("http:"):

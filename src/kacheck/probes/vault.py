@@ -38,6 +38,8 @@ PHASES = {
     "http11.receive_response_body.started": ("body", "{} to end its answer"),
 }
 """httpcore's trace events and the phases that begin with them."""
+TIMEOUTS = ("connect", "read", "write", "pool")
+PORTS = {"http": 80, "https": 443}
 KEPT_FOR = 2.5
 """Seconds that a connection is believed."""
 
@@ -86,7 +88,9 @@ class Client:
         self._trust: tuple[object, ssl.SSLContext] | None = None
         self._transport: Any = None
         self._request = b""
-        """The request as it was sent, to be sent again."""
+        """The request as httpx has sent it, to be sent again; empty: it has not been answered."""
+        self._host, self._port = "", 0
+        """Where httpx has sent it."""
         self._connected_at = 0.0
         self._socket: socket.socket | None = None
         self._about: dict[str, Any] = {}
@@ -103,9 +107,7 @@ class Client:
         deadline.seen |= {"address": self.options.address, **self._about}
         answer = self.ask_again()
         if answer is None:
-            for key in self._about:  # what the new connection shows is another matter
-                deadline.seen.pop(key, None)
-            self.close()
+            self.start_anew()
             result = self.ask()
         else:
             result = judge(answer, self.options.accept, self.options.address)
@@ -132,21 +134,32 @@ class Client:
 
     def close(self) -> None:
         """End the connection."""
-        if self._transport is not None:
-            self._transport.close()
+        for each in (self._transport, self._socket):
+            if each is not None:
+                each.close()
         self._transport = self._socket = self.peer = None
         self._about = {}
 
-    def ask_again(self) -> Answer | None:
-        """The answer on the kept connection; None if it is to be asked for on a new one.
+    def start_anew(self) -> None:
+        """End the connection; what a new one shows is another matter."""
+        for key in self._about:
+            self.deadline.seen.pop(key, None)
+        self.close()
 
-        A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5).
-        """
+    def ask_again(self) -> Answer | None:
+        """The answer on the kept connection; None if it is to be asked for on a new one."""
         sock, age = self._socket, time.monotonic() - self._connected_at
         if sock is None or age > KEPT_FOR or self.is_lost():
             return None
-        self.deadline.enter("response", f"{self.options.address} to answer")
         self.watch(sock)
+        return self.repeat(sock)
+
+    def repeat(self, sock: socket.socket) -> Answer | None:
+        """The answer to the request that was answered before; None if it is to be asked by httpx.
+
+        A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5).
+        """
+        self.deadline.enter("response", f"{self.options.address} to answer")
         with suppress(OSError):
             return kept.ask(sock, self._request, self.deadline)
         return None
@@ -158,7 +171,10 @@ class Client:
         self.deadline.enter("start", f"httpx to be loaded, to ask {self.options.address}")
         httpx = load_httpx()
         try:
-            answer = self.get(httpx)
+            answer = self.get_again() if self._request else None
+            if answer is None:
+                self.start_anew()
+                answer = self.get(httpx)
         except (httpx.InvalidURL, UnicodeError) as error:
             name = self.options.tls_server_name or self.options.address
             raise BadConfigError(f"{name} is no name that can be asked for: {error}") from None
@@ -167,6 +183,25 @@ class Client:
             self.close()
             return result
         return judge(answer, self.options.accept, self.options.address)
+
+    def get_again(self) -> Answer | None:
+        """Connect as httpx has done before, but without it; None if the answer is not a plain one.
+
+        Raises:
+            OSError: no connection could be had.
+
+        """
+        context = self.context()
+        self.enter("connection.connect_tcp.started")
+        address = self.options.unix_socket or (self._host, self._port)
+        sock = kept.connect(address, self.deadline)
+        self.connected(sock)
+        if self.options.url.startswith("https:"):
+            self.enter("connection.start_tls.started")
+            kept.settle(sock, self.deadline)
+            sock = context.wrap_socket(sock, server_hostname=self._host)
+            self.encrypted(sock)
+        return self.repeat(sock)
 
     def get(self, httpx: ModuleType) -> Answer:
         """Connect, send the GET and read the answer.
@@ -179,12 +214,12 @@ class Client:
         self._transport = httpx.HTTPTransport(
             verify=self.context(), trust_env=False, uds=self.options.unix_socket
         )
-        patience = dict.fromkeys(("connect", "read", "write", "pool"), self.deadline.remaining())
+        left = kept.time_left(self.deadline)
         request = httpx.Request(
             "GET",
             self.options.url,
             headers=HEADERS if self.keep else HEADERS | {"connection": "close"},
-            extensions={"timeout": patience, "trace": self.trace},
+            extensions={"timeout": dict.fromkeys(TIMEOUTS, left), "trace": self.trace},
         )
         response = self._transport.handle_request(request)
         try:
@@ -192,7 +227,10 @@ class Client:
         finally:
             response.close()
         fields = b"".join(b"%s: %s\r\n" % field for field in request.headers.raw)
-        self._request = b"GET %s HTTP/1.1\r\n%s\r\n" % (request.url.raw_path, fields)
+        if self.keep:
+            self._request = b"GET %s HTTP/1.1\r\n%s\r\n" % (request.url.raw_path, fields)
+            self._host = request.url.raw_host.decode("ascii")
+            self._port = request.url.port or PORTS[request.url.scheme]
         return Answer(response.status_code, body, response.headers.get("location"))
 
     def context(self) -> ssl.SSLContext:
@@ -210,17 +248,16 @@ class Client:
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Httpcore's trace extension: called as each phase begins and ends."""
         if event in PHASES:
-            phase, waiting_for = PHASES[event]
-            self.deadline.enter(phase, waiting_for.format(self.options.address))
+            self.enter(event)
         elif event.startswith("connection.connect_") and event.endswith(".complete"):
             self.connected(info["return_value"].get_extra_info("socket"))
         elif event == "connection.start_tls.complete":
-            # It has taken the descriptor of the socket that connected.
-            sock = info["return_value"].get_extra_info("socket")
-            self.watch(sock)
-            certificate = tls.certificate(sock)
-            if certificate:
-                self.learn("certificate", certificate._asdict())
+            self.encrypted(info["return_value"].get_extra_info("socket"))
+
+    def enter(self, event: str) -> None:
+        """Begin the phase that this event begins."""
+        phase, waiting_for = PHASES[event]
+        self.deadline.enter(phase, waiting_for.format(self.options.address))
 
     def connected(self, sock: socket.socket) -> None:
         """Note who answers."""
@@ -236,6 +273,13 @@ class Client:
                 )
                 self.learn("warnings", [warning])
         self.watch(sock)
+
+    def encrypted(self, sock: ssl.SSLSocket) -> None:
+        """Note the certificate; this socket has taken the descriptor of the one that connected."""
+        self.watch(sock)
+        certificate = tls.certificate(sock)
+        if certificate:
+            self.learn("certificate", certificate._asdict())
 
     def learn(self, key: str, value: object) -> None:
         """Keep what connecting has shown for every look on this connection."""
