@@ -122,6 +122,9 @@ def assert_looked(shown: subprocess.CompletedProcess[str], code: int = 2) -> Non
         ("2 {soon} critical stopped ", 2, 1),
         ("3 {soon} unknown hidden ünïcode", 3, 1),
         ("0 {soon} unknown hidden passes", 0, 0),
+        ("0 {soon} ok running 2 processes named vault (pid 1, 2)", 0, 0),
+        ("2 {soon} critical too-few 1 process named x (pid 7), at least 2 wanted", 2, 1),
+        ("2 {soon} critical bad-response it answered 500, which is no health,", 2, 1),
     ],
 )
 def test_a_verdict_is_exited_with_and_printed(
