@@ -43,6 +43,8 @@ class Publisher:
         self._report = report
         """Called with what is wrong, when that changes; None: it is well again."""
         self._trouble: str | None = None
+        self._lasting: tuple[str | None, str | None] = (None, None)
+        """What is wrong until keepalived has been reloaded, which nobody can see from here."""
         self._unwell: set[str] = set()
         """The checks that could not be published at once; "": the directory itself is not well."""
         self._untrue: set[str] = set()
@@ -178,11 +180,12 @@ class Publisher:
         place = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         if self._place >= 0:
             os.close(self._place)
-            self._set_trouble(
+            self._lasting = (
                 "another directory",
-                f"{path} is another directory than before: reload keepalived, which still looks at "
-                "the old one",
+                f"{path} is another directory than before: reload keepalived, which looks at the old "
+                "one until then",
             )
+            self._set_trouble(*self._lasting)
         self._place = place
 
     def _write_track(self, name: str, value: int) -> None:
@@ -264,9 +267,9 @@ class Publisher:
         """This one is well; all is when all are."""
         self._unwell.discard(name)
         if not self._unwell:
-            self._set_trouble(None)
+            self._set_trouble(*self._lasting)
 
-    def _set_trouble(self, trouble: str | None, words: str | None = None) -> None:
+    def _set_trouble(self, trouble: str | None, words: str | None) -> None:
         """Report what is wrong once, though it is wrong with many files."""
         if trouble != self._trouble:
             self._trouble = trouble
