@@ -14,7 +14,7 @@ from kacheck.deadline import Deadline, within
 from kacheck.probes import combined
 from kacheck.probes.combined import Look
 from kacheck.probes.process import ProcessOptions
-from kacheck.result import BadConfigError, Reason, Result, Status
+from kacheck.result import BadConfigError, Loss, Reason, Result, Status
 
 ALIVE = Result(Status.OK, Reason.RUNNING, "1 process named vault", {"count": 1, "warnings": ["w1"]})
 GONE = Result(Status.CRITICAL, Reason.MISSING, "no process named vault", {"count": 0})
@@ -286,6 +286,7 @@ class Repeated:
     def __init__(self, look: Look, files: list[int]) -> None:
         self.look = look
         self.files = files
+        self.lost = Loss.NOTHING
         self.is_closed = False
 
     def __call__(self, deadline: Deadline) -> Result:
@@ -293,6 +294,10 @@ class Repeated:
 
     def glance(self) -> Result | None:
         return None
+
+    def loss(self) -> Loss:
+        loss, self.lost = self.lost, Loss.NOTHING
+        return loss
 
     def watched(self) -> list[int]:
         return self.files
@@ -315,6 +320,13 @@ def test_the_descriptors_of_all_members_are_watched(monkeypatch: pytest.MonkeyPa
     assert look(Deadline(5)).reason == Reason.ACTIVE
     assert look.watched() == [3, 4, 5]
     assert look.glance() is None
+
+
+def test_the_worst_of_its_members_losses_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Repeated(says(ALIVE), [3]), Repeated(says(ACTIVE), [4])
+    look = repeated(monkeypatch, "all", one, other)
+    one.lost, other.lost = Loss.SOME, Loss.ALL
+    assert [look.loss(), look.loss()] == [Loss.ALL, Loss.NOTHING]
 
 
 def test_the_descriptors_of_one_that_was_left_behind_are_its_own_until_it_has_ended(

@@ -26,7 +26,7 @@ from kacheck.probes.combined import Member
 from kacheck.probes.vault import KEPT_FOR, Client
 from kacheck.probes.vault_health import MAX_BODY, Answer
 from kacheck.probes.vault_settings import VaultOptions, settings
-from kacheck.result import BadConfigError, Result
+from kacheck.result import BadConfigError, Loss, Result
 from support.certificates import Authority, server_context
 from support.vault import BEHAVIOURS, STATES, StandInVault
 
@@ -406,6 +406,7 @@ def test_a_connection_is_believed_for_so_long_and_no_longer(
     clock(1)
     assert said(each) == "ok active"
     assert stand_in.connections == 2
+    assert each.loss() is Loss.NOTHING, "it was given up, not lost"
     assert said(each) == "ok active"
     assert stand_in.connections == 2
 
@@ -476,6 +477,8 @@ def test_a_server_that_closes_just_as_it_is_asked_is_asked_again_once(client: Ma
             assert said(each) == "ok active"
             assert server.connections == number
             assert not readable(each, 0), "nothing is amiss until it is asked"
+            assert each.loss() is (Loss.NOTHING if number == 1 else Loss.SOME)
+            assert each.loss() is Loss.NOTHING, "it is told once"
 
 
 def test_a_server_that_says_something_unasked_is_not_taken_at_its_word(client: Make) -> None:
@@ -502,6 +505,7 @@ def test_a_server_that_has_gone_is_an_event_and_refused(client: Make) -> None:
         server.stop()
         assert readable(each)
         assert said(each) == "critical refused"
+        assert [each.loss(), each.loss()] == [Loss.SOME, Loss.NOTHING]
         assert each.watched() == []
         with StandInVault(port=server.port) as again:
             assert said(each) == "ok active"

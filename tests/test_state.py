@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from kacheck.result import Reason, Result, Status
+from kacheck.result import Loss, Reason, Result, Status
 from kacheck.state import Policy, State, Verdict, passes, recheck_at, step
 
 STATUS = {
@@ -24,6 +24,7 @@ GRACE = Policy(terminate_delay=5)
 SETTLING = Policy(fork_delay=5)
 BOTH = Policy(fork_delay=3, terminate_delay=7, rise=1, fall=1)
 HOLD = Policy(on_unknown="hold", hold_for=10)
+SHORT_HOLD = Policy(on_unknown="hold", hold_for=1, terminate_delay=5)
 OK = Policy(on_unknown="ok")
 
 
@@ -34,8 +35,8 @@ def look(reason: str) -> Result:
 def after(policy: Policy, run: str) -> tuple[State, list[str], list[str]]:
     """The state after a run, what the check said after each look, and what it should have."""
     state, said, wanted = State(), [], []
-    for now, reason, event, want in re.findall(r"([\d.]+) ([\w-]+)(!?)>([\w-]+)", run):
-        state = step(policy, state, look(reason), float(now), event=bool(event))
+    for now, reason, event, want in re.findall(r"([\d.]+) ([\w-]+)(!*)>([\w-]+)", run):
+        state = step(policy, state, look(reason), float(now), Loss(len(event)))
         assert state.verdict is not None
         said.append(f"{now} {reason}{event}>{state.verdict.reason}")
         wanted.append(f"{now} {reason}{event}>{want}")
@@ -114,6 +115,12 @@ RUNS = {
         SETTLING, "0 missing>missing, 1 running>missing, 5 missing>missing, 6 running>missing, 7 running>missing, 11 running>running"),
     "fork_delay does not replace rise": (
         Policy(rise=3, fork_delay=1), "0 missing>missing, 1 running>missing, 2 running>missing, 3 running>running"),
+    "exits do not hurry the way up": (
+        FALL_3, "0 missing>missing, 1 running>missing, 1.1 running!>missing, 1.2 running!!>missing, 1.3 running!>missing, 2 running>missing, 3 running>running"),
+    "who comes in place of all that were there must stay for fork_delay, too": (
+        SETTLING, "0 missing>missing, 1 running>missing, 3 running!!>missing, 6 running>missing, 8 running>running"),
+    "the exit of some of them does not begin fork_delay anew": (
+        SETTLING, "0 missing>missing, 1 running>missing, 3 running!>missing, 6 running>running"),
     "fork_delay does not keep a failure back": (SETTLING, "0 running>running, 1 missing!>missing"),
     "one too many may go within fork_delay": (
         BOTH, "0 running>running, 1 too-many>running, 3 too-many>running, 3.9 running>running"),
@@ -210,16 +217,23 @@ def test_a_reason_that_changes_within_a_failure_is_a_new_since() -> None:
         (BOTH, "0 running>running, 1 too-many>running", 4),
         (BOTH, "0 too-many>too-many, 1 running>too-many", 8),
         (Policy(), "0 running>running, 1 missing>running", None),
+        (HOLD, "0 running>running, 1 hidden>running", 11),
+        (HOLD, "0 running>running, 1 hidden>running, 4 hidden>running", 11),
+        (HOLD, "0 running>running, 1 hidden>running, 4 running>running", None),
+        (HOLD, "0 running>running, 1 hidden>running, 11 hidden>hidden", None),
+        (SHORT_HOLD, "0 running>running, 1 missing>running, 2 hidden>running", 3),
+        (SHORT_HOLD, "0 running>running, 1 missing>running, 2 hidden>running, 3.5 active>active", None),
     ],
-)
+)  # fmt: skip
 def test_a_look_is_due_when_a_delay_ends(policy: Policy, run: str, when: float | None) -> None:
     state, said, wanted = after(policy, run)
     assert said == wanted
-    assert recheck_at(policy, state) == when
+    last = float(run.rpartition(", ")[2].split()[0])
+    assert recheck_at(policy, state, last) == when
 
 
 def test_nothing_is_due_before_the_first_look() -> None:
-    assert recheck_at(BOTH, State()) is None
+    assert recheck_at(BOTH, State(), 0) is None
 
 
 @pytest.mark.parametrize("on_unknown", ["fail", "ok", "hold"])

@@ -387,6 +387,29 @@ def test_a_bad_configuration_is_refused_and_the_old_one_stays(tmp_path: Path, st
         )
 
 
+def test_a_bug_in_the_reader_of_the_configuration_ends_no_resident(
+    tmp_path: Path, start: Start
+) -> None:
+    start(NAME, "60")
+    prelude = """
+import os
+from kacheck import config
+def load(path, really=config.load):
+    if os.path.exists(path + ".bug"):
+        raise ZeroDivisionError("a bug")
+    return really(path)
+config.load = load
+"""
+    with Resident(tmp_path, process_check(), prelude=prelude) as resident:
+        assert resident.says("proc", "ok running")
+        Path(f"{resident.config}.bug").touch()
+        resident.signal(signal.SIGHUP)
+        said = resident.until(lambda: resident.find("the old one stays"))
+        assert "ZeroDivisionError: a bug" in said["message"]
+        assert "report it" in said["message"]
+        assert resident.says("proc", "ok running")
+
+
 def test_many_reloads_leave_nothing_behind(tmp_path: Path, start: Start) -> None:
     start(NAME, "60")
     with StandInVault() as server:
@@ -729,6 +752,34 @@ def test_a_combination_fails_at_once_for_the_event_of_a_member_and_names_it(
             resident.wait_for("node", "critical missing", AT_ONCE)
             assert "proc: no process" in str(resident.verdict("node"))
             assert resident.track("vault") == 1
+
+
+def test_an_exit_during_a_look_is_decisive_too(
+    tmp_path: Path,
+    start: Start,
+    vault_process: Callable[..., tuple[subprocess.Popen[str], str]],
+) -> None:
+    """The look itself finds it, and nothing is left that would become readable."""
+    process = start(NAME, "60")
+    child, address = vault_process()
+    times = {"interval": 3.0, "timeout": 2.5, "fall": 20}
+    node = check("node", probe="combined", all=["vault", "proc"], **times)
+    toml = process_check(**RARELY) + vault_check(address, **RARELY) + node
+    with Resident(tmp_path, toml) as resident:
+        assert resident.says("node", "ok running")
+        child.send_signal(signal.SIGSTOP)
+        wait_until_stopped(child.pid)
+        resident.until(lambda: is_asked(int(address.rpartition(":")[2])))
+        end(process)
+        child.send_signal(signal.SIGCONT)
+        resident.wait_for("node", "critical missing", AT_ONCE)
+
+
+def is_asked(port: int) -> bool:
+    """Does something wait to be read by a server (proc_net_tcp, rx_queue)?"""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    queues = [line[4] for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "01"]
+    return any(int(queue.partition(":")[2], 16) for queue in queues)
 
 
 def test_any_is_up_though_one_hangs_in_every_interval(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from kacheck.probes.process import ProcessOptions
 from kacheck.probes.process import probe as one_shot
 from kacheck.probes.process import scan as process_scan
 from kacheck.probes.tracker import ATTEMPTS, Tracker
-from kacheck.result import BadConfigError, Result
+from kacheck.result import BadConfigError, Loss, Result
 from support.needs import needs
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -545,11 +545,26 @@ def test_what_takes_more_than_comm_is_not_told_at_a_glance(
     options: dict[str, Any],
 ) -> None:
     """A command line is in the process's memory, whose lock may be held for long."""
-    start(name, "60")
-    each = looks.tracker(name, **options)
+    words = start(name, "60").args
+    assert isinstance(words, list)
+    each = looks.tracker(str(words[0]) if "full_command" in options else name, **options)
     assert look(each) == "ok running"
     monkeypatch.setattr(procfs, "read", lambda path: pytest.fail(f"{path} was read"))
     assert each.glance() is None
+
+
+def test_an_exit_is_told_once_by_the_look_that_finds_it(looks: Looks, start: Start) -> None:
+    first, second = start(NAME, "60"), start(NAME, "60")
+    each = looks.tracker(quorum=2)
+    assert look(each) == "ok running"
+    assert each.loss() is Loss.NOTHING
+    end(first)
+    assert look(each) == "critical too-few"
+    assert [each.loss(), each.loss()] == [Loss.SOME, Loss.NOTHING]
+    end(second)
+    start(NAME, "60")
+    assert look(each) == "critical too-few"
+    assert [each.loss(), each.loss()] == [Loss.ALL, Loss.NOTHING]
 
 
 def test_a_glance_reads_nothing_but_comm(

@@ -7,7 +7,7 @@ from typing import Protocol
 from kacheck.check import Combination, Question
 from kacheck.deadline import Deadline
 from kacheck.probes.process import ProcessOptions
-from kacheck.result import Result
+from kacheck.result import Loss, Result
 
 Look = Callable[[Deadline], Result]
 
@@ -20,6 +20,9 @@ class RepeatedLook(Protocol):
 
     def glance(self) -> Result | None:
         """What a look would say, if that can be told without waiting; None: make one."""
+
+    def loss(self) -> Loss:
+        """What the look has found gone, be it while it looked; it is told once."""
 
     def watched(self) -> list[int]:
         """Descriptors that become readable when a process exits or a connection is lost.
@@ -84,10 +87,17 @@ class RepeatedCombination:
         """Of several looks one always waits."""
         return None
 
+    def loss(self) -> Loss:
+        """The worst of its members' losses."""
+        return max([look.loss() for look in self._idle()], default=Loss.NOTHING)
+
     def watched(self) -> list[int]:
-        """The members' descriptors; one that was left behind may close its own at any time."""
-        idle = [look for member, look in self._members if not member.lock.locked()]
-        return [file for look in idle for file in look.watched()]
+        """The members' descriptors."""
+        return [file for look in self._idle() for file in look.watched()]
+
+    def _idle(self) -> list[RepeatedLook]:
+        """Members' looks but those that were left behind: what these have may go at any time."""
+        return [look for member, look in self._members if not member.lock.locked()]
 
     def close(self) -> None:
         """Let go of them, when those that were left behind have ended."""

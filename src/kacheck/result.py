@@ -64,6 +64,16 @@ class Reason(enum.StrEnum):
     BUG = "bug"
 
 
+class Loss(enum.IntEnum):
+    """What a repeated look found gone of what it held since the look before."""
+
+    NOTHING = 0
+    SOME = 1
+    """A process, or the connection."""
+    ALL = 2
+    """Every process: whoever is seen now has come since."""
+
+
 class Result(NamedTuple):
     """What one look found.
 

@@ -5,10 +5,11 @@
   So do `rise` looks in a row that are better. Looks as good as the verdict end the run, and the
   verdict takes over what they say.
 - What an event announced and a look confirmed, a process or connection that is gone, needs no
-  second look.
-- Who is gone may come back within `terminate_delay`; who has come must stay for `fork_delay`, and
-  one too many may go within it (keepalived's track_process words, for what it does with the exits
-  and forks that it sees).
+  second look. A look that an event called for and that is better is no second one either: else
+  exits would speed up `rise`.
+- Who is gone may come back within `terminate_delay`; who has come must stay for `fork_delay`, which
+  begins anew when all have gone and others have come, and one too many may go within it
+  (keepalived's track_process words, for what it does with the exits and forks that it sees).
 - A look that could not tell is worse than `ok`, or passes for it, or is held: the verdict stays
   until `hold_for` is over without a look as good as it. A bad configuration or a bug is always a
   failure.
@@ -17,7 +18,7 @@
 
 from typing import Literal, NamedTuple
 
-from kacheck.result import Reason, Result, Status
+from kacheck.result import Loss, Reason, Result, Status
 
 GONE = (Reason.MISSING, Reason.TOO_FEW, Reason.REFUSED, Reason.RESET, Reason.UNREACHABLE)
 """Reasons that confirm an exit or a lost connection."""
@@ -65,11 +66,13 @@ class State(NamedTuple):
     """What the run's last look said."""
 
 
-def step(policy: Policy, state: State, result: Result, now: float, *, event: bool = False) -> State:
+def step(
+    policy: Policy, state: State, result: Result, now: float, loss: Loss = Loss.NOTHING
+) -> State:
     """The state after one more look.
 
-    `now` is in seconds of any clock that only goes forward. `event` says that the look was made
-    because a process exited or a connection was lost.
+    `now` is in seconds of any clock that only goes forward; `loss` is the event: what has gone since
+    the look before.
     """
     before = state.verdict
     if before is None or before.reason in AT_ONCE or result.reason in AT_ONCE:
@@ -81,20 +84,22 @@ def step(policy: Policy, state: State, result: Result, now: float, *, event: boo
         return State(verdict_of(result, before, now))
     change = rank(policy, result.status, result.reason) - rank(policy, before.status, before.reason)
     if change:
-        state = with_look(state, result, now, worse=change > 0, event=event)
+        state = with_look(state, result, now, loss, worse=change > 0)
         if not (is_enough(policy, state) and now >= ripe_at(policy, state)):
             return state
     return State(verdict_of(result, before, now))
 
 
-def with_look(state: State, result: Result, now: float, *, worse: bool, event: bool) -> State:
+def with_look(state: State, result: Result, now: float, loss: Loss, *, worse: bool) -> State:
     """The run with one more look, or a new one where the look goes the other way."""
     if not state.run or worse is not state.worse:
         held = state.unknown_since
         state = State(state.verdict, worse=worse, run_since=now, unknown_since=held)
+    counts = worse or loss is Loss.NOTHING
     return state._replace(
-        run=state.run + 1,
-        gone=state.gone or (event and result.reason in GONE),
+        run=max(state.run + counts, 1),
+        run_since=now if loss is Loss.ALL and not worse else state.run_since,
+        gone=state.gone or (loss is not Loss.NOTHING and result.reason in GONE),
         unknown_since=state.unknown_since if worse else None,
         reason=result.reason,
     )
@@ -136,10 +141,12 @@ def ripe_at(policy: Policy, state: State) -> float:
     return state.run_since + (delays.get(state.reason, 0.0) if state.reason else 0.0)
 
 
-def recheck_at(policy: Policy, state: State) -> float | None:
-    """When a delay ends, or has ended, that a look is to decide; None if no run waits for one."""
-    ripe = ripe_at(policy, state)
-    return ripe if state.run and ripe > state.run_since else None
+def recheck_at(policy: Policy, state: State, now: float) -> float | None:
+    """When the next delay ends, or what is held has been held enough, that a look is to decide."""
+    ends = [ripe_at(policy, state)] if state.run else []
+    if state.unknown_since is not None:
+        ends.append(state.unknown_since + policy.hold_for)
+    return min((end for end in ends if end > now), default=None)
 
 
 def verdict_of(result: Result, before: Verdict | None, now: float) -> Verdict:

@@ -25,7 +25,7 @@ from kacheck.probes.process import (
     user_id,
     wanted,
 )
-from kacheck.result import Result, Status
+from kacheck.result import Loss, Result, Status
 
 ATTEMPTS = 3
 """Scans in a row that find a process which is gone before it is held; then it goes unheld."""
@@ -49,6 +49,7 @@ class Tracker:
         """All the pidfds."""
         self._result: Result | None = None
         """What the last scan said, while all of the quorum is held."""
+        self._loss = Loss.NOTHING
 
     def __call__(self, deadline: Deadline) -> Result:
         """One look."""
@@ -66,6 +67,11 @@ class Tracker:
         """
         by_comm = self._pattern.by_comm and self.options.user is None
         return self._result if by_comm and self.is_verified() else None
+
+    def loss(self) -> Loss:
+        """What has exited since the look before."""
+        loss, self._loss = self._loss, Loss.NOTHING
+        return loss
 
     def watched(self) -> list[int]:
         """The descriptors that become readable when a held process exits."""
@@ -130,6 +136,9 @@ class Tracker:
         if pids and procfs.own_pid(self.options.proc) != os.getpid():
             raise OSError(errno.EXDEV, f"{self.options.proc} is of another pid namespace")
         exited = [pidfd for pidfd, _ in self._exits.poll(0)]
+        if exited:
+            loss = Loss.SOME if len(exited) < len(self._held) else Loss.ALL
+            self._loss = max(self._loss, loss)
         for pid, pidfd in [*self._held.items()]:
             if pid not in pids or pidfd in exited:
                 self._exits.unregister(pidfd)

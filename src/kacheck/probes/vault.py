@@ -22,7 +22,7 @@ from kacheck.deadline import Deadline
 from kacheck.probes import kept, tls
 from kacheck.probes.vault_health import MAX_BODY, Answer, judge
 from kacheck.probes.vault_settings import VaultOptions
-from kacheck.result import BadConfigError, Reason, Result, Status
+from kacheck.result import BadConfigError, Loss, Reason, Result, Status
 
 HEADERS = {
     "accept": "application/json",
@@ -95,6 +95,7 @@ class Client:
         self._socket: socket.socket | None = None
         self._about: dict[str, Any] = {}
         """What connecting has shown: the certificate, warnings."""
+        self._loss = Loss.NOTHING
 
     def __call__(self, deadline: Deadline) -> Result:
         """One look.
@@ -117,6 +118,11 @@ class Client:
     def glance(self) -> Result | None:
         """Without waiting nothing can be told."""
         return None
+
+    def loss(self) -> Loss:
+        """Has the connection that was kept been lost since the look before?"""
+        loss, self._loss = self._loss, Loss.NOTHING
+        return loss
 
     def watched(self) -> list[int]:
         """The descriptor of the idle connection."""
@@ -149,10 +155,15 @@ class Client:
     def ask_again(self) -> Answer | None:
         """The answer on the kept connection; None if it is to be asked for on a new one."""
         sock, age = self._socket, time.monotonic() - self._connected_at
-        if sock is None or age > KEPT_FOR or self.is_lost():
+        if sock is None:
             return None
-        self.watch(sock)
-        return self.repeat(sock)
+        answer = None
+        if age <= KEPT_FOR and not self.is_lost():
+            self.watch(sock)
+            answer = self.repeat(sock)
+        if answer is None and self.is_lost():
+            self._loss = Loss.SOME
+        return answer
 
     def repeat(self, sock: socket.socket) -> Answer | None:
         """The answer to the request that was answered before; None if it is to be asked by httpx.

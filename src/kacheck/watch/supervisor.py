@@ -18,7 +18,7 @@ from kacheck import __version__, config
 from kacheck.check import Check, Configuration, drained_by
 from kacheck.deadline import Deadline
 from kacheck.drain import Drains
-from kacheck.result import BadConfigError, Reason, Result, Status, bug, exit_code
+from kacheck.result import BadConfigError, Loss, Reason, Result, Status, bug, exit_code
 from kacheck.state import State, Verdict, recheck_at, step
 from kacheck.statedir import UPTIME, Published, uptime, uptime_of
 from kacheck.watch.journal import ERROR, INFO, NOTICE, WARNING, Journal
@@ -210,7 +210,12 @@ class Supervisor:
             BadConfigError: it is bad, or has no check, which is not taken for a wish to end all.
 
         """
-        configuration = config.load(self.path)
+        try:
+            configuration = config.load(self.path)
+        except BadConfigError:
+            raise
+        except Exception as error:
+            raise BadConfigError(f"{self.path}: {bug(error).message}") from error
         require(configuration.metrics)
         if self.watched and not configuration.checks:
             cure = "add one, which begins with [check.NAME], or stop the resident"
@@ -322,7 +327,7 @@ class Supervisor:
                 watched.worker.pending -= 1
                 if outcome.job is watched.job and outcome.result is not None:
                     watched.timers["timeout"].cancel()
-                    self._decide(watched, outcome.job, outcome.result)
+                    self._decide(watched, outcome.job, outcome.result, outcome.loss)
                 # An answer that was too late leaves descriptors, too.
                 if watched.worker.pending == 0 and self.watched.get(watched.check.name) is watched:
                     self._arm(watched, outcome.watched)
@@ -351,7 +356,9 @@ class Supervisor:
 
     # --- verdicts -----------------------------------------------------------------------------
 
-    def _decide(self, watched: Watched, job: Job, result: Result) -> None:
+    def _decide(
+        self, watched: Watched, job: Job, result: Result, loss: Loss = Loss.NOTHING
+    ) -> None:
         """One more look: what does the check say now?"""
         watched.job = None
         now = time.monotonic()
@@ -362,7 +369,8 @@ class Supervisor:
         check, old = watched.check, watched.state.verdict
         drained = watched.drained = self.drains.find(drained_by(check))
         seen = drained.result() if drained else result
-        watched.state = step(check.policy, watched.state, seen, now, event=job.event)
+        loss = max(loss, Loss.SOME) if job.event else loss
+        watched.state = step(check.policy, watched.state, seen, now, loss)
         if (new := watched.state.verdict) is None:
             return  # never: a step always leaves one
         self._publish(watched, new)
@@ -372,8 +380,8 @@ class Supervisor:
             self.journal.transition(check.name, old, new)
             self.metrics.hurry()
             self._tell_status()
-        recheck = recheck_at(check.policy, watched.state)
-        if recheck is not None and recheck > now:
+        recheck = recheck_at(check.policy, watched.state, now)
+        if recheck is not None:
             self._set_timer(watched, "recheck", recheck, self._recheck)
         if watched.is_owed:
             watched.is_owed = False
@@ -438,6 +446,8 @@ class Supervisor:
         ]
         shown = ", ".join(failing[:5]) + (", ..." if len(failing) > 5 else "")
         status = f"{len(states)} checks, {len(failing)} not ok" + (f": {shown}" if shown else "")
+        if not all(states.values()):
+            status += f"; {len(states) - sum(map(bool, states.values()))} not looked at yet"
         if not states:
             status = f"nothing is watched: {self.path} has no check"
         if status != self._status:

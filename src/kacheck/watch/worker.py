@@ -12,7 +12,7 @@ from typing import NamedTuple
 from kacheck.check import Question
 from kacheck.deadline import Deadline
 from kacheck.looks import RepeatedLook, repeated_look_of
-from kacheck.result import BadConfigError, Result, bug
+from kacheck.result import BadConfigError, Loss, Result, bug
 
 
 class Job:
@@ -31,6 +31,7 @@ class Outcome(NamedTuple):
     job: Job
     result: Result | None
     """None: it was too late to begin."""
+    loss: Loss
     watched: list[int]
     """Descriptors whose readability is an event; the worker's, until its next job."""
 
@@ -77,7 +78,9 @@ class Worker:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             result = self._result(job.deadline) if job.deadline.remaining() > 0 else None
-            self._post(Outcome(job, result, self._look.watched() if self._look else []))
+            look = self._look
+            loss, files = (look.loss(), look.watched()) if look else (Loss.NOTHING, [])
+            self._post(Outcome(job, result, loss, files))
         if self._look is not None:
             self._look.close()
 
