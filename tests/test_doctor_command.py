@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +20,7 @@ from kacheck.doctor.examine import CODES, Request
 from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.system import Machine, Process, which
 from support.doctor import instance, script
+from support.needs import needs
 
 README = (ROOT / "README.md").read_text()
 GOOD = script(f'"{os.path.realpath("/usr/bin/true")}"') + instance("track_script {\nchk\n}")
@@ -59,6 +62,18 @@ class Command:
         return code, self.capsys.readouterr().out
 
 
+@contextmanager
+def nobody() -> Iterator[None]:
+    """What root may do, and nobody may not."""
+    os.setegid(65534)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
 class TestExitCodes:
     @pytest.mark.parametrize(
         ("content", "code", "counts"),
@@ -88,6 +103,44 @@ class TestExitCodes:
     ) -> None:
         assert main(argv) == 3
         assert why in capsys.readouterr().err
+
+    def test_3_where_the_file_is_no_file(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        os.mkfifo(tmp_path / "fifo")
+        for path in (str(tmp_path / "fifo"), "/dev/zero"):
+            assert main(["doctor", path]) == 3
+            assert f"{path}: not a regular file" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("include", "mode", "closed"),
+        [
+            pytest.param("conf.d/*.conf", 0o700, "conf.d", id="directory"),
+            pytest.param("conf.d/*.conf", 0o711, "conf.d", id="names"),
+            pytest.param("conf.d/a.conf", 0o711, None, id="entered"),
+            pytest.param("conf.d/a.conf", 0o700, "conf.d", id="not entered"),
+            pytest.param("conf.d/secret.conf", 0o755, "conf.d/secret.conf", id="file"),
+            pytest.param("conf.d/none.conf", 0o755, None, id="missing"),
+        ],
+    )
+    def test_3_where_only_root_may_read_an_included_file(
+        self, include: str, mode: int, closed: str | None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        needs(root=True)
+        with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+            conf = Path(directory, "keepalived.conf")
+            conf.write_text(f"\ninclude {include}\n{NOTE}")
+            Path(directory, "conf.d").mkdir()
+            Path(directory, "conf.d/a.conf").touch()
+            Path(directory, "conf.d/secret.conf").touch(0o600)
+            os.chmod(directory, 0o755)
+            os.chmod(f"{directory}/conf.d", mode)
+            assert main(["doctor", str(conf)]) != 3
+            with nobody():
+                assert (main(["doctor", str(conf)]) == 3) is (closed is not None)
+            if closed is not None:
+                said = f"{conf}:2: {directory}/{closed}: Permission denied; run it as root"
+                assert said in capsys.readouterr().err
 
     def test_without_the_default_file_the_environment_alone_is_examined(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -301,6 +354,29 @@ class TestTheRealMachine:
     def test_a_fifo_does_not_block(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "fifo")
         assert Machine().head(str(tmp_path / "fifo")) == b""
+
+    @pytest.mark.parametrize(
+        ("options", "config_id"),
+        [
+            ([], None),
+            ([("-i", "high")], "high"),
+            ([("-ihigh",), ("-l", "--config-id=high")], "high"),
+            ([("--config-id", "high"), ("--config-id", "low")], None),
+            ([("-i",)], None),
+            ([("-f", "-i")], None),
+        ],
+    )
+    def test_the_config_id_is_that_of_the_keepalived_that_runs(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        options: list[tuple[str, ...]],
+        config_id: str | None,
+    ) -> None:
+        running = [Process(2, "keepalived", ("keepalived", *each)) for each in options]
+        monkeypatch.setattr(
+            Machine, "processes", lambda _: [Process(3, "x", ("x", "-ix")), *running]
+        )
+        assert Machine().config_id == config_id
 
     def test_the_path_is_that_of_the_keepalived_that_runs(
         self, monkeypatch: pytest.MonkeyPatch

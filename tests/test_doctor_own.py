@@ -75,6 +75,8 @@ class TestNames:
             (script('"kacheck run vault other"'), ["KA505"]),
             (script('"kacheck-verdict --config /etc/other.toml other"'), []),
             (FILE.replace("track/vault", "track/other"), ["KA505"]),
+            (FILE.replace("/run/", "/var/run/").replace("vault", "other"), ["KA505"]),
+            (script('"/usr/bin/env A=b kacheck-verdict other"'), ["KA505"]),
             ("track_file f {\nfile /run/elsewhere/other\n}\n", []),
         ],
     )

@@ -23,6 +23,8 @@ def doctor(tmp_path: Path) -> Doctor:
         Process(902, "tmux: server", ("tmux",)),
         Process(903, "a-name-of-19-by", ("/usr/bin/a-name-of-19-bytes",)),
         Process(3, "kthreadd", ()),
+        Process(904, "Web Content", ("/usr/lib/firefox", "-x")),
+        Process(905, "a/b", ("node",)),
     ]
     return doctor
 
@@ -44,7 +46,11 @@ class TestNames:
             (track("/usr/bin/vault", "full_command"), []),
             (track('"vault server"'), ["KA303"]),
             (track('"/usr/bin/vault server"', "full_command"), ["KA303"]),
+            (track("'vault server'"), ["KA303"]),
+            (track("'vault'"), ["KA303"]),
             (track('"tmux: server"'), []),
+            (track('"Web Content"'), []),
+            (track("a/b"), []),
             (track("/usr/bin/vault server -config=/etc/vault.d"), []),
             (track("vault server -config=/etc/vault.d"), ["KA304"]),
             (track("vault", "full_command"), ["KA304"]),

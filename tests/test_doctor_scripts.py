@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kacheck.doctor import commands, executables, problems, references, scripts, uses
+from kacheck.doctor import commands, executables, problems, references, scripts, uses, versions
 from kacheck.doctor.reading import Version
 from kacheck.doctor.system import Status
 from kacheck.keepalived import ProblemKind
@@ -32,6 +32,9 @@ class TestTheFile:
             pytest.param("$A=x\nvrrp_script $A {\n script /bin/true\n}\n", None, id="definition"),
             pytest.param("~SEQ(x)\n", "KA006", id="sequence"),
             pytest.param("global_defs {\n router_id ${_RANDOM}\n}\n", "KA008", id="random"),
+            pytest.param("@high net_namespace x\n@low net_namespace y\n", "KA008", id="ids"),
+            pytest.param("@node net_namespace x\n@low net_namespace y\n", None, id="our id"),
+            pytest.param("@^node net_namespace x\n", None, id="not our id"),
             pytest.param(GOOD, None, id="good"),
         ],
     )
@@ -74,8 +77,8 @@ class TestUses:
         assert words <= uses.uses(doctor.setup(text))
 
     def test_what_is_found_here_with_its_line_is_not_asked_for_again(self, doctor: Doctor) -> None:
-        text = "track_file f {\ninit_file\n}\n"
-        assert "init_file" not in uses.uses(doctor.setup(text))
+        text = "track_file f {\nfile /x\ninit_file\n}\n" + script("x", "interval 0.5")
+        assert versions.met(versions.version_of("2.2.7"), uses.uses(doctor.setup(text))) == []
 
     def test_a_script_s_user_is_whom_the_checks_run_as(self, doctor: Doctor) -> None:
         assert uses.script_user(doctor.setup(GOOD)) == "root"
@@ -102,6 +105,9 @@ class TestReferences:
             pytest.param(script("/x", "weight ten") + instance(TRACKED), ["KA014"], id="ten"),
             pytest.param(script("/x", "weight -253") + instance(TRACKED), [], id="-253"),
             pytest.param(GOOD + instance("track_script {\nchk weight 300\n}"), ["KA014"], id="300"),
+            pytest.param(
+                GOOD + instance("track_script {\nchk weight 3 revers\n}"), ["KA014"], id="revers"
+            ),
             pytest.param(GOOD + instance("track_script {\nchk wieght 3\n}"), ["KA018"], id="typo"),
             pytest.param(
                 GOOD + instance("track_script { chk chk2 }"), ["KA018"], id="two on a line"
@@ -125,6 +131,8 @@ class TestReferences:
             (GOOD + instance(TRACKED, "priority 255"), []),
             (WEIGHTED + instance(TRACKED, "nopreempt"), ["KA017"]),
             (GOOD + instance(TRACKED, "nopreempt"), []),
+            (WEIGHTED + instance(TRACKED, "nopreempt\nstate BACKUP"), ["KA017"]),
+            (WEIGHTED + instance(TRACKED, "nopreempt\nstate MASTER"), []),
         ],
     )
     def test_weights_that_do_nothing(self, doctor: Doctor, text: str, codes: list[str]) -> None:
@@ -182,6 +190,42 @@ class TestDefinitions:
         doctor.version = (2, 3, 2)
         assert doctor.codes(scripts.findings, text) == []
 
+    @pytest.mark.parametrize(
+        ("version", "interval", "cure"),
+        [
+            ((2, 2, 7), 1, "interval 2 and timeout 1: before 2.3.2 there are whole seconds only"),
+            ((2, 3, 3), 1, "a timeout below the interval"),
+            ((2, 2, 7), 3, "a timeout below the interval"),
+        ],
+    )
+    def test_a_cure_is_one_that_this_version_can_read(
+        self, doctor: Doctor, version: Version, interval: int, cure: str
+    ) -> None:
+        doctor.version = version
+        text = script("/x", f"interval {interval}\ntimeout {interval}")
+        assert doctor.one(scripts.findings, text, "KA204").cure == cure
+
+    @pytest.mark.parametrize("word", ["2s", "0", "-2", "two"])
+    def test_what_is_no_time_to_any_version_is_not_cured_by_an_upgrade(
+        self, doctor: Doctor, word: str
+    ) -> None:
+        text = script("/x", f"interval {word}\ntimeout 1")
+        for doctor.version in ((2, 2, 7), (2, 3, 3)):
+            finding = doctor.one(scripts.findings, text, "KA206")
+            assert "2.3.2" not in finding.what + finding.cure
+
+    @pytest.mark.parametrize(
+        ("command", "cure"),
+        [
+            ("/usr/bin/pgrep vault", 'script "/usr/bin/pgrep vault"'),
+            ('/bin/sh -c "pidof vault"', "script \"/bin/sh -c 'pidof vault'\""),
+        ],
+    )
+    def test_the_cure_of_dropped_arguments_keeps_their_words(
+        self, doctor: Doctor, command: str, cure: str
+    ) -> None:
+        assert doctor.one(scripts.findings, script(command), "KA202").cure == cure
+
     NOBODY = script('"/x"', "interval 2\ntimeout 1")
 
     @pytest.mark.parametrize(
@@ -227,6 +271,8 @@ class TestExecutables:
             pytest.param(b"#!/bin/sh\r\nexit 1\r\n", ["KA223"], id="carriage return"),
             pytest.param(b"exit 1\n", ["KA223"], id="no #!"),
             pytest.param(b"#!/usr/bin/env python4\n", ["KA224"], id="env"),
+            pytest.param(b"#!/usr/bin/env sh\n", [], id="env sh"),
+            pytest.param(b"#!/usr/bin/env sh -e\n", ["KA224"], id="env without -S"),
         ],
     )
     def test_what_execve_makes_of_the_file(
@@ -242,7 +288,12 @@ class TestExecutables:
             ('"nothing -x"', ["KA221"]),
             ('"/usr/bin/nothing"', ["KA221"]),
             ('"</run/file"', []),
+            ('"< /run/file"', ["KA221"]),
             ('"</dev/tcp/127.0.0.1/80"', ["KA228"]),
+            ("\"'< /dev/tcp/127.0.0.1/80'\"", ["KA228"]),
+            ("\"sh -c '</dev/tcp/127.0.0.1/80'\"", ["KA228"]),
+            ("\"timeout 1 sh -c 'echo >/dev/tcp/127.0.0.1/80'\"", ["KA228"]),
+            ("\"bash -c '</dev/tcp/127.0.0.1/80'\"", []),
         ],
     )
     def test_what_is_not_there(self, doctor: Doctor, command: str, codes: list[str]) -> None:
@@ -264,6 +315,37 @@ class TestExecutables:
         doctor.machine.file("/etc/check", ELF, mode)
         text = script('"/etc/check"', f"interval 2\ntimeout 1\nuser {user}")
         assert doctor.codes(executables.findings, text) == codes
+
+    @pytest.mark.parametrize("command", ["A=b true", "if true", "! true", "exit 0"])
+    def test_what_only_a_shell_knows_is_given_to_one(self, doctor: Doctor, command: str) -> None:
+        finding = doctor.one(executables.findings, script(f'"{command}"'), "KA221")
+        assert finding.cure == f"script \"sh -c '{command}'\""
+
+    @pytest.mark.parametrize(
+        ("mode", "user", "codes"),
+        [
+            (0o700, "root", []),
+            (0o700, "nobody", ["KA221"]),
+            (0o711, "nobody", []),
+            (0o710, "nobody", ["KA221"]),
+        ],
+    )
+    def test_a_directory_that_its_user_may_not_enter(
+        self, doctor: Doctor, mode: int, user: str, codes: list[str]
+    ) -> None:
+        doctor.machine.directory("/root", mode)
+        doctor.machine.file("/root/check", ELF)
+        text = script('"/root/check"', f"interval 2\ntimeout 1\nuser {user}")
+        assert doctor.codes(executables.findings, text) == codes
+        if codes:
+            what = doctor.one(executables.findings, text, "KA221").what
+            assert f"may not enter /root (0:0, mode {mode:04o})" in what
+
+    def test_nobody_is_told_to_give_a_home_directory_to_root(self, doctor: Doctor) -> None:
+        doctor.machine.directory("/home/bob", uid=1000, gid=1000)
+        doctor.machine.file("/home/bob/check", ELF)
+        finding = doctor.one(executables.findings, SECURE + script('"/home/bob/check"'), "KA225")
+        assert finding.cure == "move the script to where only root writes, such as /etc/keepalived"
 
     def test_bash_as_sh_knows_dev_tcp(self, doctor: Doctor) -> None:
         doctor.machine.link("/usr/bin/sh", "/usr/bin/bash")
@@ -361,15 +443,28 @@ class TestCommands:
             ('"test -f /etc/*.conf"', ["KA241"]),
             ("\"sh -c 'test -f /etc/*.conf && true > $HOME/x'\"", []),
             ("\"curl -m 0.5 -w '%{http_code}|' http://x/?a=1&b=2\"", []),
+            ("\"mysql -e 'SELECT 1;'\"", []),
+            ("\"mysql -e 'SELECT 2 > 1;'\"", []),
+            ("\"cut -d '|' -f 1 /etc/x\"", []),
+            ("\"grep -q '$USER' /etc/x\"", []),
+            ("\"mysqladmin -p'a$$b' ping\"", []),
+            ('"grep -q \\$x /etc/x"', []),
+            ('"test -f /x||exit 1"', ["KA241"]),
+            ('"test -f /x&&true"', ["KA241"]),
+            ('"cat </etc/x"', ["KA241"]),
             ('"~/check"', ["KA242"]),
             ('"~root/check"', ["KA242"]),
             ('"/usr/bin/test -f ~/x"', ["KA242"]),
             ('"/usr/bin/test -f /a~b"', []),
             ('"sh -c test -f /x"', ["KA243"]),
             ("\"sh -c 'test -f $0' /x\"", []),
+            ("\"sh -c -- 'test -f /x'\"", []),
             ("\"sh -ec 'test -f /x'\"", []),
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} | grep -q active'\"", ["KA244"]),
+            (f"\"sh -c 'curl -sm 0.5 {HEALTH} | grep -qi Active:true'\"", ["KA244"]),
+            (f"\"sh -c 'curl -sm 0.5 {HEALTH} | /bin/grep -q active'\"", ["KA244"]),
             (f'"sh -c \'curl -sm 0.5 {HEALTH} | grep -q \\"standby.:false\\"\'"', []),
+            ("\"sh -c 'curl -sm 0.5 http://active/v1/sys/health | grep -q sealed.:false'\"", []),
             ("\"sh -c 'systemctl status x | grep -q active'\"", []),
             ('"curl -sf http://x"', ["KA245"]),
             ('"curl --connect-timeout 1 http://x"', ["KA245"]),
@@ -377,18 +472,50 @@ class TestCommands:
             ('"curl --max-time=5 http://x"', ["KA245"]),
             ('"curl -fsSm0.5 http://x"', []),
             ('"curl --max-time 0.5 http://x"', []),
+            ('"curl -m 0 http://x"', ["KA245"]),
+            (f'"curl -sm 0.5 {HEALTH}"', ["KA250"]),
+            (f'"curl -sfm 0.5 {HEALTH}"', []),
+            (f'"curl --fail-with-body -m 0.5 {HEALTH}"', []),
+            (f"\"sh -c 'curl -sm 0.5 {HEALTH} >/dev/null && test -f /x'\"", ["KA250"]),
+            (f"\"sh -c 'test -f /x; curl -sm 0.5 {HEALTH} -o /dev/null'\"", ["KA250"]),
+            (f"\"sh -c 'curl -sm 0.5 {HEALTH} | jq -e .initialized'\"", []),
+            (f"\"sh -c 'test 200 = $(curl -sm 0.5 -w %{{http_code}} {HEALTH})'\"", []),
+            ('"curl -sm 0.5 http://x"', []),
             ('"pgrep vault"', ["KA246"]),
             ('"pgrep -r S,R vault"', []),
             ('"killall -0 vault"', ["KA246"]),
             ('"killall vault"', []),
             ('"pkill -0 vault"', ["KA246"]),
             ("\"sh -c 'ps aux | grep vault'\"", ["KA247"]),
+            ("\"sh -c 'ps -ef | egrep vault'\"", ["KA247"]),
+            ("\"sh -c 'ps -aux | grep vault'\"", ["KA247"]),
+            ("\"sh -c 'ps axo pid,args | grep vault'\"", ["KA247"]),
+            ("\"sh -c 'ps -e | grep vault'\"", []),
+            ("\"sh -c 'ps -eo comm= | grep vault'\"", []),
+            ("\"sh -c 'ps axc | grep vault'\"", []),
+            ("\"sh -c 'ps -u vault -f | grep server'\"", []),
+            ("\"sh -c 'ps --ppid 1 -f | grep server'\"", []),
+            ("\"sh -c 'test $(ps aux | grep -c vault) -gt 2'\"", []),
             ("\"sh -c 'ps aux | grep [v]ault'\"", []),
             ("\"sh -c 'ps aux | grep vault | grep -v grep'\"", []),
             ('"pgrep -f vault"', ["KA246", "KA248"]),
+            ('"pgrep -xf vault"', ["KA246"]),
+            ('"pgrep -f ^/usr/bin/vault"', ["KA246"]),
+            ("\"sh -c 'kill -0 $(cat /run/x)'\"", ["KA246"]),
+            ("\"sh -c 'kill $(cat /run/x)'\"", []),
+            ('"ps -C vault"', ["KA246"]),
+            ('"ps -p 1"', ["KA246"]),
+            ('"ps -ef"', []),
             ("\"sh -c 'ls /x | wc -l'\"", ["KA249"]),
             ("\"sh -c 'test -f /x || true'\"", ["KA249"]),
+            ("\"sh -c 'test -f /x || logger down'\"", ["KA249"]),
             ("\"sh -c 'test -f /x && true'\"", []),
+            ("\"sh -c 'test -f /x || exit 1; true'\"", []),
+            ("\"sh -ec 'test -f /x; true'\"", []),
+            ("\"sh -c 'test -f /x; cat /x'\"", []),
+            ("\"bash -o pipefail -c 'test -f /x | cat'\"", []),
+            ("\"sh -c 'pidof vault 2>&1 | cat 2>&1'\"", ["KA249"]),
+            ("\"sh -c 'pidof vault | head -n 1'\"", ["KA249"]),
         ],
     )
     def test_one_liners(self, doctor: Doctor, command: str, codes: list[str]) -> None:
@@ -397,8 +524,24 @@ class TestCommands:
     @pytest.mark.parametrize(
         ("command", "codes"),
         [
-            ("\"sh -c 'env A=b nice -n pgrep vault'\"", ["KA246"]),
+            ("\"sh -c 'env A=b nice -n 5 pgrep vault'\"", ["KA246"]),
             ('"env A=b pgrep vault"', ["KA246"]),
+            ('"nice -n5 pgrep vault"', ["KA246"]),
+            ('"timeout 1 pgrep vault"', ["KA246"]),
+            ('"timeout -s KILL -k 2 1s curl http://x"', ["KA245"]),
+            ("\"timeout 1 sh -c 'pgrep vault'\"", ["KA246"]),
+            ('"ionice -c 3 pgrep vault"', ["KA246"]),
+            ('"sudo -n -u vault pgrep vault"', ["KA246"]),
+            ('"flock -n /run/x pgrep vault"', ["KA246"]),
+            ('"busybox killall -0 vault"', ["KA246"]),
+            ("\"sh -c 'if pgrep vault; then exit 0; else exit 1; fi'\"", ["KA246"]),
+            ("\"sh -c '(pgrep vault) && exit 0'\"", ["KA246"]),
+            ("\"sh -c '{ pgrep vault; } || exit 1'\"", ["KA246"]),
+            ("\"sh -c 'test $(pgrep -c vault) -gt 0'\"", ["KA246"]),
+            ("\"sh -c 'test `pgrep vault | wc -l` -gt 0'\"", ["KA246"]),
+            ("\"sh -c 'test $(ps -ef | wc -l) -gt 0'\"", []),
+            ("\"bash -c '[[ $(curl -so /dev/null http://x) == 200 ]]'\"", ["KA245"]),
+            ('"timeout 1"', []),
             ("\"sh -e -c 'pgrep vault'\"", ["KA246"]),
             ("\"busybox sh -c 'pgrep vault && true'\"", ["KA246"]),
             ('"sh /etc/check pgrep"', []),

@@ -100,7 +100,35 @@ LONG = "prometheus-node-exporter"
             pattern(LONG), Fake("other", exe=None), False, id="another user's process of another name"
         ),
         pytest.param(
-            pattern("vault", full_command=True), VAULT, True, id="full_command ignores arguments"
+            pattern("/usr/bin/vault", full_command=True), VAULT, True,
+            id="full_command ignores arguments",
+        ),
+        pytest.param(
+            pattern("vault", full_command=True), Fake("vault", name="renamed"), True,
+            id="full_command: argv[0], not comm",
+        ),
+        pytest.param(
+            pattern("vault", full_command=True), VAULT, False, id="full_command: no part of argv[0]"
+        ),
+        pytest.param(
+            pattern("/usr/bin/vault", full_command=True), Fake("vault", exe="/usr/bin/vault"), False,
+            id="full_command: not the executable",
+        ),
+        pytest.param(
+            pattern("/opt/vault", full_command=True, resolved="/usr/bin/vault"), VAULT, False,
+            id="full_command: not where a link leads to",
+        ),
+        pytest.param(
+            pattern("/opt/run", full_command=True), Fake("/bin/sh|/opt/run", name="run"), False,
+            id="full_command: not a script",
+        ),
+        pytest.param(
+            pattern("vault|server", full_command=True), Fake("vault|server"), True,
+            id="full_command with arguments",
+        ),
+        pytest.param(
+            pattern("vault|server", full_command=True), Fake("/usr/bin/vault|server"), False,
+            id="full_command with arguments: no part of argv[0]",
         ),
         pytest.param(
             pattern("vault", full_command=True), Fake("sh|-c|vault"), False, id="not an argument"

@@ -113,13 +113,22 @@ def test_quorum_and_quorum_max_mean_what_they_mean_in_keepalived(
         (["--param-match", "initial", "6"], "ok running"),
         (["--param-match", "partial", "60"], "ok running"),
         (["--param-match", "exact"], "critical missing"),
-        (["--full-command"], "ok running"),
     ],
 )
 def test_arguments_are_compared(look: Look, start: Start, words: list[str], verdict: str) -> None:
     start(NAME, "60")
     *options, arg = words if words[-1].isdigit() else [*words, ""]
     assert look("process", *options, NAME, *filter(None, [arg])).verdict == verdict
+
+
+def test_full_command_is_all_of_argv_0_and_nothing_else(look: Look, start: Start) -> None:
+    process = procfs.Process("/proc", start(NAME, "60").pid)
+    while not process.argv():
+        pass  # execve(2) gives it last
+    path = process.argv()[0].decode()
+    assert look("process", "--full-command", path).verdict == "ok running"
+    assert look("process", "--full-command", path, "60").verdict == "ok running"
+    assert look("process", "--full-command", NAME).verdict == "critical missing"
 
 
 def test_a_name_longer_than_comm_is_found(look: Look, start: Start) -> None:

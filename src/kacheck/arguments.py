@@ -223,7 +223,8 @@ def add_process_options(parser: Parser) -> None:
     parser.add_argument(
         "--full-command",
         action="store_true",
-        help="compare NAME with the command line even where the command name would do",
+        help="NAME is argv[0] to the letter, as keepalived compares it: no part of it, no "
+        "executable or script of that name",
     )
     add_scope_options(parser)
 
@@ -411,6 +412,7 @@ def add_migrate_options(parser: Parser) -> None:
         default=CONFIGURATION,
         help=f"where checks are added; default {CONFIGURATION}",
     )
+    parser.epilog = "exit codes: 0 migrated, 1 something was left alone, 3 nothing was written"
     add_state_dir(parser)
 
 
@@ -427,8 +429,10 @@ def add_doctor_options(parser: Parser) -> None:
     parser.add_argument(
         "--config-id",
         metavar="ID",
-        help="keepalived's --config-id, which decides on lines with @ID; default: the host's name",
+        help="keepalived's --config-id, which decides on lines with @ID; default: that of the "
+        "keepalived that runs, else the host's name",
     )
+    parser.epilog = "exit codes: 0 no more than notes, 1 warnings, 2 errors, 3 it could not look"
     add_config(parser)
     add_state_dir(parser)
 

@@ -34,7 +34,18 @@ class Made:
         for directory in ("/usr/bin", "/usr/sbin", "/etc", "/run", "/proc"):
             self.directory(directory)
         self.link("/bin", "/usr/bin")
-        for name in ("sh", "true", "curl", "pgrep", "killall", "ps", "env", "test"):
+        for name in (
+            "sh",
+            "true",
+            "bash",
+            "curl",
+            "env",
+            "killall",
+            "pgrep",
+            "ps",
+            "test",
+            "timeout",
+        ):
             self.file(f"/usr/bin/{name}", ELF)
 
     def directory(self, path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> None:

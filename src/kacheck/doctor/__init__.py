@@ -8,5 +8,6 @@
 - files.py, units.py: track_file (KA4..)
 - own.py, calls.py, resident.py: kacheck's configuration, resident and recipes (KA5..)
 - reading.py, uses.py, system.py: what of the configuration and the machine these ask for
+- readable.py: may we read all that keepalived reads?
 - examine.py, text.py: all of them over one configuration, and how it is told
 """

@@ -11,6 +11,7 @@ from kacheck.check import Check
 from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, found
 from kacheck.doctor.scripts import Script, scripts
+from kacheck.doctor.shell import unwrapped
 from kacheck.result import BadConfigError
 
 USAGE = Code(
@@ -55,9 +56,10 @@ def calls_of(setup: Setup) -> list[Call]:
     """The scripts that call kacheck, with what they ask for."""
     calls = []
     for script in scripts(setup):
-        command = COMMANDS.get(os.path.basename(script.argv[0])) if script.argv else None
+        words, _ = unwrapped(script.argv)
+        command = COMMANDS.get(os.path.basename(words[0])) if words else None
         if command is not None:
-            calls.append(call_of(script, [*command, *script.argv[1:]]))
+            calls.append(call_of(script, [*command, *words[1:]]))
     return calls
 
 

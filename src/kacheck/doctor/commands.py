@@ -1,5 +1,6 @@
 """KA24: what a vrrp_script's command says: one-liners that do not do what they seem to. Pure."""
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, found
 from kacheck.doctor.scripts import Script, scripts, seconds
-from kacheck.doctor.shell import Command, commands, shell_program
+from kacheck.doctor.shell import Command, commands, programs, shell_program
 
 SHELL = Code(
     "KA241",
@@ -70,9 +71,9 @@ ZOMBIES = Code(
     Severity.WARNING,
     "a command that takes a zombie for a running process",
     """\
-pgrep, pkill -0 and killall -0 find a process that has exited and was not waited for (seen: exit
-code 0 for a zombie). In a container whose first process does not reap, that is what is left of a
-crashed service: the check is successful for ever.
+pgrep, pkill -0, killall -0, kill -0, ps -C and ps -p find a process that has exited and was not
+waited for (seen: exit code 0 for a zombie). In a container whose first process does not reap,
+that is what is left of a crashed service: the check is successful for ever.
 
 Do: kacheck-process NAME; or pgrep -r S,R,D,I NAME (procps-ng 4).""",
 )
@@ -101,18 +102,36 @@ SUCCEEDS = Code(
     Severity.ERROR,
     "a pipeline whose end always succeeds",
     """\
-A pipeline's exit code is its last command's. wc, cat, tee, echo and true succeed whatever went
-before them: the check is successful for ever.
+A pipeline's exit code is its last command's. wc, cat, tee, head, echo, true and their like
+succeed whatever went before them: the check is successful for ever.
 
 Do: end it with the command that decides, such as grep -q.""",
 )
-CODES = (SHELL, TILDE, SH_C, GREP_ACTIVE, CURL, ZOMBIES, ITSELF, FULL_MATCH, SUCCEEDS)
+ANY_ANSWER = Code(
+    "KA250",
+    Severity.ERROR,
+    "curl of sys/health that is content with any answer",
+    """\
+curl exits with 0 as soon as it has an answer, whatever its code: 503 of a sealed Vault, 429 of a
+standby, 501 of one that was never initialized. The check is successful as long as anything
+listens.
 
-OPERATOR = re.compile(r"\|\|?|&&?|;|(?:[0-9]|&)?>>?(?:&[0-9-]|\S+)?|<|.*;")
+Do: kacheck-vault; or curl -f, which fails on every code from 400 on.""",
+)
+CODES = (
+    SHELL, TILDE, SH_C, GREP_ACTIVE, CURL, ZOMBIES, ITSELF, FULL_MATCH, SUCCEEDS, ANY_ANSWER,
+)  # fmt: skip
+
+OPERATOR = re.compile(r"\|\|?|&|;|.*(?:&&|\|\|).*|(?:[0-9]|&)?>>?(?:&[0-9-]|\S+)?|<(?:/.*)?|.*;")
 SUBSTITUTION = re.compile(r"\$\(|`|\$\{|\$[A-Za-z_]\w*$")
 GLOB = re.compile(r"/[^?=]*[*?\[]")
-ALWAYS = ("wc", "cat", "tee", "echo", "true", ":")
-KILLERS = ("pkill", "killall")
+ALWAYS = ("echo", "logger", "true", ":")
+FILTERS = ("wc", "cat", "tee", "head", "tail", "sort", "uniq", "cut", "tr")
+"""What succeeds at the end of a pipe."""
+KILLERS = ("pkill", "killall", "kill")
+GREPS = ("grep", "egrep", "fgrep")
+SELECTING = re.compile(r"-\w*[CGUgpqtu]|--(?:pid|ppid|user|group|tty|sid)\b")
+"""ps(1): options that show some processes only."""
 
 
 def findings(setup: Setup) -> Iterator[Finding]:
@@ -123,25 +142,42 @@ def findings(setup: Setup) -> Iterator[Finding]:
         program = shell_program(script.argv)
         if program is None:
             yield from unexpanded(script)
+            yield from one_liners(script, [commands(script.argv, None)])
         else:
             yield from lost_words(script, program)
-        for look in (grep_active, curl, zombies, itself, always):
-            yield from look(script, commands(script.argv, program))
+            yield from one_liners(script, [commands([], each) for each in programs(program)])
+
+
+def one_liners(script: Script, runs: list[list[Command]]) -> Iterator[Finding]:
+    """What is wrong with the commands: of the program, then of what is substituted in it."""
+    every = [command for simple in runs for command in simple]
+    for look in (grep_active, curl, zombies):
+        yield from look(script, every)
+    for simple in runs:
+        if simple is runs[0] or not is_counted(simple):
+            yield from itself(script, simple)
+    yield from always(script, runs[0])
+    yield from any_answer(script, runs[0])
 
 
 def unexpanded(script: Script) -> Iterator[Finding]:
     """What a shell would have understood."""
-    words = script.argv
-    syntax = [w for w in words[1:] if OPERATOR.fullmatch(w) or SUBSTITUTION.search(w)]
-    syntax += [word for word in words if GLOB.match(word)]
+    arguments = [word for word in script.argv[1:] if not is_literal(script, word)]
+    syntax = [w for w in arguments if OPERATOR.fullmatch(w) or SUBSTITUTION.search(w)]
+    syntax += [word for word in (script.argv[0], *arguments) if GLOB.match(word)]
     if syntax:
-        what = f"{script.name}: {os.path.basename(words[0])} gets {syntax[0]} as an argument"
+        what = f"{script.name}: {os.path.basename(script.argv[0])} gets {syntax[0]} as an argument"
         why = "keepalived starts no shell"
         yield found(SHELL, script.node, what, why, "script \"sh -c '...'\", or a file")
-    homes = [word for word in words if re.match(r"~[a-z_0-9-]*(/|$)", word)]
+    homes = [word for word in script.argv if re.match(r"~[a-z_0-9-]*(/|$)", word)]
     if homes:
         what = f"{script.name}: {homes[0]} is a directory named ~ to keepalived"
         yield found(TILDE, script.node, what, "keepalived starts no shell", "the full path")
+
+
+def is_literal(script: Script, word: str) -> bool:
+    """Is it in quotes, so that a shell would have taken it as it is, too?"""
+    return word not in script.node.line.text.replace('"', " ").split()
 
 
 def lost_words(script: Script, program: str) -> Iterator[Finding]:
@@ -155,9 +191,10 @@ def lost_words(script: Script, program: str) -> Iterator[Finding]:
 
 def grep_active(script: Script, simple: list[Command]) -> Iterator[Finding]:
     """Does it look for a word that is never there?"""
-    text = " ".join(script.argv)
     words = [word for command in simple for word in command.words]
-    if "sys/health" in text and "grep" in text and "active" in (w.strip("\"'") for w in words):
+    behind = itertools.dropwhile(lambda word: os.path.basename(word) not in GREPS, words)
+    is_asked = any("active" in word.lower() for word in behind)
+    if is_asked and asks_health(script.argv):
         what = f"{script.name}: the answer of sys/health never has the word active in it"
         why = "it says initialized, sealed and standby; the role is the HTTP code"
         yield found(GREP_ACTIVE, script.node, what, why, "kacheck-vault, or curl -f")
@@ -168,22 +205,40 @@ def curl(script: Script, simple: list[Command]) -> Iterator[Finding]:
     for command in simple:
         if command.name != "curl":
             continue
-        limit = curl_limit(command.words)
+        own, around = curl_limit(command.words), seconds(command.limit.rstrip("s"))
+        limit = min(filter(None, (own, around)), default=None)
         if limit is None or limit >= script.timeout:
-            has = "no -m" if limit is None else f"-m {limit:g}"
+            has = f"-m {own:g}" if own else "no -m"
             what = f"{script.name}: curl has {has}, and keepalived waits {script.timeout:g} s"
             why = "keepalived ends it by a signal, which says nothing of the cause"
             yield found(CURL, script.node, what, why, "curl -m N, below the script's timeout")
 
 
-def curl_limit(words: list[str]) -> float | None:
-    """Seconds of -m or --max-time."""
+def curl_limit(words: list[str]) -> float:
+    """Seconds of -m or --max-time; 0, as for curl, for none."""
     for index, word in enumerate(words):
         short = re.fullmatch(r"-[a-zA-Z]*m([0-9.]*)", word)
         if short or word.startswith("--max-time"):
             value = short[1] if short else word.partition("=")[2]
             return seconds(value or "".join(words[index + 1 : index + 2]))
-    return None
+    return 0.0
+
+
+def any_answer(script: Script, simple: list[Command]) -> Iterator[Finding]:
+    """Is curl's exit code, which is 0 for every answer, what counts?"""
+    for command, after in itertools.zip_longest(simple, simple[1:]):
+        words = command.words
+        counts = command.name == "curl" and (after is None or after.joint != "|")
+        fails = any(re.fullmatch(r"-[a-zA-Z]*f[a-zA-Z]*|--fail.*", word) for word in words)
+        if counts and not fails and asks_health(words) and not any(map(OPERATOR.fullmatch, words)):
+            what = f"{script.name}: curl succeeds on every answer, that of a sealed Vault too"
+            why = "without -f its exit code does not depend on the HTTP code"
+            yield found(ANY_ANSWER, script.node, what, why, "kacheck-vault, or curl -f")
+
+
+def asks_health(words: list[str]) -> bool:
+    """Is it Vault's or OpenBao's health that is asked for?"""
+    return "sys/health" in " ".join(words)
 
 
 def zombies(script: Script, simple: list[Command]) -> Iterator[Finding]:
@@ -192,21 +247,39 @@ def zombies(script: Script, simple: list[Command]) -> Iterator[Finding]:
         name, options = command.name, command.words[1:]
         asks = {"-0", "0", "-s0", "--signal=0"} & {*options}
         runs = any(word.startswith(("-r", "--runstates")) for word in options)
-        if (name == "pgrep" and not runs) or (name in KILLERS and asks):
+        shown = name == "ps" and re.search(r"(?:^| )-\w*[Cp]", " ".join(options))
+        if (name == "pgrep" and not runs) or (name in KILLERS and asks) or shown:
             what = f"{script.name}: {name} finds zombies, too"
             why = "a process that has exited stays in /proc until its parent has waited for it"
             yield found(ZOMBIES, script.node, what, why, "kacheck-process NAME")
-        if name == "pgrep" and any(re.fullmatch(r"-[a-zA-Z]*f[a-z]*|--full", w) for w in options):
+        if name == "pgrep" and is_loose(options):
             what = f"{script.name}: pgrep -f finds any process that mentions {options[-1]}"
             why = "it compares whole command lines, of shells and editors, too"
             yield found(FULL_MATCH, script.node, what, why, "kacheck-process NAME")
 
 
+def is_loose(options: list[str]) -> bool:
+    """Does pgrep look for a word anywhere in the command line?"""
+    full, exact = (
+        any(re.fullmatch(pattern, word) for word in options)
+        for pattern in (r"-[a-zA-Z]*f[a-z]*|--full", r"-[a-zA-Z]*x[a-z]*|--exact")
+    )
+    return full and not exact and options[-1][:1] != "^"
+
+
+def is_counted(simple: list[Command]) -> bool:
+    """Is it the number of lines that matters?"""
+    return any(
+        command.name == "wc" or (command.name in GREPS and "-c" in command.words)
+        for command in simple
+    )
+
+
 def itself(script: Script, simple: list[Command]) -> Iterator[Finding]:
     """Does ps | grep find its grep?"""
     text = " ".join(script.argv)
-    names = [command.name for command in simple]
-    if "ps" not in names or "grep" not in names[names.index("ps") :]:
+    lists = [index for index, each in enumerate(simple) if shows_command_lines(each)]
+    if not lists or not any(each.name in GREPS for each in simple[lists[0] :]):
         return
     if not re.search(r"grep -\w*v\w* ['\"]?\[?g|\[\w\]", text):
         what = f"{script.name}: grep finds its own command line in the output of ps"
@@ -214,10 +287,34 @@ def itself(script: Script, simple: list[Command]) -> Iterator[Finding]:
         yield found(ITSELF, script.node, what, why, "kacheck-process NAME")
 
 
+def shows_command_lines(command: Command) -> bool:
+    """Does ps(1) show all processes, grep among them, with what was searched for?"""
+    options = [re.sub("^-(?=aux)", "", word) for word in command.words[1:]]
+    if command.name != "ps" or not options or any(map(SELECTING.match, options)):
+        return False
+    if asked := re.search(r"(?:^|\s)-?\w*o\s*(\S+)", " ".join(options)):
+        return bool(re.search(r"args|cmd|command", asked[1]))
+    if options[0].isalpha():
+        return "c" not in options[0]
+    return any(re.match(r"-\w*[fFx]|f$", word) for word in options)
+
+
 def always(script: Script, simple: list[Command]) -> Iterator[Finding]:
     """Does its end succeed whatever went before?"""
-    last = simple[-1:] or [Command([])]
-    if last[0].name in ALWAYS and last[0].joint in ("|", "||", ";"):
-        what = f"{script.name} is successful for ever: it ends with {last[0].name}"
+    last = simple[-1] if simple else Command([])
+    ends = last.name in ALWAYS and last.joint in ("|", "||", ";")
+    ends = ends or (last.name in FILTERS and last.joint == "|")
+    if ends and not ends_before(script, simple):
+        what = f"{script.name} is successful for ever: it ends with {last.name}"
         why = "the last command's exit code is the script's"
         yield found(SUCCEEDS, script.node, what, why, "end it with the command that decides")
+
+
+def ends_before(script: Script, simple: list[Command]) -> bool:
+    """Can it fail before its end: by exit, set -e or pipefail?"""
+    options = [word for word in script.argv[1:] if re.fullmatch(r"-[a-z]*e[a-z]*", word)]
+    return bool(
+        options
+        or any(command.name in ("exit", "set") for command in simple[:-1])
+        or "pipefail" in script.argv
+    )

@@ -20,11 +20,11 @@ from kacheck.doctor import (
 )
 from kacheck.doctor.finding import Code, Finding
 from kacheck.doctor.own import Own
+from kacheck.doctor.readable import refuse_hidden, refuse_unreadable
 from kacheck.doctor.reading import Setup
 from kacheck.doctor.system import Machine
 from kacheck.doctor.uses import script_user, uses
 from kacheck.keepalived import load
-from kacheck.result import BadConfigError
 
 DEFAULT = "/etc/keepalived/keepalived.conf"
 MODULES = (
@@ -45,13 +45,14 @@ class Request(NamedTuple):
     """kacheck.toml."""
     state_dir: str
     config_id: str | None = None
+    """None: that of the keepalived that runs, else the host's name."""
 
 
 def examine(request: Request) -> list[Finding]:
     """All findings.
 
     Raises:
-        BadConfigError: there is no such file, or it cannot be read.
+        BadConfigError: there is no such file, or it or one that it includes cannot be read.
 
     """
     path = request.conf or DEFAULT
@@ -63,7 +64,10 @@ def examine(request: Request) -> list[Finding]:
         found += guarded("installed", partial(installed.findings, Machine()))
         return [*found, problems.no_file(path)]
     refuse_unreadable(path)
-    setup = reading.read(load(path, config_id=request.config_id), Machine(), None)
+    machine = Machine()
+    configuration = load(path, config_id=request.config_id or machine.config_id)
+    refuse_hidden(configuration)
+    setup = reading.read(configuration, machine, None)
     found = []
     facts = gather(found, script_user(setup))
     if facts is not None:
@@ -71,16 +75,6 @@ def examine(request: Request) -> list[Finding]:
         if facts.keepalived is not None and facts.keepalived.version is not None:
             setup.version = facts.keepalived.version
     return found + in_configuration(setup, own.gather(request.config, request.state_dir))
-
-
-def refuse_unreadable(path: str) -> None:
-    """Refuse to look where nothing can be seen."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            file.read(0)
-    except OSError as error:
-        cure = "run it as root" if isinstance(error, PermissionError) else "give another path"
-        raise BadConfigError(f"{path}: {error.strerror}; {cure}") from None
 
 
 def gather(found: list[Finding], user: str | None) -> environment.Facts | None:

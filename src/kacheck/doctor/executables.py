@@ -1,11 +1,13 @@
 """KA22: the file that a vrrp_script runs: check_script_secure() and execve(2), asked beforehand."""
 
 import os
+import re
 from collections.abc import Iterator
 
 from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, found
 from kacheck.doctor.scripts import Runner, Script, scripts
+from kacheck.doctor.shell import ASSIGNMENT, KEYWORDS, shell_command, shell_program
 from kacheck.doctor.system import Status, System, which
 
 REMOVED = """\
@@ -17,10 +19,12 @@ NOT_FOUND = Code(
     "a command that is not there",
     REMOVED
     + """A bare name is looked for along the PATH that keepalived has, once, when the
-configuration is read; below systemd that is not the PATH of your shell.
+configuration is read; below systemd that is not the PATH of your shell. A script that is there
+counts as missing where its user may not enter a directory above it, such as /root; and what only a
+shell knows, such as `if`, `!` and `A=b` before a command, is a name like any other.
 
 See it: "Disabling track script NAME since not found/accessible".
-Do: install it, or write its full path.""",
+Do: install it, write its full path, put it where its user may go, or name another user.""",
 )
 NOT_EXECUTABLE = Code(
     "KA222",
@@ -52,10 +56,11 @@ NO_ENV = Code(
     """\
 `#!/usr/bin/env X` searches the PATH that keepalived has. Where X is not there env exits with
 127: the script fails each time, FAULT for ever. Below systemd that PATH has no home directory,
-no pyenv or nvm.
+no pyenv or nvm. All that follows env is one word to the kernel: `#!/usr/bin/env X -u` looks for a
+program named "X -u".
 
 See it: "Script `NAME` now returning 127".
-Do: the full path in the #! line.""",
+Do: the full path in the #! line; env -S where there are options.""",
 )
 UNSAFE = Code(
     "KA225",
@@ -100,8 +105,8 @@ NO_BASH = Code(
     "a /dev/tcp check where sh is not bash",
     """\
 A command that begins with `</` is handed to /bin/sh by system(3), which asks whether the file
-can be opened. /dev/tcp/HOST/PORT is a file to bash only; dash, Debian's and Ubuntu's sh, finds
-nothing there and exits with 2: FAULT for ever.
+can be opened; and `sh -c` is the same shell. /dev/tcp/HOST/PORT is a file to bash only; dash,
+Debian's and Ubuntu's sh, finds nothing there and exits with 2: FAULT for ever.
 
 See it: sh -c '</dev/tcp/127.0.0.1/22'; echo $?
 Do: script "bash -c '</dev/tcp/127.0.0.1/80'", or nc -z 127.0.0.1 80.""",
@@ -110,6 +115,9 @@ CODES = (
     NOT_FOUND, NOT_EXECUTABLE, NO_INTERPRETER, NO_ENV, UNSAFE, LINKED_DIRECTORY, MULTI_CALL,
     NO_BASH,
 )  # fmt: skip
+WITHOUT_PORTS = ("dash", "busybox", "ash", "sh")
+"""Shells that have no /dev/tcp."""
+BUILT_IN = (*KEYWORDS, "cd", "exit", "source", ".", ":")
 MULTI_CALLS = ("killall5", "busybox", "toybox", "coreutils")
 UNTRACKED = "keepalived removes the script, and who tracks it runs untracked"
 
@@ -119,17 +127,20 @@ def findings(setup: Setup) -> Iterator[Finding]:
     for script in scripts(setup):
         if script.is_executed:
             yield from of_script(setup, script)
-        elif script.argv and script.argv[0].startswith(("</dev/tcp/", "</dev/udp/")):
-            yield from no_bash(setup.system, script)
+            program = shell_program(script.argv) or ""
+            yield from no_bash(setup.system, script, shell_command(script.argv)[:1], program)
+        elif script.argv:
+            yield from no_bash(setup.system, script, ["/bin/sh"], script.argv[0])
 
 
-def no_bash(system: System, script: Script) -> Iterator[Finding]:
-    """Does sh know /dev/tcp?"""
-    shell = system.realpath("/bin/sh")
-    if os.path.basename(shell) != "bash":
-        what = f"{script.name} fails for ever: {script.argv[0][1:]} is no file to {shell}"
+def no_bash(system: System, script: Script, shell: list[str], program: str) -> Iterator[Finding]:
+    """Does the shell know /dev/tcp?"""
+    port = re.search(r"/dev/(?:tcp|udp)/[^\s;&|)]+", program)
+    real = system.realpath(which("".join(shell), system) or "/")
+    if port and os.path.basename(real) in WITHOUT_PORTS:
+        what = f"{script.name} fails for ever: {port[0]} is no file to {real}"
         why = "/dev/tcp is bash's own"
-        yield found(NO_BASH, script.node, what, why, f"script \"bash -c '{script.argv[0]}'\"")
+        yield found(NO_BASH, script.node, what, why, f"script \"bash -c '{program}'\"")
 
 
 def of_script(setup: Setup, script: Script) -> Iterator[Finding]:
@@ -140,9 +151,17 @@ def of_script(setup: Setup, script: Script) -> Iterator[Finding]:
         bare = "/" not in script.argv[0]
         where = f" in {system.search_path}" if bare else ""
         what = f"{script.name}: {script.argv[0]} does not exist{where}"
-        yield found(NOT_FOUND, script.node, what, UNTRACKED, "install it, or correct the path")
+        cure = "install it, or correct the path"
+        if script.argv[0] in BUILT_IN or ASSIGNMENT.match(script.argv[0]):
+            cure = f"script \"sh -c '{' '.join(script.argv)}'\""
+        yield found(NOT_FOUND, script.node, what, UNTRACKED, cure)
         return
     real = system.realpath(path)
+    closed = closed_directory(system, script.runner, real)
+    if closed is not None:
+        what = f"{script.name}: its user may not enter {closed}"
+        yield found(NOT_FOUND, script.node, what, UNTRACKED, "put it elsewhere, or another user")
+        return
     status = system.status(real)
     if status is None:  # no telling
         return
@@ -156,6 +175,15 @@ def of_script(setup: Setup, script: Script) -> Iterator[Finding]:
         yield from linked_directories(setup, script, path)
         if script.security:
             yield from unsafe(setup, script, path, real)
+
+
+def closed_directory(system: System, runner: Runner, real: str) -> str | None:
+    """The first directory above a file that its runner may not enter, with owner and mode."""
+    for directory in prefixes(real)[:-1] if runner.uid else ():
+        status = system.status(directory)
+        if status is not None and not is_executable(status, runner):
+            return f"{directory} ({described(system, status)})"
+    return None
 
 
 def is_executable(status: Status, runner: Runner) -> bool:
@@ -202,11 +230,22 @@ def interpreter(system: System, script: Script, real: str) -> Iterator[Finding]:
         cure = "save it without carriage returns" if "\r" in line else "correct the #! line"
         yield found(NO_INTERPRETER, script.node, what, failed, cure)
     elif os.path.basename(program) == "env":
-        words = [word for word in rest.split() if word[:1] != "-" and "=" not in word]
-        if words and which(words[0], system) is None:
-            what = f"{script.name} exits with 127 each time: env does not find {words[0]}"
+        name = env_looks_for(rest.strip())
+        if name and which(name, system) is None:
+            what = f"{script.name} exits with 127 each time: env does not find {name}"
             why = f"keepalived's PATH is {system.search_path}"
-            yield found(NO_ENV, script.node, what, why, f"the full path in the #! of {real}")
+            cure = f"the full path in the #! of {real}"
+            if " " in name:
+                why, cure = "what follows env is one word to the kernel", f"env -S in {real}"
+            yield found(NO_ENV, script.node, what, why, cure)
+
+
+def env_looks_for(rest: str) -> str:
+    """The program that `#!/usr/bin/env REST` runs: REST is one word, which -S alone takes apart."""
+    if not rest.startswith("-"):
+        return rest
+    words = [word for word in rest.split() if word[:1] != "-" and "=" not in word]
+    return words[0] if words else ""
 
 
 def linked_directories(setup: Setup, script: Script, path: str) -> Iterator[Finding]:
@@ -232,6 +271,8 @@ def unsafe(setup: Setup, script: Script, path: str, real: str) -> Iterator[Findi
             owner = described(setup.system, status)
             what = f"{script.name}: {component} ({owner}) {trouble}"
             cure = f"chown root:root {component} && chmod go-w {component}"
+            if status.is_directory and status.uid:
+                cure = "move the script to where only root writes, such as /etc/keepalived"
             yield found(UNSAFE, script.node, what, UNTRACKED, cure)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from kacheck.check import Check
 from kacheck.doctor.finding import Code, Finding, Severity
-from kacheck.doctor.reading import Definition, Setup, Weight, found
+from kacheck.doctor.reading import Definition, Setup, Weight, below_run, found
 from kacheck.doctor.system import System
 from kacheck.doctor.units import runtime_directories
 from kacheck.keepalived import Node
@@ -131,15 +131,15 @@ def findings(setup: Setup, checks: Checks) -> Iterator[Finding]:
                 NO_PATH, definition.node, what, "keepalived drops the block", 'file "/path"'
             )
             continue
-        path = line.arguments[0]
+        path = below_run(line.arguments[0])
         for weight in weights(setup, definition):
             yield from weighed(definition, path, weight, checks)
             yield from now(setup.system, definition, line, weight)
         yield from init_file(setup, definition)
         yield from presence(setup.system, definition, line, checks)
-        if path.startswith(("/run/", "/var/run/")):
+        if path.startswith("/run/"):
             runtime = runtime_directories(setup.system) if runtime is None else runtime
-            yield from recreated(line, path.removeprefix("/var"), runtime)
+            yield from recreated(line, path, runtime)
 
 
 def weights(setup: Setup, definition: Definition) -> list[Weight]:
@@ -227,7 +227,7 @@ def presence(
         what = f"{directory} does not exist: who tracks {definition.name} runs untracked"
         why = "keepalived removes a track_file whose directory is not there at the start"
         yield found(NO_DIRECTORY, line, what, why, "make it at boot, then reload keepalived")
-    elif system.is_missing(path) and path not in checks:
+    elif system.is_missing(path) and below_run(path) not in checks:
         what = f"{path} does not exist, and is no track file of kacheck's"
         yield found(UNWRITTEN, line, what, "it reads as 0", "start what writes it")
 

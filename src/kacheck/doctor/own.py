@@ -11,7 +11,7 @@ from kacheck.config.values import suggestion
 from kacheck.doctor import calls, resident
 from kacheck.doctor.calls import Call
 from kacheck.doctor.finding import Code, Finding, Severity
-from kacheck.doctor.reading import Setup, found
+from kacheck.doctor.reading import Setup, below_run, found
 from kacheck.doctor.resident import Tracked
 from kacheck.keepalived import Node
 from kacheck.result import BadConfigError
@@ -66,9 +66,8 @@ class Own(NamedTuple):
 
     def track_files(self) -> dict[str, Check]:
         """The checks by the path of their track file."""
-        return {
-            f"{self.state_dir}/track/{name}": each for name, each in (self.checks or {}).items()
-        }
+        directory = below_run(f"{self.state_dir}/track")
+        return {f"{directory}/{name}": each for name, each in (self.checks or {}).items()}
 
 
 def gather(path: str, state_dir: str) -> Own:
@@ -117,8 +116,8 @@ def tracked_files(setup: Setup, own: Own) -> Iterator[Tracked]:
     """The checks whose files are tracked, and by whom."""
     for definition in setup.of_kind("track_file"):
         line = definition.first("file")
-        path = "".join(line.arguments[:1]) if line is not None else ""
-        if line is not None and os.path.dirname(path) == f"{own.state_dir}/track":
+        path = below_run("".join(line.arguments[:1])) if line is not None else ""
+        if line is not None and os.path.dirname(path) == below_run(f"{own.state_dir}/track"):
             yield os.path.basename(path), line, setup.referring(definition)
 
 

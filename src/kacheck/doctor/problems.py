@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from kacheck.doctor.finding import Code, Finding, Severity
-from kacheck.doctor.reading import Setup
-from kacheck.keepalived import Problem, ProblemKind
+from kacheck.doctor.reading import Setup, found
+from kacheck.keepalived import Configuration, Kind, Problem, ProblemKind
 
 BUG = Code(
     "KA001",
@@ -92,7 +92,10 @@ UNEVALUATED = Code(
     "what cannot be known before keepalived runs",
     """\
 Random numbers, and limits of this program: such a line is looked at as it stands in the file, so
-findings about it may be missing or wrong.""",
+findings about it may be missing or wrong. And which lines with @ID count, where none of them is
+for the ID that is taken: --config-id, else that of the keepalived that runs, else the host's name.
+
+Do: kacheck doctor --config-id ID, if that is the matter.""",
 )
 NO_FILE = Code(
     "KA009",
@@ -145,6 +148,21 @@ def findings(setup: Setup) -> Iterator[Finding]:
     """What the parser has found."""
     for problem in (*setup.configuration.problems, *setup.configuration.unevaluated):
         yield of_problem(problem)
+    yield from other_ids(setup.configuration)
+
+
+def other_ids(configuration: Configuration) -> Iterator[Finding]:
+    """Are there lines for IDs, and none for ours? Then keepalived may be started with another."""
+    nodes = [node for tree in configuration.files.values() for node in tree.root.walk()]
+    ours = any(node.condition == configuration.config_id for node in nodes)
+    others = [
+        n for n in nodes if n.kind is Kind.OTHER_ID and not (n.condition or "^").startswith("^")
+    ]
+    if others and not ours:
+        what = f"lines for @{others[0].condition} are left out, and none is for @"
+        what += f"{configuration.config_id or '(none)'}"
+        why = "keepalived's --config-id decides, which is the host's name where it is not given"
+        yield found(UNEVALUATED, others[0], what, why, "kacheck doctor --config-id ID")
 
 
 def of_problem(problem: Problem) -> Finding:

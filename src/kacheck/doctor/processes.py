@@ -39,7 +39,7 @@ QUOTED = Code(
     """\
 A quoted string is one word: `process "vault server"` looks for a process whose name is "vault
 server". There is none: FAULT for ever. Nothing warns (vrrp_tprocess_process_handler() in
-vrrp_parser.c).
+vrrp_parser.c). Single quotes are letters like any other: the name begins with one.
 
 Do: leave the quotes out: process /usr/bin/vault server. With arguments argv[0] must be that
 path.""",
@@ -148,7 +148,8 @@ def findings(setup: Setup) -> Iterator[Finding]:
             yield found(NO_PROCESS, definition.node, what, why, "process NAME")
             continue
         pattern = pattern_of(definition, line)
-        troubles = [*impossible(line, pattern)]
+        matches = any(map(pattern.matches, running.candidates(pattern)))
+        troubles = [] if matches else [*impossible(line, pattern)]
         yield from troubles
         yield from param_match(definition, pattern)
         yield from numbers(definition)
@@ -174,7 +175,12 @@ def impossible(line: Node, pattern: Pattern) -> Iterator[Finding]:
     """Names that nothing can have."""
     name = pattern.name
     size = len(name.encode("utf-8", "surrogateescape"))
-    if " " in name and ": " not in name and not pattern.arguments:
+    if name.startswith("'"):
+        what = f"no process is named {name}: FAULT for ever"
+        plain = " ".join((name, *pattern.arguments)).replace("'", "")
+        why = "a single quote is a letter like any other here"
+        yield found(QUOTED, line, what, why, f"process {plain}")
+    elif " " in name and ": " not in name and not pattern.arguments:
         what = f'no process is named "{name}": FAULT for ever'
         why = "what is in quotes is one word, the name"
         yield found(QUOTED, line, what, why, f"process {name}")

@@ -163,11 +163,13 @@ def _groups(configuration: Configuration) -> dict[str, Holder]:
 
 def _holder(node: Node, group: Holder | None) -> Holder:
     priorities = [number(word) for each in node.find("priority") for word in each.arguments[:1]]
+    states = [word for each in node.find("state") for word in each.arguments[:1]]
+    is_master = states[-1:] == ["MASTER"]  # clears nopreempt: vrrp_complete_instance()
     return Holder(
         node,
         "".join(node.arguments[:1]),
         (priorities and priorities[-1]) or 100,
-        bool(node.find("nopreempt")),
+        bool(node.find("nopreempt")) and not is_master,
         group,
         bool(node.find("sync_group_tracking_weight") or node.find("global_tracking")),
     )
@@ -213,6 +215,11 @@ def leading(text: str) -> int:
     """What strtol(3) makes of a word, whatever is behind the number."""
     found = re.match(r"\s*[+-]?[0-9]{1,18}", text)
     return int(found[0]) if found else 0
+
+
+def below_run(path: str) -> str:
+    """`/run/x` for `/var/run/x`, as everywhere."""
+    return path.removeprefix("/var") if path.startswith("/var/run/") else path
 
 
 def found(code: Code, node: Node, what: str, why: str, cure: str) -> Finding:

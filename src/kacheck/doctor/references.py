@@ -225,6 +225,11 @@ def override_out_of_range(reference: Reference) -> Iterator[Finding]:
         why = "keepalived uses 253 in place of 254 for scripts, else the definition's weight"
         cure = f"write a weight from -{limit} to {limit}"
         yield found(RANGE, reference.node, what, why, cure)
+    elif options[2:] and options[2] not in ("reverse", "noreverse"):
+        what = f"{options[2]} behind the weight of {reference.name} is no option"
+        why = "keepalived ignores it, and keepalived -t fails"
+        cure = "reverse or noreverse, or # before a comment"
+        yield found(RANGE, reference.node, what, why, cure)
 
 
 def weighted(reference: Reference, target: Definition) -> Iterator[Finding]:

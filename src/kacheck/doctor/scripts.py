@@ -1,5 +1,6 @@
 """KA20: vrrp_script: who runs it, how often and how long. Pure but for the system's users."""
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -121,8 +122,8 @@ class Script(NamedTuple):
 
     @property
     def is_executed(self) -> bool:
-        """`</path` asks whether a file can be opened, and runs nothing."""
-        return bool(self.argv) and self.argv[0][:1] != "<"
+        """`</path` asks whether a file can be opened, and runs nothing: check_script_secure()."""
+        return bool(self.argv) and not re.match(r"<[ \t]*/", self.argv[0])
 
 
 @lru_cache(maxsize=1)
@@ -211,7 +212,8 @@ def command(script: Script) -> Iterator[Finding]:
     if len(words) > 2:
         what = f"{script.name} runs {words[1]} without {' '.join(words[2:])}"
         why = "the command is the first word behind `script`, quotes make it all of them"
-        yield found(DROPPED, script.node, what, why, f'script "{" ".join(words[1:])}"')
+        whole = " ".join(f"'{word}'" if " " in word else word for word in words[2:])
+        yield found(DROPPED, script.node, what, why, f'script "{words[1]} {whole}"')
 
 
 def user(script: Script) -> Iterator[Finding]:
@@ -231,11 +233,14 @@ def times(setup: Setup, script: Script) -> Iterator[Finding]:
         line = definition.last(keyword)
         word = "".join(line.arguments[:1]) if line is not None else "1"
         is_whole = word.isdecimal() and int(word) > 0
-        if line is not None and not is_whole and (setup.is_before(2, 3, 2) or not seconds(word)):
-            taken = max(leading(word), 1)
-            what = f"{keyword} {word} of {script.name} is {taken} to keepalived before 2.3.2"
-            why = "it reads whole seconds, from 1"
-            yield found(FRACTION, line, what, why, f"{keyword} {taken}, or keepalived 2.3.2")
+        is_fraction = re.fullmatch(r"[0-9]*\.[0-9]+|[0-9]+\.", word) is not None
+        if line is None or is_whole or (is_fraction and not setup.is_before(2, 3, 2)):
+            continue
+        taken = max(leading(word), 1)
+        old, new = (" before 2.3.2", ", or keepalived 2.3.2") if is_fraction else ("", "")
+        what = f"{keyword} {word} of {script.name} is {taken} to keepalived{old}"
+        why = "it reads whole seconds, from 1"
+        yield found(FRACTION, line, what, why, f"{keyword} {taken}{new}")
     timeout = definition.last("timeout")
     if timeout is None:
         what = f"{script.name} has no timeout: a run may take an interval, {script.interval:g} s"
@@ -247,4 +252,7 @@ def times(setup: Setup, script: Script) -> Iterator[Finding]:
             f"{script.interval:g}"
         )
         why = "a run that hangs meets the next one, which 2.1.3 to 2.3.2 start all the same"
-        yield found(NOT_BELOW, timeout, what, why, "a timeout below the interval")
+        cure = "a timeout below the interval"
+        if script.interval <= 1 and setup.is_before(2, 3, 2):
+            cure = "interval 2 and timeout 1: before 2.3.2 there are whole seconds only"
+        yield found(NOT_BELOW, timeout, what, why, cure)

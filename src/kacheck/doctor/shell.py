@@ -6,15 +6,38 @@ import shlex
 from typing import NamedTuple
 
 SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh")
-WRAPPERS = ("env", "nice", "sudo", "exec", "command", "!")
+WRAPPERS = {
+    "busybox": ("", 0),
+    "env": ("-u -C", 0),
+    "flock": ("-w -E", 1),
+    "ionice": ("-c -n", 0),
+    "nice": ("-n", 0),
+    "nohup": ("", 0),
+    "runuser": ("-u -g -G", 0),
+    "setsid": ("", 0),
+    "stdbuf": ("-i -o -e", 0),
+    "sudo": ("-u -g -C -D -h -p -R -T", 0),
+    "time": ("-f -o", 0),
+    "timeout": ("-s -k --signal --kill-after", 1),
+}
+"""What runs the rest of its words: the options that take the next word, and how many words that
+are no options stand before the rest."""
+KEYWORDS = ("!", "{", "if", "then", "elif", "else", "while", "until", "do", "exec", "command")
+"""What stands before a command in a shell's program."""
+OPERATORS = {*";&|()"}
+ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+SUBSTITUTION = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
+REDIRECTION = re.compile(r"[0-9]?[<>]>?(.*)")
 
 
 class Command(NamedTuple):
-    """A simple command of what a script runs."""
+    """A simple command of what a script runs, without what wraps it and without redirections."""
 
     words: list[str]
     joint: str = ""
     """What is before it: `|`, `&&`, `||`, `;` or nothing."""
+    limit: str = ""
+    """What timeout(1) around it was given."""
 
     @property
     def name(self) -> str:
@@ -22,21 +45,38 @@ class Command(NamedTuple):
         return os.path.basename(self.words[0]) if self.words else ""
 
 
+def shell_command(argv: list[str]) -> list[str]:
+    """The words of a shell and what it is given; empty if it is no shell that is run."""
+    words = unwrapped(argv)[0]
+    return words if words and os.path.basename(words[0]) in SHELLS else []
+
+
 def shell_program(argv: list[str]) -> str | None:
     """What `sh -c` is given; None if it is no such command."""
-    words = argv[1:] if os.path.basename(argv[0]) == "busybox" else argv
-    if words and os.path.basename(words[0]) in SHELLS:
-        for index, word in enumerate(words[1:-1], 1):
-            if re.fullmatch(r"-[a-z]*c", word):
-                return words[index + 1]
+    words = shell_command(argv)
+    for index, word in enumerate(words[1:-1], 1):
+        if re.fullmatch(r"-[a-z]*c", word):
+            rest = [each for each in words[index + 1 :] if each != "--"]
+            return rest[0] if rest else None
     return None
+
+
+def programs(program: str) -> list[str]:
+    """A shell's program and those in its `$(...)` and backquotes, in whose place is a word."""
+    inner = []
+    while match := SUBSTITUTION.search(program):
+        inner.append(match[1] or match[2] or "")
+        program = f"{program[: match.start()]}_{program[match.end() :]}"
+    return [program, *inner]
 
 
 def commands(argv: list[str], program: str | None) -> list[Command]:
     """The simple commands of a shell's program, or the one there is."""
     if program is None:
-        return [Command(unwrapped(argv))]
-    lexer = shlex.shlex(program, posix=True, punctuation_chars=";&|")
+        return [command_of(argv, "")]
+    lexer = shlex.shlex(
+        re.sub(r"[0-9]?>&[0-9-]|&(?=>)", "", program), posix=True, punctuation_chars=";&|()"
+    )
     lexer.whitespace_split = True
     lexer.commenters = ""
     simple: list[Command] = []
@@ -44,20 +84,45 @@ def commands(argv: list[str], program: str | None) -> list[Command]:
     joint = ""
     try:
         for word in lexer:
-            if set(word) <= {";", "&", "|"}:
-                simple.append(Command(unwrapped(words), joint))
-                joint, words = word, []
-            else:
+            if not OPERATORS.issuperset(word):
                 words.append(word)
+                continue
+            if words:
+                simple.append(command_of(words, joint))
+                joint, words = "", []
+            joint = word.strip("()") or joint
     except ValueError:  # a quote is open
         return []
-    return [*simple, Command(unwrapped(words), joint)]
+    return [*simple, command_of(words, joint)] if words else simple
 
 
-def unwrapped(words: list[str]) -> list[str]:
-    """The words without `env`, `nice` and their kin, which run the rest."""
-    while words and os.path.basename(words[0]) in WRAPPERS:
+def command_of(words: list[str], joint: str) -> Command:
+    """The simple command that words are."""
+    kept: list[str] = []
+    is_target = False
+    for word in words:
+        redirection = None if is_target else REDIRECTION.fullmatch(word)
+        if not is_target and redirection is None:
+            kept.append(word)
+        is_target = redirection is not None and not redirection[1]
+    rest, limit = unwrapped(kept)
+    return Command(rest, joint, limit)
+
+
+def unwrapped(words: list[str]) -> tuple[list[str], str]:
+    """The words without `env`, `timeout` and their kin, which run the rest; timeout's seconds."""
+    limit = ""
+    while words:
+        name = os.path.basename(words[0])
+        if ASSIGNMENT.match(words[0]):
+            words = words[1:]
+            continue
+        if name not in WRAPPERS and name not in KEYWORDS:
+            break
+        valued, operands = WRAPPERS.get(name, ("", 0))
         words = words[1:]
         while words and (words[0][:1] == "-" or "=" in words[0]):
-            words = words[1:]
-    return words
+            words = words[2 if words[0] in valued.split() else 1 :]
+        limit = "".join(words[:operands]) if name == "timeout" else limit
+        words = words[operands:]
+    return words, limit

@@ -1,9 +1,12 @@
 """What the lints ask the machine. Nothing here raises; tests have a machine of their own."""
 
 import grp
+import itertools
 import os
 import pwd
+import re
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache, cached_property
 from typing import NamedTuple, Protocol
@@ -98,6 +101,13 @@ class Machine:
                         return os.fsdecode(entry[5:])
         return SYSTEMD_PATH
 
+    @property
+    def config_id(self) -> str | None:
+        """The --config-id of the keepalived that runs; None: none, or several have others."""
+        running = [each.argv[1:] for each in self.processes() if each.comm == "keepalived"]
+        found = {value for argv in running for value in config_ids(argv)}
+        return found.pop() if len(found) == 1 else None
+
     @cache  # noqa: B019 - it lives as long as the command
     def status(self, path: str) -> Status | None:
         """Of the path itself."""
@@ -188,6 +198,14 @@ class Machine:
             finally:
                 os.close(file)
         return b""
+
+
+def config_ids(argv: tuple[str, ...]) -> Iterator[str]:
+    """What `-i ID`, `-iID`, `--config-id ID` and `--config-id=ID` say."""
+    for option, value in itertools.pairwise((*argv, "")):
+        match = re.fullmatch(r"(?:-i|--config-id=)(.+)", option)
+        if match or option in ("-i", "--config-id"):
+            yield from filter(None, [match[1] if match else value])
 
 
 def which(name: str, system: System) -> str | None:

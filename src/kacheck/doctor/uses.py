@@ -4,15 +4,6 @@ from collections.abc import Iterator
 
 from kacheck.doctor.reading import Definition, Setup, leading
 
-FOUND_WITH_A_LINE = {
-    "init_file",
-    "script_of_many_names",
-    "script_behind_linked_directory",
-    "script_fractions",
-    "script_quote_open",
-}
-"""What executables.py, scripts.py, files.py and problems.py find, each at its line."""
-
 
 def uses(setup: Setup) -> set[str]:
     """Keywords, and what they are combined to."""
@@ -26,7 +17,7 @@ def uses(setup: Setup) -> set[str]:
     for definition in setup.definitions:
         words |= {*of_definition(definition)}
     words |= {*in_sync_groups(setup)}
-    return words - FOUND_WITH_A_LINE
+    return words
 
 
 def of_definition(definition: Definition) -> Iterator[str]:

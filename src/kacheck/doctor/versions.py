@@ -3,24 +3,20 @@
 A row is a fault, the releases that have it, and the features that make a configuration meet it.
 Each was looked up in keepalived's git history: `source` has the commit that cures it, and `fixed`
 is the first tag that contains that commit. Where a distribution has carried a cure back into its
-older release, the row still speaks: it knows numbers, not packages.
+older release, the row still speaks: it knows numbers, not packages. What depends on more than
+the version is found where that is looked at, each at its line (KA202 to KA405).
 
 Features are plain words, for whoever reads the configuration:
 
     a keyword that the configuration has        vrrp_script, track_process (vrrp_track_process too),
                                                 track_file (vrrp_track_file too), fork_delay,
-                                                terminate_delay, quorum_max, param_match, init_file,
+                                                terminate_delay, quorum_max, param_match,
                                                 use_symlink_paths
     track_file_block, vrrp_track_file_block     under which name the block is written
     weight_reverse                              any `weight N reverse`
     track_file_weight                           a track_file with a weight that is not 0
     unweighted_track_file_in_sync_group         tracked by an instance that is in a sync group;
     unweighted_track_script_in_sync_group       the same of a script
-    script_fractions                            an interval or timeout such as 0.5
-    script_timeout_not_below_interval           or none is written: it is the interval then
-    script_of_many_names                        a script whose file does what its name says: pidof
-    script_behind_linked_directory              a directory of its path is a symbolic link
-    script_quote_open                           a script's double quote that is not closed
     process_with_parenthesis                    a `)` in the name of a process
     large_pids                                  of the machine: pid_max is above 32768
 """
@@ -169,14 +165,6 @@ FAULTS = (
         besides="Use full_command and the command as it is started, or `kacheck migrate CONF`.",
     ),
     _fault(
-        "KA136", WARNING, "init_file overwrites the file",
-        fixed="2.3.3", features="init_file",
-        what="At each start keepalived overwrites the tracked file, with and without `overwrite`.",
-        why="Until then it did not look whether the file is there.",
-        source="commit 3f386640: don't overwrite track file at startup unless configured to",
-        besides="Or remove init_file, and let the file's writer make it.",
-    ),
-    _fault(
         "KA137", WARNING, "a tracked file counts wrongly after a fault",
         fixed="2.0.20", features="track_file_weight",
         what="After a tracked file has ended a fault the instance has a wrong priority.",
@@ -224,44 +212,6 @@ FAULTS = (
         source="commit 79e1ec8a, issue #1364",
         besides="Or let the script end by itself before its timeout, as kacheck's checks do.",
     ),
-    _fault(
-        "KA143", WARNING, "a slow script is started again while it runs",
-        since="2.1.3", fixed="2.3.3", features="script_timeout_not_below_interval",
-        what="A script that takes longer than its interval runs several times at once.",
-        why='keepalived logs "skipping run" and runs it all the same.',
-        source="commit 94d40e3b, which brings back what e8e64015 lost",
-        besides="Or write a `timeout` below the `interval`, by which the script ends by itself.",
-    ),
-    _fault(
-        "KA144", ERROR, "a script is run under another name",
-        fixed="2.3.0", features="script_of_many_names",
-        what="A script whose file is a link runs under the name of the file that the link leads to:"
-        " Debian's pidof as killall5, which fails.",
-        why="keepalived passes the resolved path as argv[0], and such a program does what its name"
-        " says.",
-        source="commit ebf37b95; seen with 2.2.7",
-        besides="Or use `kacheck process NAME` instead of pidof.",
-    ),
-    _fault(
-        "KA145", ERROR, "a script behind a linked directory is dropped",
-        since="2.3.0", fixed=None, features="script_behind_linked_directory",
-        what="keepalived drops a script of root's whose path leads through a symbolic link to a"
-        " directory, and runs untracked.",
-        why='check_security() expects a directory and says "Wrong file type found in script path".',
-        source="commit ebf37b95, since which the path as configured is checked too; seen with"
-        " 2.3.3",
-        besides="Write the path that `realpath` prints for the directory.",
-    ),
-    _fault(
-        "KA146", ERROR, "an open quote kills keepalived",
-        since="2.0.6", fixed=None, features="script_quote_open",
-        what="keepalived dies of SIGSEGV when it reads the configuration.",
-        why="It says that the script's double quote is not closed, and then uses words that it does"
-        " not have.",
-        source="commit cb3e9660, set_script_params_array() in lib/notify.c, which takes the size of"
-        " a vector that is NULL; seen with 2.2.7 and 2.3.3",
-        besides="Close the quote.",
-    ),
 )
 # fmt: on
 
@@ -275,7 +225,6 @@ SINCE = {
     "weight_reverse": ("`reverse` of a weight", Version(2, 0, 18)),
     "track_file_block": ("track_file as a block", Version(2, 1, 0)),
     "use_symlink_paths": ("use_symlink_paths", Version(2, 3, 0)),
-    "script_fractions": ("a fraction of a second as interval or timeout", Version(2, 3, 2)),
 }
 """A feature, as people write it, and the first release that understands it."""
 
@@ -287,7 +236,7 @@ NOT_YET = Code(
     " without it: a check is then never run, or as if the line were not there. First releases: "
     + "; ".join(f"{name}, {version}" for name, version in SINCE.values())
     + ". Sources: the commits 0fc7eba1, 36d0df63, c80e3c0f, 80ca73b6, 79f7dbab, dc653b2d, 7d88a351,"
-    " ebf37b95, 6f9ace3c. `keepalived -t` shows what it ignores; read what it says, not its exit"
+    " ebf37b95. `keepalived -t` shows what it ignores; read what it says, not its exit"
     " code.",
 )
 

@@ -5,8 +5,9 @@ and check_params() in its core/track_process.c). comm holds 15 bytes and no path
 whatever the caller of execve(2) liked, so some patterns could never match there. Here
 
 - a bare NAME that fits is compared with comm, as keepalived does;
-- any other with argv[0] (its last component, if NAME has no slash), with the script that the
-  kernel handed to an interpreter, and with the executable.
+- with full_command NAME is argv[0] to the letter, as it is there;
+- any other is compared with argv[0] (its last component, if NAME has no slash), with the script
+  that the kernel handed to an interpreter, and with the executable.
 """
 
 from typing import NamedTuple, Protocol
@@ -35,7 +36,7 @@ class Pattern(NamedTuple):
     param_match: str | None = None
     """exact, initial (the last ARG may be a prefix), partial (the first ARGs); None: any."""
     full_command: bool = False
-    """Compare the command line even where comm would do."""
+    """NAME is argv[0], all of it, and nothing else is."""
     resolved: bytes | None = None
     """NAME with its symbolic links followed, where it has a slash."""
 
@@ -57,6 +58,8 @@ class Pattern(NamedTuple):
         argv = process.argv()
         if not argv:
             return False
+        if self.full_command:
+            return argv[0] == self.name and self.args_match(argv[1:])
         place = self.place(argv, process)
         if place is not None:
             return self.args_match(argv[place + 1 :])
