@@ -1,10 +1,12 @@
 """The configuration file: what it means, and for each mistake its line and the cure."""
 
 import contextlib
+import itertools
 import os
 import pathlib
 import subprocess
 import sys
+import time
 from argparse import _SubParsersAction
 from typing import Any
 
@@ -75,6 +77,16 @@ def deep(levels: int) -> str:
     return inner + "".join(
         f'[check.x{n}]\nprobe = "combined"\nall = ["x{n - 1}"]\n' for n in range(1, levels + 1)
     )
+
+
+def wide(count: int) -> str:
+    """A combined check of that many checks."""
+    members_too = "".join(f'[check.b{n}]\nprobe = "vault"\n' for n in range(count))
+    return f"\n\n\n[check.a]\nprobe = 'combined'\nany = [{members(count)}]\n{members_too}"
+
+
+def members(count: int) -> str:
+    return ", ".join(f'"b{n}"' for n in range(count))
 
 
 # --- what it means -----------------------------------------------------------------------------
@@ -190,7 +202,7 @@ def test_every_key_of_the_policy() -> None:
         ("{ ok = 50, critical = -100 }", Track(50, -100, -100, -100)),
         ("{ ok = 50, warning = 10, critical = -254 }", Track(50, 10, -254, -254)),
         ("{ unknown = -1, standby = 0, sealed = -5 }", Track(1, 0, 0, -1, ((Reason.STANDBY, 0), (Reason.SEALED, -5)))),
-        ("{ ok = -1, critical = -254 }", Track(-1, -254, -254, -254)),
+        ("{ missing = 1, hidden = 1 }", Track(reasons=((Reason.MISSING, 1), (Reason.HIDDEN, 1)))),
         ("{ draining = -10, performance-standby = 1 }", Track(reasons=((Reason.DRAINING, -10), (Reason.PERFORMANCE_STANDBY, 1)))),
     ],
 )  # fmt: skip
@@ -222,6 +234,76 @@ def test_one_check_may_be_part_of_several() -> None:
     assert [name for name, _ in combined(lines).members] == ["b", "c"]
 
 
+def test_a_combination_may_ask_as_often_as_anyone_needs() -> None:
+    checks = {check.name: check.question for check in parse(wide(256)).checks}
+    assert isinstance(checks["a"], Combination)
+    assert len(checks["a"].members) == 256
+
+
+def test_a_graph_of_combinations_is_not_walked_by_its_paths() -> None:
+    """3 ** 15 paths from the top; the first combination with too many is the one that is named."""
+    levels = [[f"x{level}{way}" for way in "abc"] for level in range(16)]
+    tables = [f'[check.{name}]\nprobe = "vault"\n' for name in levels[0]] + [
+        f'[check.{name}]\nprobe = "combined"\nall = {below}\n'
+        for below, level in itertools.pairwise(levels)
+        for name in level
+    ]
+    for order in (tables, [*reversed(tables)]):
+        begun = time.process_time()
+        with pytest.raises(BadConfigError, match=r"check x6. makes 729 looks"):
+            parse("".join(order))
+        assert time.process_time() - begun < 2
+
+
+def test_many_checks_of_the_same_members_take_a_moment() -> None:
+    tables = "".join(f'[check.c{n}]\nprobe = "combined"\nany = ["a"]\n' for n in range(3000))
+    begun = time.process_time()
+    assert len(parse(wide(256) + tables).checks) == 3257
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (COMBINED + f"all = [{members(60_000)}]", "there is no check b0"),
+        (f"a{'.a' * 500_000} = 1", "more than 16 parts"),
+    ],
+    ids=["names", "parts"],
+)
+def test_nothing_takes_the_square_of_its_length(text: str, words: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(BadConfigError, match=words):
+        parse(text)
+    assert time.process_time() - begun < 2
+
+
+def test_dots_that_are_no_keys_do_no_harm() -> None:
+    dots = ". " * 100
+    text = f'# {dots}\n{PROCESS}args = [\'{dots}\', """\na{".a" * 100} = 1\n"""]\n'
+    assert isinstance(only(text).question, ProcessOptions)
+
+
+@pytest.mark.parametrize("text", ["nobody", "0", "998", "4294967294", "a b", "1000x"])
+def test_users_are_names_or_numbers(text: str) -> None:
+    assert process(f"user = '{text}'").question == ProcessOptions("x", user=text)
+
+
+def test_a_socket_may_have_a_blank_in_its_path() -> None:
+    assert vault("address = 'unix:///run/my vault.sock'").unix_socket == "/run/my vault.sock"
+
+
+def test_only_what_may_be_said_of_a_healthy_node_has_a_number_as_good_as_ok() -> None:
+    healthy = set()
+    for reason in Reason:
+        with contextlib.suppress(BadConfigError):
+            process(f"track = {{ {reason} = 1 }}")
+            healthy.add(str(reason))
+    assert healthy == {
+        "running", "missing", "hidden", "rate-limited",
+        "active", "standby", "performance-standby", "dr-secondary",
+    }  # fmt: skip
+
+
 def test_combined_with_the_process_and_vault_in_place() -> None:
     assert combined(
         'process = "vault"\nuser = "vault"\nall_namespaces = true\nremote = true\n'
@@ -232,6 +314,7 @@ def test_combined_with_the_process_and_vault_in_place() -> None:
                 ("process", ProcessOptions("vault", user="vault", all_namespaces=True)),
                 ("vault", VaultOptions(remote=True)),
             ),
+            inline=True,
         )
     )
 
@@ -354,10 +437,19 @@ BROKEN = {
     "a flag in quotes": (f"{PROCESS}full_command = 'true'", 4, 'full_command is "true"; give true or false, without quotes'),
     "a flag that is a number": (f"{PROCESS}all_namespaces = 1", 4, "all_namespaces is 1; give true or false"),
     "a user's number": (f"{PROCESS}user = 998", 4, "user is 998; give a string, in quotes"),
+    "a user's number in other digits": (f"{PROCESS}user = '\u0661'", 4, "; give a user's name, or a number from 0 to 4294967294, in quotes"),
+    "a user's number that none has": (f"{PROCESS}user = '4294967295'", 4, 'user is "4294967295"; give a user\'s name'),
+    "a user's number too long for Python": (f"{PROCESS}user = '{'9' * 5000}'", 4, "; give a user's name"),
     # vault
     "an address without scheme": (f"{VAULT}address = '127.0.0.1:8200'", 3, "address 127.0.0.1:8200 is no address of Vault: it looks like https://127.0.0.1:8200"),
     "an address with a word for a port": (f"{VAULT}\n address = 'http://x:y'", 4, "address http://x:y: "),
     "an address with a query": (f"{VAULT}address = 'http://x/?standbyok'", 3, "address http://x/?standbyok: leave out the query"),
+    "an address with a blank": (f"{VAULT}\naddress = 'http://x y:8200'", 4, "address has a blank or a control character in it; leave that out"),
+    "an address with a blank before it": (f"{VAULT}address = ' http://x:8200'", 3, "address has a blank"),
+    "an address with a line end": (f'{VAULT}address = "http://x:8200\\n"', 3, "address has a blank"),
+    "an address with a tab": (f'{VAULT}address = "http://x\\t:8200"', 3, "address has a blank"),
+    "a socket with a line end": (f'{VAULT}address = "unix:///run/v\\n"', 3, "address has a blank"),
+    "an address within with a blank": (f"{COMBINED}process = 'x'\naddress = 'http://x /'", 7, "address has a blank"),
     "an empty address": (f"{VAULT}address = ''", 3, 'address is ""; give it a value, or leave it out'),
     "an unknown role": (f"{VAULT}accept = ['active',\n'stand-by']", 4, "(did you mean standby?)"),
     "an unknown single role": (f"{VAULT}accept = 'leader'", 3, 'accept is "leader"; give "active", '),
@@ -394,6 +486,10 @@ BROKEN = {
         f"{COMBINED}all = ['c']\n[check.c]\nprobe = 'combined'\nall = ['d']\n[check.d]\nprobe = 'combined'\nall = ['c']",
         12, ":12: c -> d -> c is a circle"),
     "too deep": (deep(16), 5, "combined checks are 16 deep here; name their members"),
+    "too many members": (wide(257), 6, "check a makes 257 looks, with those of its members' members; name fewer, for 256 at most"),
+    "too many members of members": (
+        f"[check.d]\nprobe = 'combined'\n\nall = ['a', 'e']\n[check.e]\nprobe = 'combined'\nall = [{members(57)}]\n{wide(200)}",
+        4, "check d makes 257 looks"),
     # track
     "track is a number": (f"{PROCESS}track = 1", 4, "track is 1; give a table, such as { ok = 1, critical = 0 }"),
     "an unknown status": (f"{PROCESS}track = {{ crit = 0 }}", 4, "did you mean critical?"),
@@ -404,12 +500,13 @@ BROKEN = {
     "a boolean in track": (f"{PROCESS}track = {{ ok = true }}", 4, "ok is true; give a whole number"),
     "ok is 0": (f"{PROCESS}[check.a.track]\ncritical = -1\nok = 0", 6, "keepalived reads in a missing or garbled file: a failure; give ok another number"),
     "critical as good as ok": (f"{PROCESS}track = {{ critical = 1 }}", 4, "critical in track is 1, not below ok (1), so a dead node would keep the VIP; give it less"),
-    "ok below the default of critical": (f"{PROCESS}track = {{ ok = -1 }}", 4, "critical in track is 0, not below ok (-1)"),
+    "ok below what a missing file is": (f"{PROCESS}[check.a.track]\ncritical = -9\nok = -1", 6, "ok in track is -1, below the 0 that keepalived reads in a missing, empty or garbled file, which would rank above a healthy node; give ok a number above 0"),
     "unknown as good as ok": (f"{PROCESS}track = {{ unknown = 1 }}", 4, 'give it less, or on_unknown = "ok"'),
     "a bug as good as ok": (f"{PROCESS}track = {{ bug = 1 }}", 4, "bug in track is 1, not below ok (1), so the VIP would stay"),
     "a bad configuration as good as ok": (f"{PROCESS}track = {{ bad-config = 2 }}", 4, "bad-config in track"),
     "a drain that keeps the VIP": (f"{PROCESS}track = {{ ok = 5, draining = 5 }}", 4, "draining in track is 5, not below ok (5)"),
     "a stop that keeps the VIP": (f"{PROCESS}track = {{ stopped = 1 }}", 4, "stopped in track"),
+    "a hang as good as ok": (f"{PROCESS}track = {{ ok = 1, timeout = 1, sealed = 1 }}", 4, "sealed in track is 1, not below ok (1), so the VIP would stay; give it less, or leave it out"),
     # TOML
     "no equals sign": (f"{PROCESS}rise 2\n", 4, "this is no TOML: Expected '='"),
     "a word without quotes": (f"{PROCESS}user = vault\n", 4, "put words in quotes"),
@@ -418,6 +515,13 @@ BROKEN = {
     "a bracket that is not closed": (f"{PROCESS}args = [\n'x'\n\nrise = 1", 7, "close what was opened: a bracket"),
     "a key twice": (f"{PROCESS}rise = 1\nrise = 2\n", 5, "stands twice: write it once"),
     "a table twice": (f"{PROCESS}\n\n[check.a]\n", 6, "write each [table] once"),
+    "a hexadecimal number too long for Python": (f"{PROCESS}rise = 0x{'f' * 4000}", 4, "rise is 0xffff"),
+    "a binary one": (f"{PROCESS}\ninterval = 0b{'1' * 40_000}", 5, "interval is 0xffff"),
+    "one in a track": (f"{PROCESS}[check.a.track]\nok = 0x{'f' * 4000}", 5, "ok is 0xffff"),
+    "one in an array": (f"{PROCESS}args = ['-p',\n0o{'7' * 5000}]", 5, "args, element 2, is 0xffff"),
+    "too many parts": (f"{PROCESS}a{'.a' * 16} = 1", 4, "this key has more than 16 parts, and none here has more than 4, as in check.NAME.track.ok; write such a one"),
+    "too many parts in a header": (PROCESS + "\n[check" + " . 'a'" * 20_000 + "]", 5, "more than 16 parts"),
+    "too many parts in a table in an array": (f"{PROCESS}args = ['x',\n{{ b{'.b' * 20_000} = 1 }}]", 5, "more than 16 parts"),
     "a number too long for Python": (f"rise = {'9' * 5000}", 1, "4300 digits"),
     "brackets too deep": (f"x = {'[' * 50_000}", 1, "write it flat"),
 }  # fmt: skip
@@ -446,6 +550,9 @@ def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
         BadConfigError, match=r"^k.toml:3: address has a user or password: leave"
     ) as refused:
         parse(f"{VAULT}address = 'https://me:hunter2@vault:8200'")
+    assert "hunter2" not in str(refused.value)
+    with pytest.raises(BadConfigError, match=r"^k.toml:3: address has a blank") as refused:
+        parse(f"{VAULT}address = 'https://me:hunter2@vault :8200'")
     assert "hunter2" not in str(refused.value)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from conftest import ROOT, Answer
-from kacheck import drain, statedir
+from kacheck import commands, drain, statedir
 from kacheck.check import Check, Combination, drained_by
 from kacheck.cli import main
 from kacheck.probes.process import ProcessOptions
@@ -136,8 +136,10 @@ def test_the_answer_is_critical_draining_with_the_time_and_the_cure(here: pathli
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (1680, "28 min"), (5400, "2 h"), (10800, "3 h"),
-     (172800, "2 days"), (2592000, "30 days")],
+    [(0, "0 s"), (89, "89 s"), (90, "2 min"), (1680, "28 min"), (5369, "89 min"),
+     (5400, "1 h 30 min"), (5401, "1 h 30 min"), (10800, "3 h"), (10799, "3 h"),
+     (129600, "36 h"), (172740, "47 h 59 min"), (172800, "2 days"), (216000, "2 days 12 h"),
+     (2592000, "30 days")],
 )  # fmt: skip
 def test_amounts_are_in_the_unit_that_a_person_would_choose(seconds: int, words: str) -> None:
     assert drain.amount(seconds) == words
@@ -278,6 +280,8 @@ def test_json_is_what_is_drained_now(kacheck: Kacheck) -> None:
         (["status", "--message", "x"], "no meaning for kacheck drain status"),
         (["on", "../vault"], "'../vault' cannot be the name of a check"),
         (["on", "ALL"], "'ALL' cannot be the name of a check"),
+        (["on", "all"], "'all' cannot be the name of a check: every check is --all"),
+        (["off", "All"], "every check is --all"),
         (["on", "vault", "--for", "soon"], "soon is no time to drain for"),
         (["on", "vault", "--forever"], "--forever"),
         (["of", "vault"], "invalid choice: 'of'"),
@@ -308,6 +312,62 @@ def test_a_name_that_the_configuration_does_not_have_is_refused_but_can_be_ended
         assert kacheck("on", name, *with_config)[0] == 0
     put(here, "vault-old", "0\n")
     assert kacheck("off", "vault-old", *with_config)[1] == "vault-old: no longer drained\n"
+
+
+def test_the_known_names_are_shown_once_each(here: pathlib.Path, kacheck: Kacheck) -> None:
+    config = here / "kacheck.toml"
+    config.write_text('[check.vault]\nprobe = "vault"\n[check.process]\nprobe = "vault"\n')
+    _, _, err = kacheck("on", "zzz", "--config", str(config))
+    assert err.endswith(" has no check zzz; there are vault, process, combined\n")
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_where_the_default_configuration_cannot_be_read_the_resident_knows_the_names(
+    here: pathlib.Path, kacheck: Kacheck, monkeypatch: pytest.MonkeyPatch, *, broken: bool
+) -> None:
+    default = here / "kacheck.toml"
+    monkeypatch.setattr(commands, "CONFIGURATION", str(default))
+    if broken:
+        default.write_text("[")
+    assert kacheck("on", "anything")[0] == 0, "nobody knows better"
+    (here / "verdict").mkdir()
+    (here / "verdict/vault-node").write_text("0 1 ok running x\n")
+    code, out, err = kacheck("on", "vault-nod")
+    assert (code, out) == (3, "")
+    assert f"the resident of {here} has no check vault-nod; did you mean vault-node?" in err
+    assert "; what is in another file needs --config FILE" in err
+    assert not (here / "drain/vault-nod").exists()
+    for name in ("vault-node", "process", "vault", "combined"):
+        assert kacheck("on", name)[0] == 0
+
+
+def test_a_check_called_vault_is_not_the_vault_of_a_combination_in_place(
+    here: pathlib.Path, look: Callable[..., Answer]
+) -> None:
+    config = here / "kacheck.toml"
+    address = 'address = "http://127.0.0.1:9"'
+    config.write_text(
+        f'[check.vault]\nprobe = "vault"\n{address}\n'
+        f'[check.process]\nprobe = "process"\nname = "{NAME}"\n'
+        f'[check.node]\nprobe = "combined"\nprocess = "{NAME}"\n{address}\n'
+        '[check.both]\nprobe = "combined"\nall = ["process", "vault"]\n'
+        '[check.deep]\nprobe = "combined"\nall = ["node"]\n'
+    )
+
+    def drained() -> list[str]:
+        names = ("vault", "process", "node", "both", "deep")
+        words = ["run", "--config", str(config), "--state-dir", str(here)]
+        return [name for name in names if look(*words, name).verdict == "critical draining"]
+
+    for name, names in (
+        ("vault", ["vault", "both"]),
+        ("process", ["process", "both"]),
+        ("node", ["node", "deep"]),
+        ("combined", []),
+    ):
+        path = put(here, name, "0\n")
+        assert drained() == names
+        path.unlink()
 
 
 def test_whatever_the_umask_everybody_can_see_what_is_drained(here: pathlib.Path) -> None:

@@ -1,6 +1,7 @@
 """Whatever happens around a check, its exit code stays: the real program, in bad surroundings."""
 
 import contextlib
+import json
 import os
 import pathlib
 import signal
@@ -17,6 +18,7 @@ from kacheck.deadline import Deadline
 from kacheck.probes import process
 from kacheck.result import Reason, Result, Status
 from support.needs import needs
+from support.resident import Resident
 from support.vault import StandInVault
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -254,6 +256,62 @@ def test_an_own_secondary_address_such_as_a_vip_is_this_machine() -> None:
     shown = run(["unshare", "--net", sys.executable, "-I", "-c", OWN_ADDRESSES])
     assert shown.returncode == 0, shown
     assert shown.stderr == b""
+
+
+def test_a_resident_without_outputs_watches_and_gives_no_file_their_numbers(
+    tmp_path: pathlib.Path, start: Start
+) -> None:
+    start(NAME, "60")
+    toml = f'[check.here]\nprobe = "process"\nname = "{NAME}"\n'
+    wrapper = shell("<&- >&- 2>&-", [])
+    with Resident(tmp_path, toml, wrapper=wrapper) as resident:
+        resident.wait_for("here", "ok running")
+        for file in range(3):
+            assert os.readlink(f"/proc/{resident.pid}/fd/{file}") == os.devnull
+        resident.told.clear()
+        resident.signal(signal.SIGUSR2)
+        resident.until(lambda: "READY=1" in resident.told)
+        assert os.readlink(f"/proc/{resident.pid}/fd/2") == os.devnull
+    assert resident.returncode == 0
+    assert resident.says("here", "critical stopped")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--config", "/no/such.toml", "--log-format", "json"], "/no/such.toml: No such file or directory; write it"),
+        (["--log-format=json", "--config", "/no/such.toml", "--check-config"], "/no/such.toml: No such"),
+        (["--log-format", "json", "--nonsense"], "--nonsense"),
+    ],
+)  # fmt: skip
+def test_what_a_resident_that_logs_json_says_of_its_end_is_json(
+    capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert cli.main(["watch", *words]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    said = json.loads(line)
+    assert [*said] == ["time", "level", "event", "check", "message"]
+    assert (said["level"], said["event"], said["check"]) == (3, "message", None)
+    assert message in said["message"]
+
+
+def test_a_bug_of_a_resident_that_logs_json_is_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: object, __: object) -> int:
+        raise ZeroDivisionError("the bug")
+
+    monkeypatch.setitem(cli.COMMANDS, "watch", broken)
+    assert cli.main(["watch", "--log-format", "json"]) == 3
+    message = json.loads(capsys.readouterr().err)["message"]
+    assert message.startswith("unknown bug: ZeroDivisionError: the bug")
+    assert cli.main(["watch", "--log-format", "text"]) == 3
+    assert capsys.readouterr().err.startswith("kacheck: unknown bug: ZeroDivisionError")
+
+
+def test_a_log_format_is_watchs_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["process", "--log-format", "json", "x"]) == 3
+    assert capsys.readouterr().err.startswith("kacheck: ")
 
 
 def test_nothing_imports_httpx_for_a_process_or_psutil_for_vault() -> None:

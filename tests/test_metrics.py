@@ -180,6 +180,22 @@ def test_a_directory_that_cannot_be_written_is_reported_once_and_healed(
         assert read(file)["kacheck_up", "here"] == 1
 
 
+def test_who_wants_no_metrics_any_more_is_not_told_that_they_are_written(
+    tmp_path: pathlib.Path, start: Start, file: pathlib.Path
+) -> None:
+    start(NAME, "60")
+    other = tmp_path / "kacheck.prom"
+    with Resident(tmp_path, toml(other, HERE), prelude=QUICK) as resident:
+        resident.until(other.exists)
+        file.parent.rmdir()
+        resident.reload(toml(file, HERE))
+        resident.until(lambda: resident.find("metrics are not written"))
+        resident.reload(HERE)
+        resident.reload(toml(other, HERE))
+        resident.until(other.exists)
+    assert resident.find("metrics are written again") is None
+
+
 def test_a_file_that_does_not_fit_leaves_the_old_one(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "kacheck.prom"
     files.replace(str(file), "old\n")

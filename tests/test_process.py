@@ -376,6 +376,8 @@ def test_only_the_wanted_users_processes_count(look: Look, script: Script) -> No
     answer = look("process", "--user", "no-such-user", NAME)
     assert (answer.code, answer.verdict) == (3, "unknown bad-config")
     assert "--user no-such-user" in answer.message
+    for number in ("\u0661", "1" * 5000):
+        assert look("process", "--user", number, NAME).verdict == "unknown bad-config"
 
 
 def test_the_user_is_the_effective_one_also_of_a_process_that_hides_its_memory(

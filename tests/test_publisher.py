@@ -431,8 +431,8 @@ def test_a_second_resident_is_refused_and_told_who_the_first_one_is(tmp_path: Pa
         with Resident(tmp_path, NOTHING, wait=False) as second:
             assert second.process.wait(10) == 3
         (line,) = second.lines
-        assert f"another resident, pid {first.pid}, has {first.state_dir}" in line["text"]
-        assert "--state-dir" in line["text"]
+        assert f"another resident, pid {first.pid}, has {first.state_dir}" in line["message"]
+        assert "--state-dir" in line["message"]
         assert first.says("nothing", "critical missing"), "the first one goes on"
 
 

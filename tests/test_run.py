@@ -156,6 +156,7 @@ def test_each_has_its_own_deadline_and_the_slowest_is_how_long_it_takes(
         (["zzzzzz"], "has no check zzzzzz; there are here, gone"),
         (["../here"], "'../here' cannot be the name of a check"),
         (["ALL"], "'ALL' cannot be the name of a check"),
+        (["all"], "'all' cannot be the name of a check"),
         (["here", "--timeout", "3"], "--timeout"),
         (["here", "--on-unknown", "ok"], "--on-unknown"),
         (["--", "here"], "-- has no meaning for kacheck run"),

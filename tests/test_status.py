@@ -456,7 +456,7 @@ def test_without_a_resident_it_says_so_and_shows_what_the_files_say(
         assert gone.split()[:3] == ["gone", "critical", "missing"]
         assert why.strip() == "no process named kstat-none"
         assert here.split()[:3] == ["here", "ok", "running"]
-        assert here.endswith("more")
+        assert here.endswith(f"none: the resident, pid {resident.pid}, has ended")
         (resident.state_dir / "verdict/here").write_text("0 1 ok running x\n")
         (resident.state_dir / "verdict/junk").write_text("junk\n")
         assert kacheck(resident, "here", "junk", "nothing") == 3
@@ -464,6 +464,26 @@ def test_without_a_resident_it_says_so_and_shows_what_the_files_say(
         assert "expired " in here
         assert kacheck(resident, "--json") == 3
         assert capsys.readouterr().out == ""
+
+
+def test_what_a_resident_that_does_not_answer_has_written_is_valid_while_it_runs(
+    tmp_path: pathlib.Path, start: Start, capsys: Shown
+) -> None:
+    start(NAME, "60")
+    with Resident(tmp_path, HERE) as resident:
+        (resident.state_dir / "status.sock").unlink()
+        assert kacheck(resident) == 3
+        _, here = capsys.readouterr().out.splitlines()
+        assert here.endswith(" s more")
+        resident.signal(signal.SIGSTOP)
+        until(lambda: " T " in pathlib.Path(f"/proc/{resident.pid}/stat").read_text())
+        assert kacheck(resident) == 3
+        _, here = capsys.readouterr().out.splitlines()
+        assert here.endswith(f"none: the resident, pid {resident.pid}, is stopped (SIGSTOP)")
+        resident.signal(signal.SIGCONT)
+    assert kacheck(resident) == 3
+    _, here, _ = capsys.readouterr().out.splitlines()
+    assert here.endswith("expired")
 
 
 @pytest.mark.parametrize("state_dir", ["/no/such", "/dev/null"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kacheck.config.toml_lines import Path, Scan, line
+from kacheck.config.toml_lines import Path, Scan, line, long_key
 
 TEXTS: dict[str, tuple[str, dict[Path, int]]] = {
     "nothing": ("", {("a",): 1}),
@@ -92,6 +92,23 @@ def test_a_text_that_is_no_toml_is_no_crash(cut: int) -> None:
     whole = "\n".join(text for text, _ in list(TEXTS.values())[:-2])
     for text in (whole[cut:], whole[: cut * 10], whole[cut * 10 :], whole[::-1][cut:]):
         assert line(text, ("a", "b")) >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a" + ".a" * 15 + " = 1", None),
+        ("\na" + ".a" * 16 + " = 1", 2),
+        ("\n\na" + ".a" * 100_000, 3),
+        ("x = {\ny = 1, a" + " . 'a'" * 16 + " = 1 }", 2),
+        ("[[ a" + ' . "."' * 16 + " ]]", 1),
+        ("[[ a" + ' . "."' * 15 + " ]]", None),
+        ("# a" + ".a" * 99 + "\nb = 'b" + ".b" * 99 + "'\n", None),
+        ("a = " + "[" * 100_000 + "\n" + "." * 16, None),
+    ],
+)
+def test_the_line_of_a_key_with_too_many_parts(text: str, found: int | None) -> None:
+    assert long_key(text) == found
 
 
 def test_brackets_too_deep_to_follow_are_no_crash() -> None:

@@ -58,6 +58,16 @@ def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize("address", ["http://x y:9", "http://x:9\n", "http://x:9\t", "http://\x7f"])
+def test_a_blank_in_the_address_is_refused(address: str) -> None:
+    with pytest.raises(BadConfigError, match=r"^--address has a blank or a control character"):
+        settle(address)
+
+
+def test_the_path_of_a_unix_socket_may_have_blanks() -> None:
+    assert settle("unix:///run/a b.sock").unix_socket == "/run/a b.sock"
+
+
 def test_the_default_is_this_machine() -> None:
     assert settle().url == "https://127.0.0.1:8200/v1/sys/health"
     assert settle(env={"VAULT_ADDR": ""}).url == "https://127.0.0.1:8200/v1/sys/health"

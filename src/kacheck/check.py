@@ -14,6 +14,8 @@ class Combination(NamedTuple):
     mode: Literal["all", "any"]
     members: tuple[tuple[str, "Question"], ...]
     """Name and question; a member that is a check by name stands here with that check's options."""
+    inline: bool = False
+    """Are the members' names words for people, and no names of checks?"""
 
 
 Question: TypeAlias = ProcessOptions | VaultOptions | Combination
@@ -56,8 +58,8 @@ def drained_by(check: Check) -> tuple[str, ...]:
 
 
 def needed(question: Question) -> tuple[str, ...]:
-    """The names of the members that all have to be ok."""
-    if not isinstance(question, Combination) or question.mode == "any":
+    """The names of the checks among the members that all have to be ok."""
+    if not isinstance(question, Combination) or question.mode == "any" or question.inline:
         return ()
     return tuple(each for name, member in question.members for each in (name, *needed(member)))
 

@@ -14,6 +14,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
+from itertools import pairwise
 from typing import NoReturn, TextIO
 
 from kacheck import arguments, commands
@@ -39,9 +40,10 @@ def run() -> NoReturn:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
     code = unknown_code(sys.argv)
     try:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        for stream, is_diff in ((sys.stdout, sys.argv[1:2] == ["migrate"]), (sys.stderr, False)):
+            if stream is not None:  # patch(1) wants the bytes as they are
+                errors = "surrogateescape" if is_diff else "backslashreplace"
+                stream.reconfigure(errors=errors)  # type: ignore[union-attr]
         code = main(sys.argv[1:])
     finally:
         os._exit(code)
@@ -59,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     except BadConfigError as error:
         return refuse(error, argv)
     except Exception as error:  # noqa: BLE001 - the last line of defence
-        say(sys.stderr, f"kacheck: {line(bug(error))}")
+        complain(line(bug(error)), argv)
         return unknown_code(argv)
 
 
@@ -73,10 +75,22 @@ def refuse(error: BadConfigError, argv: Sequence[str]) -> int:
 
     It was not understood, so the options that matter now are looked for as they are.
     """
-    say(sys.stderr, f"kacheck: {printable(str(error))}")
+    complain(str(error), argv)
     if "syslog" in argv or "--log=syslog" in argv:
         to_syslog(Status.UNKNOWN, f"bad usage: {error}")
     return unknown_code(argv)
+
+
+def complain(message: str, argv: Sequence[str]) -> None:
+    """An error of the whole command: a line for people, or as the resident's log is wanted."""
+    words = ["", *argv, ""]
+    as_json = "--log-format=json" in argv or ("--log-format", "json") in pairwise(words)
+    if words[1] == "watch" and as_json:
+        from kacheck.watch.journal import ERROR, Journal
+
+        Journal(partial(say, sys.stderr), "json").say(ERROR, message)
+    else:
+        say(sys.stderr, f"kacheck: {printable(message)}")
 
 
 def check(args: Namespace, started: float) -> int:

@@ -77,7 +77,7 @@ def may_be_drained(state_dir: str, name: str) -> bool:
 
 def checked(name: str) -> str:
     """The name, if it can be a check's."""
-    if not statedir.NAME.fullmatch(name) or name == statedir.ALL:
+    if not statedir.NAME.fullmatch(name) or name.upper() == statedir.ALL:
         raise BadConfigError(
             f"{name!r} cannot be the name of a check: letters, digits, _, . and - are, 64 at most, "
             f"no . or - at the beginning, and not {statedir.ALL}"
@@ -283,29 +283,39 @@ def drain_names(args: Namespace) -> list[str]:
         raise BadConfigError(f"drain {args.action} what? Give the name of a check, or --all")
     if args.all:
         return [statedir.ALL]
+    for name in args.names:
+        if name.upper() == statedir.ALL:
+            raise BadConfigError(f"{name!r} cannot be the name of a check: every check is --all")
+    names = [checked(name) for name in dict.fromkeys(args.names)]
     if args.action == "on":
         refuse_unknown(args)
-    return [checked(name) for name in dict.fromkeys(args.names)]
+    return names
 
 
 def refuse_unknown(args: Namespace) -> None:
     """Refuse to drain what does not exist, as far as that can be told.
 
-    A configuration that is missing or broken keeps nobody from draining, unless it was named.
+    A configuration that is missing or bad keeps nobody from draining, unless it was named; the
+    resident may have been given another one, and there are verdicts of what that has.
     """
     path = args.config or CONFIGURATION
+    who, cure = path, ""
     try:
         known = [check.name for check in configuration(path).checks]
     except BadConfigError:
         if args.config:
             raise
-        return
-    known += ONE_SHOTS
+        known = statedir.names_in(f"{args.state_dir}/verdict")
+        if not known:
+            return
+        who = f"{path} is missing or bad, and the resident of {args.state_dir}"
+        cure = "; what is in another file needs --config FILE"
+    known = [*dict.fromkeys([*known, *ONE_SHOTS])]
     for name in args.names:
         if name not in known:
             from kacheck.config.values import suggestion
 
-            raise BadConfigError(f"{path} has no check {name}; {suggestion(name, known)}")
+            raise BadConfigError(f"{who} has no check {name}; {suggestion(name, known)}{cure}")
 
 
 # --- migrate --------------------------------------------------------------------------------

@@ -227,11 +227,17 @@ def refusal(what: str, state_dir: str, error: OSError) -> BadConfigError:
 
 
 def amount(seconds: int) -> str:
-    """Seconds in the unit that a person would choose: `45 s`, `28 min`, `5 h`, `3 days`."""
-    for least, unit, word in ((2 * 86400, 86400, "days"), (5400, 3600, "h"), (90, 60, "min")):
-        if seconds >= least:
-            return f"{round(seconds / unit)} {word}"
-    return f"{seconds} s"
+    """Seconds in the units that a person would choose: `45 s`, `28 min`, `1 h 30 min`, `3 days`."""
+    if seconds < 90:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h" + (f" {minutes} min" if minutes else "")
+    days, hours = divmod(round(hours + minutes / 60), 24)
+    return f"{days} days" + (f" {hours} h" if hours else "")
 
 
 def span(text: str) -> int:

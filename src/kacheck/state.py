@@ -71,8 +71,8 @@ def step(
 ) -> State:
     """The state after one more look.
 
-    `now` is in seconds of any clock that only goes forward; `loss` is the event: what has gone since
-    the look before.
+    `now` is in seconds of any clock that only goes forward; `loss` is what has gone since the look
+    before.
     """
     before = state.verdict
     if before is None or before.reason in AT_ONCE or result.reason in AT_ONCE:

@@ -55,7 +55,7 @@ def answer(state_dir: str, names: Sequence[str], view: View, *, as_json: bool) -
     try:
         told = chosen(ask(state_dir), names)
     except NoResidentError as error:
-        text = "" if as_json else "\n".join(left_behind(*remains(state_dir, names), view))
+        text = "" if as_json else "\n".join(left_behind(*remains(state_dir, names), view=view))
         return Answer(text, (UNKNOWN,), str(error))
     codes = tuple(UNKNOWN if (code := c["exit_code"]) is None else code for c in told["checks"])
     trouble = None
@@ -176,13 +176,20 @@ def only(told: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 def remains(
     state_dir: str, names: Sequence[str]
-) -> tuple[list[tuple[str, statedir.Published, float]], float]:
-    """The verdict files that there are: name, verdict, and age in seconds; and the uptime."""
+) -> tuple[list[tuple[str, statedir.Published, float]], float, str | None]:
+    """The verdict files that there are, the uptime, and why kacheck-verdict believes no file.
+
+    Of each file the name, the verdict, and its age in seconds.
+    """
+    from kacheck.doctor.resident import resident_trouble
+    from kacheck.doctor.system import Machine
+
     directory = f"{state_dir}/verdict"
     there = statedir.names_in(directory)
     wanted = [name for name in dict.fromkeys(names) if name in there] if names else there
     read = {name: statedir.published(f"{directory}/{name}") for name in wanted}
-    return [(name, *verdict) for name, verdict in read.items() if verdict], statedir.uptime()
+    found = [(name, *verdict) for name, verdict in read.items() if verdict]
+    return found, statedir.uptime(), resident_trouble(Machine(), state_dir)
 
 
 # --- --follow -------------------------------------------------------------------------------
@@ -226,7 +233,7 @@ class Screen:
             told = only(ask(self._state_dir), self._names)
         except NoResidentError as error:
             head = printable(str(error))
-            lines = [*left_behind(*remains(self._state_dir, self._names), view)]
+            lines = [*left_behind(*remains(self._state_dir, self._names), view=view)]
             blocks = [Block([line], is_ok=False) for line in lines]
         else:
             head, blocks = resident_line(told, now), blocks_of(told, view, now)

@@ -140,9 +140,9 @@ def is_now(check: dict[str, Any], transition: dict[str, Any]) -> bool:
 
 
 def left_behind(
-    found: Sequence[tuple[str, Published, float]], uptime: float, view: View
+    found: Sequence[tuple[str, Published, float]], uptime: float, trouble: str | None, view: View
 ) -> Iterator[str]:
-    """The verdict files of a resident that does not answer."""
+    """The verdict files of a resident that does not answer; `trouble` is why none is believed."""
     if not found:
         return
     rows = [
@@ -151,7 +151,7 @@ def left_behind(
             verdict.status.word,
             verdict.reason.value,
             f"{age(old)} ago",
-            validity(verdict, uptime),
+            validity(verdict, uptime, trouble),
         ]
         for name, verdict, old in found
     ]
@@ -164,12 +164,14 @@ def left_behind(
             yield from wrapped(verdict.message, view)
 
 
-def validity(verdict: Published, uptime: float) -> str:
+def validity(verdict: Published, uptime: float, trouble: str | None) -> str:
     """Whether kacheck-verdict would believe it."""
     left = verdict.expiry - uptime
     if verdict.expiry == 0:
         return "expired"
-    return f"{age(left)} more" if left > 0 else f"expired {age(-left)} ago"
+    if left <= 0:
+        return f"expired {age(-left)} ago"
+    return f"{age(left)} more" if trouble is None else f"none: {trouble}"
 
 
 # --- columns --------------------------------------------------------------------------------

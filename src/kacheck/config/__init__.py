@@ -13,7 +13,7 @@ from typing import Any
 
 from kacheck.check import Configuration
 from kacheck.config import toml_lines
-from kacheck.config.checks import check_of, values_of
+from kacheck.config.checks import checks_of, values_of
 from kacheck.config.keys import KEYS
 from kacheck.config.values import WrongError, absolute, suggestion
 from kacheck.render import printable
@@ -32,6 +32,10 @@ SYNTAX_CURES = {
     "Illegal character '\\n'": "close the quote on the same line",
     "Invalid value": "put words in quotes",
 }
+LONG_KEY = (
+    f"this key has more than {toml_lines.MOST_PARTS} parts, and none here has more than 4, as in "
+    "check.NAME.track.ok; write such a one"
+)
 
 
 def load(path: str) -> Configuration:
@@ -84,6 +88,8 @@ def parse(text: str, path: str) -> Configuration:
         BadConfigError: `PATH:LINE: what is wrong; the cure`.
 
     """
+    if (line := toml_lines.long_key(text)) is not None:
+        raise BadConfigError(f"{path}:{line}: {LONG_KEY}")
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -119,7 +125,7 @@ def configuration(data: dict[str, Any]) -> Configuration:
     if not isinstance(tables, dict):
         raise WrongError(("check",), "check is no table; a check begins with [check.NAME]")
     values = {name: values_of(name, table) for name, table in tables.items()}
-    return Configuration(tuple(check_of(name, values) for name in values), metrics)
+    return Configuration(checks_of(values), metrics)
 
 
 def not_on_top(key: str, value: Any) -> str:

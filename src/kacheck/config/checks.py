@@ -1,6 +1,6 @@
 """From a `[check.NAME]` of the configuration to a Check: its values together, its members. Pure."""
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from kacheck import statedir
 from kacheck.check import Check, Combination, Question
@@ -19,6 +19,8 @@ Tables: TypeAlias = dict[str, dict[str, Any]]
 
 DEEPEST = 16
 """Combinations of combinations."""
+MOST_LOOKS = 256
+"""Of a combination, with those of its members' members."""
 SHARE = 0.8
 """Of an interval, for the timeout that was not given."""
 
@@ -68,9 +70,15 @@ def read_value(path: Path, probe: str, value: Any) -> Any:
     return KEYS[key].read(path, value)
 
 
-def check_of(name: str, tables: Tables) -> Check:
+def checks_of(tables: Tables) -> tuple[Check, ...]:
+    """All checks, in this order."""
+    questions = Questions(tables)
+    return tuple(check_of(name, values, questions) for name, values in tables.items())
+
+
+def check_of(name: str, values: dict[str, Any], questions: "Questions") -> Check:
     """One check, where its values fit together."""
-    values, path = tables[name], ("check", name)
+    path: Path = ("check", name)
     interval = values.get("interval", 1.0)
     timeout = values.get("timeout", min(DEFAULT_TIMEOUT, SHARE * interval))
     if timeout > interval:
@@ -85,35 +93,13 @@ def check_of(name: str, tables: Tables) -> Check:
             'hold_for has no meaning without on_unknown = "hold"; add that, or leave it out',
         )
     policy = Policy(**chosen(values, Policy))
-    check = Check(name, question_of(name, tables), interval, timeout, policy)
+    check = Check(name, questions.of(name).question, interval, timeout, policy)
     return check._replace(track=values["track"]) if "track" in values else check
 
 
 def chosen(values: dict[str, Any], fields: Any) -> dict[str, Any]:
     """The values that a NamedTuple has fields for."""
     return {key: values[key] for key in fields._fields if key in values}
-
-
-def question_of(name: str, tables: Tables, chain: tuple[str, ...] = ()) -> Question:
-    """What a check asks, with its members' questions in it; `chain` is what led here."""
-    values, path = tables[name], ("check", name)
-    if values["probe"] == "process":
-        return process_question(path, values)
-    if values["probe"] == "vault":
-        return vault_question(path, values)
-    mode = one_form(path, values)
-    if mode == "process":
-        inline = {**values, "name": values["process"]}
-        both = (
-            ("process", process_question(path, inline)),
-            ("vault", vault_question(path, values)),
-        )
-        return Combination("all", both)
-    members = tuple(
-        (member, member_question((*path, mode, index), member, tables, (*chain, name)))
-        for index, member in enumerate(values[mode])
-    )
-    return Combination("all" if mode == "all" else "any", members)
 
 
 def one_form(path: Path, values: dict[str, Any]) -> str:
@@ -136,18 +122,76 @@ def one_form(path: Path, values: dict[str, Any]) -> str:
     return form
 
 
-def member_question(path: Path, name: str, tables: Tables, chain: tuple[str, ...]) -> Question:
-    """The question of a check that is part of another one."""
-    if name not in tables:
-        others = [each for each in tables if each not in chain]
-        hint = suggestion(name, others) if others else "write it"
-        raise WrongError(path, f"there is no check {name}; {hint}")
-    if name in chain:
-        circle = " -> ".join((*chain[chain.index(name) :], name))
-        raise WrongError(path, f"{circle} is a circle; leave out one of them")
-    if len(chain) >= DEEPEST:
-        raise WrongError(path, f"combined checks are {DEEPEST} deep here; name their members")
-    return question_of(name, tables, chain)
+class Asked(NamedTuple):
+    """What a check asks, and how many looks that takes."""
+
+    question: Question
+    looks: int = 1
+
+
+class Questions:
+    """What the checks ask, with their members' questions in it.
+
+    A few lines can lead to a check in millions of ways, so it is put together once for each depth.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._known: dict[tuple[str, int], Asked] = {}
+        """By name and depth. What is in here is no part of a circle, and not too deep there."""
+
+    def of(self, name: str, chain: tuple[str, ...] = ()) -> Asked:
+        """What a check asks; `chain` is what led here."""
+        place = name, len(chain)
+        if place not in self._known:
+            self._known[place] = self._asked(name, chain)
+        return self._known[place]
+
+    def _asked(self, name: str, chain: tuple[str, ...]) -> Asked:
+        values, path = self._tables[name], ("check", name)
+        if values["probe"] == "process":
+            return Asked(process_question(path, values))
+        if values["probe"] == "vault":
+            return Asked(vault_question(path, values))
+        mode = one_form(path, values)
+        if mode == "process":
+            return Asked(inline_question(path, values), 2)
+        members = [
+            (member, self._member((*path, mode, index), member, (*chain, name)))
+            for index, member in enumerate(values[mode])
+        ]
+        looks = sum(asked.looks for _, asked in members)
+        if looks > MOST_LOOKS:
+            raise WrongError(
+                (*path, mode),
+                f"check {name} makes {looks} looks, with those of its members' members; "
+                f"name fewer, for {MOST_LOOKS} at most",
+            )
+        questions = tuple((member, asked.question) for member, asked in members)
+        return Asked(Combination("all" if mode == "all" else "any", questions), looks)
+
+    def _member(self, path: Path, name: str, chain: tuple[str, ...]) -> Asked:
+        """What a check asks that is part of another one."""
+        tables = self._tables
+        if name not in tables:
+            others = [each for each in tables if each not in chain]
+            hint = suggestion(name, others) if others else "write it"
+            raise WrongError(path, f"there is no check {name}; {hint}")
+        if name in chain:
+            circle = " -> ".join((*chain[chain.index(name) :], name))
+            raise WrongError(path, f"{circle} is a circle; leave out one of them")
+        if len(chain) >= DEEPEST:
+            raise WrongError(path, f"combined checks are {DEEPEST} deep here; name their members")
+        return self.of(name, chain)
+
+
+def inline_question(path: Path, values: dict[str, Any]) -> Combination:
+    """The process, and then Vault."""
+    both = (
+        ("process", process_question(path, {**values, "name": values["process"]})),
+        ("vault", vault_question(path, values)),
+    )
+    return Combination("all", both, inline=True)
 
 
 def process_question(path: Path, values: dict[str, Any]) -> ProcessOptions:

@@ -10,6 +10,7 @@ from kacheck.config.values import (
     Reader,
     WrongError,
     absolute,
+    address,
     any_text,
     array,
     different,
@@ -19,13 +20,20 @@ from kacheck.config.values import (
     seconds,
     suggestion,
     text,
+    user,
     whole,
 )
 from kacheck.result import Reason, Status
-from kacheck.state import AT_ONCE
 
 PROBES = ("process", "vault", "combined")
-NEVER_UP = (*AT_ONCE, Reason.BAD_CONFIG, Reason.BUG)
+MAY_BE_UP = (
+    Reason.RUNNING,
+    Reason.MISSING,  # with quorum_max = 0
+    Reason.HIDDEN,
+    Reason.RATE_LIMITED,  # as unknown with on_unknown = "ok"
+    *map(Reason, ROLES),
+)
+NEVER_UP = tuple(reason for reason in Reason if reason not in MAY_BE_UP)
 """Reasons whose number in a track file must not be that of a healthy node."""
 
 
@@ -75,6 +83,13 @@ def sensible(path: Path, numbers: dict[str, int]) -> None:
             "ok in track is 0, which is what keepalived reads in a missing or garbled file: "
             "a failure; give ok another number, such as 1",
         )
+    if up < 0:
+        raise WrongError(
+            (*path, "ok"),
+            f"ok in track is {up}, below the 0 that keepalived reads in a missing, empty or "
+            "garbled file, which would rank above a healthy node; "
+            "give ok a number above 0, such as 1",
+        )
     cures = {
         "critical": "so a dead node would keep the VIP; give it less",
         "unknown": 'which a bug or a bad configuration is, too; give it less, or on_unknown = "ok"',
@@ -109,9 +124,9 @@ KEYS: dict[str, Key] = {
     "all": Key(different(text), ON_COMBINED),
     "any": Key(different(text), ON_COMBINED),
     "process": Key(text, ON_COMBINED),
-    "user": Key(text, ("process", "combined")),
+    "user": Key(user, ("process", "combined")),
     "all_namespaces": Key(flag, ("process", "combined")),
-    "address": Key(text, ON_VAULT),
+    "address": Key(address, ON_VAULT),
     "accept": Key(roles, ON_VAULT),
     "ca_cert": Key(absolute, ON_VAULT),
     "ca_path": Key(absolute, ON_VAULT),

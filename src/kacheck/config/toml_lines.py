@@ -24,17 +24,39 @@ STRING = re.compile(
 )
 SCALAR = re.compile(r"[^,\[\]{}#\n]+")
 """A number, date or boolean."""
+NO_TOML = (IndexError, ValueError, RecursionError)
+"""What a scan ends with: past the end, not as expected, brackets in brackets."""
+MOST_PARTS = 16
+"""Of a dotted key: tomllib takes the square of their number."""
+
+
+class LongKeyError(ValueError):
+    """A key has more than MOST_PARTS."""
+
+
+def long_key(text: str) -> int | None:
+    """The line of a key with more than MOST_PARTS, in any text; only one with many dots is read."""
+    if all(each.count(".") < MOST_PARTS for each in text.split("\n")):
+        return None
+    scan = Scan(text)
+    try:
+        scan.document()
+    except LongKeyError:
+        return scan.line(scan.position)
+    except NO_TOML:
+        pass  # tomllib tells where it is none
+    return None
 
 
 def line(text: str, path: Path) -> int:
     """The line, from 1, of a key, or of the nearest thing around it that is there."""
     scan = Scan(text)
-    # IndexError: past the end; ValueError: not as expected; RecursionError: brackets in brackets
-    with suppress(IndexError, ValueError, RecursionError):
+    with suppress(*NO_TOML):
         scan.document()
+    places = scan.places
     for length in range(len(path), 0, -1):
-        if path[:length] in scan.places:
-            return text.count("\n", 0, scan.places[path[:length]]) + 1
+        if path[:length] in places:
+            return scan.line(places[path[:length]])
     return 1
 
 
@@ -52,6 +74,10 @@ class Scan:
     def places(self) -> dict[Path, int]:
         """The offset of each path; where it is stated rather than implied, and the first one."""
         return {**self.implied, **self.stated}
+
+    def line(self, offset: int) -> int:
+        """The line, from 1, of an offset."""
+        return self.text.count("\n", 0, offset) + 1
 
     def document(self) -> None:
         """Headers and pairs to the end."""
@@ -75,7 +101,12 @@ class Scan:
         self.value(table + key)
 
     def key(self) -> Path:
-        """A key, dotted or not: `a."b c".d`."""
+        """A key, dotted or not: `a."b c".d`.
+
+        Raises:
+            LongKeyError: it has too many parts.
+
+        """
         parts: list[str] = []
         while True:
             self.take(SPACE)
@@ -85,6 +116,8 @@ class Scan:
             self.take(SPACE)
             if self.peek() != ".":
                 return tuple(parts)
+            if len(parts) == MOST_PARTS:
+                raise LongKeyError
             self.position += 1
 
     def value(self, path: Path) -> None:

@@ -8,9 +8,14 @@ from typing import Any, NoReturn, TypeAlias
 
 from kacheck.config.toml_lines import Path
 from kacheck.durations import parsed
+from kacheck.probes.vault_settings import BLANK, has_blank
 
 Reader: TypeAlias = Callable[[Path, Any], Any]
 
+LAST_UID = 2**32 - 2
+"""The number behind it means no user (chown(2))."""
+MOST_BITS = 2048
+"""Of a whole number that Python writes in decimal digits, whatever its limit, 640 at least."""
 ABOVE_0 = 5e-324
 """The least float that is no zero, as a bound."""
 
@@ -54,7 +59,11 @@ def shown(value: Any) -> str:
         return "an array" if isinstance(value, list) else "a table"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        value = hex(value)
+    elif isinstance(value, str):
+        value = f'"{value}"'
+    text = str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -79,6 +88,23 @@ def absolute(path: Path, value: Any) -> str:
     if not text(path, value).startswith("/"):
         refuse(path, value, "an absolute path: the resident's directory is /")
     return str(value)
+
+
+def user(path: Path, value: Any) -> str:
+    """A user's name or number."""
+    name = text(path, value)
+    is_number = name.isascii() and len(name) <= 10
+    if name.isdecimal() and not (is_number and int(name) <= LAST_UID):
+        refuse(path, value, f"a user's name, or a number from 0 to {LAST_UID}, in quotes")
+    return name
+
+
+def address(path: Path, value: Any) -> str:
+    """A URL, which is not repeated: there may be a password in it."""
+    url = text(path, value)
+    if has_blank(url):
+        raise WrongError(path, f"{path[-1]} has {BLANK}; leave that out")
+    return url
 
 
 def flag(path: Path, value: Any) -> bool:
@@ -152,9 +178,11 @@ def different(read: Reader) -> Reader:
         values: tuple[Any, ...] = array(read)(path, value)
         if not values:
             raise WrongError(path, f"{path[-1]} is empty; give at least one")
+        seen = set()
         for index, each in enumerate(values):
-            if each in values[:index]:
+            if each in seen:
                 raise WrongError((*path, index), f"{each} stands twice; give it once")
+            seen.add(each)
         return values
 
     return read_all

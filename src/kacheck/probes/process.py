@@ -21,6 +21,9 @@ from kacheck.result import BadConfigError, Reason, Result, Status
 ENTRY_POINTS = (b"kacheck-process", b"kacheck-vault", b"kacheck-combined", b"kacheck-verdict")
 ONE_SHOTS = (b"process", b"vault", b"combined", b"run")
 
+LONGEST_UID = 10
+"""Digits of the largest number that a user can have (chown(2))."""
+
 
 class ProcessOptions(NamedTuple):
     """What to look for, in vrrp_track_process's words (keepalived.conf(5))."""
@@ -213,7 +216,7 @@ def user_id(user: str | None) -> int | None:
     """The number of a user given by name or number."""
     if user is None:
         return None
-    if user.isdecimal():
+    if user.isascii() and user.isdecimal() and len(user) <= LONGEST_UID:
         return int(user)
     import pwd
 

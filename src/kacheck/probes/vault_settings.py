@@ -16,6 +16,7 @@ from kacheck.result import BadConfigError
 
 DEFAULT_ADDRESS = "https://127.0.0.1:8200"
 HEALTH = "/v1/sys/health"
+BLANK = "a blank or a control character in it"
 BOOLEANS = {
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
@@ -109,6 +110,8 @@ def settings(
 
 def parse_address(address: str, source: str) -> tuple[str, str | None]:
     """URL of the health endpoint, and the Unix socket if it is reached through one."""
+    if has_blank(address):
+        raise BadConfigError(f"{source} has {BLANK}; leave that out")
     try:
         parts = urlsplit(address)
         _ = parts.port  # ValueError when it is none
@@ -133,6 +136,11 @@ def parse_address(address: str, source: str) -> tuple[str, str | None]:
         )
     netloc = parts.netloc.replace("%25", "%")  # an IPv6 zone, as RFC 6874 writes it
     return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}{HEALTH}", None
+
+
+def has_blank(address: str) -> bool:
+    """Is something in it that no URL has? The path of a Unix socket may have blanks."""
+    return not address.isprintable() or (" " in address and not address.startswith("unix:"))
 
 
 def timeout_from(environ: Mapping[str, str]) -> float:

@@ -175,6 +175,7 @@ class Writer:
         is_last = False
         while not is_last:
             samples, is_last = self._waiting.get()
+            trouble = None
             try:
                 if samples is None:
                     os.unlink(self.path)
@@ -182,9 +183,9 @@ class Writer:
                     # Not write_to_textfile(): of its file's mode the umask leaves what it likes.
                     replace(self.path, exposition(samples))
             except OSError as error:
-                self._set_trouble(None if samples is None else f"{self.path}: {error.strerror}")
-            else:
-                self._set_trouble(None)
+                trouble = f"{self.path}: {error.strerror}"
+            if samples is not None:  # of a file that nobody wants any more there is nothing to say
+                self._set_trouble(trouble)
 
     def _set_trouble(self, trouble: str | None) -> None:
         if trouble != self._trouble:

@@ -180,11 +180,11 @@ class Publisher:
         place = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         if self._place >= 0:
             os.close(self._place)
-            self._lasting = (
-                "another directory",
-                f"{path} is another directory than before: reload keepalived, which looks at the old "
-                "one until then",
+            words = (
+                f"{path} is another directory than before: reload keepalived, which looks at the "
+                "old one until then"
             )
+            self._lasting = "another directory", words
             self._set_trouble(*self._lasting)
         self._place = place
 

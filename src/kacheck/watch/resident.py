@@ -27,7 +27,8 @@ def watch(path: str, directory: str, write: Callable[[str], None], log_format: L
         BadConfigError: the configuration is bad, or the state directory cannot be had.
 
     """
-    faulthandler.enable()  # systemd's watchdog ends it with SIGABRT: where was it then?
+    fill_standard_files()
+    faulthandler.enable(2)  # systemd's watchdog ends it with SIGABRT: where was it then?
     raise_file_limit()
     sys.setswitchinterval(SWITCH_INTERVAL)
     writer = Writer(write)
@@ -43,6 +44,13 @@ def watch(path: str, directory: str, write: Callable[[str], None], log_format: L
         raise
     finally:
         writer.close()
+
+
+def fill_standard_files() -> None:
+    """Where an input or output was closed, no other file may get its number: the lock is no log."""
+    while (file := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
+        pass
+    os.close(file)
 
 
 def raise_file_limit() -> None:
