@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kacheck.keepalived import Configuration, load
-from kacheck.keepalived.files import braces, component, glob
+from kacheck.keepalived.files import Budget, braces, component, glob
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_a_name_is_a_file_once_however_it_is_written(write: pathlib.Path) -> Non
     ],
 )
 def test_braces(pattern: str, names: str) -> None:
-    assert " ".join(braces(pattern, [100])) == names
+    assert " ".join(braces(pattern, Budget(100))) == names
 
 
 @pytest.mark.parametrize(
@@ -196,10 +196,10 @@ def test_a_pattern_with_many_stars_is_no_trap() -> None:
 
 
 def test_a_pattern_looks_at_a_limited_number_of_names(tmp_path: pathlib.Path) -> None:
-    assert not glob("{a,b}" * 100, str(tmp_path)).complete
+    assert not glob("{a,b}" * 100, str(tmp_path), Budget()).complete
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="abc*?[]!^-\\{},/.&|~()\x00", max_size=40))
 def test_any_pattern_is_looked_up(tmp_path_factory: pytest.TempPathFactory, pattern: str) -> None:
-    glob(pattern.lstrip("/"), str(tmp_path_factory.getbasetemp()))
+    glob(pattern.lstrip("/"), str(tmp_path_factory.getbasetemp()), Budget())

@@ -89,24 +89,28 @@ def _without_keepalived(monkeypatch: pytest.MonkeyPatch) -> None:
         (["process app"], ["app"], {"name": "app"}),
         (["process /usr/bin/app"], ["/usr/bin/app"], {"name": "/usr/bin/app"}),
         (['process "tmux: server"'], ["tmux: server"], {"name": "tmux: server"}),
-        (["process app -x y"], ["--", "app", "-x", "y"], {"name": "app", "args": ["-x", "y"]}),
+        (
+            ["process app -x y"],
+            ["--full-command", "--", "app", "-x", "y"],
+            {"name": "app", "args": ["-x", "y"], "full_command": True},
+        ),
         (["process -bash"], ["--", "-bash"], {"name": "-bash"}),
         (["process app", "full_command"], ["--full-command", "app"], {"full_command": True}),
-        (["process app x", "full_command"], ["app", "x"], {"args": ["x"]}),
+        (["process app x", "full_command"], ["--full-command", "app", "x"], {"args": ["x"]}),
         (
             ["process app", "param_match"],
-            ["--param-match", "exact", "app"],
-            {"param_match": "exact"},
+            ["--param-match", "exact", "--full-command", "app"],
+            {"param_match": "exact", "full_command": True},
         ),
-        (["process app x", "param_match"], ["app", "x"], {"args": ["x"]}),
+        (["process app x", "param_match"], ["--full-command", "app", "x"], {"args": ["x"]}),
         (
             ["param_match initial", "process app x"],
-            ["--param-match", "initial", "app", "x"],
+            ["--param-match", "initial", "--full-command", "app", "x"],
             {"args": ["x"], "param_match": "initial"},
         ),
         (
             ["process app x", "param_match partial"],
-            ["--param-match", "partial", "app", "x"],
+            ["--param-match", "partial", "--full-command", "app", "x"],
             {"args": ["x"], "param_match": "partial"},
         ),
         (["process app", "quorum 3"], ["--quorum", "3", "app"], {"quorum": 3}),
@@ -141,16 +145,23 @@ def test_the_process_is_asked_for_in_the_same_words(
     ("delays", "check", "looks"),
     [
         ([], {}, ("fall 2", "rise 1")),
-        (["delay 2"], {"terminate_delay": 2, "fork_delay": 2}, ("fall 2", "rise 2")),
+        (["delay 2"], {"terminate_delay": 2}, ("fall 2", "rise 1")),
+        (["delay 2", "quorum 2"], {"terminate_delay": 2, "fork_delay": 2}, ("fall 2", "rise 2")),
         (["terminate_delay 3"], {"terminate_delay": 3}, ("fall 3", "rise 1")),
-        (["fork_delay 4.5"], {"fork_delay": 4.5}, ("fall 2", "rise 4")),
+        (["fork_delay 4.5"], {}, ("fall 2", "rise 1")),
+        (["fork_delay 4.5", "quorum 2"], {"fork_delay": 4.5}, ("fall 2", "rise 4")),
         (["terminate_delay 3600"], {"terminate_delay": 3600}, ("fall 1801", "rise 1")),
-        (["fork_delay 6", "quorum_max 0"], {"fork_delay": 6}, ("fall 4", "rise 1")),
-        (["delay 6", "quorum_max 3"], {"terminate_delay": 6}, ("fall 4", "rise 4")),
+        (["fork_delay 6", "quorum_max 0"], {}, ("fall 2", "rise 1")),
+        (["terminate_delay 6", "quorum_max 0"], {"terminate_delay": 6}, ("fall 2", "rise 4")),
+        (
+            ["delay 6", "quorum_max 3"],
+            {"terminate_delay": 6, "fork_delay": 6},
+            ("fall 4", "rise 4"),
+        ),
         (
             ["delay 9", "fork_delay 2"],
-            {"terminate_delay": 9, "fork_delay": 2},
-            ("fall 6", "rise 2"),
+            {"terminate_delay": 9},
+            ("fall 6", "rise 1"),
         ),
     ],
 )
@@ -159,7 +170,8 @@ def test_delays_are_the_residents_or_whole_looks(
 ) -> None:
     text = block("process app", *delays) + tracking("app")
 
-    assert migrated(tmp_path, text).check.items() >= check.items()
+    made = migrated(tmp_path, text).check
+    assert {key: made[key] for key in made if key.endswith("_delay")} == check
     assert set(looks) <= set(migrated(tmp_path, text, "script").body("vrrp_script"))
 
 
@@ -364,7 +376,7 @@ def test_lines_go_to_the_blocks_that_are_there(tmp_path: Path) -> None:
         "    # ours\n    track_process {\n        # the app\n        app  # here\n    } # end\n"
         "    track_file {\n        flag\n    }\n"
     )
-    script = "vrrp_script ping {\n    script /bin/true\n}\n"
+    script = "vrrp_script ping {\n    script /bin/true\n}\ntrack_file flag {\n    file /flag\n}\n"
     done = migrated(tmp_path, script + block("process app") + INSTANCE.format(track))
     assert done.text.endswith(
         "    track_script {\n        ping\n        # the app\n        app    # here\n        # end\n    }\n"
@@ -405,6 +417,23 @@ def test_a_name_keepalived_could_never_see_is_noted(tmp_path: Path) -> None:
                for note in migrated(tmp_path, text).notes)  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("lines", "note"),
+    [
+        (["fork_delay 3"], "fork_delay is left out"),
+        (["fork_delay 3", "quorum_max 0"], "fork_delay is left out"),
+        (["fork_delay 3", "quorum 2"], "fork_delay is for all who come"),
+        (["terminate_delay 3"], None),
+    ],
+)
+def test_what_fork_delay_was_for_is_noted(
+    tmp_path: Path, lines: list[str], note: str | None
+) -> None:
+    text = block("process app", *lines) + tracking("app")
+    notes = [each for each in migrated(tmp_path, text).notes if "fork_delay" in each]
+    assert [each.partition(": ")[2].startswith(note or "") for each in notes] == [True] * bool(note)
+
+
 def test_security_is_left_alone_where_there_are_scripts(tmp_path: Path) -> None:
     text = block("process app") + tracking("app") + "    notify /bin/true\n"
     assert "enable_script_security" not in migrated(tmp_path, text).text
@@ -437,6 +466,409 @@ def test_a_block_whose_file_is_included_twice_is_left_alone(tmp_path: Path) -> N
     (tmp_path / "app.inc").write_text(block("process app"))
     done = migrated(tmp_path, "include app.inc\ninclude app.inc\n" + tracking("app"))
     assert "more than once" in done.left[0]
+
+
+# --- what others' hands are in --------------------------------------------------------------
+
+PING = "vrrp_script ping {\n    script /bin/true\n    user root\n}\n"
+PASSWORD = "    authentication {\n        auth_type PASS\n        auth_pass $PASS\n    }\n"
+
+
+def stable(directory: Path, text: str, mode: Mode = "watch") -> Migrated:
+    """Migrated; a second time changes nothing."""
+    done = migrated(directory, text, mode)
+    for path, new in done.texts.items():
+        Path(path).write_text(new)
+    again = Migrated(directory / "keepalived.conf", mode, directory / "kacheck.toml")
+    assert again.texts == done.texts
+    assert len(again.left) == len(done.left)
+    return done
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "there",
+    [
+        "    @node1 track_script { ping }\n",
+        "    @node1 track_script {\n    @node1     ping\n    @node1 }\n",
+        "    @^node2 track_script {\n    @^node2 ping\n    @^node2 }\n",
+        "    track_script {\n        @node1 ping\n    }\n",
+        "    @node1 track_file { flag }\n",
+        "    @node1 track_file {\n    @node1     flag\n    @node1 }\n",
+    ],
+)
+def test_nothing_goes_into_a_block_that_is_for_one_id(
+    tmp_path: Path, mode: Mode, there: str
+) -> None:
+    flag = "track_file flag {\n    file /flag\n}\n"
+    tracks = INSTANCE.format(there + "    track_process {\n        app\n    }\n")
+    done = stable(tmp_path, SECURE + PING + flag + block("process app") + tracks, mode)
+
+    assert done.left == []
+    assert there in done.text
+    for node in ("node1", "node2"):
+        view = load(str(tmp_path / "keepalived.conf"), config_id=node)
+        assert view.problems == []
+        lines = [line.keyword for each in view.find("vrrp_instance", "track_script")
+                 for line in each.children or ()]  # fmt: skip
+        assert "app" in lines
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        "@node2 vrrp_instance VI_2 {\n@node1 vrrp_instance VI_1 {\n",
+        "@^node2 vrrp_instance VI_1 {\n",
+        "$N=1\nvrrp_instance VI_$N {\n",
+    ],
+)
+def test_nothing_goes_between_the_heads_of_an_instance(tmp_path: Path, heads: str) -> None:
+    tracks = tracking("app").replace("vrrp_instance VI_1 {\n", heads)
+    text = SECURE + tracks + block("process app")
+    done = stable(tmp_path, text)
+
+    assert done.text == text
+    assert "it is tracked above" in done.left[0]
+    assert stable(tmp_path, SECURE + block("process app") + tracks).left == []
+
+
+def test_nothing_goes_into_a_file_that_is_included_twice(tmp_path: Path) -> None:
+    (tmp_path / "one.inc").write_text(tracking("app").replace("VI_1", "VI_$N"))
+    text = SECURE + "$N=1\ninclude one.inc\n$N=2\ninclude one.inc\n" + block("process app")
+    done = stable(tmp_path, text)
+
+    assert done.text == text
+    assert "it is tracked above" in done.left[0]
+
+
+@pytest.mark.parametrize("definition", ["$PASS=secret\n", "$PASS=\\\n    secret\n\n"])
+def test_a_definition_in_a_block_is_not_lost(tmp_path: Path, definition: str) -> None:
+    text = SECURE + block("process app").replace("{\n", "{\n" + definition) + tracking("app")
+    done = stable(tmp_path, text)
+
+    assert done.text == text
+    assert "$NAME= in it would be lost" in done.left[0]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("definition", ["$PASS=secret\n", "$PASS=\\\n    secret\n\n"])
+@pytest.mark.parametrize("there", ["", "    track_script {\n        ping\n    }\n"])
+def test_a_definition_among_the_names_stays_where_it_is(
+    tmp_path: Path, mode: Mode, definition: str, there: str
+) -> None:
+    names = "    track_process {\n" + definition + "        app\n    }\n"
+    text = SECURE + PING + block("process app") + INSTANCE.format(there + names + PASSWORD)
+    before = load(str(write(tmp_path, text))).find("vrrp_instance", "authentication")[0]
+    done = stable(tmp_path, text, mode)
+    after = load(str(tmp_path / "keepalived.conf")).find("vrrp_instance", "authentication")[0]
+
+    assert done.left == []
+    assert definition in done.text
+    assert [each.line.text for each in after.walk()] == [each.line.text for each in before.walk()]
+
+
+def write(directory: Path, text: str) -> Path:
+    path = directory / "keepalived.conf"
+    path.write_text(text)
+    return path
+
+
+# --- sync groups ----------------------------------------------------------------------------
+
+
+def group(members: str, *lines: str, name: str = "G") -> str:
+    inner = "".join(f"        {line}\n" for line in lines)
+    tracked = f"    track_process {{\n{inner}    }}\n" if lines else ""
+    weight = "    sync_group_tracking_weight\n"
+    return (
+        f"vrrp_sync_group {name} {{\n    group {{\n        {members}\n    }}\n{weight}{tracked}}}\n"
+    )
+
+
+def tracked_lines(done: Migrated) -> dict[str, list[str]]:
+    """What each instance and group tracks."""
+    return {
+        node.arguments[0]: [f"{each.keyword}: {line.line.text}" for each in node.children or ()
+                            if each.keyword.startswith("track_") for line in each.children or ()]
+        for keyword in ("vrrp_instance", "vrrp_sync_group") for node in done.tree.find(keyword)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("of_block", "of_instance", "of_group", "instance_after", "group_after"),
+    [
+        ("weight 0", "app", "app", [], ["app"]),
+        ("weight 10", "app weight 0", "app weight 0", [], ["app weight 0"]),
+        ("weight 0 reverse", "app", "app", [], ["app"]),
+        ("weight 0", "app", None, ["app"], []),
+        ("weight 0", None, "app", [], ["app"]),
+        ("weight 10", "app", "app weight 0", ["app"], ["app weight 0"]),
+        ("weight 0", "app", "app weight 10", ["app"], ["app weight 10"]),
+        ("weight 10", "app weight 20", "app", ["app weight 20"], ["app"]),
+    ],
+)
+def test_a_member_does_not_wait_for_a_script_twice(  # noqa: PLR0913, PLR0917 - a table
+    tmp_path: Path,
+    mode: Mode,
+    of_block: str,
+    of_instance: str | None,
+    of_group: str | None,
+    instance_after: list[str],
+    group_after: list[str],
+) -> None:
+    own = tracking(*[of_instance] if of_instance else [])
+    text = (
+        block("process app", of_block) + own + group("VI_1 VI_2", *[of_group] if of_group else [])
+    )
+    done = stable(tmp_path, text, mode)
+    found = tracked_lines(done)
+    scripts = {name: [line.removeprefix("track_script: ") for line in lines
+                      if line.startswith("track_script")] for name, lines in found.items()}  # fmt: skip
+
+    assert done.left == []
+    assert scripts == {"VI_1": instance_after, "G": group_after}
+    goes = bool(of_instance) and not instance_after
+    assert any("G tracks it for its members" in note for note in done.notes) == goes
+    if goes:
+        assert found["VI_1"] == []
+        assert ("track_file: app" in found["G"]) == (mode == "watch")
+
+
+def test_what_a_member_tracks_besides_stays_and_so_do_comments(tmp_path: Path) -> None:
+    heavy = "vrrp_track_process heavy {\n    process heavy\n    weight 254\n}\n"
+    other = block("process other", "weight 3").replace("app", "other")
+    shared = block("process app") + other + heavy + group("VI_1", "app")
+
+    done = stable(tmp_path, shared + tracking("# why", "app  # this", "other"), "script")
+    assert done.text.endswith(
+        "    track_script {\n        # why\n        # this\n        other\n    }\n}\n"
+    )
+    there = INSTANCE.format("    track_script {\n        ping\n    }\n    track_process {\n"
+                            "        # why\n        app\n        other  # o\n    }\n")  # fmt: skip
+    done = stable(tmp_path, PING + shared + there, "script")
+    assert done.text.endswith(
+        "    track_script {\n        ping\n        # why\n        other    # o\n    }\n}\n"
+    )
+    done = stable(tmp_path, shared + tracking("app  # this", "heavy"), "script")
+    assert done.text.endswith("    track_process {\n        # this\n        heavy\n    }\n}\n")
+    done = stable(tmp_path, shared + tracking("# why", "app  # this"), "script")
+    assert done.text.endswith("    priority 100\n    # why\n    # this\n}\n")
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        group("VI_1 VI_2", "app") + group("VI_1", name="H"),
+        group("VI_2") + group("VI_1", "app"),
+        group("\n        @node1 VI_1", "app"),
+        group("VI_1\n        @node2 VI_2", "app"),
+        "@node2 vrrp_sync_group H {\n" + group("VI_1", "app").replace("vrrp", "@^node2 vrrp", 1),
+    ],
+)
+def test_a_group_that_is_not_certain_takes_no_line_away(tmp_path: Path, groups: str) -> None:
+    text = SECURE + block("process app") + tracking("app") + groups
+    done = stable(tmp_path, text)
+
+    assert done.text == text
+    assert "G tracks it for its members, too; remove this line" in done.left[0]
+
+
+def test_a_line_that_others_read_is_not_taken_away(tmp_path: Path) -> None:
+    (tmp_path / "track.inc").write_text("track_process {\n    app\n}\n")
+    include = INSTANCE.format("    include track.inc\n")
+    text = SECURE + block("process app") + include + include.replace("VI_1", "B")
+    done = stable(tmp_path, text + group("VI_1 C", "app"))
+
+    assert done.text == text + group("VI_1 C", "app")
+    assert "remove this line" in done.left[0]
+
+
+def test_a_weight_that_is_ignored_under_another_id_is_left_alone(tmp_path: Path) -> None:
+    switched = group("VI_1").replace("    sync_group_t", "    @node1 sync_group_t")
+    text = SECURE + block("process app", "weight 3") + tracking("app")
+
+    assert stable(tmp_path, text + group("VI_1")).left == []
+    assert "sync_group_tracking_weight" in stable(tmp_path, text + switched).left[0]
+
+
+@pytest.mark.parametrize("weight", ["app weight 3", "app weight -3"])
+def test_a_weight_in_a_group_with_an_address_owner_is_left_alone(
+    tmp_path: Path, weight: str
+) -> None:
+    instance = INSTANCE.format("").replace("100", "255")
+    text = SECURE + block("process app") + instance + group("VI_1 VI_2", weight)
+    done = stable(tmp_path, text)
+
+    assert done.text == text
+    assert "a weight does nothing at priority 255, which VI_1 has;" in done.left[0]
+    assert migrated(tmp_path, text.replace(weight, "app")).left == []
+
+
+# --- places ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_name_from_a_file_of_names_is_left_alone(tmp_path: Path, mode: Mode, times: int) -> None:
+    (tmp_path / "names.inc").write_text("app\n")
+    text = "#" * 60 + "\n" + SECURE + block("process app")
+    for number in range(times):
+        text += tracking("include names.inc").replace("VI_1", f"VI_{number}")
+    done = stable(tmp_path, text, mode)
+
+    assert done.text == text
+    assert done.texts[str(tmp_path / "names.inc")] == "app\n"
+    assert "an include" in done.left[0]
+    assert len(done.left) == 1
+
+
+def test_a_command_that_is_too_long_for_its_place_is_left_alone(tmp_path: Path) -> None:
+    left = []
+    for size in range(900, 960):
+        deep = f"vrrp_track_process app {{\n{' ' * 16}process app {'x' * size}\n}}\n"
+        text = SECURE + deep + tracking("app")
+        done = stable(tmp_path, text, "script")
+        left.append(bool(done.left))
+
+        assert (done.text == text) == bool(done.left)
+        assert max(map(len, done.text.split("\n"))) <= 1023
+    assert left == sorted(left)
+    assert not left[0]
+    assert left[-1]
+
+
+@pytest.mark.parametrize("size", range(1015, 1024))
+def test_a_comment_does_not_grow_into_a_line_of_its_own(tmp_path: Path, size: int) -> None:
+    comment = "#" * (size - 2) + " x"
+    text = SECURE + f"vrrp_track_process app {{\n{comment}\n    process app\n}}\n" + tracking("app")
+    done = stable(tmp_path, text)
+
+    assert max(map(len, done.text.split("\n"))) <= 1023
+    assert bool(done.left) == (size > 1019)
+    assert (done.text == text) == bool(done.left)
+
+
+def test_a_comment_of_a_reference_that_would_grow_too_long_stops_it_all(tmp_path: Path) -> None:
+    track = f"    track_script {{\n{' ' * 20}ping\n    }}\n    track_process {{\n#{'x' * 1010}\n"
+    text = SECURE + PING + block("process app") + INSTANCE.format(track + "        app\n    }\n")
+    with pytest.raises(BadConfigError, match=r"keepalived.conf: a line would be longer .* #xxx"):
+        migrated(tmp_path, text)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("keyword", ["track_script", "track_file"])
+def test_a_name_that_something_else_asks_for_is_taken(
+    tmp_path: Path, mode: Mode, keyword: str
+) -> None:
+    (tmp_path / "track.inc").write_text("track_process {\n    app\n}\n")
+    undefined = f"    {keyword} {{\n        app weight 5\n    }}\n"
+    text = block("process app") + INSTANCE.format(undefined + "    include track.inc\n")
+    text += INSTANCE.format("    include track.inc\n").replace("VI_1", "B")
+    done = stable(tmp_path, text, mode)
+
+    assert undefined in done.text
+    if (mode, keyword) == ("watch", "track_file"):
+        assert "keepalived 2.2.7 would hang" in done.left[0]
+        assert done.text == text
+        text = f"track_file app {{\n    file /app\n}}\n{text}"
+        done = stable(tmp_path, text, mode)
+    assert done.left == []
+    assert "vrrp_script kacheck_app {" in done.text
+    shared = done.texts[str(tmp_path / "track.inc")]
+    assert shared.endswith("track_script {\n    kacheck_app\n}\n")
+    assert ("track_file {\n    kacheck_app\n}\n" in shared) == (mode == "watch")
+
+
+def test_a_byte_order_mark_is_named(tmp_path: Path) -> None:
+    text = "\ufeff" + block("process app") + SECURE + tracking("app")
+    done = stable(tmp_path, text)
+
+    assert done.text == text
+    (left,) = done.left
+    assert left.startswith(f"{tmp_path}/keepalived.conf:1: app is left alone: ")
+    assert "begins with a byte order mark" in left
+    assert rf"sed -i '1s/^\xef\xbb\xbf//' {tmp_path}/keepalived.conf" in left
+
+
+@pytest.mark.parametrize(
+    ("above", "comment"),
+    [
+        (SECURE, "# of VI_1\n# more\n"),
+        (SECURE + "$X=1\n", "# of VI_1\n"),
+        (SECURE + "$X=\\\n    1\\\n", "# ends the definition\n"),
+        ("", "# of the file\n"),
+    ],
+)
+def test_a_definition_that_moves_up_leaves_comments_with_what_they_are_of(
+    tmp_path: Path, above: str, comment: str
+) -> None:
+    text = above + comment + tracking("app") + "\n" + block("process app")
+    done = stable(tmp_path, text, "script")
+
+    assert done.left == []
+    assert (comment + "vrrp_instance VI_1 {" in done.text) == (above == SECURE)
+    assert done.text.startswith(above + ("" if above == SECURE else comment))
+    view = load(str(tmp_path / "keepalived.conf"))
+    assert [node.keyword for node in view.root.children or ()] == [
+        "global_defs", "vrrp_script", "vrrp_instance",
+    ]  # fmt: skip
+
+
+def test_an_instance_behind_a_byte_order_mark_keeps_what_it_tracks(tmp_path: Path) -> None:
+    text = "\ufeff" + tracking("app") + SECURE + block("process app")
+    done = stable(tmp_path, text)
+
+    assert done.text == text
+    assert "begins with a byte order mark" in done.left[0]
+
+
+@pytest.mark.parametrize(
+    "heads",
+    ["@node2 vrrp_instance VI_2 {\n@node1 vrrp_instance VI_1 {\n", "$N=1\nvrrp_instance VI_$N {\n"],
+)
+def test_an_instance_that_others_call_otherwise_keeps_its_line(tmp_path: Path, heads: str) -> None:
+    tracks = tracking("app").replace("vrrp_instance VI_1 {\n", heads)
+    text = SECURE + block("process app") + tracks + group("VI_1 C", "app")
+    done = stable(tmp_path, text)
+
+    assert done.text == text
+    assert "remove this line" in done.left[0]
+
+
+def test_a_remark_is_made_once(tmp_path: Path) -> None:
+    (tmp_path / "app.inc").write_text(block("process app"))
+    done = stable(tmp_path, "include app.inc\ninclude app.inc\n" + tracking("app"))
+    assert len(done.left) == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "track_process { a } track_script { ping } track_process { b }",
+        "track_process { a } track_process { b } track_script { ping }",
+        "track_script { ping } track_process { a } track_process { b }",
+        "track_file { } track_process { a } track_process { b }",
+    ],
+)
+@pytest.mark.parametrize("between", [" ", "", "\n"])
+def test_blocks_may_share_a_line(tmp_path: Path, mode: Mode, line: str, between: str) -> None:
+    tops = [
+        "vrrp_track_process a {\n    process a\n}",
+        "vrrp_track_process b { process b }",
+        PING.rstrip(),
+    ]
+    text = SECURE + between.join(tops) + "\n" + INSTANCE.format(f"    {line}\n")
+    done = stable(tmp_path, text, mode)
+    (found,) = tracked_lines(done).values()
+    wanted = {"track_script: a", "track_script: b"}
+    wanted |= {"track_file: a", "track_file: b"} if mode == "watch" else set()
+
+    assert done.left == []
+    assert done.tree.problems == []
+    assert sorted(set(found) - {"track_script: ping"}) == sorted(wanted)
+    assert [node.arguments for node in done.tree.find("vrrp_script")] == [["a"], ["b"], ["ping"]]
 
 
 # --- all configurations ---------------------------------------------------------------------
@@ -613,7 +1045,6 @@ URL = "http://127.0.0.1:8200/v1/sys/health"
     [
         ("pidof vault", PROCESS),
         ("/bin/pidof -s vault", PROCESS),
-        ("pgrep vault", PROCESS),
         ("/usr/bin/pgrep -x vault", PROCESS),
         ("killall -0 vault", PROCESS),
         ("/usr/bin/killall -q -0 vault", PROCESS),
@@ -635,6 +1066,7 @@ def test_one_liners_are_replaced(tmp_path: Path, script: str, wanted: str) -> No
         "pidof",
         "pidof vault consul",
         "pidof -o 1 vault",
+        "pgrep vault",
         "pgrep -f vault",
         "pgrep -x v.ult",
         "pgrep -u root vault",

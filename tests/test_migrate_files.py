@@ -1,19 +1,28 @@
 """`kacheck migrate`: what is written, all of it or nothing, and what keepalived -t says of it."""
 
+import errno
 import os
+import signal
 import stat
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+import kacheck
 from kacheck.cli import main
-from kacheck.migrate import verify
+from kacheck.keepalived import load
+from kacheck.migrate import command, verify
 from kacheck.migrate.verify import Said
+from support.keepalived import Lab, Node
+from support.needs import needs
 
 BLOCK = "vrrp_track_process app {\n    process app\n}\n"
+ENVIRON = {**os.environ, "PYTHONPATH": str(Path(kacheck.__file__).parents[1])}
+"""A process of its own has the kacheck that is tested here."""
 INSTANCE = "vrrp_instance VI_1 {\n    track_process {\n        app\n    }\n}\n"
 
 
@@ -225,6 +234,172 @@ def test_a_file_that_somebody_changes_meanwhile_is_not_overwritten(
     assert list(tmp_path.iterdir()) == [conf]
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "words"),
+    [
+        ("fsync", errno.ENOSPC, "No space left on device; nothing was written; make room there"),
+        ("fsync", errno.EROFS, "Read-only file system; nothing was written; "),
+        ("rename", errno.EBUSY, "Device or resource busy; nothing was written; it is a mount"),
+        ("rename", errno.EPERM, "Operation not permitted; nothing was written; see lsattr"),
+        ("rename", errno.EIO, "Input/output error; nothing was written\n"),
+    ],
+)
+def test_an_error_names_the_file_that_was_to_change(  # noqa: PLR0913, PLR0917 - fixtures
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., Said3],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    number: int,
+    words: str,
+) -> None:
+    before = snapshot(tmp_path)
+
+    def failing(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, name, failing)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    said = migrate("--in-place")
+    monkeypatch.undo()
+
+    assert said.code == 3
+    assert f"kacheck: {conf}: {words}" in said.err
+    assert snapshot(tmp_path) == before
+
+
+def test_who_is_not_root_and_may_not_is_told_to_be(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = snapshot(tmp_path)
+
+    def failing(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    monkeypatch.setattr(os, "fchown", failing)
+    said = migrate("--in-place")
+    monkeypatch.undo()
+
+    assert said.code == 3
+    assert f"{conf}: Operation not permitted; nothing was written; run it as root\n" in said.err
+    assert snapshot(tmp_path) == before
+
+
+# --- signals --------------------------------------------------------------------------------
+
+UNTIL = """
+import os, signal, sys
+from kacheck import cli
+from kacheck.migrate import verify
+
+program, name, nth, number, *argv = sys.argv[1:]
+sys.argv = ["kacheck", *argv]
+verify.program = lambda: program
+real, calls = getattr(os, name, None), []
+
+def signalled(*args, **options):
+    made = real(*args, **options)
+    calls.append(args)
+    if len(calls) == int(nth):
+        os.kill(os.getpid(), int(number))
+    return made
+
+if real:
+    setattr(os, name, signalled)
+"""
+"""A kacheck that gets a signal when the nth call of a function of `os` returns."""
+
+
+@pytest.fixture
+def interrupted(
+    tmp_path: Path, conf: Path, keepalived: Path
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Migrate in a process of its own, as `UNTIL` says."""
+
+    def run(name: str, nth: int, number: int, first: str = "") -> subprocess.CompletedProcess[str]:
+        code = f"{UNTIL}{first}\ncli.run()"
+        place = [str(keepalived.with_suffix("")), name, str(nth), str(int(number))]
+        argv = ["migrate", str(conf), "--in-place", "--config", str(tmp_path / "kacheck.toml")]
+        return subprocess.run(
+            [sys.executable, "-c", code, *place, *argv],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=ENVIRON,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("which", "number"),
+    [
+        ("new", signal.SIGINT),
+        ("new", signal.SIGTERM),
+        ("new", signal.SIGHUP),
+        ("not new", signal.SIGTERM),
+    ],
+)
+def test_a_signal_while_keepalived_judges_takes_everything_back(
+    tmp_path: Path,
+    keepalived: Path,
+    interrupted: Callable[..., subprocess.CompletedProcess[str]],
+    which: str,
+    number: int,
+) -> None:
+    before = snapshot(tmp_path)
+    keepalived.write_text(f"if {which}:\n    os.kill(os.getppid(), {number})\n    time.sleep(60)")
+    done = interrupted("nothing", 0, 0)
+
+    assert (done.returncode, done.stdout, done.stderr) == (-number, "", "")
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("name", ["fsync", "link", "rename"])
+def test_a_signal_while_files_are_written_leaves_everything_as_it_was(
+    tmp_path: Path,
+    interrupted: Callable[..., subprocess.CompletedProcess[str]],
+    name: str,
+    nth: int,
+) -> None:
+    (tmp_path / "kacheck.toml").write_text('[check.x]\nprobe = "process"\nname = "x"\n')
+    before = snapshot(tmp_path)
+    done = interrupted(name, nth, signal.SIGTERM)
+
+    assert done.returncode == -signal.SIGTERM, done.stderr
+    assert snapshot(tmp_path) == before
+
+
+def test_a_signal_that_was_ignored_is_ignored(
+    conf: Path, interrupted: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    done = interrupted("fsync", 1, signal.SIGHUP, "signal.signal(signal.SIGHUP, signal.SIG_IGN)")
+
+    assert done.returncode == 0, done.stderr
+    assert "keepalived -t accepts it" in done.stdout
+    assert "vrrp_script" in conf.read_text()
+
+
+# --- the diff -------------------------------------------------------------------------------
+
+
+def test_patch_makes_of_the_diff_what_in_place_writes(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+) -> None:
+    needs("patch")
+    odd = "".join(f"# a{letter}b\n" for letter in "\r\x0b\x0c\x1c\x85\u2028")
+    conf.write_bytes(f"{odd}{BLOCK}{odd}{INSTANCE}{odd}# the end".encode())
+    diff = tmp_path / "diff"
+    patched = tmp_path / "patched"
+    diff.write_bytes(migrate("--mode", "script").out.encode())
+    subprocess.run(["patch", "-s", "--binary", "-o", patched, conf, diff], check=True)
+
+    assert migrate("--mode", "script", "--in-place").code == 0
+    assert patched.read_bytes() == conf.read_bytes()
+
+
 # --- kacheck.toml ---------------------------------------------------------------------------
 
 
@@ -277,6 +452,86 @@ def test_a_file_that_cannot_be_read_is_refused(
     assert snapshot(tmp_path) == before
 
 
+def test_a_byte_order_mark_stays(tmp_path: Path, migrate: Callable[..., Said3]) -> None:
+    toml = tmp_path / "kacheck.toml"
+    there = '\ufeff[check.x]\nprobe = "process"\nname = "x"\n'
+    toml.write_text(there)
+    said = migrate("--in-place")
+
+    assert said.code == 0, said.err
+    assert toml.read_text().startswith(f"{there}\n[check.app]\n")
+    assert migrate("--in-place") == (0, "", "")
+
+
+def test_a_file_with_the_line_ends_of_windows_keeps_them(
+    tmp_path: Path, migrate: Callable[..., Said3]
+) -> None:
+    toml = tmp_path / "kacheck.toml"
+    toml.write_bytes(b'[check.x]\r\nprobe = "process"\r\nname = "x"')
+    assert migrate("--in-place").code == 0
+
+    text = toml.read_bytes()
+    assert b'name = "x"\r\n\r\n[check.app]\r\n' in text
+    assert text.count(b"\r\n") == text.count(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"# 1\n# caf\xe9\n", ":2: byte 0xe9 is not UTF-8; save it as UTF-8\n"),
+        (
+            b'check = { x = { probe = "process", name = "x" } }\n',
+            (
+                ": check is an inline table, and no table can be appended to one;"
+                " write each check below a header of its own, [check.NAME]\n"
+            ),
+        ),
+    ],
+)
+def test_a_file_that_no_table_can_be_appended_to_is_refused_in_plain_words(
+    tmp_path: Path, migrate: Callable[..., Said3], content: bytes, words: str
+) -> None:
+    toml = tmp_path / "kacheck.toml"
+    toml.write_bytes(content)
+    said = migrate("--in-place")
+
+    assert said == (3, "", f"kacheck: {toml}{words}")
+    assert toml.read_bytes() == content
+
+
+def test_two_blocks_that_would_be_one_check_are_both_named(
+    conf: Path, migrate: Callable[..., Said3]
+) -> None:
+    conf.write_text(
+        "vrrp_track_process a:b {\n    process x\n}\nvrrp_track_process a_b {\n    process y\n}\n"
+    )
+    said = migrate()
+
+    assert said.code == 1
+    assert (
+        f"{conf}:4: a_b is left alone: its check would be a_b, as a:b's is, which asks something"
+        " else; rename one of the two blocks\n" in said.err
+    )
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (os.mkfifo, "is no regular file; give the path of one"),
+        (os.mkdir, "is a directory; give the path of a file"),
+    ],
+)
+def test_what_is_no_file_is_no_configuration(
+    tmp_path: Path, migrate: Callable[..., Said3], make: Callable[[Path], None], words: str
+) -> None:
+    make(tmp_path / "kacheck.toml")
+    said = migrate("--in-place")
+
+    assert said.code == 3
+    assert f"{tmp_path}/kacheck.toml {words}" in said.err
+
+
 # --- -o -------------------------------------------------------------------------------------
 
 
@@ -316,6 +571,108 @@ def test_the_file_itself_is_no_other_file(conf: Path, migrate: Callable[..., Sai
 def test_both_ways_of_writing_are_bad_usage(conf: Path, migrate: Callable[..., Said3]) -> None:
     assert migrate("-o", "x", "--in-place").code == 3
     assert conf.read_text() == BLOCK + INSTANCE
+
+
+def node_of(path: Path) -> None:
+    """/dev/null under another name."""
+    needs(root=True)
+    os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("is_link", [False, True])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (node_of, "is no regular file; give the path of one"),
+        (os.mkfifo, "is no regular file; give the path of one"),
+        (os.mkdir, "is a directory; give the path of a file"),
+    ],
+)
+def test_only_a_regular_file_is_replaced(  # noqa: PLR0913, PLR0917 - fixtures
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., Said3],
+    make: Callable[[Path], None],
+    words: str,
+    is_link: bool,
+) -> None:
+    place = tmp_path / "place"
+    make(place)
+    if is_link:
+        place = tmp_path / "link"
+        place.symlink_to("place")
+    names = {path.name for path in tmp_path.iterdir()}
+    mode = place.stat().st_mode
+    said = migrate("-o", str(place))
+
+    assert said == (3, "", said.err)
+    assert f"{place} {words}" in said.err
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert place.stat().st_mode == mode
+    assert conf.read_text() == BLOCK + INSTANCE
+
+
+def test_a_hyphen_names_no_file(
+    tmp_path: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = migrate("-o", "-")
+
+    assert said.code == 3
+    assert "-o -: what is printed is the diff, without -o; name a file" in said.err
+    assert not Path("-").exists()
+
+
+@pytest.mark.parametrize("name", ["app.conf", "kacheck.toml"])
+def test_a_file_that_has_a_meaning_already_is_no_output(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], name: str
+) -> None:
+    (tmp_path / "app.conf").write_text("# nothing\n")
+    conf.write_text("include app.conf\n" + BLOCK + INSTANCE)
+    (tmp_path / "link").symlink_to(name)
+    before = snapshot(tmp_path)
+    said = migrate("-o", str(tmp_path / "link"))
+
+    assert said.code == 3
+    assert (
+        f"-o {tmp_path}/link is {tmp_path}/{name}, which is in use; name another file" in said.err
+    )
+    assert snapshot(tmp_path) == before
+
+
+def test_relative_includes_hold_in_their_own_directory_alone(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+) -> None:
+    (tmp_path / "app.conf").write_text("# nothing\n")
+    conf.write_text("# 1\n  include app.conf\n" + BLOCK + INSTANCE)
+    (tmp_path / "other").mkdir()
+    before = snapshot(tmp_path)
+    said = migrate("-o", str(tmp_path / "other/new.conf"))
+
+    assert said.code == 3
+    assert "is a directory" in migrate("-o", str(tmp_path / "other")).err
+    assert f"{conf}:2: include app.conf is relative; write it into the same directory" in said.err
+    assert snapshot(tmp_path) == before
+    assert migrate("-o", str(tmp_path / "new.conf")).code == 0
+
+
+def test_an_include_that_names_nothing_is_relative(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+) -> None:
+    (tmp_path / "other").mkdir()
+    conf.write_text('include "\n')
+    assert "is relative" in migrate("-o", str(tmp_path / "other/new.conf")).err
+
+
+def test_absolute_includes_hold_everywhere(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+) -> None:
+    (tmp_path / "app.conf").write_text("# nothing\n")
+    conf.write_text(f"include {tmp_path}/app.conf\n" + BLOCK + INSTANCE)
+    (tmp_path / "other").mkdir()
+
+    assert migrate("-o", str(tmp_path / "other/new.conf")).code == 0
 
 
 # --- keepalived -t --------------------------------------------------------------------------
@@ -375,6 +732,124 @@ def test_a_new_complaint_takes_everything_back(  # noqa: PLR0913, PLR0917 - fixt
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "(Line %d) Unknown keyword 'nonsense'",
+        "(/etc/a: b (1).conf: Line %d) Unknown keyword 'nonsense'",
+        "(b.conf: Line %d) Config files missing 'nowhere.conf'.",
+    ],
+)
+def test_an_old_complaint_on_another_line_is_no_new_one(
+    migrate: Callable[..., Said3], keepalived: Path, line: str
+) -> None:
+    keepalived.write_text(f"print({line!r} % (29 if new else 11)); sys.exit(5)")
+    said = migrate("--in-place")
+
+    assert said.code == 0, said.err
+    assert "1 complaint that it had before, and no new one; the first: " in said.out
+    assert "Line" not in said.out
+
+
+def test_a_complaint_of_an_instance_keeps_its_name(
+    migrate: Callable[..., Said3], keepalived: Path
+) -> None:
+    keepalived.write_text("print('(Line 3) (VI_1) old'); sys.exit(5)")
+    assert "the first: (VI_1) old\n" in migrate("--in-place").out
+
+
+BARE = 'vrrp_script app {\n    script "killall -0 haproxy"\n%s}\n'
+KILLED = (
+    "if 'kacheck-process' in text:\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+    "print('Disabling track script app since not found/accessible'); sys.exit(5)"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "user"),
+    [
+        (BARE % "    user nobody\n", "user nobody"),
+        (BARE % "    user nobody nogroup\n", "user nobody nogroup"),
+        (f"global_defs {{\n    script_user nobody\n}}\n{BARE % ''}", "script_user nobody"),
+    ],
+)
+def test_a_keepalived_that_ends_itself_for_a_user_is_no_judge(
+    conf: Path, migrate: Callable[..., Said3], keepalived: Path, text: str, user: str
+) -> None:
+    keepalived.write_text(KILLED)
+    conf.write_text(text)
+    said = migrate("--in-place", "--recipes")
+
+    assert said.code == 0, said.err
+    assert "kacheck-process --all-namespaces haproxy" in conf.read_text()
+    line = conf.read_text().partition(user)[0].count("\n") + 1
+    assert said.out.splitlines()[-1] == (
+        f"keepalived -t cannot judge the result: it ends itself (SIGTERM) over {user} at"
+        f" {conf}:{line}, as keepalived 2.2.7 does with every user but root; started as a"
+        " service it does not"
+    )
+
+
+@pytest.mark.parametrize("user", ["", "    user root\n"])
+def test_without_such_a_user_a_keepalived_that_is_ended_has_found_something(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], keepalived: Path, user: str
+) -> None:
+    keepalived.write_text(KILLED)
+    conf.write_text(BARE % user)
+    before = snapshot(tmp_path)
+    said = migrate("--in-place", "--recipes")
+
+    assert said.code == 3
+    assert "keepalived -t complains: it is ended by signal SIGTERM; nothing was written" in said.err
+    assert snapshot(tmp_path) == before
+
+
+def test_what_it_says_before_it_ends_itself_counts(
+    conf: Path, migrate: Callable[..., Said3], keepalived: Path
+) -> None:
+    keepalived.write_text(f"'kacheck-process' in text and print('new')\n{KILLED}")
+    conf.write_text(BARE % "    user nobody\n")
+
+    assert "complains: new; nothing was written" in migrate("--in-place", "--recipes").err
+
+
+def test_the_user_that_keepalived_takes_by_itself_counts(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf.write_text(BARE % "")
+    monkeypatch.setattr(verify, "DEFAULT_USER", "nobody")
+    assert "user nobody" in (verify.other_user(load(str(conf))) or "")
+    monkeypatch.setattr(verify, "DEFAULT_USER", "no such user")
+    assert verify.other_user(load(str(conf))) is None
+
+
+def test_who_is_not_root_cannot_have_scripts_judged(
+    tmp_path: Path,
+    migrate: Callable[..., Said3],
+    keepalived: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "kacheck-verdict").touch(0o755)
+    monkeypatch.setattr(command, "LIBEXEC", str(tmp_path))
+    keepalived.write_text("new and print('Disabling track script app due to insecure')")
+    assert "due to insecure; nothing was written; please report it" in migrate("--in-place").err
+    monkeypatch.setattr(os, "geteuid", os.getpid)
+    assert "due to insecure; nothing was written; run it as root" in migrate("--in-place").err
+
+
+def test_a_keepalived_that_cannot_be_started_is_named(
+    tmp_path: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "keepalived"
+    program.write_bytes(b"\0")
+    program.chmod(0o755)
+    before = snapshot(tmp_path)
+    monkeypatch.setattr(verify, "program", lambda: str(program))
+
+    assert f"{program}: Exec format error; nothing was written" in migrate("--in-place").err
+    assert snapshot(tmp_path) == before
+
+
 def test_a_keepalived_that_hangs_is_not_waited_for(
     migrate: Callable[..., Said3], keepalived: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -407,3 +882,85 @@ def test_the_modes_of_a_new_file_are_ordinary(
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o755
+
+
+# --- a real keepalived ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    """A node with entry points that keepalived -t finds."""
+    needs("keepalived", "ip", "unshare", "nsenter", "setpriv", root=True)
+    with Lab() as lab:
+        node = lab.node("a")
+        node.overlay("/usr/libexec")
+        libexec = node.root / "usr/libexec/kacheck"
+        libexec.mkdir(exist_ok=True)
+        libexec.chmod(0o755)
+        for name in ("kacheck-process", "kacheck-verdict"):
+            (libexec / name).write_text("#!/bin/sh\n")
+            (libexec / name).chmod(0o755)
+        yield node
+
+
+def migrated(
+    node: Node, text: str, *options: str, prefix: tuple[str, ...] = ()
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A configuration, migrated in place in the node."""
+    path = node.write("keepalived.conf", text)
+    argv = [*prefix, sys.executable, "-m", "kacheck", "migrate", str(path), "--in-place", *options]
+    return path, node.run(argv, check=False, env=ENVIRON)
+
+
+VIP = (
+    "global_defs {\n    enable_script_security\n}\n%svrrp_instance VI_1 {\n    interface eth0\n"
+    "    virtual_router_id 5\n    priority 100\n    virtual_ipaddress {\n        10.77.0.9\n    }\n"
+    "    %s {\n        app\n    }\n}\n"
+)
+
+
+@pytest.mark.keepalived
+@pytest.mark.parametrize(
+    "old", ["include nowhere.conf\n", "nonsense_keyword\n", "foo {\n    bar baz\n}\n"]
+)
+def test_what_keepalived_complains_of_below_an_edit_is_no_new_complaint(
+    node: Node, old: str
+) -> None:
+    path, done = migrated(node, VIP % (BLOCK, "track_process") + old, "--mode", "script")
+
+    assert done.returncode == 0, done.stderr
+    assert "no new one; the first: " in done.stdout
+    assert "vrrp_script app {" in path.read_text()
+
+
+@pytest.mark.keepalived
+def test_a_script_of_another_user_is_migrated(node: Node) -> None:
+    text = VIP % (BARE % "    user nobody\n", "track_script")
+    path, done = migrated(node, text, "--recipes")
+
+    assert done.returncode == 0, done.stderr
+    assert "kacheck-process --all-namespaces haproxy" in path.read_text()
+    assert "keepalived -t " in done.stdout
+
+
+@pytest.mark.keepalived
+def test_a_file_that_is_a_mount_is_said_to_be_one(node: Node) -> None:
+    path = node.write("keepalived.conf", "")
+    path.write_text(VIP % (BLOCK, "track_process"))
+    before = snapshot(path.parent)
+    mounted = ("unshare", "--mount", "sh", "-c", f'mount --bind {path} {path}; exec "$@"', "sh")
+    _, done = migrated(node, path.read_text(), "--mode", "script", prefix=mounted)
+
+    assert done.returncode == 3
+    assert f"{path}: Device or resource busy; nothing was written; it is a mount" in done.stderr
+    assert snapshot(path.parent).keys() == before.keys()
+
+
+def test_the_diff_has_the_bytes_of_the_file_whatever_they_are(tmp_path: Path) -> None:
+    conf = tmp_path / "keepalived.conf"
+    conf.write_bytes(b"# caf\xe9\nvrrp_track_process app {\n    process app\n}\n")
+    words = ["migrate", str(conf), "--config", str(tmp_path / "kacheck.toml")]
+    done = subprocess.run(
+        [sys.executable, "-m", "kacheck", *words], capture_output=True, check=False
+    )
+    assert b" # caf\xe9\n" in done.stdout, done

@@ -53,9 +53,9 @@ def migrate(node: VaultNode, path: Path, *options: str) -> subprocess.CompletedP
     return node.kacheck("migrate", str(path), *options)
 
 
-def keepalived_says(node: Node, path: Path) -> tuple[int, list[str]]:
+def keepalived_says(node: Node, path: Path, *options: str) -> tuple[int, list[str]]:
     """The exit code of keepalived -t, and what it says."""
-    done = node.run(["keepalived", "-t", "-f", path], check=False)
+    done = node.run(["keepalived", "-t", "-f", path, *options], check=False)
     return done.returncode, (done.stdout + done.stderr).splitlines()
 
 
@@ -83,6 +83,28 @@ def test_what_keepalived_accepts_it_accepts_migrated(
         assert "keepalived -t" in done.stdout.splitlines()[-1]
     again = migrate(node, conf, "--mode", mode, "--in-place")
     assert (again.stdout, again.returncode) == ("", done.returncode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("head", ["@{id} track_script {{ ping }}", "@{id} track_file {{ flag }}"])
+def test_what_keepalived_accepts_under_another_id_it_accepts_migrated(
+    node: VaultNode, mode: str, head: str
+) -> None:
+    here = os.uname().nodename.split(".")[0]
+    text = (
+        GLOBAL.replace("}", "    enable_script_security\n}")
+        + "vrrp_script ping {\n    script /bin/true\n    user root\n}\n"
+        "track_file flag {\n    file /flag\n}\n"
+    )
+    text += (TRACKED % STUCK).replace(
+        "    track_process", f"    {head.format(id=here)}\n    track_process"
+    )
+    conf = node.node.write("ids.conf", text)
+    done = migrate(node, conf, "--mode", mode, "--in-place")
+
+    assert done.returncode == 0, done.stderr
+    for each in (here, "another"):
+        assert keepalived_says(node.node, conf, "-i", each) == (0, [])
 
 
 # --- the VIP --------------------------------------------------------------------------------
@@ -229,6 +251,58 @@ def test_the_vip_is_where_native_tracking_had_it(node: VaultNode, mode: str) -> 
 
     run_through(world, lambda: node.keepalived(conf.read_text()), node.node)
 
+    if resident is not None:
+        resident.stop()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_instance_and_its_sync_group_may_track_the_same(node: VaultNode, mode: str) -> None:
+    other = TRACKED.partition("vrrp_instance")[2].partition("    track_process")[0]
+    text = (
+        GLOBAL + TRACKED % STUCK + "vrrp_instance" + other % {"name": "VI_2", "number": 101} + "}\n"
+    )
+    text += "vrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n"
+    text += "    track_process {\n        VI_1\n    }\n}\n"
+    conf = node.node.write("keepalived.conf", text)
+    done = migrate(node, conf, "--mode", mode, "--in-place")
+    assert done.returncode == 0, done.stderr
+    assert "VI_1: G tracks it for its members" in done.stderr
+    resident = node.start_resident() if mode == "watch" else None
+    keepalived = node.keepalived(conf.read_text())
+
+    def vips() -> set[str]:
+        return {"10.77.0.100", "10.77.0.101"} & set(node.node.addresses())
+
+    def comes(count: int) -> None:
+        wait_until(lambda: len(vips()) == count, f"not {count} VIPs\n{keepalived.log}", PATIENCE)
+
+    process = node.node.process("app")
+    comes(2)
+    process.kill()
+    comes(0)
+    process = node.node.process("app")
+    comes(2)
+    process.kill()
+    if resident is not None:
+        resident.stop()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_namesake_on_another_path_keeps_no_vip(node: VaultNode, mode: str) -> None:
+    """Where there are arguments keepalived compares argv[0] to the letter."""
+    text = GLOBAL + TRACKED % {**STUCK, "process": "app serve"}
+    conf = node.node.write("keepalived.conf", text)
+    assert migrate(node, conf, "--mode", mode, "--in-place").returncode == 0
+    resident = node.start_resident() if mode == "watch" else None
+    process = node.node.process("app", "serve")
+    code = 'cd "$0" && exec "$0/app" serve'
+    namesake = node.node.popen(["sh", "-c", code, node.node.dir / "bin"], stdin=subprocess.PIPE)
+    keepalived = node.keepalived(conf.read_text())
+    keepalived.wait_for("MASTER", PATIENCE)
+    process.kill()
+    keepalived.wait_for("FAULT", PATIENCE)
+    assert namesake.returncode is None
+    keepalived.stop()
     if resident is not None:
         resident.stop()
 

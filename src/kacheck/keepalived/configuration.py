@@ -8,7 +8,6 @@ from kacheck.keepalived import files, syntax
 from kacheck.keepalived.expand import Reader
 from kacheck.keepalived.source import (
     Line,
-    Position,
     Problem,
     ProblemKind,
     Source,
@@ -19,8 +18,8 @@ from kacheck.keepalived.syntax import Node, Tree
 
 MAX_OPENED = 5_000
 """How often files may be opened."""
-MAX_LINES = 500_000
-"""Lines of files that are read again."""
+MAX_AGAIN = 200_000
+"""Lines of files that are read again; of long ones, every 64 characters count as one more."""
 
 
 class Configuration:
@@ -33,13 +32,13 @@ class Configuration:
         found: list[Problem] = []
         self.root: Node = syntax.grow(reader.pieces(), None, found)
         """The statements as keepalived sees them."""
-        _link(self.root, opened)
         for tree in opened.trees.values():
             found += tree.line_problems
-        found += opened.problems + reader.problems
-        self.problems: list[Problem] = _sorted(set(found), list(opened.trees))
+        found += opened.problems + reader.problems + opened.unevaluated + reader.unevaluated
+        known = {each for each in found if each.kind is not ProblemKind.UNEVALUATED}
+        self.problems: list[Problem] = _sorted(known, list(opened.trees))
         """What keepalived rejects, or reads otherwise than it looks."""
-        self.unevaluated: list[Problem] = opened.unevaluated + reader.unevaluated
+        self.unevaluated = [each for each in found if each.kind is ProblemKind.UNEVALUATED]
         """What cannot be known here, such as a random number; it is in the view as it stands."""
 
     def find(self, *path: str) -> list[Node]:
@@ -68,7 +67,7 @@ class Frame(NamedTuple):
     """Of the file."""
     identity: str
     waiting: Iterator[str]
-    statement: Line | None
+    statement: Line
 
 
 class Opened:
@@ -82,8 +81,9 @@ class Opened:
         self._by_identity: dict[str, Tree] = {}
         self._stack: list[Frame] = []
         self._count = self._again = 0
+        self._names = files.Budget()
         self._start = path
-        self._open(iter([path]), None)
+        self._open(iter([path]), Line("", range(1), Source("", path)))
 
     def next(self) -> Line | None:
         """The next line of the innermost file."""
@@ -100,9 +100,9 @@ class Opened:
         """check_include(): the pattern is the rest of the line, quotes and all."""
         keyword, pattern = (*line.text.split(None, 1), "")[:2]
         here = self._stack[-1].directory if self._stack else os.path.dirname(self._start)
-        match = files.glob(pattern, here)
+        match = files.glob(pattern, here, self._names)
         if not match.complete:
-            self._note(line, f"{pattern} looks at more than {files.MAX_NAMES} names")
+            self._note(line, f"{pattern}: includes look at more than {files.MAX_NAMES} names")
         if not match.paths and (match.missing or keyword in ("includew", "includea")):
             self._problem(line, f"no file matches {pattern}")
         self._open(iter(match.paths), line)
@@ -112,21 +112,17 @@ class Opened:
         here = self._stack[-1].directory if self._stack else ""
         return os.path.realpath(here)
 
-    def tree(self, line: Line) -> Tree | None:
-        """The tree of the file that a line is of."""
-        return self.trees.get(line.source.name)
-
-    def _open(self, paths: Iterator[str], statement: Line | None) -> None:
+    def _open(self, paths: Iterator[str], statement: Line) -> None:
         """Go on with the first of the files that can be read."""
         for path in paths:
+            if self._count == MAX_OPENED or self._again > MAX_AGAIN:
+                self._note(statement, f"{path} is not read: too many files")
+                return
             identity = os.path.realpath(path) if "\0" not in path else path
             if any(frame.identity == identity for frame in self._stack):
                 self._problem(statement, f"{path} includes itself", ProblemKind.CYCLE)
                 continue
             self._count += 1
-            if self._count > MAX_OPENED or self._again > MAX_LINES:
-                self._note(statement, f"{path} is not read: too many files")
-                return
             tree = self._tree(path, identity, statement)
             if tree is not None:
                 directory = os.path.dirname(path)
@@ -134,11 +130,11 @@ class Opened:
                 self._stack.append(Frame(lines, directory, identity, paths, statement))
                 return
 
-    def _tree(self, path: str, identity: str, statement: Line | None) -> Tree | None:
+    def _tree(self, path: str, identity: str, statement: Line) -> Tree | None:
         """The tree of a file, read once."""
         if identity in self._by_identity:
             tree = self._by_identity[identity]
-            self._again += len(tree.lines)
+            self._again += len(tree.lines) + len(tree.source.text) // 64
             return tree
         try:
             text = decode(files.read(path))
@@ -149,28 +145,13 @@ class Opened:
         self.trees[path] = self._by_identity[identity] = tree
         return tree
 
-    def _place(self, statement: Line | None) -> Position:
-        return statement.position() if statement is not None else Position(self._start, 1, 1)
-
     def _problem(
-        self, statement: Line | None, message: str, kind: ProblemKind = ProblemKind.INCLUDE
+        self, statement: Line, message: str, kind: ProblemKind = ProblemKind.INCLUDE
     ) -> None:
-        note(self.problems, self._place(statement), message, kind)
+        note(self.problems, statement, message, kind)
 
-    def _note(self, statement: Line | None, message: str) -> None:
-        note(self.unevaluated, self._place(statement), message, ProblemKind.UNEVALUATED)
-
-
-def _link(root: Node, opened: Opened) -> None:
-    """Give each node of the view its source, where it stands there just so."""
-    for node in root.walk():
-        tree = opened.tree(node.line)
-        if tree is None or node.line.made:
-            continue
-        source = tree.at(node.line.at[0] if node.line.text or node.open is None else node.open)
-        if source is not None and source.line.text == node.line.text:
-            node.source = source
-            node.condition = source.condition
+    def _note(self, statement: Line, message: str) -> None:
+        note(self.unevaluated, statement, message, ProblemKind.UNEVALUATED)
 
 
 def _sorted(problems: set[Problem], names: list[str]) -> list[Problem]:

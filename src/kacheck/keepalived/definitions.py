@@ -19,12 +19,19 @@ REFERENCE = re.compile(
 class Definition:
     r"""A name's value; `\n` parts the lines of one that has several."""
 
-    __slots__ = ("multiline", "value")
+    __slots__ = ("_known", "_parts", "multiline")
 
     def __init__(self, value: str | None, *, multiline: bool = False) -> None:
-        self.value = value
-        """None where it is not known before keepalived runs."""
+        self._parts = [value or ""]
+        self._known = value is not None
         self.multiline = multiline
+
+    @property
+    def value(self) -> str | None:
+        """What stands for it; None where that is not known before keepalived runs."""
+        if len(self._parts) > 1:
+            self._parts = ["".join(self._parts)]
+        return self._parts[0] if self._known else None
 
     def add(self, text: str) -> bool:
         r"""Take one more line, as read_line() does; is there more to come?"""
@@ -34,7 +41,7 @@ class Definition:
         elif not self.value:
             self.multiline = False
         if len(text) >= 2 or (text and not goes_on):
-            self.value = (self.value or "") + text
+            self._parts.append(text)
         return goes_on
 
     def end(self) -> None:

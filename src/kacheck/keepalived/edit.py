@@ -4,7 +4,7 @@ An edit is a stretch of the text that was read and what stands there instead. St
 what is removed takes its line with it, if it has one of its own; what is added gets one of its own.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from kacheck.keepalived.source import Source, Word
@@ -34,6 +34,15 @@ class Edit(NamedTuple):
         return self.start, self.end > self.start
 
 
+class Span(NamedTuple):
+    """Lines, counted from 0, that have changed: `start` to `end`, and what they have become."""
+
+    start: int
+    end: int
+    new_start: int
+    new_end: int
+
+
 class Edits:
     """A text and its edits."""
 
@@ -55,6 +64,22 @@ class Edits:
             position = edit.end
         return "".join([*parts, original[position:]])
 
+    def spans(self) -> list[Span]:
+        """Which lines the edits change, in order; edits of one line have it twice."""
+        found, shift = [], 0
+        for start, end, text in self._edits:
+            first, last = (bisect_left(self.source.newlines, offset) for offset in (start, end))
+            grows = text.count("\n") - (last - first)
+            whole = (
+                self._line_start(start) == start
+                and self._line_start(end) == end
+                and text[-1:] in ("", "\n")
+            )
+            behind = last if whole else last + 1
+            found.append(Span(first, behind, first + shift, behind + shift + grows))
+            shift += grows
+        return found
+
     def replace_word(self, word: Word, raw: str) -> None:
         """Write `raw` (see `quote()`) where the word stands."""
         self._add(Edit(word.start, word.end, raw))
@@ -68,7 +93,8 @@ class Edits:
         if rest is not None:
             self._add(Edit(node.start, rest, ""))
         elif not self._leads(node.start):
-            self._add(Edit(self._back(node.start), node.end, ""))
+            start = node.start if self._is_behind_edit(node.start) else self._back(node.start)
+            self._add(Edit(start, node.end, ""))
         else:
             start = self._line_start(node.start)
             self._add(Edit(self._above(start) if comment else start, self._next(node.end), ""))
@@ -78,7 +104,9 @@ class Edits:
         indentation, line_end = self._indentation(node.start), self.source.line_end
         lines = self._indented(text, indentation)
         start = self._line_start(node.start)
-        if not self._leads(node.start):
+        if self._is_behind_edit(node.start):
+            start, lines = node.start, lines.removeprefix(indentation)
+        elif not self._leads(node.start):
             start, lines = self._back(node.start), line_end + lines
         rest = self._rest(node.end)
         if rest is None:
@@ -86,13 +114,18 @@ class Edits:
         else:
             self._add(Edit(start, rest, lines + indentation))
 
-    def insert_before(self, node: "Node", text: str) -> None:
-        """Write statements on lines of their own before one, below the comment above it."""
+    def insert_before(self, node: "Node", text: str, *, comment: bool = False) -> None:
+        """Write statements on lines of their own before one, below the comment above it.
+
+        With `comment` above the comment lines directly above it.
+        """
         indentation = self._indentation(node.start)
         lines = self._indented(text, indentation)
         start = self._line_start(node.start)
         if not self._leads(node.start):
             start, lines = node.start, self.source.line_end + lines + indentation
+        elif comment:
+            start = self._above(start)
         self._add(Edit(start, start, lines))
 
     def insert_after(self, node: "Node", text: str) -> None:
@@ -130,10 +163,10 @@ class Edits:
 
     def _taken(self, offset: int, *, keep: bool = False) -> str:
         """What was inserted at a place, in order to be inserted again with more."""
-        for index, edit in enumerate(self._edits):
-            if edit.start == edit.end == offset:
-                return edit.text if keep else self._edits.pop(index).text
-        return ""
+        index = bisect_left(self._edits, (offset, False), key=lambda edit: edit.order)
+        if index == len(self._edits) or self._edits[index].order != (offset, False):
+            return ""
+        return self._edits[index].text if keep else self._edits.pop(index).text
 
     def _add(self, edit: Edit) -> None:
         """Take it in its place; what is inserted at one place stays in its order."""
@@ -145,6 +178,13 @@ class Edits:
             place = self.source.position(edit.start)
             raise EditError(f"{place}: this place was edited already")
         self._edits.insert(index, edit)
+
+    def _is_behind_edit(self, offset: int) -> bool:
+        """Was what is before it on its line replaced or removed, with the blanks between?"""
+        index = bisect_right(self._edits, (offset, False), key=lambda edit: edit.order)
+        while index and self._edits[index - 1].order == (offset, False):
+            index -= 1
+        return index > 0 and self._edits[index - 1].end == offset
 
     def _rest(self, end: int) -> int | None:
         """Where a statement or brace stands behind something on its line."""
@@ -191,7 +231,7 @@ class Edits:
         for child in block.children or ():
             if self._leads(child.start):
                 return self._indentation(child.start)
-        tabs = base.endswith("\t") or (not base and "\n\t" in self.source.text)
+        tabs = base.endswith("\t") or (not base and self.source.has_tabs)
         return base + ("\t" if tabs else UNIT)
 
     def _indented(self, text: str, indentation: str) -> str:

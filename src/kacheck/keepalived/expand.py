@@ -11,12 +11,15 @@ from typing import NamedTuple, Protocol
 from kacheck.keepalived import definitions, lexer, pieces
 from kacheck.keepalived.definitions import Definition, Reference, Sequence
 from kacheck.keepalived.pieces import Kind, Piece
-from kacheck.keepalived.source import Line, Position, Problem, ProblemKind, encode, note
+from kacheck.keepalived.source import Line, Problem, ProblemKind, encode, note
 
+MAX_PIECES = 500_000
+"""Statements and braces that are read."""
 MAX_MADE = 50_000
-"""Lines that ~SEQ, ~LST and definitions of several lines may make."""
+"""Lines that ~SEQ, ~LST and definitions of several lines may make; of long ones, every 64
+characters count as one more."""
 MAX_REPLACED = 50_000
-"""References that may be replaced."""
+"""References that may be replaced; of long values, every 64 characters count as one more."""
 SEQ_ROOM = 64
 """add_seq(): what fits between the first comma of a ~SEQ and its `)`."""
 
@@ -53,6 +56,8 @@ class Reader:
         self._files = files
         self._config_id = config_id
         self._residue: Line | None = None
+        self._unseen = lexer.MAXBUF
+        """How many characters at the end of a line may have references that can be replaced."""
         self._sequences: list[Turns] = []
         self._rests: list[Rest] = []
         self._defining: Definition | None = None
@@ -69,13 +74,23 @@ class Reader:
 
     def pieces(self) -> Iterator[Piece]:
         """The statements and braces of the configuration."""
+        for count, piece in enumerate(self._pieces()):
+            if count == MAX_PIECES:
+                message = f"more than {MAX_PIECES} statements and braces"
+                self._stop(piece.line, message)
+                return
+            yield piece
+
+    def _pieces(self) -> Iterator[Piece]:
         while not self._ended:
             line, plain = self._residue, False
             self._residue = None
-            if line is None and (line := self._waiting()) is None:
-                if (line := self._files.next()) is None:
-                    break
-                plain = lexer.is_include(line.text)
+            if line is None:
+                self._unseen = lexer.MAXBUF
+                if (line := self._waiting()) is None:
+                    if (line := self._files.next()) is None:
+                        break
+                    plain = lexer.is_include(line.text)
             if self._defining is not None:
                 self._go_on(line, plain=plain)
             elif pieces.is_plain(line.text):
@@ -99,8 +114,11 @@ class Reader:
                     "an include behind @id, a brace or from $NAME: keepalived's processes read the"
                     " file twice, and its comments as something else"
                 )
-                self._problem(line.position(), message, ProblemKind.INCLUDE)
+                self._problem(line, message, ProblemKind.INCLUDE)
             self._files.include(line)
+            return
+        if condition is None and pieces.is_simple(line.text):
+            yield from pieces.simple_pieces(line)
             return
         head, self._residue = pieces.brace_cut(line)
         if not head.text:
@@ -121,7 +139,7 @@ class Reader:
         if end >= 0:
             self._rests.append(rest._replace(start=end + 1))
         text = rest.value[rest.start : end if end >= 0 else None]
-        self._count_made(rest.line)
+        self._count_made(rest.line, text)
         at = [rest.line.at[0]] * len(text) + [rest.line.at[len(rest.line.text)]]
         return Line(text, at, rest.line.source, made=True)
 
@@ -132,7 +150,7 @@ class Reader:
             self._set(name, value)
         if not turns.advance():
             self._sequences.pop()
-        self._count_made(turns.sequence.text)
+        self._count_made(turns.sequence.text, turns.sequence.text.text)
         return turns.sequence.text._replace(made=True)
 
     def _set(self, name: str, value: str) -> None:
@@ -141,10 +159,10 @@ class Reader:
         several = old is not None and old.multiline
         self._names[name] = Definition(value, multiline=several)
 
-    def _count_made(self, line: Line) -> None:
-        self._made += 1
+    def _count_made(self, line: Line, text: str) -> None:
+        self._made += 1 + len(text) // 64
         if self._made > MAX_MADE:
-            self._stop(line.position(), f"more than {MAX_MADE} lines from ~SEQ, ~LST and $NAME")
+            self._stop(line, f"more than {MAX_MADE} lines from ~SEQ, ~LST and $NAME")
 
     def _go_on(self, line: Line, *, plain: bool) -> None:
         """One more line of a definition."""
@@ -153,7 +171,7 @@ class Reader:
             return
         if plain:
             message = "an include in a definition of several lines: it ends it, and is not read"
-            self._problem(line.position(), message, ProblemKind.INCLUDE)
+            self._problem(line, message, ProblemKind.INCLUDE)
         if not line.text or plain:
             definition.end()
             self._defining = None
@@ -195,7 +213,8 @@ class Reader:
 
         Where there is no room for one, keepalived leaves the line as far as it got.
         """
-        original, position = line, 0
+        original, position = line, max(0, len(line.text) - self._unseen)
+        self._unseen = lexer.MAXBUF
         rest = None
         while reference := definitions.find_reference(line.text, position, self._names):
             value, behind = self._value(reference, line)
@@ -204,11 +223,12 @@ class Reader:
                 continue
             if _size(line.text) - (reference.end - reference.start) + _size(value) >= lexer.MAXBUF:
                 message = "longer than keepalived's 1023 bytes with its definitions"
-                self._problem(line.position(), message, ProblemKind.DEFINITION)
+                self._problem(line, message, ProblemKind.DEFINITION)
+                self._unseen = len(line.text) - reference.start
                 return line, False
-            self._replaced += 1
+            self._replaced += 1 + len(value) // 64
             if self._replaced > MAX_REPLACED:
-                self._stop(line.position(), "definitions that go on for ever, as in $A=$A")
+                self._stop(line, "definitions that go on for ever, as in $A=$A")
                 return line, False
             rest = behind or rest
             line = definitions.splice(line, reference, value)
@@ -217,6 +237,8 @@ class Reader:
                 break
         if rest is not None:
             self._rests.append(rest)
+        if line is original:
+            self._unseen = 0
         return line, line is not original
 
     def _value(self, reference: Reference, line: Line) -> tuple[str | None, Rest | None]:
@@ -226,7 +248,7 @@ class Reader:
             return self._files.directory(), None
         if definition.value is None:
             message = f"${reference.name} is another number each time"
-            self._note(line.position(reference.start), message)
+            note(self.unevaluated, line, message, ProblemKind.UNEVALUATED, reference.start)
             return None, None
         if not definition.multiline:
             return definition.value, None
@@ -239,7 +261,7 @@ class Reader:
         sequence = definitions.list_of(line) if line.text[1] == "L" else self._seq(line)
         if sequence is None:
             message = f"keepalived rejects this {line.text[:4]}, or crashes"
-            self._problem(line.position(), message, ProblemKind.DEFINITION)
+            self._problem(line, message, ProblemKind.DEFINITION)
         else:
             self._sequences.append(Turns(sequence))
 
@@ -248,23 +270,22 @@ class Reader:
         if found is None or _size(found[3]) + 2 > SEQ_ROOM:
             return None
         rests = len(self._rests)
+        self._unseen = lexer.MAXBUF
         numbers, _ = self._replace(line.cut(found.start(3), found.end(3)))
         if len(self._rests) > rests:
             self._rests.pop()
             return None
         return definitions.sequence(line, numbers.text)
 
-    def _stop(self, position: Position, message: str) -> None:
-        """Read no further."""
+    def _stop(self, line: Line, message: str) -> None:
+        """Read no further; that is said however much there is to say."""
         if not self._ended:
-            self._note(position, f"{message}: nothing behind it is read")
+            message = f"{message}: nothing behind it is read"
+            self.unevaluated.append(Problem(line.position(), message, ProblemKind.UNEVALUATED))
         self._ended = True
 
-    def _note(self, position: Position, message: str) -> None:
-        note(self.unevaluated, position, message, ProblemKind.UNEVALUATED)
-
-    def _problem(self, position: Position, message: str, kind: ProblemKind) -> None:
-        note(self.problems, position, message, kind)
+    def _problem(self, line: Line, message: str, kind: ProblemKind) -> None:
+        note(self.problems, line, message, kind)
 
 
 class Turns:

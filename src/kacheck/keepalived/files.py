@@ -12,12 +12,24 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
-MAX_NAMES = 20_000
-"""Names that one pattern may look at."""
+MAX_NAMES = 100_000
+"""Names that the patterns of a configuration may look at."""
 MAX_SIZE = 16 << 20
 """Bytes of one file."""
 
 MAGIC = re.compile(r"[*?\[]")
+
+
+class Budget:
+    """How many names patterns may still look at; of long ones, 64 characters are one more."""
+
+    def __init__(self, names: int = MAX_NAMES) -> None:
+        self.left = names
+
+    def take(self, name: str) -> bool:
+        """Look at a name, if there is anything left for it."""
+        self.left -= 1 + len(name) // 64
+        return self.left >= 0
 
 
 class FileError(Exception):
@@ -72,38 +84,36 @@ def _read(descriptor: int) -> bytes:
     return bytes(data)
 
 
-def glob(pattern: str, directory: str) -> Match:
+def glob(pattern: str, directory: str, budget: Budget) -> Match:
     """What a pattern in a file of that directory names; paths begin with the directory."""
     found: list[str] = []
     missing = False
-    budget = [MAX_NAMES]
     for alternative in braces(pattern, budget):
         names = sorted(_expand(alternative, directory, budget))
         missing = missing or (not names and not MAGIC.search(alternative))
         found += names
-    return Match(found, missing, budget[0] > 0)
+    return Match(found, missing, budget.left >= 0)
 
 
-def braces(pattern: str, budget: list[int]) -> Iterator[str]:
+def braces(pattern: str, budget: Budget) -> Iterator[str]:
     """The alternatives of csh's braces, `{a,b{c,d}}`; those that do not match are letters."""
-    waiting = [pattern]
-    while waiting and budget[0] > 0:
-        budget[0] -= 1
-        text = waiting.pop()
-        group = _group(text)
+    waiting = [(pattern, 0)]
+    while waiting and budget.take(pattern):
+        text, done = waiting.pop()
+        group = _group(text, done)
         if group is None:
             yield text
         else:
             start, commas, end = group
             edges = [start, *commas, end]
             parts = [text[a + 1 : b] for a, b in itertools.pairwise(edges)]
-            waiting += [text[:start] + part + text[end + 1 :] for part in reversed(parts)]
+            waiting += [(text[:start] + part + text[end + 1 :], start) for part in reversed(parts)]
 
 
-def _group(text: str) -> tuple[int, list[int], int] | None:
-    """The outermost first group: where its braces and its own commas are."""
+def _group(text: str, done: int) -> tuple[int, list[int], int] | None:
+    """The outermost first group: where its braces and its own commas are; none before `done`."""
     depth, start, commas = 0, 0, list[int]()
-    for index, letter in enumerate(text):
+    for index, letter in enumerate(itertools.islice(text, done, None), done):
         if letter == "{":
             depth += 1
             if depth == 1:
@@ -117,26 +127,28 @@ def _group(text: str) -> tuple[int, list[int], int] | None:
     return None
 
 
-def _expand(pattern: str, directory: str, budget: list[int]) -> list[str]:
+def _expand(pattern: str, directory: str, budget: Budget) -> list[str]:
     """The names that match a pattern without braces."""
+    if "\0" in pattern or not pattern.strip("/"):
+        return []
     found = ["/" if pattern.startswith("/") else directory]
     for part in filter(None, pattern.split("/")):
-        found = [name for base in found for name in _step(base, part, budget)]
-    return found if pattern.strip("/") else []
+        if MAGIC.search(part):
+            found = [name for base in found for name in _matching(base, part, budget)]
+        else:
+            name = re.sub(r"\\(.)", r"\1", part)
+            found = [os.path.join(base, name) for base in found]
+    return [name for name in found if budget.take(name) and os.path.lexists(name)]
 
 
-def _step(base: str, part: str, budget: list[int]) -> list[str]:
+def _matching(base: str, part: str, budget: Budget) -> list[str]:
     """What one component of a pattern matches in a directory."""
-    if not MAGIC.search(part):
-        path = os.path.join(base, re.sub(r"\\(.)", r"\1", part))
-        return [path] if "\0" not in path and os.path.lexists(path) else []
     expression = component(part)
     found = []
     try:
         with os.scandir(base or ".") as entries:
             for entry in entries:
-                budget[0] -= 1
-                if budget[0] < 0:
+                if not budget.take(entry.name):
                     break
                 hidden = entry.name.startswith(".") and not part.startswith(".")
                 if not hidden and expression.fullmatch(entry.name):

@@ -16,6 +16,7 @@ keepalived reads lines, not tokens, and its four passes over a line do not agree
 A script or notify command is cut again, by alloc_strvec_quoted_escaped(): `quoted_escaped()`.
 """
 
+import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from functools import partial
 
 from kacheck.keepalived.source import Line, Source, Word
 
+MAX_CUTS = 200_000
+"""Lines and braces of a file that are read: who has more has no configuration."""
 MAXBUF = 1024
 """lib/parser.h: the size of a line's buffer, with its NUL."""
 
@@ -30,19 +33,31 @@ BLANK = " \t"
 SPACE = " \t\f\n\r\v"
 """WHITE_SPACE_STR: what parts words. Only BLANK is removed from the ends of a line."""
 
+CUT = re.compile(r"[\n{}]")
 SPECIAL = re.compile(r'[!#"\\]')
+CODE = re.compile(r'(?:[^"\\#!]+|\\.|"(?:[^"\\]|\\.)*")*', re.DOTALL)
+"""What stands before a comment, or before a quote or a backslash that nothing follows."""
+CODE_ESCAPE = re.compile(r'\\(?P<drops>[#!])|\\.|"(?:[^"\\]|\\.)*"', re.DOTALL)
 BRACE_OR_QUOTE = re.compile(r'[{}"]')
 WORD = re.compile(r'"([^"]*)"|([^ \t\f\n\r\v"]+)|(")')
 INCLUDE = re.compile(r"include[rmwba]?(?=[ \t\f\n\r\v])")
 
 
-def lines(source: Source) -> Iterator[Line]:
+def limit(text: str) -> int:
+    """Up to where a text is read: its end, or the line that is too much."""
+    if sum(map(text.count, "\n{}")) <= MAX_CUTS:
+        return len(text)
+    cut = next(itertools.islice(CUT.finditer(text), MAX_CUTS, None)).start()
+    return text.rfind("\n", 0, cut) + 1
+
+
+def lines(source: Source, limit: int) -> Iterator[Line]:
     """The lines as fgets() has them, without their ends; empty ones too."""
     text = source.text
     start = 0
-    while start < len(text):
-        newline = text.find("\n", start)
-        end = len(text) if newline < 0 else newline
+    while start < limit:
+        newline = text.find("\n", start, limit)
+        end = limit if newline < 0 else newline
         # Four bytes is the longest that a character can be.
         if end - start < MAXBUF // 4 or len(text[start:end].encode("utf-8", "replace")) < MAXBUF:
             yield _line(source, start, end)
@@ -91,34 +106,24 @@ def decomment(line: Line) -> tuple[Line, int | None]:
 
 def _scan(text: str) -> tuple[int | None, int | None, list[int], bool]:
     """The open quote, the comment's start, the backslashes that go, whether one ends the line."""
-    quote: int | None = None
-    comment: int | None = None
-    dropped: list[int] = []
-    position = len(text) - len(text.lstrip(BLANK))
-    while found := SPECIAL.search(text, position):
-        index = found.start()
-        position = index + 1
-        if text[index] == "\\":
-            if position == len(text):
-                return quote, comment, dropped, True
-            if quote is None and text[position] in "#!" and comment is None:
-                dropped.append(index)
-            position += 1
-        elif comment is not None:
-            continue
-        elif text[index] == '"':
-            quote = index if quote is None else None
-        elif quote is None:
-            comment = index
-    return quote, comment, dropped, False
+    code = CODE.match(text)
+    end = code.end() if code else 0
+    stop = text[end : end + 1]
+    quote = end if stop == '"' else None
+    comment = end if stop in ("#", "!") else None
+    if "\\" not in text:
+        return quote, comment, [], False
+    dropped = [found.start() for found in CODE_ESCAPE.finditer(text, 0, end) if found["drops"]]
+    continued = (len(text) - len(text.rstrip("\\"))) % 2 == 1
+    return quote, comment, dropped, continued
 
 
 def _without(line: Line, dropped: list[int]) -> Line:
     """The line without the backslashes before `#` and `!`."""
-    gone = set(dropped)
-    stay = [index for index in range(len(line.text)) if index not in gone]
-    at = [line.at[index] for index in stay] + [line.at[len(line.text)]]
-    return Line("".join(line.text[index] for index in stay), at, line.source, line.made)
+    text, at = list(line.text), list(line.at)
+    for index in reversed(dropped):
+        del text[index], at[index]
+    return Line("".join(text), at, line.source, line.made)
 
 
 def _with_backslash(line: Line, kept: Line) -> Line:
@@ -157,13 +162,13 @@ def next_brace(text: str) -> int:
     return -1
 
 
-def words(line: Line) -> tuple[list[Word], int | None]:
-    """alloc_strvec(): the words, and the index of a quote that nothing closes, where they end."""
+def words(line: Line) -> list[Word]:
+    """alloc_strvec(): the words; they end where a quote is open."""
     found: list[Word] = []
     source, at = line.source, line.at
     for match in WORD.finditer(line.text):
         if match[3]:
-            return found, match.start(3)
+            break
         quoted = match[2] is None
         first = match.start(1) - 1 if quoted else match.start(2)
         start, last = at[first], at[match.end() - 1]
@@ -171,7 +176,13 @@ def words(line: Line) -> tuple[list[Word], int | None]:
         end = at[bisect_right(at, last)] if line.made else last + 1
         value = match[1] if quoted else match[2]
         found.append(Word(value, source.text[start:end], source.position(start), start, end))
-    return found, None
+    return found
+
+
+def first_word(text: str) -> str:
+    """The value of the first of the words, or nothing."""
+    found = WORD.search(text)
+    return (found[1] or found[2] or "") if found else ""
 
 
 def quote(value: str) -> str:

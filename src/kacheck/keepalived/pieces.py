@@ -46,8 +46,8 @@ DEFINITION = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*")
 """check_definition(): nothing may stand before the `=`."""
 CONDITION = re.compile(r"@(\^?)([^ \t]*)(?:[ \t]+|$)")
 TRICKY = re.compile(r'[{}"@$~]')
-UNSIMPLE = re.compile(r'["@$~]')
-TOKEN = re.compile(r"[{}]|[^{}]+")
+UNSIMPLE = re.compile(r"[@$~\\]")
+TOKEN = re.compile(r'[{}]|(?:[^{}"]+|"[^"]*(?:"|\Z))+')
 BRACES = {"{": Kind.OPEN, "}": Kind.CLOSE}
 ESCAPED_BANG = r"a line that begins with \! crashes keepalived's VRRP process"
 ESCAPED_COMMENT = r"\# and \! do not last: to keepalived's VRRP process a comment begins here"
@@ -55,21 +55,25 @@ ESCAPED_COMMENT = r"\# and \! do not last: to keepalived's VRRP process a commen
 
 def statement_lines(source: Source, problems: list[Problem]) -> Iterator[Line]:
     """The lines as keepalived's VRRP process reads them from its parent's copy, empty ones too."""
-    for line in lexer.lines(source):
+    limit = lexer.limit(source.text)
+    if limit < len(source.text):
+        message = f"more than {lexer.MAX_CUTS} lines and braces: nothing from here on is read"
+        problems.append(Problem(source.position(limit), message, ProblemKind.UNEVALUATED))
+    for line in lexer.lines(source, limit):
         text = line.text
         if not lexer.SPECIAL.search(text):
             yield lexer.strip(line)
             continue
         once, quote = lexer.decomment(line)
         if quote is not None:
-            note(problems, line.position(quote), "no closing quote", ProblemKind.QUOTE)
-        if "\\" not in text or lexer.is_include(once.text):
+            note(problems, line, "no closing quote", ProblemKind.QUOTE, quote)
+        if "\\" not in text[:-1] or lexer.is_include(once.text):
             yield once
             continue
         twice = None if once.text[:1] in ("#", "!") else lexer.decomment(once)[0]
         if twice is None or len(twice.text) + 1 < len(once.text):
             message = ESCAPED_BANG if once.text[:1] == "!" else ESCAPED_COMMENT
-            note(problems, line.position(), message, ProblemKind.LINE)
+            note(problems, line, message, ProblemKind.LINE)
         if twice is not None:
             yield twice
 
@@ -116,11 +120,9 @@ def is_simple(text: str) -> bool:
 def simple_pieces(line: Line) -> Iterator[Piece]:
     """The pieces of such a line."""
     for found in TOKEN.finditer(line.text):
-        head = line.cut(found.start(), found.end())
+        head = line.cut(*found.span())
         kind = BRACES.get(head.text, Kind.STATEMENT)
-        if kind is Kind.STATEMENT:
-            head = lexer.strip(head)
-        if head.text:
+        if kind is not Kind.STATEMENT or (head := lexer.strip(head)).text:
             yield Piece(kind, head, head.at[-1])
 
 
@@ -182,8 +184,5 @@ def brace_cut(line: Line) -> tuple[Line, Line | None]:
 
 def check_quotes(line: Line, problems: list[Problem]) -> None:
     """Note a quote that decomment() took for closed and alloc_strvec() does not."""
-    if "\\" not in line.text or '"' not in line.text:
-        return
-    index = lexer.words(line)[1]
-    if index is not None:
-        note(problems, line.position(index), "no closing quote", ProblemKind.QUOTE)
+    if "\\" in line.text and line.text.count('"') % 2:
+        note(problems, line, "no closing quote", ProblemKind.QUOTE, line.text.rindex('"'))

@@ -7,7 +7,10 @@ import enum
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from kacheck.keepalived.syntax import Tree
 
 
 class Position(NamedTuple):
@@ -68,6 +71,8 @@ class Source:
     def __init__(self, text: str, name: str) -> None:
         self.text = text
         self.name = name
+        self.tree: Tree | None = None
+        """What was made of it."""
 
     @cached_property
     def newlines(self) -> list[int]:
@@ -84,6 +89,11 @@ class Source:
         line = bisect_right(self.newlines, offset - 1)
         start = self.newlines[line - 1] + 1 if line else 0
         return Position(self.name, line + 1, offset - start + 1)
+
+    @cached_property
+    def has_tabs(self) -> bool:
+        """Does a line of it begin with a tab?"""
+        return "\n\t" in self.text
 
     @cached_property
     def line_end(self) -> str:
@@ -123,10 +133,12 @@ MAX_PROBLEMS = 1000
 """Of a file or of the reading: who has more has no configuration."""
 
 
-def note(problems: list[Problem], position: Position, message: str, kind: ProblemKind) -> None:
-    """Add a problem."""
+def note(
+    problems: list[Problem], line: Line, message: str, kind: ProblemKind, index: int = 0
+) -> None:
+    """Add a problem of a line."""
     if len(problems) < MAX_PROBLEMS:
-        problems.append(Problem(position, message, kind))
+        problems.append(Problem(line.position(index), message, kind))
 
 
 def decode(data: bytes) -> str:

@@ -11,6 +11,7 @@ without braces.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from kacheck.keepalived import lexer, pieces
 from kacheck.keepalived.edit import Edits
@@ -35,8 +36,8 @@ class Node:
     """A statement, with its block if it has one."""
 
     __slots__ = (
-        "_words", "children", "close", "condition", "end", "kind", "line", "open", "parent",
-        "source", "start", "tree",
+        "_named", "_words", "children", "close", "end", "kind", "line", "open", "own_condition",
+        "parent", "start", "tree",
     )  # fmt: skip
 
     def __init__(self, kind: Kind, line: Line, tree: "Tree | None", parent: "Node | None") -> None:
@@ -51,14 +52,13 @@ class Node:
         self.open: int | None = None
         self.close: int | None = None
         """The offsets of the block's braces in the file, where they are."""
-        self.condition: str | None = None
-        """`id` or `^id` where its line, or that of one of its braces, begins with `@id`."""
-        self.source: Node | None = None
-        """Of a node of the view: the same statement in its file, if it stands there just so."""
+        self.own_condition: str | None = None
+        """What `condition` is without its source."""
         self.start = line.at[0]
-        self.end = line.at[len(line.text)]
+        self.end = line.at[-1]
         """From its first character, its `@id` if any, to its last word's or its block's end."""
         self._words: list[Word] | None = None
+        self._named: dict[str, list[Node]] | None = None
 
     def __repr__(self) -> str:
         return f"<{self.kind.value} {self.line.text!r} at {self.position}>"
@@ -67,13 +67,13 @@ class Node:
     def words(self) -> list[Word]:
         """Its words, with the keyword, without `{`."""
         if self._words is None:
-            self._words = lexer.words(self.line)[0]
+            self._words = lexer.words(self.line)
         return self._words
 
     @property
     def keyword(self) -> str:
         """Its first word; `""` if it has none."""
-        return self.words[0].value if self.words else ""
+        return lexer.first_word(self.line.text)
 
     @property
     def arguments(self) -> list[str]:
@@ -101,6 +101,25 @@ class Node:
         return lexer.quoted_escaped(escaped[1]) or None
 
     @property
+    def first(self) -> int:
+        """The offset of its first word, or of its brace if nothing heads it."""
+        return self.line.at[0] if self.line.text or self.open is None else self.open
+
+    @property
+    def source(self) -> "Node | None":
+        """Of a node of the view: the same statement in its file, if it stands there just so."""
+        tree = self.line.source.tree
+        if self.tree is not None or tree is None or self.line.made:
+            return None
+        found = tree.at(self.first)
+        return found if found is not None and found.line.text == self.line.text else None
+
+    @property
+    def condition(self) -> str | None:
+        """`id` or `^id` where its line, or that of one of its braces, begins with `@id`."""
+        return (self.source or self).own_condition
+
+    @property
     def position(self) -> Position:
         """Where its first word stands."""
         return self.line.position()
@@ -109,14 +128,18 @@ class Node:
         """The statements below with these keywords: `find("vrrp_instance", "track_process")`."""
         found = [self]
         for keyword in path:
-            found = [
-                child
-                for node in found
-                for child in node.children or ()
-                if child.keyword == keyword
-                and child.kind in (Kind.STATEMENT, Kind.INCLUDE, Kind.SEQUENCE)
-            ]
+            found = [child for node in found for child in node.named.get(keyword, ())]
         return found
+
+    @property
+    def named(self) -> dict[str, list["Node"]]:
+        """The statements in its block by their keyword."""
+        if self._named is None:
+            self._named = {}
+            for child in self.children or ():
+                if child.kind in (Kind.STATEMENT, Kind.INCLUDE, Kind.SEQUENCE):
+                    self._named.setdefault(child.keyword, []).append(child)
+        return self._named
 
     def walk(self) -> Iterator["Node"]:
         """Everything below it, in order."""
@@ -150,12 +173,25 @@ class Tree(Edits):
 
     def __init__(self, source: Source, config_id: str | None = None) -> None:
         super().__init__(source)
+        source.tree = self
+        self._config_id = config_id
         self.line_problems: list[Problem] = []
         self.lines = list(pieces.statement_lines(source, self.line_problems))
-        self.problems = self.line_problems.copy()
+
+    @cached_property
+    def _grown(self) -> tuple[Node, list[Problem]]:
+        problems = self.line_problems.copy()
+        return grow(pieces.pieces(self.lines, self._config_id, problems), self, problems), problems
+
+    @property
+    def root(self) -> Node:
+        """What the statements of the file are in; made when it is asked for."""
+        return self._grown[0]
+
+    @property
+    def problems(self) -> list[Problem]:
         """Of this text taken alone."""
-        self.root = grow(pieces.pieces(self.lines, config_id, self.problems), self, self.problems)
-        self._at: dict[int, Node] | None = None
+        return self._grown[1]
 
     @property
     def name(self) -> str:
@@ -166,13 +202,12 @@ class Tree(Edits):
         """`root.find()`."""
         return self.root.find(*path)
 
+    @cached_property
+    def _at(self) -> dict[int, Node]:
+        return {node.first: node for node in self.root.walk()}
+
     def at(self, offset: int) -> Node | None:
-        """The statement whose first word begins there."""
-        if self._at is None:
-            self._at = {
-                node.line.at[0] if node.line.text or node.open is None else node.open: node
-                for node in self.root.walk()
-            }
+        """The statement whose first word, or brace if nothing heads it, is there."""
         return self._at.get(offset)
 
     def bytes(self) -> bytes:
@@ -202,22 +237,22 @@ def grow(found: Iterable[Piece], tree: Tree | None, problems: list[Problem]) -> 
                 children.append(last)
             top, last, children = last, None, []
             top.children, top.open, top.end = children, line.at[0], piece.end
-            top.condition = top.condition or piece.condition
+            top.own_condition = top.own_condition or piece.condition
         elif kind is Kind.CLOSE and top.parent is not None:
             top.close, top.end = line.at[0], piece.end
-            top.condition = top.condition or piece.condition
+            top.own_condition = top.own_condition or piece.condition
             top, last = top.parent, None
             children = top.children if top.children is not None else children
         else:
             node = Node(kind, line, tree, top)
             node.end = piece.end
-            node.condition = piece.condition
+            node.own_condition = piece.condition
             if piece.start is not None:
                 node.start = piece.start
             children.append(node)
             last = node if kind is Kind.STATEMENT else None
             if kind is Kind.CLOSE:
-                note(problems, line.position(), "a } too many", ProblemKind.BRACE)
+                note(problems, line, "a } too many", ProblemKind.BRACE)
     _close(root, top, problems)
     return root
 
@@ -228,5 +263,5 @@ def _close(root: Node, top: Node, problems: list[Problem]) -> None:
         if top.children:
             top.end = max(top.end, top.children[-1].end)
         if len(problems) < MAX_PROBLEMS:
-            note(problems, top.position, f"no }} for {top.keyword} {{", ProblemKind.BRACE)
+            note(problems, top.line, f"no }} for {top.keyword} {{", ProblemKind.BRACE)
         top = top.parent

@@ -8,6 +8,8 @@ from kacheck.migrate.equivalents import Equivalent, seconds
 from kacheck.migrate.tracked import MICROSECONDS, LeftError
 from kacheck.result import BadConfigError
 
+BOM = "\ufeff"
+
 
 class Checks:
     """A configuration file and what is to be appended to it.
@@ -23,8 +25,11 @@ class Checks:
         self.is_there = text is not None
         self._known: dict[str, Check] = {}
         if self.text.strip():
-            self._known = {check.name: check for check in config.parse(self.text, path).checks}
+            there = config.parse(self.text.removeprefix(BOM), path)
+            self._known = {check.name: check for check in there.checks}
         self._added: list[str] = []
+        self._owners: dict[str, str] = {}
+        """By the name of an added check, the block that it is for."""
 
     def require(self, equivalent: Equivalent, name: str) -> None:
         """See that there is a check of this name and this meaning.
@@ -40,7 +45,13 @@ class Checks:
             raise LeftError(f"its check cannot be written ({error}); write it yourself") from None
         if name not in self._known:
             self._added.append(text)
+            self._owners[name] = equivalent.name
         if meaning(self._known.setdefault(name, wanted)) != meaning(wanted):
+            if name in self._owners:
+                raise LeftError(
+                    f"its check would be {name}, as {self._owners[name]}'s is, which asks something"
+                    " else; rename one of the two blocks"
+                )
             raise LeftError(
                 f"{self.path} has a check {name} already, which asks something else;"
                 f" rename that one, or make it what this one is: {one_line(text)}"
@@ -55,7 +66,13 @@ class Checks:
         """
         text = joined(self.text, self._added)
         if self._added:
-            config.parse(text, self.path)
+            try:
+                config.parse(text.removeprefix(BOM), self.path)
+            except BadConfigError:  # both parts alone are good
+                raise BadConfigError(
+                    f"{self.path}: check is an inline table, and no table can be appended to one;"
+                    " write each check below a header of its own, [check.NAME]"
+                ) from None
         return text
 
 
@@ -65,12 +82,14 @@ def meaning(check: Check) -> tuple[object, ...]:
 
 
 def joined(text: str, added: list[str]) -> str:
-    """The text with tables behind it."""
+    """The text with tables behind it, in lines that end as its first one does."""
     if not added:
         return text
+    end = "\r\n" if text.partition("\n")[0].endswith("\r") else "\n"
     if text and not text.endswith("\n"):
-        text += "\n"
-    return text + ("\n" if text.strip() else "") + "\n".join(added)
+        text += end
+    new = ("\n" if text.strip() else "") + "\n".join(added)
+    return text + new.replace("\n", end)
 
 
 def table(equivalent: Equivalent, name: str) -> str:

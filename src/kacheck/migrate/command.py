@@ -1,15 +1,15 @@
 """`kacheck migrate`: from its options to what is printed and written."""
 
-import difflib
 import os
 from typing import NamedTuple
 
-from kacheck.keepalived import Configuration, Problem, ProblemKind, load
-from kacheck.keepalived.edit import EditError
+from kacheck.keepalived import Configuration, Kind, Problem, ProblemKind, load
+from kacheck.keepalived.edit import EditError, Span
 from kacheck.migrate import files, verify
 from kacheck.migrate.checks import Checks
+from kacheck.migrate.diff import unified
 from kacheck.migrate.equivalents import INTERVAL, LIBEXEC, Mode, Paths
-from kacheck.migrate.files import Change, Transaction
+from kacheck.migrate.files import Change, Interruption, Transaction
 from kacheck.migrate.recipes import replace_recipes
 from kacheck.migrate.rewrite import Rewrite
 from kacheck.result import BadConfigError
@@ -105,29 +105,39 @@ def rewritten(configuration: Configuration, order: Order) -> Rewrite:
 
 def configuration_text(path: str) -> str | None:
     """kacheck.toml, if it is there."""
+    data = files.content(path)
     try:
-        data = files.content(path)
         return None if data is None else data.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadConfigError(f"{path}: {error}; give the path of a configuration") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise BadConfigError(
+            f"{path}:{line}: byte 0x{error.object[error.start]:02x} is not UTF-8; save it as UTF-8"
+        ) from None
 
 
 def changes_of(configuration: Configuration, checks: Checks) -> list[Change]:
     """Old and new contents, keepalived's files first."""
     changes = []
     for path, new in configuration.changed().items():
-        old = configuration.files[path].source.text.encode("utf-8", "surrogateescape")
+        tree = configuration.files[path]
+        old = tree.source.text.encode("utf-8", "surrogateescape")
         if old != new:
-            changes.append(Change(path, old, new))
+            changes.append(Change(path, old, new, tree.spans()))
     text = checks.result()
     if text != checks.text:
         old_text = checks.text.encode() if checks.is_there else None
-        changes.append(Change(checks.path, old_text, text.encode()))
+        last, end = checks.text.count("\n"), text.count("\n")
+        added = [Span(last, last + 1, last, end + 1)]
+        changes.append(Change(checks.path, old_text, text.encode(), added))
     return changes
 
 
 def redirected(configuration: Configuration, changes: list[Change], output: str) -> list[Change]:
     """`-o FILE`: the main file's new content goes there."""
+    if output == "-":
+        raise BadConfigError("-o -: what is printed is the diff, without -o; name a file")
+    there = files.content(output)
+    refuse_output(configuration, changes, output)
     main = next(iter(configuration.files))
     own = [change for change in changes if change.path in configuration.files]
     others = [change.path for change in own if change.path != main]
@@ -139,10 +149,31 @@ def redirected(configuration: Configuration, changes: list[Change], output: str)
     text = configuration.files[main].source.text.encode("utf-8", "surrogateescape")
     new = own[0].new if own else text
     rest = [change for change in changes if change.path not in configuration.files]
-    if os.path.realpath(output) == os.path.realpath(main):
-        raise BadConfigError(f"-o {output} is the file itself; take --in-place, which keeps it")
-    there = files.content(output)
     return [] if there == new and not rest else [Change(output, there, new), *rest]
+
+
+def refuse_output(configuration: Configuration, changes: list[Change], output: str) -> None:
+    """See that the main file's new content can stand there and means the same."""
+    main = next(iter(configuration.files))
+    place = os.path.realpath(output)
+    if place == os.path.realpath(main):
+        raise BadConfigError(f"-o {output} is the file itself; take --in-place, which keeps it")
+    for path in (*configuration.files, *(change.path for change in changes)):
+        if place == os.path.realpath(path):
+            raise BadConfigError(f"-o {output} is {path}, which is in use; name another file")
+    if directory_of(output) == directory_of(main):
+        return
+    for node in configuration.files[main].root.walk():
+        if node.kind is Kind.INCLUDE and not "".join(node.arguments[:1]).startswith("/"):
+            raise BadConfigError(
+                f"{main}:{node.position.line}: {node.line.text} is relative; write it into the"
+                " same directory"
+            )
+
+
+def directory_of(path: str) -> str:
+    """Where keepalived looks for what a file includes."""
+    return os.path.realpath(os.path.dirname(os.path.abspath(path)))
 
 
 def diff(changes: list[Change]) -> str:
@@ -150,15 +181,21 @@ def diff(changes: list[Change]) -> str:
     lines: list[str] = []
     for change in changes:
         old, new = (
-            (data or b"").decode("utf-8", "surrogateescape").splitlines(keepends=True)
+            lines_of((data or b"").decode("utf-8", "surrogateescape"))
             for data in (change.old, change.new)
         )
         before = "/dev/null" if change.old is None else change.path
-        lines += difflib.unified_diff(old, new, before, change.path)
+        lines += unified(old, new, before, change.path, change.spans)
     ended = (
         line if line[-1] == "\n" else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
     return "".join(ended).removesuffix("\n")
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines with their ends, which are LF alone to patch(1), to keepalived and to TOML."""
+    *lines, rest = text.split("\n")
+    return [*(f"{line}\n" for line in lines), *([rest] if rest else [])]
 
 
 def write(changes: list[Change], order: Order) -> list[str]:
@@ -167,35 +204,43 @@ def write(changes: list[Change], order: Order) -> list[str]:
         return []
     keepalived = verify.program()
     result = order.output or order.conf
-    before = verify.ask(keepalived, order.conf) if keepalived else None
     transaction = Transaction(changes)
-    try:
-        transaction.stage()
-        if order.in_place:
-            refuse_included(order.conf, transaction)
-        transaction.commit()
-        said = ["keepalived is not installed here: keepalived -t has not seen the result"]
-        if keepalived and before:
-            said = [judgement(before, verify.ask(keepalived, result))]
-    except OSError as error:
-        transaction.undo()
-        raise BadConfigError(f"{error.filename}: {error.strerror}; nothing was written") from None
-    except BaseException:
-        transaction.undo()
-        raise
+    with Interruption() as interruption:
+        with interruption.now():
+            before = verify.ask(keepalived, order.conf) if keepalived else None
+        try:
+            transaction.stage()
+            if order.in_place:
+                refuse_included(order.conf, transaction)
+            transaction.commit()
+            said = ["keepalived is not installed here: keepalived -t has not seen the result"]
+            with interruption.now():
+                if keepalived and before:
+                    said = [judgement(before, verify.ask(keepalived, result), result)]
+        except BaseException:
+            transaction.undo()
+            raise
     return [*files.written(changes, transaction.backups), *said]
 
 
-def judgement(before: verify.Said, after: verify.Said) -> str:
+def judgement(before: verify.Said, after: verify.Said, result: str) -> str:
     """What keepalived says; a complaint that it did not have before takes everything back."""
-    new = verify.new_complaints(before, after)
+    user = verify.other_user(load(result)) if after.is_terminated else None
+    new = verify.new_complaints(before, after, may_end=user is not None)
     if new:
         cure = "please report it"
         if not os.access(f"{LIBEXEC}/kacheck-verdict", os.X_OK):
             cure = f"install kacheck's entry points to {LIBEXEC} first"
         elif verify.VIOLATION in new[0]:
             cure = "write enable_script_security into global_defs first"
+        elif os.geteuid() != 0:
+            cure = "run it as root"
         raise BadConfigError(f"keepalived -t complains: {new[0]}; nothing was written; {cure}")
+    if user is not None:
+        return (
+            f"keepalived -t cannot judge the result: it ends itself (SIGTERM) over {user}, as"
+            " keepalived 2.2.7 does with every user but root; started as a service it does not"
+        )
     return verify.in_words(before, after)
 
 

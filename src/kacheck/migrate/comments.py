@@ -8,6 +8,7 @@ from kacheck.keepalived import Node
 
 CODE = re.compile(r'(?:[^"\\#!]|\\.|"(?:\\.|[^"\\])*(?:"|$))*')
 """What stands before a comment: decomment() in lib/parser.c."""
+COMMENT = re.compile(r"[ \t]*([#!].*)")
 
 
 class Comment(NamedTuple):
@@ -46,16 +47,15 @@ def _comments(node: Node, *, behind: bool) -> list[Comment]:
     if node.tree is None:
         return []
     text, found = node.tree.source.text, []
-    start = text.rfind("\n", 0, node.start) + 1
-    behind = behind and not text[start : node.start].strip(" \t")
+    start = node.start
+    behind = behind and not text[text.rfind("\n", 0, start) + 1 : start].strip(" \t")
     while start < node.end:
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
-        code = CODE.match(text, start, end)
+        code = CODE.match(text, start, min(end, node.end))
         place = code.end() if code else end
-        is_within = node.start <= place < node.end
-        is_behind = place >= node.end and not text[node.end : place].strip(" \t")
-        if place < end and text[place] in "#!" and (is_within or (behind and is_behind)):
-            found.append(Comment(place, text[place:end].rstrip()))
+        comment = COMMENT.match(text, place, end)
+        if comment and (place < node.end or behind):
+            found.append(Comment(comment.start(1), comment[1].rstrip()))
         start = end + 1
     return found

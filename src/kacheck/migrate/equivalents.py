@@ -81,6 +81,10 @@ def equivalent(tracked: Tracked, uses: list[Weight], mode: Mode) -> Equivalent:
     contrary = any(weight.reverse for weight in uses)
     if contrary:
         tracked = _contrary(tracked, uses)
+    if tracked.quorum_max == 0 or (tracked.quorum == 1 and tracked.quorum_max is None):
+        # check_process_fork() delays what a tracked process forks, and there is none yet. Who
+        # comes by execve(2) counts at once.
+        tracked = tracked._replace(fork_delay=0)
     policy = Policy(1, 1, tracked.fork_delay / MICROSECONDS, tracked.terminate_delay / MICROSECONDS)
     options = options_of(tracked)
     weights = [weight.value for weight in uses]
@@ -100,7 +104,7 @@ def options_of(tracked: Tracked) -> ProcessOptions:
         quorum=max(tracked.quorum, 1),
         quorum_max=tracked.quorum_max,
         param_match=None if match == "exact" and tracked.args else match,
-        full_command=tracked.full_command and match is None,
+        full_command=tracked.full_command,
         all_namespaces=True,  # keepalived knows nothing of pid namespaces
     )
 

@@ -1,14 +1,24 @@
 """All files are written, or none; each one by a rename, with a backup of what was there."""
 
+import errno
 import os
+import signal
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple, Self
 
+from kacheck.keepalived.edit import Span
 from kacheck.result import BadConfigError
 
 BACKUP = ".kacheck-backup"
+CURES = {
+    errno.EBUSY: "it is a mount, which no other file can replace: migrate the one mounted there",
+    errno.ENOSPC: "make room there",
+    errno.EPERM: "see lsattr: it may be immutable",
+    errno.EROFS: "mount it for writing",
+}
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Change(NamedTuple):
@@ -18,13 +28,15 @@ class Change(NamedTuple):
     """As it was given; a symbolic link's file is the one that changes."""
     old: bytes | None
     new: bytes
+    spans: Sequence[Span] = ()
+    """The lines that differ."""
 
 
 class Transaction:
     """Changes on their way: `stage()`, `commit()`, and `undo()` at any time.
 
-    Each raises OSError, or BadConfigError where a file is not as it was read. Whoever calls them
-    then calls `undo()`.
+    Each raises BadConfigError where a file cannot be written or is not as it was read. Whoever
+    calls them then calls `undo()`.
     """
 
     def __init__(self, changes: list[Change]) -> None:
@@ -39,24 +51,19 @@ class Transaction:
         """Write the new contents beside the files, and the backups; nothing has changed yet."""
         for change in self.changes:
             self._refuse_changed(change)
-            directory = os.path.dirname(change.path)
-            if change.old is None and not os.path.isdir(directory):
-                os.mkdir(directory, 0o755)
-                self._directories.append(directory)
-            temporary = f"{directory}/.{os.path.basename(change.path)}.kacheck-new"
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)  # of one that was killed
-            self._staged[change.path] = temporary
-            _write(temporary, change.new, like=change.path if change.old is not None else None)
+            with naming(change.path):
+                self._stage(change)
         for change in self.changes:
             if change.old is not None:
-                self.backups[change.path] = _back_up(change.path, change.old)
+                with naming(change.path):
+                    self.backups[change.path] = _back_up(change.path, change.old)
 
     def commit(self) -> None:
         """Put the new contents into their places."""
         for change in self.changes:
             self._refuse_changed(change)
-            os.rename(self._staged[change.path], change.path)
+            with naming(change.path):
+                os.rename(self._staged[change.path], change.path)
             del self._staged[change.path]
             self._written.append(change.path)
 
@@ -75,6 +82,17 @@ class Transaction:
             with suppress(OSError):
                 os.rmdir(directory)
 
+    def _stage(self, change: Change) -> None:
+        directory, name = os.path.split(change.path)
+        if change.old is None and not os.path.isdir(directory):
+            os.mkdir(directory, 0o755)
+            self._directories.append(directory)
+        temporary = f"{directory}/.{name}.kacheck-new"
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)  # of one that was killed
+        self._staged[change.path] = temporary
+        _write(temporary, change.new, like=change.path if change.old is not None else None)
+
     @staticmethod
     def _refuse_changed(change: Change) -> None:
         """Somebody else may edit the file at the same time."""
@@ -82,13 +100,86 @@ class Transaction:
             raise BadConfigError(f"{change.path} has changed meanwhile; try again")
 
 
+class Interruption:
+    """Signals that end a program wait for `now()`, and are a KeyboardInterrupt there.
+
+    Between any two steps they would leave what `undo()` does not know of. The program dies of
+    them at the end of the `with`.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: dict[signal.Signals, Any] = {}
+        self._came: int | None = None
+        self._is_now = False
+
+    def __enter__(self) -> Self:
+        for number in ENDINGS:
+            if signal.getsignal(number) not in (None, signal.SIG_IGN):  # nohup's
+                self._handlers[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        if self._came is not None:
+            os.kill(os.getpid(), self._came)
+
+    @contextmanager
+    def now(self) -> Iterator[None]:
+        """Be interrupted, also by what has come already."""
+        self._is_now = True
+        try:
+            if self._came is not None:
+                self._interrupt()
+            yield
+        finally:
+            self._is_now = False
+
+    def _handle(self, number: int, _: object) -> None:
+        self._came = number
+        if self._is_now:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        self._is_now = False  # a second one shall not interrupt what this one has begun
+        raise KeyboardInterrupt
+
+
 def content(path: str) -> bytes | None:
-    """What is in a file; None if there is none."""
+    """What is in a regular file; None if there is none.
+
+    Raises:
+        BadConfigError: it is something else, or cannot be read.
+
+    """
+    with naming(path), suppress(FileNotFoundError):
+        _refuse_other(path, os.stat(path).st_mode)  # some devices act when they are opened
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with open(file, "rb") as stream:
+            _refuse_other(path, os.fstat(file).st_mode)
+            return stream.read()
+    return None
+
+
+def _refuse_other(path: str, mode: int) -> None:
+    """A pipe would be waited for, and a device replaced by a file."""
+    if stat.S_ISDIR(mode):
+        raise BadConfigError(f"{path} is a directory; give the path of a file")
+    if not stat.S_ISREG(mode):
+        raise BadConfigError(f"{path} is no regular file; give the path of one")
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Raise BadConfigError, with the file that it is about, where there is an OSError."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
+        yield
+    except OSError as error:
+        cure = CURES.get(error.errno or 0)
+        if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0:
+            cure = "run it as root"
+        text = f"{path}: {error.strerror}; nothing was written"
+        raise BadConfigError(f"{text}; {cure}" if cure else text) from None
 
 
 def _write(path: str, data: bytes, like: str | None) -> None:

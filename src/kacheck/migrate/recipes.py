@@ -16,10 +16,10 @@ from kacheck.migrate.tracked import LeftError, plain
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 """What is no pattern to pgrep."""
 LEADS = {
-    ("pidof",), ("pidof", "-s"), ("pgrep",), ("pgrep", "-x"), ("killall", "-0"),
+    ("pidof",), ("pidof", "-s"), ("pgrep", "-x"), ("killall", "-0"),
     ("killall", "-q", "-0"), ("killall", "-0", "-q"), ("killall", "-s", "0"),
 }  # fmt: skip
-"""The words before the NAME."""
+"""The words before the NAME. A bare pgrep is not among them: a part of a name is enough for it."""
 HEALTH = re.compile(r"(https?://[A-Za-z0-9.:\[\]-]+)/v1/sys/health")
 GREP = re.compile(r"-[qis]+")
 ACTIVE = re.compile(r'active|"?standby"?: ?false')

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from kacheck.keepalived import Node, Tree, quote
 from kacheck.migrate.comments import comments_in, with_comments
 from kacheck.migrate.equivalents import Equivalent, block, turned
-from kacheck.migrate.tracked import Reference
+from kacheck.migrate.tracked import Reference, defines, is_plain
 
 IsShared = Callable[[Node], bool]
 """Is a node of a file read more than once?"""
@@ -54,14 +54,36 @@ class Block:
 
     def rewrite(self, moving: list[Node]) -> None:
         """Move these lines."""
-        files = self.new_files(moving)
+        written = [node for node in moving if not self.is_grouped(node)]
+        files = self.new_files(written)
         scripts = None if self.is_shared(self.source) else self.neighbour("track_script")
-        if not self.node.is_literal or len(moving) < len(self.node.children or ()):
-            self.move_some(moving, scripts, files)
-        elif scripts is None:
-            self.rename(moving, files)
+        is_whole = self.node.is_literal and len(moving) == len(self.node.children or ())
+        may_go = is_whole and not defines(self.source)
+        if may_go and not written:
+            self.clear(self.source)
+        elif may_go and scripts is not None:
+            self.move_all(written, scripts, files)
         else:
-            self.move_all(moving, scripts, files)
+            for node in moving:
+                if self.is_grouped(node):
+                    self.clear(node.source)
+            if written and is_whole:
+                self.rename(written, files)
+            elif written:
+                self.move_some(written, scripts, files)
+
+    def is_grouped(self, node: Node) -> bool:
+        """Does the sync group track it, so that it is not written here?"""
+        return self.owner.references[id(node)].group is not None
+
+    def clear(self, source: Node | None) -> None:
+        """Only the comments stay."""
+        if source is None:
+            return
+        comments = comments_in(source, behind=True)
+        if comments:
+            self.tree.insert_before(source, "\n".join(comments))
+        self.tree.remove(source)
 
     def rename(self, moving: list[Node], files: str) -> None:
         """The block becomes a track_script; what need not change in it stays."""
@@ -102,8 +124,7 @@ class Block:
         """The owner's first block of this kind that only the owner reads."""
         for node in self.owner.node.find(keyword):
             source = node.source
-            usable = node.is_literal and source is not None and source.close is not None
-            if usable and source is not None and not self.is_shared(source):
+            if source is not None and is_plain(node) and not self.is_shared(source):
                 return source
         return None
 
@@ -115,7 +136,6 @@ class Block:
             made = self.equivalents[reference.name]
             if made.has_file and not (reference.own or made.weight).value:
                 names += [quote(made.name)]
-        names = [name for name in dict.fromkeys(names) if name not in self.tracked_files()]
         if not names:
             return ""
         there = None if self.is_shared(self.source) else self.neighbour("track_file")
@@ -123,13 +143,6 @@ class Block:
             append(there, names)
             return ""
         return block("track_file", names, self.unit) + "\n"
-
-    def tracked_files(self) -> set[str]:
-        """What it tracks already."""
-        return {
-            quote(each.keyword) for node in self.owner.node.find("track_file")
-            for each in node.children or () if '"' not in each.keyword
-        }  # fmt: skip
 
     def text(self, node: Node) -> str:
         """The line of a track_script."""
@@ -167,7 +180,15 @@ def unit_of(source: Node) -> str:
         inner, outer = (_indentation(text, node.start) for node in (child, source))
         if inner is not None and outer is not None and inner != outer and inner.startswith(outer):
             return inner[len(outer) :]
-    return "\t" if "\n\t" in text else "    "
+    return "\t" if source.tree.source.has_tabs else "    "
+
+
+def margin_of(source: Node) -> str:
+    """The blanks that its line begins with."""
+    assert source.tree is not None  # noqa: S101 - a node of a file
+    text = source.tree.source.text
+    line = text[text.rfind("\n", 0, source.start) + 1 : source.start]
+    return line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def _indentation(text: str, offset: int) -> str | None:

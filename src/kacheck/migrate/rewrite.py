@@ -1,17 +1,21 @@
 """From a configuration to the edits of its files."""
 
 from collections.abc import Iterator
+from functools import cached_property
 
-from kacheck.keepalived import Configuration, Node
+from kacheck.keepalived import Configuration, Kind, Node
+from kacheck.keepalived.lexer import MAXBUF
+from kacheck.keepalived.source import encode
 from kacheck.migrate import equivalents, references, tracked
 from kacheck.migrate.checks import Checks
 from kacheck.migrate.comments import comments_in
 from kacheck.migrate.equivalents import Equivalent, Mode, Paths
-from kacheck.migrate.references import Owner, unit_of
+from kacheck.migrate.references import Owner, margin_of, unit_of
 from kacheck.migrate.security import secure
-from kacheck.migrate.survey import Survey, refuse
+from kacheck.migrate.survey import OWNERS, Survey, refuse
 from kacheck.migrate.tracked import LeftError, Tracked
 from kacheck.probes.procfs import COMM_MAX
+from kacheck.result import BadConfigError
 
 
 class Rewrite:
@@ -26,6 +30,7 @@ class Rewrite:
         self.paths = paths
         self.survey = Survey(configuration)
         self.migrated: dict[str, Equivalent] = {}
+        self._texts: dict[str, str] = {}
         tops = configuration.root.children or ()
         self._order = {id(node): place for place, node in enumerate(tops)}
         self._taken = {
@@ -34,6 +39,11 @@ class Rewrite:
             for node in configuration.find(keyword)
             if node.arguments
         }
+        for owner in OWNERS:
+            for keyword in ("track_script", "track_file"):
+                # Also what is not defined: it would count where the name is.
+                self._taken |= {node.keyword for block in configuration.find(owner, keyword)
+                                for node in block.children or ()}  # fmt: skip
 
     def run(self) -> None:
         """Plan, and edit."""
@@ -41,6 +51,7 @@ class Rewrite:
             if name not in self.survey.left:
                 self._plan(name, node, data)
         self._edit()
+        self._refuse_long_lines()
 
     def _plan(self, name: str, node: Node, data: Tracked) -> None:
         """Find the equivalent of a block."""
@@ -53,7 +64,8 @@ class Rewrite:
             made = equivalents.equivalent(data, uses, self.mode)._replace(name=self._free(name))
             if self.mode == "watch":
                 made = made._replace(check=equivalents.check_name(name))
-            equivalents.blocks(made, self.paths, "")
+            self._texts[name] = self._text(name, node, made)
+            refuse(made.has_file and self._undefined_file != "", self._undefined_file)
             if made.check is not None:
                 self.checks.require(made, made.check)
         except LeftError as error:
@@ -63,7 +75,11 @@ class Rewrite:
         self._taken.add(made.name)
         for text in notes(data, made, self.mode):
             self.survey.note(node, f"{name}: {text}")
-        if self._first_use(name, node) is not None:
+        for reference in found:
+            if reference.group is not None:
+                text = f"{reference.group} tracks it for its members, so that this line goes"
+                self.survey.note(reference.node, f"{name}: {text}")
+        if self._first_use(name, node) is not node:
             text = (
                 "keepalived ignored it where it was tracked above its block; it counts from now on"
             )
@@ -71,9 +87,10 @@ class Rewrite:
 
     def _free(self, name: str) -> str:
         """A name that no vrrp_script and no track_file has."""
-        taken = self._taken | (self.survey.definitions.keys() - {name})
         candidate, number = name, 1
-        while candidate in taken:
+        while candidate in self._taken or (
+            candidate != name and candidate in self.survey.definitions
+        ):
             candidate = f"kacheck_{name}" if number == 1 else f"kacheck_{name}_{number}"
             number += 1
         return candidate
@@ -84,8 +101,8 @@ class Rewrite:
             text = "enable_script_security added: keepalived wants it where there are scripts"
             self.survey.note(secured, text)
         done: set[int] = set()
-        for name, made in self.migrated.items():
-            self._replace(name, made)
+        for name in self.migrated:
+            self._replace(name)
         owners: dict[int, Owner] = {}
         for name in self.migrated:
             for node, reference in self.survey.references.get(name, ()):
@@ -94,29 +111,97 @@ class Rewrite:
         for owner in owners.values():
             references.rewrite(owner, self.migrated, self.survey.is_shared, done)
 
-    def _replace(self, name: str, made: Equivalent) -> None:
+    def _text(self, name: str, node: Node, made: Equivalent) -> str:
+        """The equivalent, without the indentation of its place.
+
+        Raises:
+            LeftError: keepalived could not read it there.
+
+        """
+        source, place = node.source, self._first_use(name, node).source
+        assert source is not None  # noqa: S101 - it is literal
+        refuse(
+            place is None or place.condition is not None or self.survey.is_shared(place),
+            "it is tracked above, in what @id, $NAME, ~SEQ or a second include had a hand in;"
+            " move it above that",
+        )
+        assert place is not None  # noqa: S101 - refused
+        comments = comments_in(source, behind=place is not source)
+        text = equivalents.blocks(made, self.paths, unit_of(source), comments)
+        margin = margin_of(place)
+        refuse(
+            any(is_too_long(margin + line) for line in text.split("\n")),
+            f"a line of it would be longer than keepalived's {MAXBUF - 1} bytes; shorten its"
+            " comments and arguments, or indent it less",
+        )
+        return text
+
+    @cached_property
+    def _undefined_file(self) -> str:
+        """Which track_file is missing, if one is: keepalived 2.2.7 hangs where another is there."""
+        above: dict[str, int] = {}
+        for keyword in ("track_file", "vrrp_track_file"):
+            for node in self.configuration.find(keyword):
+                above.setdefault("".join(node.arguments[:1]), self._order[id(node)])
+        for keyword in OWNERS:
+            for owner in self.configuration.find(keyword):
+                last = self._order[id(owner)]
+                for block in owner.find("track_file"):
+                    for line in block.children or ():
+                        if above.get(line.keyword, last) < last:
+                            continue
+                        place = f"{line.position.file}:{line.position.line}"
+                        return (
+                            f"{place} tracks {line.keyword}, and there is no track_file of this"
+                            " name above: with another one keepalived 2.2.7 would hang; write one,"
+                            " remove that line, or take --mode script"
+                        )
+        return ""
+
+    def _replace(self, name: str) -> None:
         """Write the equivalent where the block stood, or before its first use if that is above."""
         node, _ = self.survey.definitions[name]
-        source = node.source
-        if source is None or source.tree is None:
+        source, first = node.source, self._first_use(name, node).source
+        if source is None or source.tree is None or first is None or first.tree is None:
             return
-        first = self._first_use(name, node)
-        unit = unit_of(source)
-        if first is None or first.tree is None:
-            comments = comments_in(source, behind=False)
-            source.tree.replace(source, equivalents.blocks(made, self.paths, unit, comments))
-            return
-        comments = comments_in(source, behind=True)
-        text = equivalents.blocks(made, self.paths, unit, comments)
-        first.tree.insert_before(first, text + "\n\n")
-        source.tree.remove(source)
+        if first is source:
+            source.tree.replace(source, self._texts[name])
+        else:
+            first.tree.insert_before(first, self._texts[name] + "\n\n", comment=has_comment(first))
+            source.tree.remove(source)
 
-    def _first_use(self, name: str, node: Node) -> Node | None:
-        """The instance or group, in its file, that tracks it above its block; None if none does."""
-        order = self._order
+    def _refuse_long_lines(self) -> None:
+        """A comment that goes on as a line of its own is none."""
+        for path, tree in self.configuration.files.items():
+            if not tree.edited:
+                continue
+            old = set(tree.source.text.split("\n"))
+            for line in tree.text().split("\n"):
+                if line not in old and is_too_long(line):
+                    raise BadConfigError(
+                        f"{path}: a line would be longer than keepalived's {MAXBUF - 1} bytes,"
+                        f" shorten it: {line.strip()[:60]}"
+                    )
+
+    def _first_use(self, name: str, node: Node) -> Node:
+        """The instance or group that tracks it above its block; the block if none does."""
         owners = [owner for owner, _ in self.survey.references.get(name, ())]
-        first = min(owners, key=lambda owner: order[id(owner)], default=node)
-        return first.source if order[id(first)] < order[id(node)] else None
+        return min([node, *owners], key=lambda each: self._order[id(each)])
+
+
+def is_too_long(line: str) -> bool:
+    """Does keepalived cut a line in two?"""
+    return len(encode(line.removesuffix("\r"))) >= MAXBUF
+
+
+def has_comment(node: Node) -> bool:
+    """Is a comment above a statement of a file its own?
+
+    Above the first one it is the file's. Below a definition it may be what ends that.
+    """
+    siblings = (node.parent.children if node.parent is not None else None) or [node]
+    place = siblings.index(node)
+    return place > 0 and siblings[place - 1].kind is not Kind.DEFINITION
 
 
 def notes(data: Tracked, made: Equivalent, mode: Mode) -> Iterator[str]:
@@ -125,11 +210,19 @@ def notes(data: Tracked, made: Equivalent, mode: Mode) -> Iterator[str]:
     if by_comm and ("/" in data.process or len(data.process.encode(errors="replace")) > COMM_MAX):
         yield f"keepalived could never see {data.process}, which is no command name; kacheck does"
     if made.name != data.name:
-        yield f"it is {made.name} now, since there is a vrrp_script or track_file {data.name}"
+        yield (
+            f"it is {made.name} now, since there is a vrrp_script or track_file {data.name},"
+            " or something asks for it"
+        )
     if made.contrary:
         yield "reverse: the check asks for the contrary, so that what cannot be told fails"
-    interval = equivalents.INTERVAL * tracked.MICROSECONDS
     delays = {"terminate_delay": data.terminate_delay, "fork_delay": data.fork_delay}
+    if data.fork_delay and not made.policy.fork_delay:
+        yield "fork_delay is left out: it was for what a tracked process forks, and never acted"
+        del delays["fork_delay"]
+    elif data.fork_delay:
+        yield "fork_delay is for all who come; keepalived's was for what a tracked process forks"
+    interval = equivalents.INTERVAL * tracked.MICROSECONDS
     if mode == "script":
         for key, delay in delays.items():
             if delay % interval:

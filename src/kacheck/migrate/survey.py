@@ -4,6 +4,7 @@ A name moves as a whole or not at all: where its block or one of the lines that 
 left alone, all of them are.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,8 +13,10 @@ from kacheck.keepalived import Configuration, Kind, Node, Position
 from kacheck.migrate import tracked
 from kacheck.migrate.tracked import LeftError, Reference, Tracked, Weight
 
-OWNERS = ("vrrp_instance", "vrrp_sync_group")
+GROUP = "vrrp_sync_group"
+OWNERS = ("vrrp_instance", GROUP)
 ADDRESS_OWNER = "255"
+BOM = "\ufeff"
 
 
 class Remark(NamedTuple):
@@ -33,17 +36,34 @@ class Survey:
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
-        self.remarks: list[Remark] = []
+        self.remarks: set[Remark] = set()
         self.left: set[str] = set()
         self.definitions: dict[str, tuple[Node, Tracked]] = {}
         self.references: dict[str, list[tuple[Node, Reference]]] = {}
         """By name: the instance or sync group, and its line."""
+        self._tracking: set[tuple[str, int]] = set()
+        """A name and the id() of who tracks it, for each line that was read."""
+        groups = configuration.find(GROUP)
+        self._group_names = Counter(" ".join(group.arguments) for group in groups)
+        self._groups: dict[str, list[Node]] = {}
+        """By instance: the sync groups that it is in."""
+        for group in groups:
+            for name in _members(group):
+                self._groups.setdefault(name, []).append(group)
+        self._address_owners = {
+            name for instance in configuration.find("vrrp_instance")
+            for priority in instance.find("priority") if priority.arguments[:1] == [ADDRESS_OWNER]
+            for name in instance.arguments
+        }  # fmt: skip
+        self._other_words: set[str] = set()
+        """In lines for another `@id`."""
         self._seen = Counter(
             id(node.source) for node in configuration.root.walk() if node.source is not None
         )
         self._read_definitions()
         self._read_references()
         self._read_other_ids()
+        self._find_grouped()
 
     def is_shared(self, source: Node | None) -> bool:
         """Is a node of a file read more than once?"""
@@ -53,11 +73,11 @@ class Survey:
         """Leave a name alone, and say so at the line that it is for."""
         self.left.add(name)
         what = f"{name} is left alone" if name else "this is left alone"
-        self.remarks.append(Remark(node.position, f"{what}: {error}", is_left=True))
+        self.remarks.add(Remark(node.position, f"{what}: {error}", is_left=True))
 
     def note(self, node: Node, text: str) -> None:
         """Say something about a line that moves."""
-        self.remarks.append(Remark(node.position, text, is_left=False))
+        self.remarks.add(Remark(node.position, text, is_left=False))
 
     def _read_definitions(self) -> None:
         nodes = self.configuration.find("vrrp_track_process")
@@ -69,6 +89,21 @@ class Survey:
                 self.definitions[name] = (node, tracked.read(node))
             except LeftError as error:
                 self.leave(name, node, error)
+        for node in self.configuration.root.children or ():
+            if node.keyword.startswith(BOM):
+                self._leave_hidden(node)
+
+    def _leave_hidden(self, node: Node) -> None:
+        """What the first line of a file begins, if keepalived cannot know its keyword."""
+        error = LeftError(
+            "the file begins with a byte order mark, which hides this line from keepalived;"
+            rf" remove it: sed -i '1s/^\xef\xbb\xbf//' {shlex.quote(node.position.file)}"
+        )
+        names = [line.keyword for block in node.find("track_process") for line in block.walk()]
+        if node.keyword == f"{BOM}vrrp_track_process":
+            names = node.arguments[:1]
+        for name in names:
+            self.leave(name, node, error)
 
     def _read_references(self) -> None:
         for owner, node in self._lines():
@@ -85,14 +120,55 @@ class Survey:
             " write one, or remove it",
         )
         others = self.references.setdefault(name, [])
-        refuse(any(each is owner for each, _ in others), "it is here twice; remove one line")
+        refuse((name, id(owner)) in self._tracking, "it is here twice; remove one line")
         weight = self.definitions[name][1].weight if name in self.definitions else Weight()
         block = node.parent
-        is_plain = block is not None and block.source is not None and block.condition is None
-        refuse(not is_plain, tracked.NOT_LITERAL)
         found = tracked.reference(node, weight)
+        source = block.source if block is not None and block.condition is None else None
+        refuse(
+            source is None or node.source is None or node.source.parent is not source,
+            tracked.NOT_LITERAL,
+        )
         others.append((owner, found))
+        self._tracking.add((name, id(owner)))
         self._refuse_ignored_weight(owner, found.own or weight)
+
+    def _find_grouped(self) -> None:
+        """Lines for FAULT in instances whose sync group has the same line.
+
+        keepalived waits for the first result of such a script once for the instance and once for
+        its group, and there is but one: the instance would stay in INIT.
+        """
+        for name, (_, data) in self.definitions.items():
+            lines = self.references.get(name, [])
+            faults = {id(owner) for owner, found in lines if not (found.own or data.weight).value}
+            for place, (owner, found) in enumerate(lines):
+                if owner.keyword == GROUP or id(owner) not in faults:
+                    continue
+                groups = self._groups_of(owner)
+                if faults.isdisjoint(map(id, groups)):
+                    continue
+                group = " ".join(groups[0].arguments)
+                lines[place] = owner, found._replace(group=group)
+                if self.is_shared(found.node.source) or not self._is_certain(owner, groups):
+                    error = LeftError(f"{group} tracks it for its members, too; remove this line")
+                    self.leave(name, found.node, error)
+
+    def _groups_of(self, instance: Node) -> list[Node]:
+        """The sync groups that it is in."""
+        found = [group for name in instance.arguments for group in self._groups.get(name, ())]
+        return list(dict.fromkeys(found))
+
+    def _is_certain(self, instance: Node, groups: list[Node]) -> bool:
+        """Is it in the first of these sync groups, and in no other, for every `@id`?"""
+        return (
+            len(groups) == 1
+            and self._group_names[" ".join(groups[0].arguments)] == 1
+            and tracked.is_plain(groups[0])
+            and instance.source is not None
+            and instance.condition is None
+            and self._other_words.isdisjoint((GROUP, *instance.arguments))
+        )
 
     def _lines(self) -> Iterator[tuple[Node, Node]]:
         """The lines of all track_process blocks, and the instance or sync group they are of."""
@@ -109,6 +185,7 @@ class Survey:
                 if node.kind is not Kind.OTHER_ID:
                     continue
                 words = node.line.text.replace("{", " ").replace("}", " ").replace('"', " ").split()
+                self._other_words.update(words)
                 named = self.definitions.keys() & set(words)
                 inside = node.parent is not None and node.parent.keyword == "track_process"
                 if named or inside or {"track_process", "vrrp_track_process"} & set(words):
@@ -118,18 +195,30 @@ class Survey:
 
     def _refuse_ignored_weight(self, owner: Node, weight: Weight) -> None:
         """Where keepalived's track_process has weights and its track_script has none."""
-        if not weight.value or owner.keyword != "vrrp_instance":
+        if not weight.value:
             return
-        if any(node.arguments[:1] == [ADDRESS_OWNER] for node in owner.find("priority")):
-            raise LeftError("a weight does nothing at priority 255; take weight 0, or remove it")
-        for group in self.configuration.find("vrrp_sync_group"):
-            members = {word.value for node in group.find("group") for line in node.children or ()
-                       for word in line.words}  # fmt: skip
-            if set(owner.arguments) & members and not group.find("sync_group_tracking_weight"):
+        is_group = owner.keyword == GROUP
+        names = _members(owner) if is_group else {*owner.arguments}
+        for name in sorted(names & self._address_owners):
+            where = f", which {name} has" if is_group else ""
+            raise LeftError(
+                f"a weight does nothing at priority 255{where}; take weight 0, or remove it"
+            )
+        for group in [] if is_group else self._groups_of(owner):
+            switches = group.find("sync_group_tracking_weight")
+            if not any(switch.condition is None for switch in switches):
                 raise LeftError(
                     "a script's weight does nothing in a member of a vrrp_sync_group without"
                     " sync_group_tracking_weight; add that, or take weight 0"
                 )
+
+
+def _members(group: Node) -> set[str]:
+    """The instances of a sync group."""
+    return {
+        word.value for node in group.find("group") for line in node.children or ()
+        for word in line.words
+    }  # fmt: skip
 
 
 def refuse(condition: bool, why: str) -> None:  # noqa: FBT001 - reads as a sentence

@@ -6,7 +6,7 @@ What keepalived would complain of is not guessed at: such a block is left as it 
 import re
 from typing import NamedTuple
 
-from kacheck.keepalived import Node
+from kacheck.keepalived import Kind, Node
 
 MICROSECONDS = 1_000_000
 LONGEST = 3600 * MICROSECONDS
@@ -54,6 +54,18 @@ class Reference(NamedTuple):
     own: Weight | None
     """Its own weight; None: the block's. keepalived has the block's `reverse` in it already."""
     node: Node
+    group: str | None = None
+    """The sync group that tracks it for all of its members, so that this line is one too many."""
+
+
+def is_plain(node: Node) -> bool:
+    """Does a node of the view stand in a file just so, for every node's `@id`?"""
+    return node.is_literal and all(each.condition is None for each in (node, *node.walk()))
+
+
+def defines(node: Node) -> bool:
+    """Is there a `$NAME=` in a block of a file, which is lost where the block goes?"""
+    return any(each.kind is Kind.DEFINITION for each in node.walk())
 
 
 def plain(node: Node) -> None:
@@ -63,7 +75,7 @@ def plain(node: Node) -> None:
         LeftError: it does not.
 
     """
-    if not node.is_literal or any(each.condition is not None for each in (node, *node.walk())):
+    if not is_plain(node):
         raise LeftError(NOT_LITERAL)
 
 
@@ -75,6 +87,8 @@ def read(node: Node) -> Tracked:
 
     """
     plain(node)
+    if node.source is not None and defines(node.source):
+        raise LeftError("$NAME= in it would be lost; define it outside of the block")
     if len(node.words) != 2 or node.children is None:
         raise LeftError("keepalived wants a name and a block; write vrrp_track_process NAME {")
     tracked = Tracked(node.arguments[0], "")

@@ -1,15 +1,22 @@
 """What `keepalived -t` says of a configuration, whose exit code alone does not tell."""
 
 import os
+import pwd
 import re
 import signal
 import subprocess
 from collections import Counter
 from typing import NamedTuple
 
+from kacheck.keepalived import Configuration
+from kacheck.migrate.files import naming
+
 TIMEOUT = 20
 VIOLATION = "SECURITY VIOLATION"
-PLACE = re.compile(r"^\(.*?: Line \d+\) ")
+PLACE = re.compile(r"^\((?:.*?: )?Line \d+\) ")
+"""Its main process names a line without its file, where there is but one file."""
+DEFAULT_USER = "keepalived_script"
+"""Whom scripts run as where none is given, if there is such a user."""
 GOOD, BAD, INSECURE, CANNOT = 0, 5, 6, 4
 """Exit codes; 5 has errors that it would run with, and 0 may have complaints, too."""
 
@@ -25,6 +32,11 @@ class Said(NamedTuple):
         """Did it not get to the end of the configuration?"""
         return self.code is None or self.code < 0 or self.code >= 128
 
+    @property
+    def is_terminated(self) -> bool:
+        """Was it ended by SIGTERM?"""
+        return self.code in (-signal.SIGTERM, 128 + signal.SIGTERM)
+
 
 def program() -> str | None:
     """Where keepalived is; it is not in every user's PATH."""
@@ -37,27 +49,47 @@ def ask(keepalived: str, path: str) -> Said:
     """Let keepalived test a configuration."""
     try:
         # 2.2.7 kills itself where the scripts' user is not root; a session of its own ends there.
-        done = subprocess.run(
-            [keepalived, "-t", "-f", os.path.abspath(path)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "LC_ALL": "C"},
-            timeout=TIMEOUT,
-            check=False,
-            start_new_session=True,
-        )
+        with naming(keepalived):
+            done = subprocess.run(
+                [keepalived, "-t", "-f", os.path.abspath(path)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "LC_ALL": "C"},
+                timeout=TIMEOUT,
+                check=False,
+                start_new_session=True,
+            )
     except subprocess.TimeoutExpired:
         return Said(None, ())
     lines = done.stdout.decode(errors="backslashreplace").splitlines()
     return Said(done.returncode, tuple(PLACE.sub("", line) for line in lines if line.strip()))
 
 
-def new_complaints(before: Said, after: Said) -> list[str]:
-    """What is said now and was not before."""
+def other_user(configuration: Configuration) -> str | None:
+    """What has scripts run as somebody else than root, over which 2.2.7's -t ends itself."""
+    default: str | None = f"its default user {DEFAULT_USER}"
+    for node in configuration.root.walk():
+        if node.keyword in ("user", "script_user") and node.arguments:
+            if node.arguments[0] != "root":
+                statement = " ".join((node.keyword, *node.arguments))
+                return f"{statement} at {node.position.file}:{node.position.line}"
+            if node.keyword == "script_user":
+                default = None
+    try:
+        pwd.getpwnam(DEFAULT_USER)
+    except KeyError:
+        return None
+    return default
+
+
+def new_complaints(before: Said, after: Said, *, may_end: bool = False) -> list[str]:
+    """What is said now and was not before; `may_end`: that it is ended means nothing."""
     new = list((Counter(after.complaints) - Counter(before.complaints)).elements())
     if any(VIOLATION in each for each in before.complaints):
         new = [each for each in new if VIOLATION not in each]  # each of its processes says so
+    if may_end:
+        return new
     if after.has_crashed and not before.has_crashed:
         new.append(how_it_ended(after.code))
     elif not new and after.code not in (before.code, GOOD):
