@@ -81,7 +81,7 @@ class Opened:
         self._by_identity: dict[str, Tree] = {}
         self._stack: list[Frame] = []
         self._count = self._again = 0
-        self._names = files.Budget()
+        self._names = files.Budget(files.MAX_NAMES)
         self._start = path
         self._open(iter([path]), Line("", range(1), Source("", path)))
 

@@ -23,7 +23,7 @@ MAGIC = re.compile(r"[*?\[]")
 class Budget:
     """How many names patterns may still look at; of long ones, 64 characters are one more."""
 
-    def __init__(self, names: int = MAX_NAMES) -> None:
+    def __init__(self, names: int) -> None:
         self.left = names
 
     def take(self, name: str) -> bool:

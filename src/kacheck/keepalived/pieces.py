@@ -46,7 +46,7 @@ DEFINITION = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*")
 """check_definition(): nothing may stand before the `=`."""
 CONDITION = re.compile(r"@(\^?)([^ \t]*)(?:[ \t]+|$)")
 TRICKY = re.compile(r'[{}"@$~]')
-UNSIMPLE = re.compile(r"[@$~\\]")
+UNSIMPLE = re.compile(r"[@$~]")
 TOKEN = re.compile(r'[{}]|(?:[^{}"]+|"[^"]*(?:"|\Z))+')
 BRACES = {"{": Kind.OPEN, "}": Kind.CLOSE}
 ESCAPED_BANG = r"a line that begins with \! crashes keepalived's VRRP process"
@@ -61,7 +61,7 @@ def statement_lines(source: Source, problems: list[Problem]) -> Iterator[Line]:
         problems.append(Problem(source.position(limit), message, ProblemKind.UNEVALUATED))
     for line in lexer.lines(source, limit):
         text = line.text
-        if not lexer.SPECIAL.search(text):
+        if lexer.is_bare(text):
             yield lexer.strip(line)
             continue
         once, quote = lexer.decomment(line)
@@ -114,7 +114,7 @@ def is_plain(text: str) -> bool:
 
 def is_simple(text: str) -> bool:
     """Do braces alone make pieces of a line?"""
-    return not UNSIMPLE.search(text) and "include" not in text
+    return not (UNSIMPLE.search(text) or "include" in text or has_open_quote(text))
 
 
 def simple_pieces(line: Line) -> Iterator[Piece]:
@@ -182,7 +182,12 @@ def brace_cut(line: Line) -> tuple[Line, Line | None]:
     return line.cut(0, 1), behind if behind.text else None
 
 
+def has_open_quote(text: str) -> bool:
+    """Is there a quote that only a backslash closes?"""
+    return "\\" in text and text.count('"') % 2 == 1
+
+
 def check_quotes(line: Line, problems: list[Problem]) -> None:
     """Note a quote that decomment() took for closed and alloc_strvec() does not."""
-    if "\\" in line.text and line.text.count('"') % 2:
+    if has_open_quote(line.text):
         note(problems, line, "no closing quote", ProblemKind.QUOTE, line.text.rindex('"'))

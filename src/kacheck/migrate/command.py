@@ -54,7 +54,7 @@ def migrate(order: Order) -> Answer:
     rewrite = rewritten(configuration, order)
     changes = changes_of(configuration, rewrite.checks)
     remarks = [str(remark) for remark in sorted(rewrite.survey.remarks)]
-    if remarks or changes:
+    if remarks or changes or unread(configuration):
         refuse_doubt(configuration)
     if rewrite.migrated:
         remarks.append(f"note: {POLLED[order.mode]}")
@@ -75,13 +75,18 @@ def read(path: str) -> Configuration:
     return configuration
 
 
+def unread(configuration: Configuration) -> list[Problem]:
+    """What was too much to be read: who knows what is there."""
+    return [each for each in configuration.unevaluated if not each.message.startswith("$")]
+
+
 def refuse_doubt(configuration: Configuration) -> None:
     """Change nothing where it is not certain what keepalived reads."""
     doubts: list[Problem] = [
         *(each for each in configuration.problems if each.kind in DOUBTFUL),
         *(each for each in configuration.problems if each.kind is ProblemKind.INCLUDE
           and not any(words in each.message for words in SKIPPED)),
-        *(each for each in configuration.unevaluated if not each.message.startswith("$")),
+        *unread(configuration),
     ]  # fmt: skip
     if doubts:
         where, message, _ = doubts[0]
