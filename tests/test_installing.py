@@ -230,9 +230,11 @@ def test_the_doctor_says_where_keepalived_would_refuse_them(place: Place) -> Non
     """As whoever runs this: for another user than root every directory of his own is refused."""
     home = place.links.parent
     kacheck = place.links / "kacheck"
+    conf = home / "keepalived.conf"
+    conf.touch()
 
     def said() -> list[str]:
-        shown = ask([kacheck, "doctor", "--format", "json", os.devnull])
+        shown = ask([kacheck, "doctor", "--format", "json", conf])
         findings = json.loads(shown.stdout)["findings"]
         return [each["what"] for each in findings if each["code"] == "KA510"]
 
