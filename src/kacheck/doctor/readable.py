@@ -1,13 +1,12 @@
 """May we read all that keepalived reads? What is judged by a part of it is judged wrongly."""
 
 import errno
-import glob
 import os
 import re
 import stat
 from pathlib import Path
 
-from kacheck.keepalived import Configuration, Kind
+from kacheck.keepalived import Configuration, Kind, files
 from kacheck.result import BadConfigError
 
 WILDCARD = re.compile(r"[*?\[{]")
@@ -30,26 +29,32 @@ def refuse_unreadable(path: str) -> None:
 
 def refuse_hidden(configuration: Configuration) -> None:
     """Refuse where an include names what keepalived may read, who is root, and we may not."""
+    seen: set[tuple[str, str]] = set()
+    budget = files.Budget(files.MAX_NAMES)
     for name, tree in configuration.files.items():
         for node in tree.root.walk():
-            if node.kind is Kind.INCLUDE:
-                pattern = "".join(node.line.text.split(None, 1)[1:])
-                path = hidden(os.path.join(os.path.dirname(name), pattern))
-                if path is not None:
-                    where = f"{name}:{node.position.line}: {path}"
-                    raise BadConfigError(f"{where}: Permission denied; run it as root")
+            if node.kind is not Kind.INCLUDE:
+                continue
+            pattern = "".join(node.line.text.split(None, 1)[1:])
+            place = os.path.dirname(name), pattern
+            path = None if place in seen else hidden(*place, budget)
+            seen.add(place)
+            if path is not None:
+                where = f"{name}:{node.position.line}: {path}"
+                raise BadConfigError(f"{where}: Permission denied; run it as root")
 
 
-def hidden(pattern: str) -> str | None:
+def hidden(directory: str, pattern: str, budget: files.Budget) -> str | None:
     """The first directory or file of an include that is there and that we may not read."""
-    fixed = WILDCARD.split(pattern)[0]
-    base = Path(fixed).parent if pattern == fixed else Path(os.path.dirname(fixed))
-    for directory in (*reversed(base.parents), base):
-        wanted = os.X_OK if directory != base or pattern == fixed else os.X_OK | os.R_OK
-        if directory.is_dir() and not may(str(directory), wanted):
-            return str(directory)
-    files = [pattern] if pattern == fixed else glob.glob(pattern)
-    return next((each for each in files if os.path.exists(each) and not may(each, os.R_OK)), None)
+    whole = os.path.join(directory, pattern)
+    fixed = WILDCARD.split(whole)[0]
+    base = Path(fixed).parent if whole == fixed else Path(os.path.dirname(fixed))
+    for each in (*reversed(base.parents), base):
+        wanted = os.X_OK if each != base or whole == fixed else os.X_OK | os.R_OK
+        if each.is_dir() and not may(str(each), wanted):
+            return str(each)
+    found = [whole] if whole == fixed else files.glob(pattern, directory, budget).paths
+    return next((each for each in found if os.path.exists(each) and not may(each, os.R_OK)), None)
 
 
 def may(path: str, mode: int) -> bool:
