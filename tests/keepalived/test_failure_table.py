@@ -564,7 +564,7 @@ def test_the_state_directory_is_deleted(scene: Scene) -> None:
 )
 def test_the_state_directory_is_replaced(scene: Scene) -> None:
     scene.start()
-    new = "mv /run/kacheck /run/kacheck-old && mkdir --mode=755 /run/kacheck"
+    new = "mv /run/kacheck /run/kacheck-old && mkdir -p --mode=755 /run/kacheck"
     scene.stays(lambda: scene.a.node.run(["sh", "-c", new]))
     scene.resident.wait_said("is another directory")
     scene.leaves(scene.kill_vault)

@@ -93,8 +93,8 @@ def test_what_keepalived_accepts_under_another_id_it_accepts_migrated(
     here = os.uname().nodename.split(".")[0]
     text = (
         GLOBAL.replace("}", "    enable_script_security\n}")
-        + "vrrp_script ping {\n    script /bin/true\n    user root\n}\n"
-        "track_file flag {\n    file /flag\n}\n"
+        + "vrrp_script ping {\n    script /usr/bin/true\n    user root\n}\n"
+        f"track_file flag {{\n    file {node.node.write('flag', '1')}\n}}\n"
     )
     text += (TRACKED % STUCK).replace(
         "    track_process", f"    {head.format(id=here)}\n    track_process"
