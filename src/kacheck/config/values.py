@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from kacheck.config.toml_lines import Path
 from kacheck.durations import parsed
+from kacheck.probes.process import LONGEST_UID
 from kacheck.probes.vault_settings import BLANK, has_blank
 
 Reader: TypeAlias = Callable[[Path, Any], Any]
@@ -93,7 +94,7 @@ def absolute(path: Path, value: Any) -> str:
 def user(path: Path, value: Any) -> str:
     """A user's name or number."""
     name = text(path, value)
-    is_number = name.isascii() and len(name) <= 10
+    is_number = name.isascii() and len(name) <= LONGEST_UID
     if name.isdecimal() and not (is_number and int(name) <= LAST_UID):
         refuse(path, value, f"a user's name, or a number from 0 to {LAST_UID}, in quotes")
     return name
