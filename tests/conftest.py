@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -88,8 +89,13 @@ def start(tmp_path: pathlib.Path) -> Iterator[Callable[..., subprocess.Popen[byt
             if not link.exists():
                 link.symlink_to("/bin/sleep")
             command = [str(link), *args]
-        processes.append(subprocess.Popen(command, **options))
-        return processes[-1]
+        process = subprocess.Popen(command, **options)
+        processes.append(process)
+        # Popen returns in the midst of exec, where comm is still ours: the arguments come last.
+        cmdline = pathlib.Path(f"/proc/{process.pid}/cmdline")
+        while not cmdline.read_bytes() and process.poll() is None:
+            time.sleep(0.001)
+        return process
 
     yield run
     for process in processes:

@@ -19,6 +19,7 @@ from kacheck.probes import procfs
 from kacheck.probes.describe import describe, user_name
 from kacheck.probes.process import ProcessOptions, is_one_shot, probe
 from support.needs import needs
+from support.processes import has_started
 
 Look = Callable[..., Answer]
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -188,24 +189,12 @@ def test_a_process_in_a_nested_pid_namespace_counts_only_when_asked(
     )
     assert child.stdout is not None
     child.stdout.readline()
-    wait_for_comm(NAME)
+    while not any(has_started(pid, NAME) for pid in procfs.pids("/proc")):
+        pass  # bounded by the test's own timeout
     answer = look("process", NAME)
     assert answer.verdict == "critical missing"
     assert "nested pid namespace" in answer.message
     assert look("process", "--all-namespaces", NAME).verdict == "ok running"
-
-
-def wait_for_comm(name: str) -> None:
-    """Until execve(2) has set it; bounded by the test's own timeout."""
-    while not any(comm(pid) == name.encode() for pid in procfs.pids("/proc")):
-        pass
-
-
-def comm(pid: int) -> bytes:
-    try:
-        return procfs.Process("/proc", pid).comm()
-    except procfs.GONE:
-        return b""
 
 
 def test_the_highest_pid_is_found(tmp_path: pathlib.Path) -> None:

@@ -333,18 +333,11 @@ def test_many_restarts_leave_no_descriptor_behind(looks: Looks, start: Start) ->
     for _ in range(300):
         end(process)
         process = start(NAME, "60")
-        wait_for_comm(process.pid)
         assert look(each) == "ok running"
     assert len(descriptors()) == len(before)
     each.close()
     assert len(descriptors()) == len(before) - 1
     assert each.watched() == []
-
-
-def wait_for_comm(pid: int) -> None:
-    """Until execve(2) has set it; bounded by the test's own timeout."""
-    while procfs.Process("/proc", pid).comm() != NAME[:15].encode():
-        pass
 
 
 # --- races --------------------------------------------------------------------------------------
@@ -620,7 +613,7 @@ def test_a_look_says_what_a_one_shot_says(
     looks: Looks, start: Start, running: int, options: dict[str, Any]
 ) -> None:
     for _ in range(running):
-        wait_for_comm(start(NAME, "60").pid)
+        start(NAME, "60")
     each = looks.tracker(**options)
 
     def said(probe: Callable[[], Result]) -> Any:

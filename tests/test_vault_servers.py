@@ -4,7 +4,6 @@ import datetime as dt
 import gc
 import json
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -1127,15 +1126,11 @@ def test_another_machines_address_is_a_warning_unless_it_is_meant(
 
 
 @pytest.fixture
-def process_name(tmp_path: Path) -> Iterator[str]:
+def process_name(start: Callable[..., object]) -> str:
     """A process of this name is alive."""
-    sleep = shutil.which("sleep")
-    assert sleep is not None
     name = f"kcv{os.getpid()}"
-    shutil.copy(sleep, tmp_path / name)
-    with subprocess.Popen([os.fspath(tmp_path / name), "60"]) as process:
-        yield name
-        process.kill()
+    start(name, "60")
+    return name
 
 
 @pytest.mark.parametrize("state", ["active", "standby", "sealed", "200-sealed", "close"])

@@ -25,9 +25,10 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 
 from support.certificates import Authority
-from support.keepalived import Keepalived, Lab, Process, children_of, wait_until
+from support.keepalived import Keepalived, Lab, LabError, Process, children_of, wait_until
 from support.needs import needs
 from support.pair import INSTANCE, PATIENCE, configuration, scripts
+from support.processes import has_started
 from support.vault_node import CONFIGURATION, ROOT, VIP, Resident, VaultNode
 
 pytestmark = pytest.mark.keepalived
@@ -118,8 +119,7 @@ class Scene:
         """A process named vault, from a copy of that program."""
         path = self.program(program)
         self.others.append(self.a.node.popen([path, *(argv or ["600"])], **options))
-        comm = Path(f"/proc/{self.others[-1].pid}/comm")
-        wait_until(lambda: comm.read_text() == "vault\n", "vault did not start")
+        wait_until(lambda: has_started(self.others[-1].pid, "vault"), "vault did not start")
         return self.others[-1]
 
     def program(self, name: str) -> Path:
@@ -161,12 +161,16 @@ class Scene:
     def settle(self, deed: Callable[[], object]) -> None:
         """After the deed A has the VIP, and B does not."""
         deed()
+        settled = (["MASTER", "BACKUP"], [True, False])
+        try:
+            wait_until(lambda: self.states_and_vips() == settled, "A has no VIP", PATIENCE)
+        except LabError as error:
+            raise AssertionError(f"{error}: {self.states_and_vips()}\n{self.told()}") from None
 
-        def settled() -> bool:
-            states = [state_of(each) for each in (self.keepalived, self.b_keepalived)]
-            return states == ["MASTER", "BACKUP"] and self.a.has_vip and not self.b.has_vip
-
-        wait_until(settled, f"A has no VIP:\n{self.told()}", PATIENCE)
+    def states_and_vips(self) -> tuple[list[str], list[bool]]:
+        """Of A and of B."""
+        states = [each.state(INSTANCE) for each in (self.keepalived, self.b_keepalived)]
+        return states, [self.a.has_vip, self.b.has_vip]
 
     def leaves_by_the_guard(self, deed: Callable[[], object]) -> None:
         """The same, where the guard alone can see it, and has just looked: as late as can be."""
@@ -189,7 +193,7 @@ class Scene:
         assert gone <= BOUND + BUSY, self.told()
         self.b_keepalived.wait_for("MASTER", PATIENCE, instance=INSTANCE, after=began)
         wait_until(lambda: self.b.has_vip and not self.a.has_vip, "B has no VIP", PATIENCE)
-        assert state_of(self.keepalived) == "FAULT"
+        assert self.keepalived.state(INSTANCE) == "FAULT"
 
     def stays(self, deed: Callable[[], object]) -> None:
         """After the deed A has the VIP, as long as the guard may take, and nothing moves."""
@@ -222,11 +226,6 @@ class Scene:
 
     def kill_vault(self) -> None:
         self.a.kill_vault()
-
-
-def state_of(keepalived: Keepalived) -> str:
-    states = keepalived.states(INSTANCE)
-    return states[-1] if states else "none"
 
 
 def fast(priority: int) -> str:
@@ -326,7 +325,7 @@ def test_vault_is_restarted_with_an_expired_certificate(scene: Scene) -> None:
 
     scene.leaves(restart)
     scene.resident.wait_said("critical tls")
-    assert state_of(scene.keepalived) == "FAULT"
+    assert scene.keepalived.state(INSTANCE) == "FAULT"
 
 
 @row(
@@ -641,7 +640,7 @@ def test_the_track_file_is_changed_by_hand(scene: Scene) -> None:
     began = time.monotonic()
     path.write_text("1\n")
     wait_until(lambda: path.read_text() == "0\n", "it stays changed")
-    wait_until(lambda: state_of(scene.keepalived) == "FAULT", "the dead node has the VIP")
+    wait_until(lambda: scene.keepalived.state(INSTANCE) == "FAULT", "the dead node has the VIP")
     wait_until(lambda: not scene.a.has_vip, "the dead node has the VIP")
     assert time.monotonic() - began <= BOUND + BUSY
     scene.keepalived.wait_log("VRRP_Script(kacheck_guard) failed")

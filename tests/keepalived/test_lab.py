@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.keepalived import NETNS_DIR, Lab, LabError, Node, Start, sweep, wait_until
+from support.keepalived import NETNS_DIR, Lab, LabError, Node, Start, children_of, sweep, wait_until
 from support.needs import needs
 
 if TYPE_CHECKING:
@@ -195,6 +195,24 @@ def test_two_nodes_share_a_wire_and_the_address_moves() -> None:
         second.wait_for("MASTER", after=stopped)
         assert (a.has_address("10.77.0.100"), b.has_address("10.77.0.100")) == (False, True)
         assert first.states("VI_1") == ["BACKUP", "MASTER", "STOP"]
+
+
+def test_a_master_that_hears_a_lower_priority_is_master() -> None:
+    with Lab() as lab:
+        a, b = lab.node("a"), lab.node("b")
+        first = a.keepalived(CONF)
+        first.wait_for("MASTER")
+        second = b.keepalived(CONF.replace("100\n    advert", "90\n    advert"))
+        second.wait_for("BACKUP")
+        [vrrp] = children_of(first.process.pid)
+
+        os.kill(vrrp, signal.SIGSTOP)
+        second.wait_for("MASTER")
+        os.kill(vrrp, signal.SIGCONT)
+
+        first.wait_for("MASTER_RX_LOWER_PRI")
+        assert first.states("VI_1") == ["BACKUP", "MASTER"]
+        assert first.state("VI_1") == "MASTER"
 
 
 @pytest.mark.parametrize("start", ["host-network", "host"])

@@ -30,6 +30,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
+from support.processes import has_started
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 NETNS_DIR = Path("/run/netns")
 PATIENCE = 30.0
 """Seconds within which what is waited for must have happened, on a busy machine too."""
+STATES = frozenset({"MASTER", "BACKUP", "FAULT", "STOP", "DELETED"})
+"""What a line of the notify FIFO calls a state (notify_fifo in vrrp_notify.c)."""
 
 StrPath = str | Path
 T = TypeVar("T")
@@ -209,8 +213,7 @@ class Place:
         process = self.popen(
             ["sh", "-c", BARE_SHELL, program.parent, name, *args], stdin=subprocess.PIPE
         )
-        comm = Path(f"/proc/{process.pid}/comm")
-        wait_until(lambda: comm.read_bytes() == name.encode()[:15] + b"\n", f"{name} did not start")
+        wait_until(lambda: has_started(process.pid, name), f"{name} did not start")
         return process
 
     def write(self, name: str, text: str, mode: int = 0o644) -> Path:
@@ -417,10 +420,20 @@ class Keepalived:
         return self._wait(found, timeout, f"no {text!r} in the log")
 
     def states(self, instance: str, after: float = 0) -> list[str]:
-        """The states that the instance has reported since `after`, in order."""
+        """The states that the instance has reported since `after`, in order.
+
+        What else is written to the FIFO, MASTER_RX_LOWER_PRI and changes of the priority, is none:
+        the state is the one before.
+        """
         return [
-            event.state for event in self.events if event.instance == instance and event.at > after
+            event.state
+            for event in self.events
+            if event.instance == instance and event.at > after and event.state in STATES
         ]
+
+    def state(self, instance: str) -> str:
+        """The last of them, or `none`."""
+        return self.states(instance)[-1] if self.states(instance) else "none"
 
     def reload(self, conf: str | None = None) -> None:
         """Send SIGHUP, with a new configuration if one is given, and wait for its end."""

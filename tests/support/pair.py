@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable
 
-from support.keepalived import Keepalived, LabError, Start, wait_until
+from support.keepalived import LabError, Start, wait_until
 from support.vault_node import RECIPES, VaultNode
 
 PATIENCE = 30
@@ -82,7 +82,7 @@ class Pair:
                 keepalived.wait_for(state, PATIENCE, instance=INSTANCE, after=self.deed_at)
 
         def settled() -> bool:
-            states = [self.state(each) for each in (self.a_keepalived, self.b_keepalived)]
+            states = [each.state(INSTANCE) for each in (self.a_keepalived, self.b_keepalived)]
             as_wanted = all(want in (None, is_) for want, is_ in zip((a, b), states, strict=True))
             holders = [state == "MASTER" for state in states]
             alone = holders.count(True) <= 1
@@ -99,9 +99,3 @@ class Pair:
     def holders(self) -> list[VaultNode]:
         """Who has the VIP."""
         return [node for node in (self.a, self.b) if node.has_vip]
-
-    @staticmethod
-    def state(keepalived: Keepalived) -> str:
-        """The last state it reported; with notify_priority_changes there are other events, too."""
-        states = [state for state in keepalived.states(INSTANCE) if not state.endswith("PRIORITY")]
-        return states[-1] if states else "none"
