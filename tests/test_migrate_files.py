@@ -356,6 +356,19 @@ def test_a_signal_while_keepalived_judges_takes_everything_back(
     assert snapshot(tmp_path) == before
 
 
+def test_what_a_signal_cannot_take_back_is_named(
+    conf: Path, keepalived: Path, interrupted: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    gone = f"{conf}.kacheck-backup"
+    keepalived.write_text(
+        f"if new:\n    os.unlink({gone!r})\n    os.kill(os.getppid(), 15)\n    time.sleep(60)"
+    )
+    done = interrupted("nothing", 0, 0)
+
+    assert done.returncode == 3
+    assert f"interrupted; but {conf} is as it was written" in done.stderr
+
+
 @pytest.mark.parametrize("nth", [1, 2])
 @pytest.mark.parametrize("name", ["fsync", "link", "rename"])
 def test_a_signal_while_files_are_written_leaves_everything_as_it_was(
@@ -730,6 +743,58 @@ def test_a_new_complaint_takes_everything_back(  # noqa: PLR0913, PLR0917 - fixt
     assert said.code == 3
     assert words in said.err
     assert snapshot(tmp_path) == before
+
+
+def test_what_cannot_be_taken_back_is_named(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], keepalived: Path
+) -> None:
+    """The rest is taken back all the same, what is gone already included."""
+    backup = tmp_path / "keepalived.conf.kacheck-backup"
+    gone = (str(backup), str(tmp_path / "kacheck.toml"))
+    keepalived.write_text(f"new and [os.unlink(f) for f in {gone!r}]; new and print('new')")
+    said = migrate("--in-place")
+
+    assert said.code == 3
+    assert "complains: new;" in said.err
+    assert f"{conf} is as it was written (No such file or directory)" in said.err
+    assert f"what was there is {backup}" in said.err
+    assert [*tmp_path.iterdir()] == [conf]
+    assert "vrrp_script" in conf.read_text()
+
+
+@pytest.mark.parametrize("name", ["rename", "unlink"])
+def test_one_that_cannot_be_taken_back_does_not_keep_the_others(  # noqa: PLR0913, PLR0917 - fixtures
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., Said3],
+    keepalived: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    before = conf.read_bytes()
+    keepalived.write_text("new and print('new')")
+    toml, backup = tmp_path / "kacheck.toml", tmp_path / "keepalived.conf.kacheck-backup"
+    real = getattr(os, name)
+
+    def failing(path: str, *others: str) -> None:
+        if path in {str(toml), str(backup)}:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        real(path, *others)
+
+    monkeypatch.setattr(os, name, failing)
+    said = migrate("--in-place")
+    monkeypatch.undo()
+
+    assert said.code == 3
+    assert "complains: new;" in said.err
+    if name == "rename":
+        assert f"{conf} is as it was written (Read-only file system)" in said.err
+        assert backup.read_bytes() == before, "what was there is not lost"
+        assert not toml.exists()
+    else:
+        assert f"{toml} is as it was written (Read-only file system)" in said.err
+        assert "nothing was there before" in said.err
+        assert conf.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -222,8 +222,11 @@ def write(changes: list[Change], order: Order) -> list[str]:
             with interruption.now():
                 if keepalived and before:
                     said = [judgement(before, verify.ask(keepalived, result), result)]
-        except BaseException:
-            transaction.undo()
+        except BaseException as error:
+            if stuck := transaction.undo():
+                raise BadConfigError(
+                    "; but ".join((str(error) or "interrupted", *stuck))
+                ) from error
             raise
     return [*files.written(changes, transaction.backups), *said]
 

@@ -35,8 +35,8 @@ class Change(NamedTuple):
 class Transaction:
     """Changes on their way: `stage()`, `commit()`, and `undo()` at any time.
 
-    Each raises BadConfigError where a file cannot be written or is not as it was read. Whoever
-    calls them then calls `undo()`.
+    The first two raise BadConfigError where a file cannot be written or is not as it was read.
+    Whoever calls them then calls `undo()`.
     """
 
     def __init__(self, changes: list[Change]) -> None:
@@ -67,13 +67,20 @@ class Transaction:
             del self._staged[change.path]
             self._written.append(change.path)
 
-    def undo(self) -> None:
-        """Make everything as it was."""
+    def undo(self) -> list[str]:
+        """Make everything as it was; what could not be, in words."""
+        stuck: list[str] = []
         for path in self._written:
-            if path in self.backups:
-                os.rename(self.backups.pop(path), path)
-            else:
-                os.unlink(path)
+            backup = self.backups.pop(path, None)
+            try:
+                if backup is None:
+                    with suppress(FileNotFoundError):
+                        os.unlink(path)
+                else:
+                    os.rename(backup, path)
+            except OSError as error:
+                there = f"what was there is {backup}" if backup else "nothing was there before"
+                stuck.append(f"{path} is as it was written ({error.strerror}), {there}")
         self._written = []
         for path in (*self._staged.values(), *self.backups.values()):
             with suppress(OSError):
@@ -81,6 +88,7 @@ class Transaction:
         for directory in self._directories:
             with suppress(OSError):
                 os.rmdir(directory)
+        return stuck
 
     def _stage(self, change: Change) -> None:
         directory, name = os.path.split(change.path)
@@ -104,7 +112,7 @@ class Interruption:
     """Signals that end a program wait for `now()`, and are a KeyboardInterrupt there.
 
     Between any two steps they would leave what `undo()` does not know of. The program dies of
-    them at the end of the `with`.
+    them at the end of the `with`, unless that ends with something to say.
     """
 
     def __init__(self) -> None:
@@ -118,10 +126,10 @@ class Interruption:
                 self._handlers[number] = signal.signal(number, self._handle)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        if self._came is not None:
+        if self._came is not None and kind is not BadConfigError:
             os.kill(os.getpid(), self._came)
 
     @contextmanager
