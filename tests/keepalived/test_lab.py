@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.keepalived import NETNS_DIR, Lab, LabError, Node, Start, children_of, sweep, wait_until
+from support.keepalived import (
+    NETNS_DIR,
+    Keepalived,
+    Lab,
+    LabError,
+    Node,
+    Start,
+    children_of,
+    sweep,
+    wait_until,
+)
 from support.needs import needs
 
 if TYPE_CHECKING:
@@ -180,39 +190,45 @@ def test_a_tmpfs_and_run_are_private_to_the_node(node: Node) -> None:
     assert not Path("/run/kacheck-test").exists()
 
 
-def test_two_nodes_share_a_wire_and_the_address_moves() -> None:
+@pytest.fixture
+def pair() -> Iterator[tuple[Node, Node, Keepalived, Keepalived]]:
+    """Two nodes, of which the first is MASTER."""
     with Lab() as lab:
         a, b = lab.node("a"), lab.node("b")
         first = a.keepalived(CONF)
         first.wait_for("MASTER")
         second = b.keepalived(CONF.replace("100\n    advert", "90\n    advert"))
         second.wait_for("BACKUP")
-        assert (a.has_address("10.77.0.100"), b.has_address("10.77.0.100")) == (True, False)
-
-        stopped = time.monotonic()
-        assert first.stop() == 0
-
-        second.wait_for("MASTER", after=stopped)
-        assert (a.has_address("10.77.0.100"), b.has_address("10.77.0.100")) == (False, True)
-        assert first.states("VI_1") == ["BACKUP", "MASTER", "STOP"]
+        yield a, b, first, second
 
 
-def test_a_master_that_hears_a_lower_priority_is_master() -> None:
-    with Lab() as lab:
-        a, b = lab.node("a"), lab.node("b")
-        first = a.keepalived(CONF)
-        first.wait_for("MASTER")
-        second = b.keepalived(CONF.replace("100\n    advert", "90\n    advert"))
-        second.wait_for("BACKUP")
-        [vrrp] = children_of(first.process.pid)
+def test_two_nodes_share_a_wire_and_the_address_moves(
+    pair: tuple[Node, Node, Keepalived, Keepalived],
+) -> None:
+    a, b, first, second = pair
+    assert (a.has_address("10.77.0.100"), b.has_address("10.77.0.100")) == (True, False)
 
-        os.kill(vrrp, signal.SIGSTOP)
-        second.wait_for("MASTER")
-        os.kill(vrrp, signal.SIGCONT)
+    stopped = time.monotonic()
+    assert first.stop() == 0
 
-        first.wait_for("MASTER_RX_LOWER_PRI")
-        assert first.states("VI_1") == ["BACKUP", "MASTER"]
-        assert first.state("VI_1") == "MASTER"
+    second.wait_for("MASTER", after=stopped)
+    assert (a.has_address("10.77.0.100"), b.has_address("10.77.0.100")) == (False, True)
+    assert first.states("VI_1") == ["BACKUP", "MASTER", "STOP"]
+
+
+def test_a_master_that_hears_a_lower_priority_is_master(
+    pair: tuple[Node, Node, Keepalived, Keepalived],
+) -> None:
+    _, _, first, second = pair
+    [vrrp] = children_of(first.process.pid)
+
+    os.kill(vrrp, signal.SIGSTOP)
+    second.wait_for("MASTER")
+    os.kill(vrrp, signal.SIGCONT)
+
+    first.wait_for("MASTER_RX_LOWER_PRI")
+    assert first.states("VI_1") == ["BACKUP", "MASTER"]
+    assert first.state("VI_1") == "MASTER"
 
 
 @pytest.mark.parametrize("start", ["host-network", "host"])
