@@ -72,6 +72,18 @@ class TestNames:
         shown = "/usr/bin/vault server -config=/etc/vault.d"
         assert finding.cure == f"process {shown}; or only `process vault`"
 
+    @pytest.mark.parametrize("name", ["vault", "nginx"])
+    def test_a_keyword_on_the_line_of_the_process_is_an_argument(
+        self, doctor: Doctor, name: str
+    ) -> None:
+        finding = doctor.one(processes.findings, track(f"{name} quorum 1"), "KA305")
+        assert finding.what == f"p: no process {name} runs that has the arguments quorum 1"
+        assert finding.cure == "quorum on a line of its own"
+
+    def test_a_process_may_have_such_an_argument(self, doctor: Doctor) -> None:
+        doctor.machine.running.append(Process(906, "x", ("/x", "weight", "1")))
+        assert doctor.codes(processes.findings, track("/x weight 1")) == []
+
 
 class TestQuorum:
     @pytest.mark.parametrize(

@@ -26,11 +26,16 @@ class TestTheFile:
         [
             pytest.param('vrrp_script a {\n script "/bin/true\n}\n', "KA002", id="quote"),
             pytest.param("vrrp_script a {\n", "KA003", id="brace"),
+            pytest.param("vrrp_instance A {\n" + GOOD + "}\n", "KA003", id="brace elsewhere"),
             pytest.param("include no-such-file.conf\n", "KA004", id="include"),
             pytest.param("include keepalived.conf\n", "KA005", id="cycle"),
             pytest.param('global_defs {\n router_id "a\\#b"c\\#d\n}\n', "KA007", id="line"),
             pytest.param("$A=x\nvrrp_script $A {\n script /bin/true\n}\n", None, id="definition"),
             pytest.param("~SEQ(x)\n", "KA006", id="sequence"),
+            pytest.param("vrrp_instance A {\n priority ${P}\n}\n", "KA006", id="undefined"),
+            pytest.param("$P = 9\nvirtual_server ${P} 80 {\n}\n", "KA006", id="blanks"),
+            pytest.param("$P=9\nvrrp_instance A {\n priority ${P}\n}\n", None, id="defined"),
+            pytest.param(script("\"sh -c 'test ${P} = x'\""), None, id="the shell's"),
             pytest.param("global_defs {\n router_id ${_RANDOM}\n}\n", "KA008", id="random"),
             pytest.param("@high net_namespace x\n@low net_namespace y\n", "KA008", id="ids"),
             pytest.param("@node net_namespace x\n@low net_namespace y\n", None, id="our id"),
@@ -117,6 +122,13 @@ class TestReferences:
     def test_names_and_weights(self, doctor: Doctor, text: str, codes: list[str]) -> None:
         assert doctor.codes(references.findings, text) == codes
 
+    def test_what_else_stands_on_a_weight_s_line_is_not_taken_for_a_weight(
+        self, doctor: Doctor
+    ) -> None:
+        text = script("/x", "weight -20 fall 2") + instance(TRACKED)
+        cure = doctor.one(references.findings, text, "KA014").cure
+        assert cure == "each keyword on a line of its own"
+
     WEIGHTED = script("/x", "weight 5")
     GROUP = "vrrp_sync_group G {\ngroup {\nVI_1\n}\n%s\n}\n"
 
@@ -176,6 +188,7 @@ class TestDefinitions:
             pytest.param(script("/x", "interval 2"), ["KA205"], id="no timeout"),
             pytest.param(script("/x", "interval 2.5\ntimeout 1"), ["KA206"], id="fraction"),
             pytest.param(script("/x", "interval 2s\ntimeout 1"), ["KA206"], id="unit"),
+            pytest.param(script("/x", "interval 2\ntimeout 0"), ["KA206"], id="0 is 1"),
         ],
     )
     def test_what_is_wrong_with_a_vrrp_script(
@@ -219,6 +232,9 @@ class TestDefinitions:
         [
             ("/usr/bin/pgrep vault", 'script "/usr/bin/pgrep vault"'),
             ('/bin/sh -c "pidof vault"', "script \"/bin/sh -c 'pidof vault'\""),
+            ('"/x" interval 2 timeout 1', "interval 2 timeout 1 on a line of its own"),
+            ("/x init_fail", "init_fail on a line of its own"),
+            ("/x -w user", 'script "/x -w user"'),
         ],
     )
     def test_the_cure_of_dropped_arguments_keeps_their_words(
@@ -320,6 +336,19 @@ class TestExecutables:
     def test_what_only_a_shell_knows_is_given_to_one(self, doctor: Doctor, command: str) -> None:
         finding = doctor.one(executables.findings, script(f'"{command}"'), "KA221")
         assert finding.cure == f"script \"sh -c '{command}'\""
+
+    @pytest.mark.parametrize(
+        ("command", "cure"),
+        [
+            ("source /etc/x", "script \"sh -c '. /etc/x'\""),
+            ("! grep 'a b' /etc/x", "script \"sh -c '...'\", or a file"),
+        ],
+    )
+    def test_what_is_given_to_a_shell_is_what_it_understands(
+        self, doctor: Doctor, command: str, cure: str
+    ) -> None:
+        text = script(f'"{command}"')
+        assert doctor.one(executables.findings, text, "KA221").cure == cure
 
     @pytest.mark.parametrize(
         ("mode", "user", "codes"),
@@ -441,6 +470,8 @@ class TestCommands:
             ('"test `date` = x"', ["KA241"]),
             ('"test -f $HOME"', ["KA241"]),
             ('"test -f /etc/*.conf"', ["KA241"]),
+            ('"/usr/bin/[ -f /x ]"', []),
+            ('"test -f /etc/[ab]"', ["KA241"]),
             ("\"sh -c 'test -f /etc/*.conf && true > $HOME/x'\"", []),
             ("\"curl -m 0.5 -w '%{http_code}|' http://x/?a=1&b=2\"", []),
             ("\"mysql -e 'SELECT 1;'\"", []),
@@ -460,12 +491,20 @@ class TestCommands:
             ("\"sh -c 'test -f $0' /x\"", []),
             ("\"sh -c -- 'test -f /x'\"", []),
             ("\"sh -ec 'test -f /x'\"", []),
+            ('"bash /etc/check -c 3 -w 5"', []),
+            ('"bash +e --norc -o errexit -c test -f /x"', ["KA243"]),
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} | grep -q active'\"", ["KA244"]),
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} | grep -qi Active:true'\"", ["KA244"]),
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} | /bin/grep -q active'\"", ["KA244"]),
             (f'"sh -c \'curl -sm 0.5 {HEALTH} | grep -q \\"standby.:false\\"\'"', []),
             ("\"sh -c 'curl -sm 0.5 http://active/v1/sys/health | grep -q sealed.:false'\"", []),
             ("\"sh -c 'systemctl status x | grep -q active'\"", []),
+            (f"\"sh -c 'systemctl status x | grep active && curl -fm 0.5 {HEALTH}'\"", []),
+            (f"\"sh -c 'curl -fsm 0.5 {HEALTH} | tr -d x | grep -q active'\"", ["KA244"]),
+            (f"\"sh -c 'test $(curl -sm 0.5 {HEALTH} | grep -c active) = 1'\"", ["KA244"]),
+            (f"\"sh -c 'curl -sm 0.5 {HEALTH} >/run/h; grep -q active /run/h'\"", ["KA244"]),
+            (f"\"sh -c 'grep -q 1 /x && curl -sfm 0.5 {HEALTH}?activecode=200'\"", []),
+            (f"\"sh -c 'curl -sm 0.5 {HEALTH} >/run/active; grep -q 1 /run/active'\"", []),
             ('"curl -sf http://x"', ["KA245"]),
             ('"curl --connect-timeout 1 http://x"', ["KA245"]),
             ('"curl -m 1 http://x"', ["KA245"]),
@@ -475,10 +514,19 @@ class TestCommands:
             ('"curl -m 0 http://x"', ["KA245"]),
             (f'"curl -sm 0.5 {HEALTH}"', ["KA250"]),
             (f'"curl -sfm 0.5 {HEALTH}"', []),
+            (f'"curl -sfm0.5 {HEALTH}"', []),
+            (f'"curl -fso/dev/null -m 0.5 {HEALTH}"', []),
+            (f'"curl -sm 0.5 -o/dev/fd/1 {HEALTH}"', ["KA250"]),
+            (f'"curl -sm 0.5 -of {HEALTH}"', ["KA250"]),
             (f'"curl --fail-with-body -m 0.5 {HEALTH}"', []),
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} >/dev/null && test -f /x'\"", ["KA250"]),
             (f"\"sh -c 'test -f /x; curl -sm 0.5 {HEALTH} -o /dev/null'\"", ["KA250"]),
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} | jq -e .initialized'\"", []),
+            (f"\"sh -c 'curl -sm 0.5 -o /run/h {HEALTH} && grep -q 1 /run/h'\"", []),
+            (f"\"sh -c 'curl -sm 0.5 {HEALTH} >/run/h; jq -e .initialized /run/h'\"", []),
+            (f"\"sh -c 'curl -sm 0.5 {HEALTH} >/run/h && test x = $(cat /run/h)'\"", []),
+            (f"\"sh -c 'curl -sm 0.5 {HEALTH} && exit 0'\"", ["KA250"]),
+            (f"\"sh -c 'grep -q 1 /x && curl -sm 0.5 {HEALTH}'\"", ["KA250"]),
             (f"\"sh -c 'test 200 = $(curl -sm 0.5 -w %{{http_code}} {HEALTH})'\"", []),
             ('"curl -sm 0.5 http://x"', []),
             ('"pgrep vault"', ["KA246"]),
@@ -496,8 +544,20 @@ class TestCommands:
             ("\"sh -c 'ps -u vault -f | grep server'\"", []),
             ("\"sh -c 'ps --ppid 1 -f | grep server'\"", []),
             ("\"sh -c 'test $(ps aux | grep -c vault) -gt 2'\"", []),
+            ("\"sh -c 'test $(ps aux | grep -ic vault) -gt 2'\"", []),
+            ("\"sh -c 'test $(ps aux | grep --count vault) -gt 2'\"", []),
+            ("\"sh -c 'test $(ps aux | grep -c vault) -gt 1'\"", ["KA247"]),
+            ("\"sh -c '[ `ps -ef | grep vault | wc -l` -ge 2 ]'\"", ["KA247"]),
+            ("\"sh -c 'test $(ps -ef | grep vault | wc -l) -ne 0'\"", ["KA247"]),
+            ("\"sh -c 'test $(ps -ef | grep vault | grep -v grep | wc -l) -gt 0'\"", []),
+            ("\"sh -c 'test $(ps -ef | grep -c x) -gt 9 && test $(cat /x) -gt 0'\"", []),
             ("\"sh -c 'ps aux | grep [v]ault'\"", []),
             ("\"sh -c 'ps aux | grep vault | grep -v grep'\"", []),
+            ("\"sh -c 'ps aux | grep vault | grep -Ev vim.grep'\"", []),
+            ("\"sh -c 'ps aux | grep vault | grep -v vim'\"", ["KA247"]),
+            ("\"sh -c 'ps aux | grep ^vault'\"", []),
+            ("\"sh -c 'ps aux | grep vault$'\"", []),
+            ("\"sh -c 'ps aux | grep [/]usr/bin/vault'\"", []),
             ('"pgrep -f vault"', ["KA246", "KA248"]),
             ('"pgrep -xf vault"', ["KA246"]),
             ('"pgrep -f ^/usr/bin/vault"', ["KA246"]),
@@ -516,10 +576,33 @@ class TestCommands:
             ("\"bash -o pipefail -c 'test -f /x | cat'\"", []),
             ("\"sh -c 'pidof vault 2>&1 | cat 2>&1'\"", ["KA249"]),
             ("\"sh -c 'pidof vault | head -n 1'\"", ["KA249"]),
+            ("\"sh -c 'ps aux | awk /[v]ault/'\"", ["KA249"]),
+            ("\"sh -c 'ps aux | awk -f /etc/x.awk'\"", []),
+            ("\"sh -c 'awk /x/ /run/x'\"", []),
         ],
     )
     def test_one_liners(self, doctor: Doctor, command: str, codes: list[str]) -> None:
         assert doctor.codes(commands.findings, script(command)) == codes
+
+    @pytest.mark.parametrize(
+        ("program", "codes"),
+        [
+            ("pidof vault &>/dev/null", ["KA249"]),
+            ("pidof vault &> /dev/null", ["KA249"]),
+            ("pidof vault &>>/run/log || exit 1", ["KA249"]),
+            ("pidof vault &>/dev/null && test -f /x", []),
+            ("pidof vault >/dev/null 2>&1", []),
+            ("pidof vault >&/dev/null", []),
+            ("grep -q a&\\>b /x", []),
+        ],
+    )
+    def test_what_bash_redirects_runs_in_the_background_of_dash(
+        self, doctor: Doctor, program: str, codes: list[str]
+    ) -> None:
+        doctor.machine.file("/usr/bin/dash", ELF)
+        doctor.machine.link("/usr/bin/sh", "/usr/bin/dash")
+        assert doctor.codes(commands.findings, script(f"\"sh -c '{program}'\"")) == codes
+        assert doctor.codes(commands.findings, script(f"\"bash -c '{program}'\"")) == []
 
     @pytest.mark.parametrize(
         ("command", "codes"),
@@ -552,6 +635,19 @@ class TestCommands:
         self, doctor: Doctor, command: str, codes: list[str]
     ) -> None:
         assert doctor.codes(commands.findings, script(command)) == codes
+
+    @pytest.mark.parametrize(
+        ("command", "cure"),
+        [
+            ("bash -c [[ -f /x ]]", "script \"bash -c '[[ -f /x ]]'\""),
+            ("timeout 1 sh -ec test -f /x", "script \"timeout 1 sh -ec 'test -f /x'\""),
+            ("sh -c grep 'a b' /x", "script \"sh -c '...'\", or a file"),
+        ],
+    )
+    def test_lost_words_are_given_to_the_same_shell(
+        self, doctor: Doctor, command: str, cure: str
+    ) -> None:
+        assert doctor.one(commands.findings, script(f'"{command}"'), "KA243").cure == cure
 
     def test_a_program_that_no_shell_understands_is_left_alone(self, doctor: Doctor) -> None:
         text = script('"sh -c \\\\\'pgrep | wc"')

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, found
 from kacheck.doctor.scripts import Script, scripts, seconds
-from kacheck.doctor.shell import Command, commands, programs, shell_program
+from kacheck.doctor.shell import Command, commands, programs, shell_command, shell_program
+from kacheck.doctor.system import which
 
 SHELL = Code(
     "KA241",
@@ -102,10 +103,11 @@ SUCCEEDS = Code(
     Severity.ERROR,
     "a pipeline whose end always succeeds",
     """\
-A pipeline's exit code is its last command's. wc, cat, tee, head, echo, true and their like
-succeed whatever went before them: the check is successful for ever.
+A pipeline's exit code is its last command's. wc, cat, tee, head, awk, echo, true and their like
+succeed whatever went before them: the check is successful for ever. So is `CMD &>FILE` where sh
+is dash, as Debian's and Ubuntu's: that is `CMD &`, which nobody waits for, and then `>FILE`.
 
-Do: end it with the command that decides, such as grep -q.""",
+Do: end it with the command that decides, such as grep -q; and >FILE 2>&1 for &>FILE.""",
 )
 ANY_ANSWER = Code(
     "KA250",
@@ -124,12 +126,21 @@ CODES = (
 
 OPERATOR = re.compile(r"\|\|?|&|;|.*(?:&&|\|\|).*|(?:[0-9]|&)?>>?(?:&[0-9-]|\S+)?|<(?:/.*)?|.*;")
 SUBSTITUTION = re.compile(r"\$\(|`|\$\{|\$[A-Za-z_]\w*$")
-GLOB = re.compile(r"/[^?=]*[*?\[]")
+GLOB = re.compile(r"/[^?=]*(?:[*?]|\[.+\])")
 ALWAYS = ("echo", "logger", "true", ":")
 FILTERS = ("wc", "cat", "tee", "head", "tail", "sort", "uniq", "cut", "tr")
 """What succeeds at the end of a pipe."""
+AWKS = ("awk", "gawk", "mawk")
+"""They succeed at the end of a pipe, too, unless their program has an exit."""
 KILLERS = ("pkill", "killall", "kill")
 GREPS = ("grep", "egrep", "fgrep")
+READERS = (*GREPS, *AWKS, "jq", "sed")
+"""What may judge an answer that was put into a file."""
+BACKGROUND = re.compile(r"(&>>?\s*[^\s;&|()]+)\s*(?:\|\|.*)?$")
+LOW = {"-gt": 1, "-ge": 2, "-ne": 0}
+"""The numbers that ps | grep is above, as it finds the shell that runs it and its grep."""
+FAILS = re.compile(r"-[#0-6aBgGiIjJkLlMnNOpqRsSvZ]*f|--fail")
+"""curl(1): --fail, behind short options that take no value."""
 SELECTING = re.compile(r"-\w*[CGUgpqtu]|--(?:pid|ppid|user|group|tty|sid)\b")
 """ps(1): options that show some processes only."""
 
@@ -145,7 +156,10 @@ def findings(setup: Setup) -> Iterator[Finding]:
             yield from one_liners(script, [commands(script.argv, None)])
         else:
             yield from lost_words(script, program)
-            yield from one_liners(script, [commands([], each) for each in programs(program)])
+            runs = [commands([], each) for each in programs(program)]
+            yield from one_liners(script, runs)
+            if not ends_before(script, runs[0]):
+                yield from background(setup, script, program)
 
 
 def one_liners(script: Script, runs: list[list[Command]]) -> Iterator[Finding]:
@@ -154,7 +168,7 @@ def one_liners(script: Script, runs: list[list[Command]]) -> Iterator[Finding]:
     for look in (grep_active, curl, zombies):
         yield from look(script, every)
     for simple in runs:
-        if simple is runs[0] or not is_counted(simple):
+        if simple is runs[0] or not is_counted(simple) or is_low(script):
             yield from itself(script, simple)
     yield from always(script, runs[0])
     yield from any_answer(script, runs[0])
@@ -182,18 +196,26 @@ def is_literal(script: Script, word: str) -> bool:
 
 def lost_words(script: Script, program: str) -> Iterator[Finding]:
     """Words behind the program of sh -c that were meant to be part of it."""
-    rest = script.argv[script.argv.index(program) + 1 :]
+    place = script.argv.index(program)
+    rest = script.argv[place + 1 :]
     if rest and not re.search(r"[\s$]", program):
         what = f"{script.name}: the shell runs {program} without {' '.join(rest)}"
-        cure = f"script \"sh -c '{' '.join([program, *rest])}'\""
+        cure = f"script \"{' '.join(script.argv[:place])} '{' '.join([program, *rest])}'\""
+        if " " in "".join(script.argv):
+            cure = "script \"sh -c '...'\", or a file"
         yield found(SH_C, script.node, what, "-c takes one word", cure)
 
 
 def grep_active(script: Script, simple: list[Command]) -> Iterator[Finding]:
     """Does it look for a word that is never there?"""
-    words = [word for command in simple for word in command.words]
-    behind = itertools.dropwhile(lambda word: os.path.basename(word) not in GREPS, words)
-    is_asked = any("active" in word.lower() for word in behind)
+    asked: list[str] = []
+    source = Command([])
+    for command in simple:
+        source = source if command.joint == "|" else command
+        if asks_health(source.words) or source.name in (*GREPS, "cat", "echo"):
+            words = command.words
+            asked += itertools.dropwhile(lambda w: os.path.basename(w) not in GREPS, words)
+    is_asked = any("active" in word.lower() and "/" not in word for word in asked)
     if is_asked and asks_health(script.argv):
         what = f"{script.name}: the answer of sys/health never has the word active in it"
         why = "it says initialized, sealed and standby; the role is the HTTP code"
@@ -226,10 +248,11 @@ def curl_limit(words: list[str]) -> float:
 
 def any_answer(script: Script, simple: list[Command]) -> Iterator[Finding]:
     """Is curl's exit code, which is 0 for every answer, what counts?"""
-    for command, after in itertools.zip_longest(simple, simple[1:]):
-        words = command.words
-        counts = command.name == "curl" and (after is None or after.joint != "|")
-        fails = any(re.fullmatch(r"-[a-zA-Z]*f[a-zA-Z]*|--fail.*", word) for word in words)
+    for index, command in enumerate(simple):
+        words, after = command.words, simple[index + 1 :]
+        is_read = any(each.name in READERS or "_" in each.words for each in after)
+        counts = command.name == "curl" and not is_read and (not after or after[0].joint != "|")
+        fails = any(map(FAILS.match, words))
         if counts and not fails and asks_health(words) and not any(map(OPERATOR.fullmatch, words)):
             what = f"{script.name}: curl succeeds on every answer, that of a sealed Vault too"
             why = "without -f its exit code does not depend on the HTTP code"
@@ -270,21 +293,34 @@ def is_loose(options: list[str]) -> bool:
 def is_counted(simple: list[Command]) -> bool:
     """Is it the number of lines that matters?"""
     return any(
-        command.name == "wc" or (command.name in GREPS and "-c" in command.words)
+        command.name == "wc"
+        or (command.name in GREPS and any(re.match(r"-\w*c|--count", w) for w in command.words))
         for command in simple
     )
+
+
+def is_low(script: Script) -> bool:
+    """Is it compared with a number that it is above without the service, too?"""
+    compared = re.findall(r"\s(-[a-z]{2})\s+['\"]?([0-9]+)\b", " ".join(script.argv))
+    return len(compared) == 1 and int(compared[0][1]) <= LOW.get(compared[0][0], -1)
 
 
 def itself(script: Script, simple: list[Command]) -> Iterator[Finding]:
     """Does ps | grep find its grep?"""
     text = " ".join(script.argv)
     lists = [index for index, each in enumerate(simple) if shows_command_lines(each)]
-    if not lists or not any(each.name in GREPS for each in simple[lists[0] :]):
-        return
-    if not re.search(r"grep -\w*v\w* ['\"]?\[?g|\[\w\]", text):
+    greps = [each for each in simple[lists[0] :] if each.name in GREPS] if lists else []
+    if greps and not any(map(leaves_itself_out, greps)) and not re.search(r"\[[^]\s]\]", text):
         what = f"{script.name}: grep finds its own command line in the output of ps"
         why = "the word that it looks for stands there"
         yield found(ITSELF, script.node, what, why, "kacheck-process NAME")
+
+
+def leaves_itself_out(grep: Command) -> bool:
+    """Does it drop the line of a grep, or look for the beginning or end of a line?"""
+    is_inverted = any(re.match(r"-\w*v|--invert", word) for word in grep.words[1:])
+    wanted = r"\[?g\]?rep|root" if is_inverted else r"^\^|\$$"
+    return any(re.search(wanted, word) for word in grep.words[1:] if word[:1] != "-")
 
 
 def shows_command_lines(command: Command) -> bool:
@@ -303,11 +339,29 @@ def always(script: Script, simple: list[Command]) -> Iterator[Finding]:
     """Does its end succeed whatever went before?"""
     last = simple[-1] if simple else Command([])
     ends = last.name in ALWAYS and last.joint in ("|", "||", ";")
-    ends = ends or (last.name in FILTERS and last.joint == "|")
+    is_filter = last.name in FILTERS or (last.name in AWKS and not may_exit(last))
+    ends = ends or (is_filter and last.joint == "|")
     if ends and not ends_before(script, simple):
         what = f"{script.name} is successful for ever: it ends with {last.name}"
         why = "the last command's exit code is the script's"
         yield found(SUCCEEDS, script.node, what, why, "end it with the command that decides")
+
+
+def may_exit(awk: Command) -> bool:
+    """Has its program an exit, or is it in a file?"""
+    return any("exit" in word or word.startswith("-f") for word in awk.words)
+
+
+def background(setup: Setup, script: Script, program: str) -> Iterator[Finding]:
+    """Does it end with bash's `&>`, which dash reads as `&` and `>`?"""
+    shell = which(shell_command(script.argv)[0], setup.system)
+    real = os.path.basename(setup.system.realpath(shell or "/"))
+    behind = re.split(r"[;\n]", program)[-1]
+    match = BACKGROUND.search(re.sub(r"'[^']*'|\"[^\"]*\"", "_", behind))
+    if real == "dash" and match:  # busybox knows it
+        what = f"{script.name} is successful for ever: {real} reads {match[1]} as & and >"
+        why = "the command runs in the background, and nobody asks for its exit code"
+        yield found(SUCCEEDS, script.node, what, why, ">FILE 2>&1, or bash -c")
 
 
 def ends_before(script: Script, simple: list[Command]) -> bool:

@@ -153,7 +153,9 @@ def of_script(setup: Setup, script: Script) -> Iterator[Finding]:
         what = f"{script.name}: {script.argv[0]} does not exist{where}"
         cure = "install it, or correct the path"
         if script.argv[0] in BUILT_IN or ASSIGNMENT.match(script.argv[0]):
-            cure = f"script \"sh -c '{' '.join(script.argv)}'\""
+            cure = f"script \"sh -c '{' '.join(script.argv)}'\"".replace("'source ", "'. ")
+            if " " in "".join(script.argv):
+                cure = "script \"sh -c '...'\", or a file"
         yield found(NOT_FOUND, script.node, what, UNTRACKED, cure)
         return
     real = system.realpath(path)

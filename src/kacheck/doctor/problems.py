@@ -1,5 +1,6 @@
 """KA0: the configuration file itself, and us."""
 
+import re
 from collections.abc import Iterator
 
 from kacheck.doctor.finding import Code, Finding, Severity
@@ -70,7 +71,9 @@ DEFINITION = Code(
     "a definition, ~SEQ or ~LST that keepalived rejects",
     """\
 What keepalived cannot evaluate stays in the line as it stands, or the line is dropped; some
-forms make it hang or crash. What the line was to configure does not exist then.
+forms make it hang or crash. What the line was to configure does not exist then. The braces of a
+${NAME} that is not defined above it are those of a block then, which end the one around it: what
+follows, such as track_script, is ignored.
 
 See it: keepalived -t -f FILE.
 Do: write it as keepalived.conf(5) has it, "Conditional configuration and configuration id".""",
@@ -142,6 +145,8 @@ BY_KIND = {
         "nothing, if it is meant so; findings about this line may be wrong",
     ),
 }
+OUTERMOST = ("global_defs", "vrrp_script", "vrrp_instance", "vrrp_sync_group", "virtual_server")
+"""Blocks that stand in no other."""
 
 
 def findings(setup: Setup) -> Iterator[Finding]:
@@ -149,6 +154,8 @@ def findings(setup: Setup) -> Iterator[Finding]:
     for problem in (*setup.configuration.problems, *setup.configuration.unevaluated):
         yield of_problem(problem)
     yield from other_ids(setup.configuration)
+    yield from undefined(setup.configuration)
+    yield from inside(setup.configuration)
 
 
 def other_ids(configuration: Configuration) -> Iterator[Finding]:
@@ -163,6 +170,33 @@ def other_ids(configuration: Configuration) -> Iterator[Finding]:
         what += f"{configuration.config_id or '(none)'}"
         why = "keepalived's --config-id decides, which is the host's name where it is not given"
         yield found(UNEVALUATED, others[0], what, why, "kacheck doctor --config-id ID")
+
+
+def undefined(configuration: Configuration) -> Iterator[Finding]:
+    """Uses of a ${NAME} that nothing has defined: what remains of it is a $ and a block."""
+    names: set[str] = set()
+    for node in configuration.root.walk():
+        inner = node.children[:1] if node.children and node.words else ()
+        if not inner or not node.words[-1].value.endswith("$"):
+            continue
+        name = inner[0].keyword
+        if re.fullmatch(r"[A-Za-z_]\w*", name) and name != "_RANDOM" and name not in names:
+            names.add(name)
+            what = f"${{{name}}} is not defined above, and stays as it is"
+            why = "keepalived takes its braces for those of a block, and reads what follows wrongly"
+            cure = f"define it above: ${name}=..., without blanks before the ="
+            yield found(DEFINITION, node, what, why, cure)
+
+
+def inside(configuration: Configuration) -> Iterator[Finding]:
+    """Blocks that cannot stand in another one: a brace is missing above, and is too many below."""
+    for outer in configuration.root.children or ():
+        for node in outer.walk():
+            if node is not outer and node.keyword in OUTERMOST and node.children is not None:
+                what = f"{node.line.text} stands inside of {outer.line.text}"
+                why = "keepalived ignores its { and ends the block around it at its }"
+                yield found(BRACE, node, what, why, "close the block around it before this line")
+                break
 
 
 def of_problem(problem: Problem) -> Finding:

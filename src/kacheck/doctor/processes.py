@@ -127,6 +127,8 @@ CODES = (
 )  # fmt: skip
 MATCHES = ("exact", "initial", "partial")
 """Of which keepalived knows the first by the bare param_match alone."""
+KEYWORDS = ("quorum", "quorum_max", "weight", "delay", "fork_delay", "terminate_delay")
+"""Of a vrrp_track_process; behind a process they are its arguments."""
 RANGES = {
     "quorum": (1, MOST),
     "quorum_max": (0, MOST),
@@ -256,6 +258,13 @@ def now(
     count = sum(pattern.matches(process) for process in running.candidates(pattern))
     least, most = quorum(definition)
     if least <= count <= most or least > most:
+        return
+    keyword = next((word for word in pattern.arguments if word in KEYWORDS), None)
+    if keyword is not None and not count:
+        rest = " ".join(pattern.arguments[pattern.arguments.index(keyword) :])
+        what = f"{definition.name}: no process {pattern.name} runs that has the arguments {rest}"
+        why = "what stands behind the name are its arguments"
+        yield found(QUORUM, line, what, why, f"{keyword} on a line of its own")
         return
     base = pattern.name.rpartition("/")[2]
     others = [] if count or not pattern.by_command_line else running.alike(base)

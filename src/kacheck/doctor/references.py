@@ -210,7 +210,10 @@ def out_of_range(definition: Definition) -> Iterator[Finding]:
         if value is None or abs(value) > limit or line.arguments[1:] not in ([], ["reverse"]):
             what = f"{line.line.text} of {definition.name} is not -{limit} to {limit} [reverse]"
             why = f"it is {definition.weight.value} to keepalived, and keepalived -t fails"
-            yield found(RANGE, line, what, why, f"write a weight from -{limit} to {limit}")
+            cure = f"write a weight from -{limit} to {limit}"
+            if value is not None and abs(value) <= limit:
+                cure = "each keyword on a line of its own"
+            yield found(RANGE, line, what, why, cure)
 
 
 def override_out_of_range(reference: Reference) -> Iterator[Finding]:

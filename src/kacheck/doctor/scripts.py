@@ -80,6 +80,8 @@ seen with 2.2.7). keepalived -t fails. Any other word that is no number behaves 
 Do: whole seconds, or keepalived 2.3.2.""",
 )
 CODES = (NO_COMMAND, DROPPED, NO_USER, NOT_BELOW, NO_TIMEOUT, FRACTION)
+KEYWORDS = ("interval", "timeout", "weight", "rise", "fall", "user", "init_fail")
+"""Of a vrrp_script, beside its script."""
 
 
 class Runner(NamedTuple):
@@ -117,8 +119,9 @@ class Script(NamedTuple):
 
     @property
     def timeout(self) -> float:
-        """Seconds; the interval where there is none."""
-        return seconds(self.definition.value("timeout")) or self.interval
+        """Seconds; the interval where there is none, and 1 for 0, as keepalived has it."""
+        word = self.definition.value("timeout")
+        return self.interval if word is None else seconds(word) or 1.0
 
     @property
     def is_executed(self) -> bool:
@@ -213,7 +216,10 @@ def command(script: Script) -> Iterator[Finding]:
         what = f"{script.name} runs {words[1]} without {' '.join(words[2:])}"
         why = "the command is the first word behind `script`, quotes make it all of them"
         whole = " ".join(f"'{word}'" if " " in word else word for word in words[2:])
-        yield found(DROPPED, script.node, what, why, f'script "{words[1]} {whole}"')
+        cure = f'script "{words[1]} {whole}"'
+        if words[2] in KEYWORDS:
+            cure = f"{' '.join(words[2:])} on a line of its own"
+        yield found(DROPPED, script.node, what, why, cure)
 
 
 def user(script: Script) -> Iterator[Finding]:

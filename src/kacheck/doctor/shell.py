@@ -25,6 +25,8 @@ are no options stand before the rest."""
 KEYWORDS = ("!", "{", "if", "then", "elif", "else", "while", "until", "do", "exec", "command")
 """What stands before a command in a shell's program."""
 OPERATORS = {*";&|()"}
+VALUED = re.compile(r"[-+][a-zA-Z]*[oO]|--(?:rc|init-)file")
+"""A shell's options that take the next word."""
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 SUBSTITUTION = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 REDIRECTION = re.compile(r"[0-9]?[<>]>?(.*)")
@@ -58,6 +60,8 @@ def shell_program(argv: list[str]) -> str | None:
         if re.fullmatch(r"-[a-z]*c", word):
             rest = [each for each in words[index + 1 :] if each != "--"]
             return rest[0] if rest else None
+        if word[:1] not in "-+" and not VALUED.fullmatch(words[index - 1]):
+            return None  # a file, and its arguments
     return None
 
 
