@@ -439,6 +439,22 @@ def test_security_is_left_alone_where_there_are_scripts(tmp_path: Path) -> None:
     assert "enable_script_security" not in migrated(tmp_path, text).text
 
 
+@pytest.mark.parametrize(
+    "scripts",
+    [
+        '@node2 vrrp_script ping {\n@node2     script "/home/ops/ping"\n@node2 }\n',
+        "@node2 global_defs {\n@node2     startup_script /home/ops/up\n@node2 }\n",
+        "$X= \\\n    notify_fault /home/ops/down \\\n\n@node2 $X\n",
+    ],
+)
+def test_security_is_left_alone_where_another_node_has_scripts(
+    tmp_path: Path, scripts: str
+) -> None:
+    done = migrated(tmp_path, scripts + block("process app") + tracking("app"))
+    assert done.left == []
+    assert "enable_script_security" not in done.text
+
+
 def test_included_files_are_rewritten_where_they_stand(tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     first, second = tmp_path / "conf.d/1.conf", tmp_path / "conf.d/2.conf"
@@ -834,6 +850,86 @@ def test_an_instance_that_others_call_otherwise_keeps_its_line(tmp_path: Path, h
 
     assert done.text == text
     assert "remove this line" in done.left[0]
+
+
+@pytest.mark.parametrize(
+    ("above", "inside"),
+    [
+        ("", "    @node2 include track.inc\n"),
+        ("", "    @node2\tincluder track.inc\n"),
+        ("$T= \\\n    track_process { \\\n        app \\\n    }\n\n", "    @node2 $T\n"),
+        ("$A=app\n$N=${A}\n", "    @node2 track_process { ${N} }\n"),
+        ("$N=pp\n", "    @node2 track_process {\n    @node2 a${N}\n    @node2 }\n"),
+        ("", "    @node2 track_process {\n    @node2 ~LST(N, pp) a${N}\n    @node2 }\n"),
+        ("@node2 $N=app\n@^node2 $N=x\n", "    track_process {\n        $N\n    }\n"),
+    ],
+)
+def test_what_another_node_may_track_is_left_alone(tmp_path: Path, above: str, inside: str) -> None:
+    (tmp_path / "track.inc").write_text("track_process {\n    app\n}\n")
+    text = SECURE + above + block("process app") + INSTANCE.format(inside)
+    done = stable(tmp_path, text)
+
+    assert done.text == text
+    assert any("app is left alone: the line is for another @id" in left for left in done.left)
+
+
+def test_what_has_nothing_to_do_with_tracking_may_be_for_another_node(tmp_path: Path) -> None:
+    above = "$PRIORITY=90\n$NET=10.0\n"
+    inside = "    @node2 priority $PRIORITY\n    @node2 mcast_src_ip ${NET}.0.1\n"
+    tracks = tracking("app").replace("    track_process", inside + "    track_process")
+    done = stable(tmp_path, SECURE + above + block("process app") + tracks)
+
+    assert done.left == []
+    assert "vrrp_script app {" in done.text
+
+
+def test_what_keepalived_may_track_in_a_block_that_it_does_not_know_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    inside = "    foo {\n        track_process {\n            app\n        }\n    }\n"
+    text = SECURE + block("process app") + INSTANCE.format(inside)
+    done = stable(tmp_path, text)
+
+    assert done.text == text
+    assert "keepalived does not know foo here" in done.left[0]
+
+
+def test_a_comment_that_moves_does_not_leave_a_backslash_as_a_statement(tmp_path: Path) -> None:
+    inside = "    track_script {\n    }\n    track_process {\n        app } # one \\\n"
+    below = block("process app").replace("}", "} # two \\")
+    done = stable(tmp_path, SECURE + INSTANCE.format(inside) + below, "script")
+
+    (scripts,) = done.tree.find("vrrp_instance", "track_script")
+    (script,) = done.tree.find("vrrp_script")
+    assert [node.keyword for node in scripts.children or ()] == ["app"]
+    assert "\\" not in [node.keyword for node in script.children or ()]
+    assert "# one \\ \n" in done.text
+    assert "# two \\ \n" in done.text
+
+
+@pytest.mark.parametrize("brace", ["${X}", "other { }", "other {\n        }"])
+def test_a_brace_among_the_names_leaves_all_of_the_instance_alone(
+    tmp_path: Path, brace: str
+) -> None:
+    """To keepalived the instance ends there, and its other lines are none."""
+    tracks = tracking("app", brace)[:-2] + "    track_script {\n        ping\n    }\n}\n"
+    text = SECURE + PING + block("process app") + tracks
+    done = stable(tmp_path, text, "script")
+
+    assert done.text == text
+    assert "app is left alone: there is a brace among the names" in "".join(done.left)
+
+
+def test_a_process_that_is_not_utf_8_is_left_alone_by_watch_mode(tmp_path: Path) -> None:
+    text = SECURE + block("process gr\udcfcn") + tracking("app")
+    path = tmp_path / "keepalived.conf"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+    done = Migrated(path, "watch", tmp_path / "kacheck.toml")
+    assert done.text == text
+    assert "is not UTF-8" in done.left[0]
+    changes = rewritten(load(str(path)), Order(str(path), "script")).configuration.changed()
+    assert b"kacheck-process --all-namespaces gr\xfcn" in changes[str(path)]
 
 
 def test_a_remark_is_made_once(tmp_path: Path) -> None:

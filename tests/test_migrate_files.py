@@ -745,6 +745,19 @@ def test_a_new_complaint_takes_everything_back(  # noqa: PLR0913, PLR0917 - fixt
     assert snapshot(tmp_path) == before
 
 
+def test_a_complaint_that_was_there_may_be_why_there_is_another_one(
+    monkeypatch: pytest.MonkeyPatch, migrate: Callable[..., Said3], keepalived: Path
+) -> None:
+    monkeypatch.setattr(command, "LIBEXEC", str(keepalived.parent))
+    entry = keepalived.parent / "kacheck-verdict"
+    entry.touch(mode=0o755)
+    keepalived.write_text("print(\"Unknown keyword 'foo'\"); new and print('new complaint')")
+    said = migrate("--in-place")
+
+    assert said.code == 3
+    assert "correct what it complained of before, Unknown keyword 'foo', or report it" in said.err
+
+
 def test_what_cannot_be_taken_back_is_named(
     tmp_path: Path, conf: Path, migrate: Callable[..., Said3], keepalived: Path
 ) -> None:

@@ -38,10 +38,13 @@ class Checks:
             LeftError: there is one of another meaning, or it cannot be written.
 
         """
-        text = table(equivalent, name)
         try:
+            text = table(equivalent, name)
             wanted = config.parse(text, self.path).checks[0]
-        except (BadConfigError, UnicodeEncodeError) as error:
+        except UnicodeEncodeError:
+            why = "its process is not UTF-8, which every check is; take --mode script"
+            raise LeftError(why) from None
+        except BadConfigError as error:
             raise LeftError(f"its check cannot be written ({error}); write it yourself") from None
         if name not in self._known:
             self._added.append(text)

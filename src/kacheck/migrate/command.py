@@ -237,6 +237,8 @@ def judgement(before: verify.Said, after: verify.Said, result: str) -> str:
     new = verify.new_complaints(before, after, may_end=user is not None)
     if new:
         cure = "please report it"
+        if before.complaints:
+            cure = f"correct what it complained of before, {before.complaints[0]}, or report it"
         if not os.access(f"{LIBEXEC}/kacheck-verdict", os.X_OK):
             cure = f"install kacheck's entry points to {LIBEXEC} first"
         elif verify.VIOLATION in new[0]:

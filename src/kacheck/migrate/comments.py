@@ -56,6 +56,9 @@ def _comments(node: Node, *, behind: bool) -> list[Comment]:
         place = code.end() if code else end
         comment = COMMENT.match(text, place, end)
         if comment and (place < node.end or behind):
-            found.append(Comment(comment.start(1), comment[1].rstrip()))
+            words = comment[1].rstrip()
+            # keepalived takes a \ at the end of a line for a statement, behind a comment, too.
+            is_statement = (len(words) - len(words.rstrip("\\"))) % 2
+            found.append(Comment(comment.start(1), words + " " * is_statement))
         start = end + 1
     return found

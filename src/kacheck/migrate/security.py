@@ -4,7 +4,8 @@ Without it keepalived -t calls any script a violation, and exits with 6. Where t
 scripts it does so already, and to switch it on could take one of them out of use.
 """
 
-from kacheck.keepalived import Configuration, Node
+from kacheck.keepalived import Configuration, Kind, Node
+from kacheck.migrate.survey import NO_WORD, text_of
 
 WORD = "enable_script_security"
 SCRIPTS = ("vrrp_script", "startup_script", "shutdown_script", "MISC_CHECK")
@@ -14,8 +15,12 @@ SCRIPT_STARTS = ("notify", "quorum_up", "quorum_down")
 
 def secure(configuration: Configuration) -> Node | None:
     """Add it if it is needed; the statement that it was added to or before."""
-    nodes = list(configuration.root.walk())
-    if any(node.keyword == WORD or runs_script(node) for node in nodes):
+    words = [node.keyword for node in configuration.root.walk()]
+    for tree in configuration.files.values():
+        for node in tree.root.walk():
+            if node.kind in (Kind.OTHER_ID, Kind.DEFINITION):  # another node's scripts
+                words += NO_WORD.split(text_of(node))
+    if any(word == WORD or runs_script(word) for word in words):
         return None
     tops = configuration.root.children or []
     for node in configuration.find("global_defs"):
@@ -36,8 +41,7 @@ def secure(configuration: Configuration) -> Node | None:
     return tops[0]
 
 
-def runs_script(node: Node) -> bool:
-    """Is it a statement that names a script?"""
-    word = node.keyword
+def runs_script(word: str) -> bool:
+    """Is it the keyword of a statement that names a script?"""
     starts = word.startswith(SCRIPT_STARTS) and word not in NO_SCRIPTS
     return starts or word in SCRIPTS or word.endswith("_fifo_script")

@@ -4,12 +4,14 @@ A name moves as a whole or not at all: where its block or one of the lines that 
 left alone, all of them are.
 """
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from kacheck.keepalived import Configuration, Kind, Node, Position
+from kacheck.keepalived.lexer import is_include
 from kacheck.migrate import tracked
 from kacheck.migrate.tracked import LeftError, Reference, Tracked, Weight
 
@@ -17,6 +19,12 @@ GROUP = "vrrp_sync_group"
 OWNERS = ("vrrp_instance", GROUP)
 ADDRESS_OWNER = "255"
 BOM = "\ufeff"
+TRACKING = {"track_process", "vrrp_track_process"}
+DEFINED = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=")
+USED = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+MADE = re.compile(r'~(?:SEQ|LST)|[^\s{}"]\$|\$\{\w+\}[^\s{}"]')
+"""Words that are made of parts."""
+NO_WORD = re.compile(r'[\s{}"]+')
 
 
 class Remark(NamedTuple):
@@ -62,6 +70,7 @@ class Survey:
         )
         self._read_definitions()
         self._read_references()
+        self._read_hidden()
         self._read_other_ids()
         self._find_grouped()
 
@@ -106,8 +115,14 @@ class Survey:
             self.leave(name, node, error)
 
     def _read_references(self) -> None:
+        ended = {id(owner) for owner, node in self._lines() if node.children is not None}
         for owner, node in self._lines():
             try:
+                refuse(
+                    id(owner) in ended,
+                    "there is a brace among the names, which ends what keepalived reads of"
+                    f" {owner.line.text}; remove it",
+                )
                 self._read_reference(owner, node)
             except LeftError as error:
                 self.leave(node.keyword, node, error)
@@ -178,20 +193,44 @@ class Survey:
                     for line in block.children or ():
                         yield owner, line
 
+    def _read_hidden(self) -> None:
+        """Lines in a block that keepalived does not know, and so may take for none."""
+        root = self.configuration.root
+        for node in root.walk():
+            owner = node.parent
+            if node.keyword != "track_process" or owner is None or owner is root:
+                continue
+            if owner.parent is not root or owner.keyword not in OWNERS:
+                error = LeftError(
+                    f"keepalived does not know {owner.keyword} here, and may read what is in it;"
+                    " remove that word and its braces"
+                )
+                for line in node.children or ():
+                    self.leave(line.keyword, node, error)
+
     def _read_other_ids(self) -> None:
         """Lines for other nodes are not read; what they name has to stay."""
-        for tree in self.configuration.files.values():
-            for node in tree.root.walk():
-                if node.kind is not Kind.OTHER_ID:
-                    continue
-                words = node.line.text.replace("{", " ").replace("}", " ").replace('"', " ").split()
-                self._other_words.update(words)
-                named = self.definitions.keys() & set(words)
-                inside = node.parent is not None and node.parent.keyword == "track_process"
-                if named or inside or {"track_process", "vrrp_track_process"} & set(words):
-                    error = LeftError("the line is for another @id; write it out, plainly")
-                    for name in named or {""}:
-                        self.leave(name, node, error)
+        nodes = [node for tree in self.configuration.files.values() for node in tree.root.walk()]
+        defined: dict[str, list[str]] = {}
+        for node in nodes:
+            if node.kind is Kind.DEFINITION and (found := DEFINED.match(node.line.text)):
+                defined.setdefault(found[1], []).append(text_of(node))
+        lines = [
+            (node, _stood_for(node.line.text, defined)) for node in nodes
+            if node.kind is Kind.OTHER_ID
+        ]  # fmt: skip
+        others = [(node, text, {*NO_WORD.split(DEFINED.sub(" ", text))}) for node, text in lines]
+        tracking = {id(node) for node, _, words in others if _tracks(node, words)}
+        for node, text, words in others:
+            self._other_words.update(words)
+            named = self.definitions.keys() & words
+            behind = text.split(None, 1)[1:]
+            if any(map(is_include, behind)) or (tracking and MADE.search(text)):
+                named = set(self.definitions)  # who knows which
+            if named or id(node) in tracking:
+                error = LeftError("the line is for another @id; write it out, plainly")
+                for name in named or {""}:
+                    self.leave(name, node, error)
 
     def _refuse_ignored_weight(self, owner: Node, weight: Weight) -> None:
         """Where keepalived's track_process has weights and its track_script has none."""
@@ -219,6 +258,28 @@ def _members(group: Node) -> set[str]:
         word.value for node in group.find("group") for line in node.children or ()
         for word in line.words
     }  # fmt: skip
+
+
+def text_of(node: Node) -> str:
+    """All of a node of a file as it stands there."""
+    return node.line.source.text[node.start : node.end]
+
+
+def _tracks(node: Node, words: set[str]) -> bool:
+    """Is a line for another `@id`, of these words, one that has to do with tracking?"""
+    inside = node.parent is not None and node.parent.keyword == "track_process"
+    return inside or bool(TRACKING & words)
+
+
+def _stood_for(text: str, defined: dict[str, list[str]]) -> str:
+    """A line, and below it what each `$NAME` in it stands for."""
+    texts, known = [text], set[str]()
+    for each in texts:
+        for name in USED.findall(each):
+            if name not in known:
+                known.add(name)
+                texts += defined.get(name, [])
+    return "\n".join(texts)
 
 
 def refuse(condition: bool, why: str) -> None:  # noqa: FBT001 - reads as a sentence
