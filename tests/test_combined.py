@@ -64,6 +64,15 @@ def test_a_process_that_cannot_be_seen_does_not_hide_what_vault_says(
     assert set(result.data) >= {"process", "vault"}
 
 
+@pytest.mark.parametrize("blind", [Reason.BAD_CONFIG, Reason.BUG])
+def test_what_passes_as_unknown_does_not_hide_what_never_passes(blind: Reason) -> None:
+    """One of several that would do gives these as an answer, and raises nothing."""
+    hidden = Result(Status.UNKNOWN, Reason.HIDDEN, "it is hidden", {})
+    result = both(says(hidden), says(Result(Status.UNKNOWN, blind, "no CA", {})), Deadline(5))
+    assert result[:3] == (Status.UNKNOWN, blind, "vault: no CA")
+    assert result.data == {"failed": "vault", "process": {}, "vault": {}}
+
+
 def test_a_failing_vault_is_named() -> None:
     result = both(says(ALIVE), says(SEALED), Deadline(5))
     assert result[:3] == (Status.CRITICAL, Reason.SEALED, "vault: it is sealed")

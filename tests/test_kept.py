@@ -429,8 +429,9 @@ def test_a_node_that_takes_no_new_connections_is_found_out(
 class Closing:
     """A server that answers one request on each connection and does `then`."""
 
-    def __init__(self, then: Callable[[socket.socket], object]) -> None:
+    def __init__(self, then: Callable[[socket.socket], object], answer: bytes = plain()) -> None:
         self.then = then
+        self.answer = answer
         self.connections = 0
         self._sock: socket.socket | None = None
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -456,7 +457,7 @@ class Closing:
                 self.connections += 1
                 with sock, contextlib.suppress(OSError):
                     sock.recv(65536)
-                    sock.sendall(plain())
+                    sock.sendall(self.answer)
                     self.then(sock)
 
 
@@ -479,6 +480,26 @@ def test_a_server_that_closes_just_as_it_is_asked_is_asked_again_once(client: Ma
             assert not readable(each, 0), "nothing is amiss until it is asked"
             assert each.loss() is (Loss.NOTHING if number == 1 else Loss.SOME)
             assert each.loss() is Loss.NOTHING, "it is told once"
+
+
+@pytest.mark.parametrize("connection", [b"close", b"keep-alive"])
+def test_who_does_not_answer_plainly_is_asked_once_by_each_look(
+    client: Make, connection: bytes
+) -> None:
+    """Proxies write such a field: to ask three times would take three times as long."""
+    answer = plain(fields=b"Connection: %s\r\n" % connection + LENGTH)
+    asked: list[bytes] = []
+
+    def then(sock: socket.socket) -> None:
+        while connection == b"keep-alive" and (request := sock.recv(65536)):
+            asked.append(request)
+            sock.sendall(answer)
+
+    with Closing(then, answer) as server:
+        each = client(server.address)
+        for number in range(1, 6):
+            assert said(each) == "ok active"
+            assert (server.connections, asked) == (number, [])
 
 
 def test_a_server_that_says_something_unasked_is_not_taken_at_its_word(client: Make) -> None:

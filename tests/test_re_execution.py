@@ -133,6 +133,15 @@ if os.path.exists({str(broken)!r}):
         re_execute(resident)
 
 
+def test_whoever_starts_it_may_ignore_the_ends_of_children(tmp_path: Path, start: Start) -> None:
+    """That is inherited, and would leave no exit code of the trial."""
+    start(NAME, "60")
+    ignores = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    with Resident(tmp_path, PROCESS, prelude=ignores) as resident:
+        re_execute(resident)
+        assert resident.track("proc") == 1
+
+
 def test_a_reload_that_comes_with_it_is_done_all_the_same(tmp_path: Path, start: Start) -> None:
     start(NAME, "60")
     broken = tmp_path / "broken"

@@ -2,7 +2,7 @@
 
 A run reads `0 active>active, 1 sealed>active`: at second 0 a look says active and so does the
 check; at second 1 a look says sealed, and the check still says active. `missing!` is a look that
-was made because of an event.
+was made because of an event, `active?` a regular one that found something gone.
 """
 
 import re
@@ -18,6 +18,8 @@ STATUS = {
     **dict.fromkeys(("hidden", "rate-limited", "bad-config", "bug"), Status.UNKNOWN),
 }
 """All others are critical."""
+
+LOSSES = {"": Loss.NOTHING, "?": Loss.SOME, "!": Loss.EVENT, "!!": Loss.ALL}
 
 FALL_3 = Policy(fall=3, rise=3)
 GRACE = Policy(terminate_delay=5)
@@ -35,8 +37,8 @@ def look(reason: str) -> Result:
 def after(policy: Policy, run: str) -> tuple[State, list[str], list[str]]:
     """The state after a run, what the check said after each look, and what it should have."""
     state, said, wanted = State(), [], []
-    for now, reason, event, want in re.findall(r"([\d.]+) ([\w-]+)(!*)>([\w-]+)", run):
-        state = step(policy, state, look(reason), float(now), Loss(len(event)))
+    for now, reason, event, want in re.findall(r"([\d.]+) ([\w-]+)([?!]*)>([\w-]+)", run):
+        state = step(policy, state, look(reason), float(now), LOSSES[event])
         assert state.verdict is not None
         said.append(f"{now} {reason}{event}>{state.verdict.reason}")
         wanted.append(f"{now} {reason}{event}>{want}")
@@ -83,6 +85,9 @@ RUNS = {
     "an exit that left enough of them changes nothing": (Policy(), "0 running>running, 1 running!>running"),
     "missing without an event waits for fall": (Policy(), "0 running>running, 1 missing>running, 2 missing>missing"),
     "an event in mid-run is decisive": (FALL_3, "0 active>active, 1 timeout>active, 2 refused!>refused"),
+    "what a regular look finds gone, it confirms": (FALL_3, "0 active>active, 1 refused?>refused"),
+    "what a regular look finds gone does not keep a check down": (
+        FALL_3, "0 sealed>sealed, 1 active?>sealed, 2 active?>sealed, 3 active?>active"),
     "an event does not hurry the way up": (FALL_3, "0 missing>missing, 1 running!>missing"),
     "a confirmed exit is forgotten when a good look follows": (
         Policy(terminate_delay=5, fall=3), "0 running>running, 1 missing!>running, 2 running>running, 9 missing>running, 15 missing>running"),

@@ -62,6 +62,12 @@ def pending(resident: Resident) -> list[int]:
     return [int(word[1]) for word in words if word[:1] == ["pending"]]
 
 
+NOT_KEPT = """
+import kacheck.probes.vault as vault
+vault.HEADERS["connection"] = "close"
+"""
+"""A server that is asked to ends each connection after its answer."""
+
 RARELY: dict[str, Any] = {"interval": 60.0, "timeout": 5.0}
 
 
@@ -222,6 +228,16 @@ while True:
             assert 3 < connections <= intervals * (EVENTS_PER_INTERVAL + 1)
         finally:
             server.kill()
+
+
+def test_a_server_that_ends_each_connection_comes_back_after_rise_looks(tmp_path: Path) -> None:
+    """As the proxies do that write Connection: close; what ends so has lost nobody."""
+    with StandInVault(state="sealed") as server:
+        toml = vault_check(server.address, interval=0.3, timeout=0.3, rise=3)
+        with Resident(tmp_path, toml, prelude=NOT_KEPT) as resident:
+            comes_to_say(resident, "vault", "critical sealed")
+            server.state = "active"
+            resident.wait_for("vault", "ok active")
 
 
 # --- what blocks --------------------------------------------------------------------------------

@@ -560,6 +560,20 @@ def test_an_exit_is_told_once_by_the_look_that_finds_it(looks: Looks, start: Sta
     assert [each.loss(), each.loss()] == [Loss.ALL, Loss.NOTHING]
 
 
+def test_the_exit_of_the_oldest_leaves_those_who_were_there(looks: Looks, start: Start) -> None:
+    """As few are held as the quorum needs: they are not all that there are."""
+    first, second = start(NAME, "60"), start(NAME, "60")
+    each = looks.tracker()
+    assert pids(each) == [first.pid, second.pid]
+    end(first)
+    assert pids(each) == [second.pid]
+    assert each.loss() is Loss.SOME
+    end(second)
+    start(NAME, "60")
+    assert look(each) == "ok running"
+    assert each.loss() is Loss.ALL
+
+
 def test_a_glance_reads_nothing_but_comm(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,7 +70,9 @@ class Loss(enum.IntEnum):
     NOTHING = 0
     SOME = 1
     """A process, or the connection."""
-    ALL = 2
+    EVENT = 2
+    """The same, and it has called for the look."""
+    ALL = 3
     """Every process: whoever is seen now has come since."""
 
 

@@ -95,7 +95,7 @@ def with_look(state: State, result: Result, now: float, loss: Loss, *, worse: bo
     if not state.run or worse is not state.worse:
         held = state.unknown_since
         state = State(state.verdict, worse=worse, run_since=now, unknown_since=held)
-    counts = worse or loss is Loss.NOTHING
+    counts = worse or loss < Loss.EVENT
     return state._replace(
         run=max(state.run + counts, 1),
         run_since=now if loss is Loss.ALL and not worse else state.run_since,

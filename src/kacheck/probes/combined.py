@@ -73,8 +73,10 @@ def probe_all(members: Sequence[Member], deadline: Deadline) -> Result:
         elif result.status is not Status.OK:
             return failed(before, name, result)
     if unknown:
-        first = seen.pop(unknown[0])
-        return failed(seen, unknown[0], first)
+        # A bad configuration or a bug never passes.
+        name = next((each for each in unknown if seen[each].is_blind), unknown[0])
+        first = seen.pop(name)
+        return failed(seen, name, first)
     message = "; ".join(result.message for result in seen.values())
     return result._replace(message=message, data=merged(seen))
 

@@ -50,6 +50,8 @@ class Tracker:
         self._result: Result | None = None
         """What the last scan said, while all of the quorum is held."""
         self._loss = Loss.NOTHING
+        self._counted: set[int] = set()
+        """Whom the last scan has counted."""
 
     def __call__(self, deadline: Deadline) -> Result:
         """One look."""
@@ -79,7 +81,7 @@ class Tracker:
 
     def close(self) -> None:
         """Let go of all processes."""
-        self.hold([])
+        self.hold([], set())
 
     def is_verified(self) -> bool:
         """Is the whole quorum held, alive, and still what is looked for?"""
@@ -106,8 +108,10 @@ class Tracker:
         for _ in range(ATTEMPTS):
             look = scan(self.options)
             result = answer(self.options, look)
+            counted = {match.pid for match in look.counted}
+            stayed, self._counted = self._counted & counted, counted
             try:
-                self.hold(self.quorum(look.counted))
+                self.hold(self.quorum(look.counted), stayed)
             except procfs.GONE:
                 continue
             except OSError as error:
@@ -125,8 +129,8 @@ class Tracker:
         ages = {m.pid: procfs.Process(self.options.proc, m.pid).started_ticks() for m in counted}
         return sorted(ages, key=ages.__getitem__)[: self.options.quorum]
 
-    def hold(self, pids: list[int]) -> None:
-        """Hold these processes and no others.
+    def hold(self, pids: list[int], stayed: set[int]) -> None:
+        """Hold these processes and no others; `stayed`: who was there at the scan before, too.
 
         Raises:
             ProcessLookupError, FileNotFoundError: one of them has gone.
@@ -137,7 +141,8 @@ class Tracker:
             raise OSError(errno.EXDEV, f"{self.options.proc} is of another pid namespace")
         exited = [pidfd for pidfd, _ in self._exits.poll(0)]
         if exited:
-            loss = Loss.SOME if len(exited) < len(self._held) else Loss.ALL
+            gone = {pid for pid, pidfd in self._held.items() if pidfd in exited}
+            loss = Loss.SOME if stayed - gone else Loss.ALL
             self._loss = max(self._loss, loss)
         for pid, pidfd in [*self._held.items()]:
             if pid not in pids or pidfd in exited:

@@ -88,7 +88,7 @@ class Client:
         self._trust: tuple[object, ssl.SSLContext] | None = None
         self._transport: Any = None
         self._request = b""
-        """The request as httpx has sent it, to be sent again; empty: it has not been answered."""
+        """The request as httpx has sent it, to be sent again; empty: it has had no plain answer."""
         self._host, self._port = "", 0
         """Where httpx has sent it."""
         self._connected_at = 0.0
@@ -158,7 +158,7 @@ class Client:
         if sock is None:
             return None
         answer = None
-        if age <= KEPT_FOR and not self.is_lost():
+        if self._request and age <= KEPT_FOR and not self.is_lost():
             self.watch(sock)
             answer = self.repeat(sock)
         if answer is None and self.is_lost():
@@ -239,7 +239,8 @@ class Client:
             response.close()
         fields = b"".join(b"%s: %s\r\n" % field for field in request.headers.raw)
         if self.keep:
-            self._request = b"GET %s HTTP/1.1\r\n%s\r\n" % (request.url.raw_path, fields)
+            words = b"GET %s HTTP/1.1\r\n%s\r\n" % (request.url.raw_path, fields)
+            self._request = words if is_plain(response) else b""
             self._host = request.url.raw_host.decode("ascii")
             self._port = request.url.port or PORTS[request.url.scheme]
         return Answer(response.status_code, body, response.headers.get("location"))
@@ -324,6 +325,14 @@ class Client:
             )
         message = f"{address} closed the connection without a whole answer"
         return Result(Status.CRITICAL, Reason.RESET, message, {})
+
+
+def is_plain(response: Any) -> bool:
+    """Would kept.py understand this answer of httpx's, too?"""
+    start = b"%s %d" % (response.http_version.encode(), response.status_code)
+    fields = b"".join(b"\r\n%s: %s" % field for field in response.headers.raw)
+    _, length = kept.understand(start + fields)
+    return length >= 0
 
 
 def read_body(chunks: Iterator[bytes]) -> bytes:

@@ -127,6 +127,7 @@ class Supervisor:
         """Let signals wake the selector: the pipe has their numbers."""
         for number in SIGNALS:
             signal.signal(number, lambda *_: None)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the trial's code
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # and those that came while it re-executed
 
@@ -369,7 +370,7 @@ class Supervisor:
         check, old = watched.check, watched.state.verdict
         drained = watched.drained = self.drains.find(drained_by(check))
         seen = drained.result() if drained else result
-        loss = max(loss, Loss.SOME) if job.event else loss
+        loss = max(loss, Loss.EVENT) if job.event else loss
         watched.state = step(check.policy, watched.state, seen, now, loss)
         if (new := watched.state.verdict) is None:
             return  # never: a step always leaves one
