@@ -35,6 +35,12 @@ class TestTheFile:
             pytest.param("vrrp_instance A {\n priority ${P}\n}\n", "KA006", id="undefined"),
             pytest.param("$P = 9\nvirtual_server ${P} 80 {\n}\n", "KA006", id="blanks"),
             pytest.param("$P=9\nvrrp_instance A {\n priority ${P}\n}\n", None, id="defined"),
+            pytest.param("vrrp_instance A$ {\n priority 9\n}\n", None, id="no use"),
+            pytest.param(
+                "@high $P=9\n@node $Q=8\nvrrp_instance A {\n priority ${P}\n}\n",
+                "KA006",
+                id="not ours",
+            ),
             pytest.param(script("\"sh -c 'test ${P} = x'\""), None, id="the shell's"),
             pytest.param("global_defs {\n router_id ${_RANDOM}\n}\n", "KA008", id="random"),
             pytest.param("@high net_namespace x\n@low net_namespace y\n", "KA008", id="ids"),
@@ -48,6 +54,10 @@ class TestTheFile:
     ) -> None:
         found = doctor.codes(problems.findings, text)
         assert found == [] if code is None else code in found
+
+    def test_what_is_defined_for_other_nodes_alone_is_no_error_here(self, doctor: Doctor) -> None:
+        text = "@high $P=9\n@low $P=8\nvrrp_instance A {\n priority ${P}\n}\n"
+        assert doctor.codes(problems.findings, text) == ["KA008"]
 
     def test_every_kind_of_problem_has_a_code(self) -> None:
         assert {*problems.BY_KIND} == {*ProblemKind}
@@ -503,6 +513,9 @@ class TestCommands:
             (f"\"sh -c 'curl -fsm 0.5 {HEALTH} | tr -d x | grep -q active'\"", ["KA244"]),
             (f"\"sh -c 'test $(curl -sm 0.5 {HEALTH} | grep -c active) = 1'\"", ["KA244"]),
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} >/run/h; grep -q active /run/h'\"", ["KA244"]),
+            (f"\"sh -c 'X=$(curl -sm 0.5 {HEALTH}); printf %s $X | grep active'\"", ["KA244"]),
+            (f"\"sh -c 'U={HEALTH}; curl -sm 0.5 $U | grep active'\"", ["KA244"]),
+            (f"\"sh -c '{{ curl -sm 0.5 {HEALTH}; }} | grep active'\"", ["KA244"]),
             (f"\"sh -c 'grep -q 1 /x && curl -sfm 0.5 {HEALTH}?activecode=200'\"", []),
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} >/run/active; grep -q 1 /run/active'\"", []),
             ('"curl -sf http://x"', ["KA245"]),
@@ -526,6 +539,9 @@ class TestCommands:
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} >/run/h; jq -e .initialized /run/h'\"", []),
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} >/run/h && test x = $(cat /run/h)'\"", []),
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} && exit 0'\"", ["KA250"]),
+            (f"\"sh -c 'curl -sm 0.5 {HEALTH} && ip addr | grep -q 10.0.0.1'\"", ["KA250"]),
+            (f"\"sh -c 'curl -sm 0.5 {HEALTH} && ip a | grep eth | grep 10.1'\"", ["KA250"]),
+            (f"\"sh -c 'curl -so /run/h -m 0.5 {HEALTH}; cat /run/h | jq -e .x'\"", []),
             (f"\"sh -c 'grep -q 1 /x && curl -sm 0.5 {HEALTH}'\"", ["KA250"]),
             (f"\"sh -c 'test 200 = $(curl -sm 0.5 -w %{{http_code}} {HEALTH})'\"", []),
             ('"curl -sm 0.5 http://x"', []),
@@ -550,6 +566,9 @@ class TestCommands:
             ("\"sh -c '[ `ps -ef | grep vault | wc -l` -ge 2 ]'\"", ["KA247"]),
             ("\"sh -c 'test $(ps -ef | grep vault | wc -l) -ne 0'\"", ["KA247"]),
             ("\"sh -c 'test $(ps -ef | grep vault | grep -v grep | wc -l) -gt 0'\"", []),
+            ("\"sh -c 'test $(ps -eo args | grep -x /bin/vault | wc -l) -ge 1'\"", []),
+            ("\"sh -c 'test $(ps -ef | grep vault | sed /grep/d | wc -l) -ge 1'\"", []),
+            ("\"sh -c 'test $(ps -eo args | cut -c 1-20 | grep -c /bin/vault) -gt 0'\"", []),
             ("\"sh -c 'test $(ps -ef | grep -c x) -gt 9 && test $(cat /x) -gt 0'\"", []),
             ("\"sh -c 'ps aux | grep [v]ault'\"", []),
             ("\"sh -c 'ps aux | grep vault | grep -v grep'\"", []),
@@ -578,6 +597,7 @@ class TestCommands:
             ("\"sh -c 'pidof vault | head -n 1'\"", ["KA249"]),
             ("\"sh -c 'ps aux | awk /[v]ault/'\"", ["KA249"]),
             ("\"sh -c 'ps aux | awk -f /etc/x.awk'\"", []),
+            ("\"sh -c 'test -f /x && ip addr | awk /eth0/'\"", []),
             ("\"sh -c 'awk /x/ /run/x'\"", []),
         ],
     )

@@ -836,7 +836,8 @@ def test_an_instance_behind_a_byte_order_mark_keeps_what_it_tracks(tmp_path: Pat
     done = stable(tmp_path, text)
 
     assert done.text == text
-    assert "begins with a byte order mark" in done.left[0]
+    (left,) = done.left
+    assert "begins with a byte order mark" in left
 
 
 @pytest.mark.parametrize(
@@ -862,6 +863,9 @@ def test_an_instance_that_others_call_otherwise_keeps_its_line(tmp_path: Path, h
         ("$N=pp\n", "    @node2 track_process {\n    @node2 a${N}\n    @node2 }\n"),
         ("", "    @node2 track_process {\n    @node2 ~LST(N, pp) a${N}\n    @node2 }\n"),
         ("@node2 $N=app\n@^node2 $N=x\n", "    track_process {\n        $N\n    }\n"),
+        ("$X=p\n@node2 $N=a${X}p\n", "    @node2 track_process {\n    @node2 $N\n    @node2 }\n"),
+        ("$X=p\n@node2 $N=a${X}p\n", "    track_process {\n        @node2 $N\n    }\n"),
+        ("$N=pp\n", "    @node2 track_process\n    @node2 { a${N} }\n"),
     ],
 )
 def test_what_another_node_may_track_is_left_alone(tmp_path: Path, above: str, inside: str) -> None:
@@ -880,6 +884,28 @@ def test_what_has_nothing_to_do_with_tracking_may_be_for_another_node(tmp_path: 
     done = stable(tmp_path, SECURE + above + block("process app") + tracks)
 
     assert done.left == []
+    assert "vrrp_script app {" in done.text
+
+
+@pytest.mark.parametrize(
+    ("above", "inside"),
+    [
+        ("", "    @node2 unicast_src_ip ${NET}.2\n"),
+        ("", "    @node2 mcast_src_ip 10.0.0.$NET\n"),
+        ("@node2 $ME=${NET}.2\n", "    @node2 mcast_src_ip $ME\n"),
+        ("@node2 $LAN=$NET\n", "    interface $LAN\n"),
+        ("", "    unicast_peer {\n        @node2 ${NET}.0.1\n    }\n"),
+    ],
+)
+def test_what_another_node_tracks_besides_does_not_hold_up_the_rest(
+    tmp_path: Path, above: str, inside: str
+) -> None:
+    blocks = block("process app") + block("process app").replace("app", "other")
+    tracks = tracking("app", "@node2 other")
+    tracks = tracks.replace("    track_process", inside + "    track_process")
+    done = stable(tmp_path, SECURE + "$NET=10.0\n" + above + blocks + tracks)
+
+    assert all("other is left alone" in left for left in done.left)
     assert "vrrp_script app {" in done.text
 
 

@@ -136,6 +136,8 @@ KILLERS = ("pkill", "killall", "kill")
 GREPS = ("grep", "egrep", "fgrep")
 READERS = (*GREPS, *AWKS, "jq", "sed")
 """What may judge an answer that was put into a file."""
+SHOWN = ("cat", "echo", "printf", "}")
+"""What hands such an answer on."""
 BACKGROUND = re.compile(r"(&>>?\s*[^\s;&|()]+)\s*(?:\|\|.*)?$")
 LOW = {"-gt": 1, "-ge": 2, "-ne": 0}
 """The numbers that ps | grep is above, as it finds the shell that runs it and its grep."""
@@ -168,7 +170,8 @@ def one_liners(script: Script, runs: list[list[Command]]) -> Iterator[Finding]:
     for look in (grep_active, curl, zombies):
         yield from look(script, every)
     for simple in runs:
-        if simple is runs[0] or not is_counted(simple) or is_low(script):
+        is_grepped = all(command.name in ("ps", "wc", *GREPS) for command in simple)
+        if simple is runs[0] or not is_counted(simple) or (is_grepped and is_low(script)):
             yield from itself(script, simple)
     yield from always(script, runs[0])
     yield from any_answer(script, runs[0])
@@ -212,7 +215,8 @@ def grep_active(script: Script, simple: list[Command]) -> Iterator[Finding]:
     source = Command([])
     for command in simple:
         source = source if command.joint == "|" else command
-        if asks_health(source.words) or source.name in (*GREPS, "cat", "echo"):
+        is_variable = source.name == "curl" and any("$" in word for word in source.words)
+        if asks_health(source.words) or is_variable or source.name in (*GREPS, *SHOWN):
             words = command.words
             asked += itertools.dropwhile(lambda w: os.path.basename(w) not in GREPS, words)
     is_asked = any("active" in word.lower() and "/" not in word for word in asked)
@@ -250,7 +254,11 @@ def any_answer(script: Script, simple: list[Command]) -> Iterator[Finding]:
     """Is curl's exit code, which is 0 for every answer, what counts?"""
     for index, command in enumerate(simple):
         words, after = command.words, simple[index + 1 :]
-        is_read = any(each.name in READERS or "_" in each.words for each in after)
+        is_read = any(
+            (each.name in READERS and (each.joint != "|" or last.name in SHOWN))
+            or "_" in each.words
+            for last, each in itertools.pairwise((command, *after))
+        )
         counts = command.name == "curl" and not is_read and (not after or after[0].joint != "|")
         fails = any(map(FAILS.match, words))
         if counts and not fails and asks_health(words) and not any(map(OPERATOR.fullmatch, words)):
@@ -317,7 +325,9 @@ def itself(script: Script, simple: list[Command]) -> Iterator[Finding]:
 
 
 def leaves_itself_out(grep: Command) -> bool:
-    """Does it drop the line of a grep, or look for the beginning or end of a line?"""
+    """Does it drop the line of a grep, or look for the beginning or end of a line, or all of it?"""
+    if any(re.match(r"-\w*x|--line-regexp", word) for word in grep.words[1:]):
+        return True
     is_inverted = any(re.match(r"-\w*v|--invert", word) for word in grep.words[1:])
     wanted = r"\[?g\]?rep|root" if is_inverted else r"^\^|\$$"
     return any(re.search(wanted, word) for word in grep.words[1:] if word[:1] != "-")
@@ -339,8 +349,9 @@ def always(script: Script, simple: list[Command]) -> Iterator[Finding]:
     """Does its end succeed whatever went before?"""
     last = simple[-1] if simple else Command([])
     ends = last.name in ALWAYS and last.joint in ("|", "||", ";")
-    is_filter = last.name in FILTERS or (last.name in AWKS and not may_exit(last))
-    ends = ends or (is_filter and last.joint == "|")
+    first = next((each for each in reversed(simple) if each.joint != "|"), last)
+    is_awk = last.name in AWKS and not may_exit(last) and first.joint != "&&"
+    ends = ends or ((last.name in FILTERS or is_awk) and last.joint == "|")
     if ends and not ends_before(script, simple):
         what = f"{script.name} is successful for ever: it ends with {last.name}"
         why = "the last command's exit code is the script's"

@@ -147,6 +147,7 @@ BY_KIND = {
 }
 OUTERMOST = ("global_defs", "vrrp_script", "vrrp_instance", "vrrp_sync_group", "virtual_server")
 """Blocks that stand in no other."""
+OTHER_DEFINITION = re.compile(r"@\S+\s+\$([A-Za-z_]\w*)=")
 
 
 def findings(setup: Setup) -> Iterator[Finding]:
@@ -175,11 +176,17 @@ def other_ids(configuration: Configuration) -> Iterator[Finding]:
 def undefined(configuration: Configuration) -> Iterator[Finding]:
     """Uses of a ${NAME} that nothing has defined: what remains of it is a $ and a block."""
     names: set[str] = set()
+    if any(other_ids(configuration)):  # those of another node may be defined for it
+        trees = configuration.files.values()
+        lines = [node.line.text for tree in trees for node in tree.root.walk()]
+        names = {found[1] for found in map(OTHER_DEFINITION.match, lines) if found}
     for node in configuration.root.walk():
         inner = node.children[:1] if node.children and node.words else ()
         if not inner or not node.words[-1].value.endswith("$"):
             continue
         name = inner[0].keyword
+        if inner[0].position.line != node.position.line:
+            continue  # a block whose name ends so
         if re.fullmatch(r"[A-Za-z_]\w*", name) and name != "_RANDOM" and name not in names:
             names.add(name)
             what = f"${{{name}}} is not defined above, and stays as it is"

@@ -21,6 +21,10 @@ ADDRESS_OWNER = "255"
 BOM = "\ufeff"
 TRACKING = {"track_process", "vrrp_track_process"}
 DEFINED = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=")
+DEFINITION = re.compile(rf"(?:@\S+\s+)?{DEFINED.pattern}")
+"""The same, for any node or one `@id`."""
+BRACE = re.compile(r"(?<!\$)\{")
+"""One that may open a block."""
 USED = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 MADE = re.compile(r'~(?:SEQ|LST)|[^\s{}"]\$|\$\{\w+\}[^\s{}"]')
 """Words that are made of parts."""
@@ -200,7 +204,8 @@ class Survey:
             owner = node.parent
             if node.keyword != "track_process" or owner is None or owner is root:
                 continue
-            if owner.parent is not root or owner.keyword not in OWNERS:
+            is_known = owner.parent is root and owner.keyword.removeprefix(BOM) in OWNERS
+            if not is_known:  # a byte order mark has its own remark
                 error = LeftError(
                     f"keepalived does not know {owner.keyword} here, and may read what is in it;"
                     " remove that word and its braces"
@@ -213,7 +218,7 @@ class Survey:
         nodes = [node for tree in self.configuration.files.values() for node in tree.root.walk()]
         defined: dict[str, list[str]] = {}
         for node in nodes:
-            if node.kind is Kind.DEFINITION and (found := DEFINED.match(node.line.text)):
+            if found := DEFINITION.match(node.line.text):
                 defined.setdefault(found[1], []).append(text_of(node))
         lines = [
             (node, _stood_for(node.line.text, defined)) for node in nodes
@@ -221,11 +226,19 @@ class Survey:
         ]  # fmt: skip
         others = [(node, text, {*NO_WORD.split(DEFINED.sub(" ", text))}) for node, text in lines]
         tracking = {id(node) for node, _, words in others if _tracks(node, words)}
+        opened = {id(node.parent) for node, text, _ in others if BRACE.search(text)}
+        in_blocks = [_stood_for(text_of(n), defined) for n in nodes if _tracks(n, set())]
+        used = {name for text in in_blocks for name in USED.findall(text)}
         for node, text, words in others:
             self._other_words.update(words)
             named = self.definitions.keys() & words
             behind = text.split(None, 1)[1:]
-            if any(map(is_include, behind)) or (tracking and MADE.search(text)):
+            if found := DEFINITION.match(node.line.text):
+                may_track = found[1] in used
+            else:
+                may_track = id(node) in tracking or _may_name(node, opened)
+            is_made = tracking and may_track and MADE.search(text)
+            if any(map(is_include, behind)) or is_made:
                 named = set(self.definitions)  # who knows which
             if named or id(node) in tracking:
                 error = LeftError("the line is for another @id; write it out, plainly")
@@ -269,6 +282,13 @@ def _tracks(node: Node, words: set[str]) -> bool:
     """Is a line for another `@id`, of these words, one that has to do with tracking?"""
     inside = node.parent is not None and node.parent.keyword == "track_process"
     return inside or bool(TRACKING & words)
+
+
+def _may_name(node: Node, opened: set[int]) -> bool:
+    """Can a line for another `@id` be one of a block that another such line has opened?"""
+    is_outermost = node.parent is None or node.parent.parent is None
+    begins_made = re.match(r"@\S+[\s{}]+[^\s$~]*[$~]", node.line.text)
+    return begins_made is not None and (is_outermost or id(node.parent) in opened)
 
 
 def _stood_for(text: str, defined: dict[str, list[str]]) -> str:
