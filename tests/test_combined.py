@@ -1,5 +1,6 @@
 """Looks under one deadline: the first failure is the answer, or, where any will do, the first ok."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -329,6 +330,28 @@ def test_the_descriptors_of_all_members_are_watched(monkeypatch: pytest.MonkeyPa
     assert look(Deadline(5)).reason == Reason.ACTIVE
     assert look.watched() == [3, 4, 5]
     assert look.glance() is None
+
+
+@pytest.mark.parametrize(("mode", "first"), [("all", GONE), ("any", ALIVE)])
+def test_what_one_that_was_not_asked_has_told_is_not_watched_again(
+    monkeypatch: pytest.MonkeyPatch, mode: Literal["all", "any"], first: Result
+) -> None:
+    """No look takes it: it would call for one after the other."""
+    read, write = os.pipe()
+    try:
+        told = [b"", b"x", b""]
+
+        def tell(_: Deadline) -> Result:
+            os.write(write, told.pop(0))
+            return first
+
+        look = repeated(monkeypatch, mode, Repeated(tell, [read]), Repeated(says(ACTIVE), [read]))
+        for watched in ([read, read], [read, read], [read]):
+            look(Deadline(5))
+            assert look.watched() == watched, "told during a look, it calls for another one"
+    finally:
+        os.close(read)
+        os.close(write)
 
 
 def test_the_worst_of_its_members_losses_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -500,6 +500,7 @@ def test_who_does_not_answer_plainly_is_asked_once_by_each_look(
         for number in range(1, 6):
             assert said(each) == "ok active"
             assert (server.connections, asked) == (number, [])
+            assert each.loss() is Loss.NOTHING, "what ends with its answer has not been lost"
 
 
 def test_a_server_that_says_something_unasked_is_not_taken_at_its_word(client: Make) -> None:

@@ -306,6 +306,21 @@ def test_a_look_that_blocks_for_ever_is_a_timeout_in_every_interval(
     assert resident.transitions("proc") == before
 
 
+def test_an_exit_that_a_look_found_too_late_is_decisive_for_the_next_one(
+    tmp_path: Path, start: Start
+) -> None:
+    process = start("blocks", "60")
+    toml = process_check("stuck", "blocks", interval=1.0, timeout=0.5, fall=255)
+    with Resident(tmp_path, toml, prelude=BLOCKS) as resident:
+        comes_to_say(resident, "stuck", "ok running")
+        blocked = tmp_path / "kacheck.toml.blocked"
+        blocked.touch()
+        end(process)
+        time.sleep(0.8)  # the look that the exit has called for times out
+        blocked.unlink()
+        resident.wait_for("stuck", "critical missing", AT_ONCE)
+
+
 def expires_after(resident: Resident, second: int) -> bool:
     verdict = resident.verdict("stuck")
     return verdict is not None and verdict.expiry > second
@@ -789,6 +804,25 @@ def test_an_exit_during_a_look_is_decisive_too(
         end(process)
         child.send_signal(signal.SIGCONT)
         resident.wait_for("node", "critical missing", AT_ONCE)
+
+
+def test_a_member_that_is_not_asked_calls_for_no_more_looks_than_one(
+    tmp_path: Path,
+    start: Start,
+    vault_process: Callable[..., tuple[subprocess.Popen[str], str]],
+) -> None:
+    """Vault's connection has ended with it, and stays so while its process is missing."""
+    process = start(NAME, "60")
+    child, address = vault_process()
+    node = check("node", probe="combined", process=NAME, address=address, **RARELY)
+    with Resident(tmp_path, node, prelude=COUNTS) as resident:
+        assert resident.says("node", "ok active")
+        before = len(pending(resident))
+        end(process)
+        child.kill()
+        resident.wait_for("node", "critical missing", AT_ONCE)
+        time.sleep(0.5)  # for the looks that must not come
+        assert len(pending(resident)) - before < EVENTS_PER_INTERVAL / 2
 
 
 def is_asked(port: int) -> bool:

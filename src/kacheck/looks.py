@@ -75,13 +75,25 @@ class RepeatedCombination:
         from kacheck.probes import combined
 
         looks = [(name, repeated_look_of(member)) for name, member in question.members]
-        self._members = [(combined.Member(name, look), look) for name, look in looks]
+        self._members = [
+            (combined.Member(name, partial(self._ask, look)), look) for name, look in looks
+        ]
         members = [member for member, _ in self._members]
         self._probe = partial(combined.probe, question.mode, members)
+        self._asked: set[RepeatedLook] = set()
+        """Those that the last look has come to."""
+        self._told: set[int] = set()
+        """The descriptors that had something to tell before it began."""
 
     def __call__(self, deadline: Deadline) -> Result:
         """Look once."""
+        self._asked = set()
+        self._told = readable([file for look in self._idle() for file in look.watched()])
         return self._probe(deadline)
+
+    def _ask(self, look: RepeatedLook, deadline: Deadline) -> Result:
+        self._asked.add(look)
+        return look(deadline)
 
     def glance(self) -> Result | None:
         """Of several looks one always waits."""
@@ -92,8 +104,16 @@ class RepeatedCombination:
         return max([look.loss() for look in self._idle()], default=Loss.NOTHING)
 
     def watched(self) -> list[int]:
-        """The members' descriptors."""
-        return [file for look in self._idle() for file in look.watched()]
+        """The members' descriptors, but what one that was not asked had told already.
+
+        That has called for a look which did not come to it, and would call for one after the other.
+        """
+        return [
+            file
+            for look in self._idle()
+            for file in look.watched()
+            if look in self._asked or file not in self._told
+        ]
 
     def _idle(self) -> list[RepeatedLook]:
         """Members' looks but those that were left behind: what these have may go at any time."""
@@ -104,3 +124,13 @@ class RepeatedCombination:
         for member, look in self._members:
             with member.lock:
                 look.close()
+
+
+def readable(files: list[int]) -> set[int]:
+    """Those of these descriptors that have something to tell."""
+    from select import POLLIN, poll
+
+    descriptors = poll()
+    for file in files:
+        descriptors.register(file, POLLIN)
+    return {file for file, _ in descriptors.poll(0)}

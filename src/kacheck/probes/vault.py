@@ -161,7 +161,8 @@ class Client:
         if self._request and age <= KEPT_FOR and not self.is_lost():
             self.watch(sock)
             answer = self.repeat(sock)
-        if answer is None and self.is_lost():
+        # One that was ended with its answer, as the server said (Connection: close), is no loss.
+        if answer is None and self.watched() and self.is_lost():
             self._loss = Loss.SOME
         return answer
 

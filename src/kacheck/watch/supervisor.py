@@ -286,7 +286,9 @@ class Supervisor:
         if result is None:
             self._look(watched, event=False)
         else:
-            self._decide(watched, Job(Deadline(watched.check.timeout, now), event=False), result)
+            loss, watched.late = watched.late, Loss.NOTHING
+            job = Job(Deadline(watched.check.timeout, now), event=False)
+            self._decide(watched, job, result, loss)
 
     def _look(self, watched: Watched, *, event: bool) -> None:
         self._disarm(watched)
@@ -328,7 +330,10 @@ class Supervisor:
                 watched.worker.pending -= 1
                 if outcome.job is watched.job and outcome.result is not None:
                     watched.timers["timeout"].cancel()
-                    self._decide(watched, outcome.job, outcome.result, outcome.loss)
+                    loss, watched.late = max(outcome.loss, watched.late), Loss.NOTHING
+                    self._decide(watched, outcome.job, outcome.result, loss)
+                elif outcome.loss is Loss.ALL:  # a connection may be lost by its very timeout
+                    watched.late = outcome.loss
                 # An answer that was too late leaves descriptors, too.
                 if watched.worker.pending == 0 and self.watched.get(watched.check.name) is watched:
                     self._arm(watched, outcome.watched)

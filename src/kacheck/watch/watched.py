@@ -4,7 +4,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kacheck.check import Check, Configuration
-from kacheck.result import Result, Status
+from kacheck.result import Loss, Result, Status
 from kacheck.state import State, Verdict
 from kacheck.watch.worker import Job, Worker
 
@@ -39,6 +39,8 @@ class Watched:
         self.armed: list[int] = []
         self.is_owed = False
         """Is a regular look due, that waits for the end of the one under way?"""
+        self.late = Loss.NOTHING
+        """What a look found gone whose answer was too late: for the next one that answers."""
         self.events_left = EVENTS_PER_INTERVAL
         self.timers: dict[str, Timer] = {}
         self.decided_at = 0.0
