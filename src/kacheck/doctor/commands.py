@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, found
 from kacheck.doctor.scripts import Script, scripts, seconds
-from kacheck.doctor.shell import Command, commands, programs, shell_command, shell_program
+from kacheck.doctor.shell import (
+    IN_A_SHELL,
+    Command,
+    commands,
+    in_a_shell,
+    programs,
+    shell_command,
+    shell_program,
+)
 from kacheck.doctor.system import which
 
 SHELL = Code(
@@ -185,7 +193,7 @@ def unexpanded(script: Script) -> Iterator[Finding]:
     if syntax:
         what = f"{script.name}: {os.path.basename(script.argv[0])} gets {syntax[0]} as an argument"
         why = "keepalived starts no shell"
-        yield found(SHELL, script.node, what, why, "script \"sh -c '...'\", or a file")
+        yield found(SHELL, script.node, what, why, IN_A_SHELL)
     homes = [word for word in script.argv if re.match(r"~[a-z_0-9-]*(/|$)", word)]
     if homes:
         what = f"{script.name}: {homes[0]} is a directory named ~ to keepalived"
@@ -203,9 +211,7 @@ def lost_words(script: Script, program: str) -> Iterator[Finding]:
     rest = script.argv[place + 1 :]
     if rest and not re.search(r"[\s$]", program):
         what = f"{script.name}: the shell runs {program} without {' '.join(rest)}"
-        cure = f"script \"{' '.join(script.argv[:place])} '{' '.join([program, *rest])}'\""
-        if " " in "".join(script.argv):
-            cure = "script \"sh -c '...'\", or a file"
+        cure = in_a_shell(script.argv[:place], script.argv[place:])
         yield found(SH_C, script.node, what, "-c takes one word", cure)
 
 

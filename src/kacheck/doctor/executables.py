@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, found
 from kacheck.doctor.scripts import Runner, Script, scripts
-from kacheck.doctor.shell import ASSIGNMENT, KEYWORDS, shell_command, shell_program
+from kacheck.doctor.shell import ASSIGNMENT, KEYWORDS, in_a_shell, shell_command, shell_program
 from kacheck.doctor.system import Status, System, which
 
 REMOVED = """\
@@ -153,9 +153,7 @@ def of_script(setup: Setup, script: Script) -> Iterator[Finding]:
         what = f"{script.name}: {script.argv[0]} does not exist{where}"
         cure = "install it, or correct the path"
         if script.argv[0] in BUILT_IN or ASSIGNMENT.match(script.argv[0]):
-            cure = f"script \"sh -c '{' '.join(script.argv)}'\"".replace("'source ", "'. ")
-            if " " in "".join(script.argv):
-                cure = "script \"sh -c '...'\", or a file"
+            cure = in_a_shell(["sh", "-c"], script.argv).replace("'source ", "'. ")
         yield found(NOT_FOUND, script.node, what, UNTRACKED, cure)
         return
     real = system.realpath(path)

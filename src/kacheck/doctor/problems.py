@@ -154,14 +154,15 @@ def findings(setup: Setup) -> Iterator[Finding]:
     """What the parser has found."""
     for problem in (*setup.configuration.problems, *setup.configuration.unevaluated):
         yield of_problem(problem)
-    yield from other_ids(setup.configuration)
-    yield from undefined(setup.configuration)
+    others = [*other_ids(setup.configuration)]
+    yield from others
+    yield from undefined(setup.configuration, is_ours=not others)
     yield from inside(setup.configuration)
 
 
 def other_ids(configuration: Configuration) -> Iterator[Finding]:
     """Are there lines for IDs, and none for ours? Then keepalived may be started with another."""
-    nodes = [node for tree in configuration.files.values() for node in tree.root.walk()]
+    nodes = [*configuration.written()]
     ours = any(node.condition == configuration.config_id for node in nodes)
     others = [
         n for n in nodes if n.kind is Kind.OTHER_ID and not (n.condition or "^").startswith("^")
@@ -173,12 +174,14 @@ def other_ids(configuration: Configuration) -> Iterator[Finding]:
         yield found(UNEVALUATED, others[0], what, why, "kacheck doctor --config-id ID")
 
 
-def undefined(configuration: Configuration) -> Iterator[Finding]:
-    """Uses of a ${NAME} that nothing has defined: what remains of it is a $ and a block."""
+def undefined(configuration: Configuration, *, is_ours: bool) -> Iterator[Finding]:
+    """Uses of a ${NAME} that nothing has defined: what remains of it is a $ and a block.
+
+    One that is defined for other nodes is none unless the configuration `is_ours`, too.
+    """
     names: set[str] = set()
-    if any(other_ids(configuration)):  # those of another node may be defined for it
-        trees = configuration.files.values()
-        lines = [node.line.text for tree in trees for node in tree.root.walk()]
+    if not is_ours:
+        lines = [node.line.text for node in configuration.written()]
         names = {found[1] for found in map(OTHER_DEFINITION.match, lines) if found}
     for node in configuration.root.walk():
         inner = node.children[:1] if node.children and node.words else ()

@@ -27,6 +27,8 @@ KEYWORDS = ("!", "{", "if", "then", "elif", "else", "while", "until", "do", "exe
 OPERATORS = {*";&|()"}
 VALUED = re.compile(r"[-+][a-zA-Z]*[oO]|--(?:rc|init-)file")
 """A shell's options that take the next word."""
+IN_A_SHELL = "script \"sh -c '...'\", or a file"
+"""The cure for what takes a shell, where quotes of the words are lost."""
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 SUBSTITUTION = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 REDIRECTION = re.compile(r"[0-9]?[<>]>?(.*)")
@@ -51,6 +53,13 @@ def shell_command(argv: list[str]) -> list[str]:
     """The words of a shell and what it is given; empty if it is no shell that is run."""
     words = unwrapped(argv)[0]
     return words if words and os.path.basename(words[0]) in SHELLS else []
+
+
+def in_a_shell(shell: list[str], program: list[str]) -> str:
+    """The cure for what takes a shell: the words as the program of this one."""
+    if " " in "".join([*shell, *program]):
+        return IN_A_SHELL
+    return f"script \"{' '.join(shell)} '{' '.join(program)}'\""
 
 
 def shell_program(argv: list[str]) -> str | None:

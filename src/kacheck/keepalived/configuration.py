@@ -45,6 +45,11 @@ class Configuration:
         """`root.find()`."""
         return self.root.find(*path)
 
+    def written(self) -> Iterator[Node]:
+        """All nodes as they stand in the files, those for another `@id` and definitions, too."""
+        for tree in self.files.values():
+            yield from tree.root.walk()
+
     def changed(self) -> dict[str, bytes]:
         """The new content of the files that were edited."""
         return {path: tree.bytes() for path, tree in self.files.items() if tree.edited}

@@ -71,8 +71,8 @@ class Edits:
             first, last = (bisect_left(self.source.newlines, offset) for offset in (start, end))
             grows = text.count("\n") - (last - first)
             whole = (
-                self._line_start(start) == start
-                and self._line_start(end) == end
+                self.source.line_start(start) == start
+                and self.source.line_start(end) == end
                 and text[-1:] in ("", "\n")
             )
             behind = last if whole else last + 1
@@ -96,14 +96,14 @@ class Edits:
             start = node.start if self._is_behind_edit(node.start) else self._back(node.start)
             self._add(Edit(start, node.end, ""))
         else:
-            start = self._line_start(node.start)
+            start = self.source.line_start(node.start)
             self._add(Edit(self._above(start) if comment else start, self._next(node.end), ""))
 
     def replace(self, node: "Node", text: str) -> None:
         """Write other statements in the place of one; the comments around it stay."""
-        indentation, line_end = self._indentation(node.start), self.source.line_end
+        indentation, line_end = self.source.indentation(node.start), self.source.line_end
         lines = self._indented(text, indentation)
-        start = self._line_start(node.start)
+        start = self.source.line_start(node.start)
         if self._is_behind_edit(node.start):
             start, lines = node.start, lines.removeprefix(indentation)
         elif not self._leads(node.start):
@@ -119,9 +119,9 @@ class Edits:
 
         With `comment` above the comment lines directly above it.
         """
-        indentation = self._indentation(node.start)
+        indentation = self.source.indentation(node.start)
         lines = self._indented(text, indentation)
-        start = self._line_start(node.start)
+        start = self.source.line_start(node.start)
         if not self._leads(node.start):
             start, lines = node.start, self.source.line_end + lines + indentation
         elif comment:
@@ -130,7 +130,7 @@ class Edits:
 
     def insert_after(self, node: "Node", text: str) -> None:
         """Write statements on lines of their own behind one and its line's comment."""
-        indentation = self._indentation(node.start)
+        indentation = self.source.indentation(node.start)
         lines = self._indented(text, indentation)
         rest = self._rest(node.end)
         if rest is None:
@@ -146,10 +146,10 @@ class Edits:
         close = block.close
         if close is None:
             raise EditError(f"{block.position}: the block has no closing brace")
-        base = self._indentation(block.start)
+        base = self.source.indentation(block.start)
         lines = self._indented(text, self._inner(block, base))
         if self._leads(close):
-            start = self._line_start(close)
+            start = self.source.line_start(close)
             self._add(Edit(start, start, lines))
         else:
             before = self._taken(close).removesuffix(base) or self.source.line_end
@@ -203,9 +203,6 @@ class Edits:
             start = above
         return start
 
-    def _line_start(self, offset: int) -> int:
-        return self.source.text.rfind("\n", 0, offset) + 1
-
     def _next(self, offset: int) -> int:
         """The start of the next line, or the end of the text."""
         newline = self.source.text.find("\n", offset)
@@ -219,18 +216,13 @@ class Edits:
 
     def _leads(self, offset: int) -> bool:
         """Is there nothing before it on its line?"""
-        return self._back(offset) == self._line_start(offset)
-
-    def _indentation(self, offset: int) -> str:
-        """The blanks that its line begins with."""
-        line = self.source.text[self._line_start(offset) : offset]
-        return line[: len(line) - len(line.lstrip(BLANK))]
+        return self._back(offset) == self.source.line_start(offset)
 
     def _inner(self, block: "Node", base: str) -> str:
         """The indentation of what is in a block."""
         for child in block.children or ():
             if self._leads(child.start):
-                return self._indentation(child.start)
+                return self.source.indentation(child.start)
         tabs = base.endswith("\t") or (not base and self.source.has_tabs)
         return base + ("\t" if tabs else UNIT)
 

@@ -90,6 +90,15 @@ class Source:
         start = self.newlines[line - 1] + 1 if line else 0
         return Position(self.name, line + 1, offset - start + 1)
 
+    def line_start(self, offset: int) -> int:
+        """The offset at which the line of another one begins."""
+        return self.text.rfind("\n", 0, offset) + 1
+
+    def indentation(self, offset: int) -> str:
+        """The blanks that its line begins with, up to the offset."""
+        line = self.text[self.line_start(offset) : offset]
+        return line[: len(line) - len(line.lstrip(" \t"))]
+
     @cached_property
     def has_tabs(self) -> bool:
         """Does a line of it begin with a tab?"""

@@ -5,10 +5,9 @@ import json
 from kacheck import config
 from kacheck.check import Check
 from kacheck.migrate.equivalents import Equivalent, seconds
+from kacheck.migrate.files import BOM
 from kacheck.migrate.tracked import MICROSECONDS, LeftError
 from kacheck.result import BadConfigError
-
-BOM = "\ufeff"
 
 
 class Checks:

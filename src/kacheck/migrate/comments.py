@@ -48,7 +48,7 @@ def _comments(node: Node, *, behind: bool) -> list[Comment]:
         return []
     text, found = node.tree.source.text, []
     start = node.start
-    behind = behind and not text[text.rfind("\n", 0, start) + 1 : start].strip(" \t")
+    behind = behind and not text[node.tree.source.line_start(start) : start].strip(" \t")
     while start < node.end:
         end = text.find("\n", start)
         end = len(text) if end < 0 else end

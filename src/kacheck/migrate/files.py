@@ -12,6 +12,8 @@ from kacheck.keepalived.edit import Span
 from kacheck.result import BadConfigError
 
 BACKUP = ".kacheck-backup"
+BOM = "\ufeff"
+"""The byte order mark that some editors begin a file with."""
 CURES = {
     errno.EBUSY: "it is a mount, which no other file can replace: migrate the one mounted there",
     errno.ENOSPC: "make room there",

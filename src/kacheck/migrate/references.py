@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from kacheck.keepalived import Node, Tree, quote
+from kacheck.keepalived.source import Source
 from kacheck.migrate.comments import comments_in, with_comments
 from kacheck.migrate.equivalents import Equivalent, block, turned
 from kacheck.migrate.tracked import Reference, defines, is_plain
@@ -175,22 +176,15 @@ def raw(source: Node) -> str:
 def unit_of(source: Node) -> str:
     """By how much what is in a block is indented there."""
     assert source.tree is not None  # noqa: S101 - a node of a file
-    text = source.tree.source.text
+    text = source.tree.source
     for child in source.children or ():
-        inner, outer = (_indentation(text, node.start) for node in (child, source))
+        inner, outer = (_margin(text, node.start) for node in (child, source))
         if inner is not None and outer is not None and inner != outer and inner.startswith(outer):
             return inner[len(outer) :]
-    return "\t" if source.tree.source.has_tabs else "    "
+    return "\t" if text.has_tabs else "    "
 
 
-def margin_of(source: Node) -> str:
-    """The blanks that its line begins with."""
-    assert source.tree is not None  # noqa: S101 - a node of a file
-    text = source.tree.source.text
-    line = text[text.rfind("\n", 0, source.start) + 1 : source.start]
-    return line[: len(line) - len(line.lstrip(" \t"))]
-
-
-def _indentation(text: str, offset: int) -> str | None:
-    line = text[text.rfind("\n", 0, offset) + 1 : offset]
-    return None if line.strip(" \t") else line
+def _margin(text: Source, offset: int) -> str | None:
+    """What stands before it on its line, if that is blank."""
+    margin = text.indentation(offset)
+    return margin if text.line_start(offset) + len(margin) == offset else None

@@ -10,7 +10,7 @@ from kacheck.migrate import equivalents, references, tracked
 from kacheck.migrate.checks import Checks
 from kacheck.migrate.comments import comments_in
 from kacheck.migrate.equivalents import Equivalent, Mode, Paths
-from kacheck.migrate.references import Owner, margin_of, unit_of
+from kacheck.migrate.references import Owner, unit_of
 from kacheck.migrate.security import secure
 from kacheck.migrate.survey import OWNERS, Survey, refuse
 from kacheck.migrate.tracked import LeftError, Tracked
@@ -128,7 +128,7 @@ class Rewrite:
         assert place is not None  # noqa: S101 - refused
         comments = comments_in(source, behind=place is not source)
         text = equivalents.blocks(made, self.paths, unit_of(source), comments)
-        margin = margin_of(place)
+        margin = place.line.source.indentation(place.start)
         refuse(
             any(is_too_long(margin + line) for line in text.split("\n")),
             f"a line of it would be longer than keepalived's {MAXBUF - 1} bytes; shorten its"

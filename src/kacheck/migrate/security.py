@@ -5,7 +5,7 @@ scripts it does so already, and to switch it on could take one of them out of us
 """
 
 from kacheck.keepalived import Configuration, Kind, Node
-from kacheck.migrate.survey import NO_WORD, text_of
+from kacheck.migrate.other_ids import NO_WORD, text_of
 
 WORD = "enable_script_security"
 SCRIPTS = ("vrrp_script", "startup_script", "shutdown_script", "MISC_CHECK")
@@ -16,10 +16,9 @@ SCRIPT_STARTS = ("notify", "quorum_up", "quorum_down")
 def secure(configuration: Configuration) -> Node | None:
     """Add it if it is needed; the statement that it was added to or before."""
     words = [node.keyword for node in configuration.root.walk()]
-    for tree in configuration.files.values():
-        for node in tree.root.walk():
-            if node.kind in (Kind.OTHER_ID, Kind.DEFINITION):  # another node's scripts
-                words += NO_WORD.split(text_of(node))
+    for node in configuration.written():
+        if node.kind in (Kind.OTHER_ID, Kind.DEFINITION):  # another node's scripts
+            words += NO_WORD.split(text_of(node))
     if any(word == WORD or runs_script(word) for word in words):
         return None
     tops = configuration.root.children or []

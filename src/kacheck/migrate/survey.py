@@ -4,31 +4,20 @@ A name moves as a whole or not at all: where its block or one of the lines that 
 left alone, all of them are.
 """
 
-import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kacheck.keepalived import Configuration, Kind, Node, Position
-from kacheck.keepalived.lexer import is_include
+from kacheck.keepalived import Configuration, Node, Position
 from kacheck.migrate import tracked
+from kacheck.migrate.files import BOM
+from kacheck.migrate.other_ids import other_ids
 from kacheck.migrate.tracked import LeftError, Reference, Tracked, Weight
 
 GROUP = "vrrp_sync_group"
 OWNERS = ("vrrp_instance", GROUP)
 ADDRESS_OWNER = "255"
-BOM = "\ufeff"
-TRACKING = {"track_process", "vrrp_track_process"}
-DEFINED = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=")
-DEFINITION = re.compile(rf"(?:@\S+\s+)?{DEFINED.pattern}")
-"""The same, for any node or one `@id`."""
-BRACE = re.compile(r"(?<!\$)\{")
-"""One that may open a block."""
-USED = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
-MADE = re.compile(r'~(?:SEQ|LST)|[^\s{}"]\$|\$\{\w+\}[^\s{}"]')
-"""Words that are made of parts."""
-NO_WORD = re.compile(r'[\s{}"]+')
 
 
 class Remark(NamedTuple):
@@ -215,35 +204,11 @@ class Survey:
 
     def _read_other_ids(self) -> None:
         """Lines for other nodes are not read; what they name has to stay."""
-        nodes = [node for tree in self.configuration.files.values() for node in tree.root.walk()]
-        defined: dict[str, list[str]] = {}
-        for node in nodes:
-            if found := DEFINITION.match(node.line.text):
-                defined.setdefault(found[1], []).append(text_of(node))
-        lines = [
-            (node, _stood_for(node.line.text, defined)) for node in nodes
-            if node.kind is Kind.OTHER_ID
-        ]  # fmt: skip
-        others = [(node, text, {*NO_WORD.split(DEFINED.sub(" ", text))}) for node, text in lines]
-        tracking = {id(node) for node, _, words in others if _tracks(node, words)}
-        opened = {id(node.parent) for node, text, _ in others if BRACE.search(text)}
-        in_blocks = [_stood_for(text_of(n), defined) for n in nodes if _tracks(n, set())]
-        used = {name for text in in_blocks for name in USED.findall(text)}
-        for node, text, words in others:
-            self._other_words.update(words)
-            named = self.definitions.keys() & words
-            behind = text.split(None, 1)[1:]
-            if found := DEFINITION.match(node.line.text):
-                may_track = found[1] in used
-            else:
-                may_track = id(node) in tracking or _may_name(node, opened)
-            is_made = tracking and may_track and MADE.search(text)
-            if any(map(is_include, behind)) or is_made:
-                named = set(self.definitions)  # who knows which
-            if named or id(node) in tracking:
+        for other in other_ids(self.configuration, self.definitions.keys()):
+            self._other_words |= other.words
+            for name in other.named:
                 error = LeftError("the line is for another @id; write it out, plainly")
-                for name in named or {""}:
-                    self.leave(name, node, error)
+                self.leave(name, other.node, error)
 
     def _refuse_ignored_weight(self, owner: Node, weight: Weight) -> None:
         """Where keepalived's track_process has weights and its track_script has none."""
@@ -271,35 +236,6 @@ def _members(group: Node) -> set[str]:
         word.value for node in group.find("group") for line in node.children or ()
         for word in line.words
     }  # fmt: skip
-
-
-def text_of(node: Node) -> str:
-    """All of a node of a file as it stands there."""
-    return node.line.source.text[node.start : node.end]
-
-
-def _tracks(node: Node, words: set[str]) -> bool:
-    """Is a line for another `@id`, of these words, one that has to do with tracking?"""
-    inside = node.parent is not None and node.parent.keyword == "track_process"
-    return inside or bool(TRACKING & words)
-
-
-def _may_name(node: Node, opened: set[int]) -> bool:
-    """Can a line for another `@id` be one of a block that another such line has opened?"""
-    is_outermost = node.parent is None or node.parent.parent is None
-    begins_made = re.match(r"@\S+[\s{}]+[^\s$~]*[$~]", node.line.text)
-    return begins_made is not None and (is_outermost or id(node.parent) in opened)
-
-
-def _stood_for(text: str, defined: dict[str, list[str]]) -> str:
-    """A line, and below it what each `$NAME` in it stands for."""
-    texts, known = [text], set[str]()
-    for each in texts:
-        for name in USED.findall(each):
-            if name not in known:
-                known.add(name)
-                texts += defined.get(name, [])
-    return "\n".join(texts)
 
 
 def refuse(condition: bool, why: str) -> None:  # noqa: FBT001 - reads as a sentence
