@@ -231,7 +231,8 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
     import httpx
 
     from kacheck.deadline import Deadline
-    from kacheck.probes import kept, vault
+    from kacheck.probes.vault import client as vault
+    from kacheck.probes.vault import kept
 
     stack = ExitStack()
     url = f"{address}/v1/sys/health"

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from kacheck import __version__
-from kacheck.arguments import CONFIGURATION, build
-from kacheck.commands import ONE_SHOTS
+from kacheck.arguments import build
+from kacheck.commands.options import CONFIGURATION
 from kacheck.doctor.examine import CODES
+from kacheck.probes import MODULES
 
 FILES = ("FILE", "CONF", "KEEPALIVED_CONF")
 CHECKS_SED = r"""sed -n \
@@ -82,7 +83,7 @@ def word_of(command: str, action: argparse.Action, rivals: tuple[str, ...]) -> W
     if metavar == "CODE":
         choices = tuple(CODES)
     elif metavar == "CHECK" and command == "drain":
-        choices = tuple(ONE_SHOTS)
+        choices = tuple(MODULES)
     again = isinstance(action, argparse._AppendAction) or action.nargs == "*"  # noqa: SLF001
     names = tuple(action.option_strings)
     return Word(names, action.help or "", metavar, choices, again, rivals or names)

@@ -9,18 +9,25 @@ from typing import Literal
 
 import pytest
 
-from kacheck import looks as looks_module
-from kacheck.check import Combination
+from kacheck.check import Question
 from kacheck.deadline import Deadline, within
-from kacheck.probes import combined
-from kacheck.probes.combined import Look
-from kacheck.probes.process import ProcessOptions
+from kacheck.probes.combined import look as combined
+from kacheck.probes.combined import repeated as repeated_module
+from kacheck.probes.combined.look import Look
+from kacheck.probes.combined.question import Combination
+from kacheck.probes.combined.repeated import RepeatedCombination
+from kacheck.probes.process.look import ProcessOptions
 from kacheck.result import BadConfigError, Loss, Reason, Result, Status
+from support.reasons import REASON
 
-ALIVE = Result(Status.OK, Reason.RUNNING, "1 process named vault", {"count": 1, "warnings": ["w1"]})
-GONE = Result(Status.CRITICAL, Reason.MISSING, "no process named vault", {"count": 0})
-ACTIVE = Result(Status.OK, Reason.ACTIVE, "it is active", {"http_status": 200, "warnings": ["w2"]})
-SEALED = Result(Status.CRITICAL, Reason.SEALED, "it is sealed", {"http_status": 503})
+ALIVE = Result(
+    Status.OK, REASON["running"], "1 process named vault", {"count": 1, "warnings": ["w1"]}
+)
+GONE = Result(Status.CRITICAL, REASON["missing"], "no process named vault", {"count": 0})
+ACTIVE = Result(
+    Status.OK, REASON["active"], "it is active", {"http_status": 200, "warnings": ["w2"]}
+)
+SEALED = Result(Status.CRITICAL, REASON["sealed"], "it is sealed", {"http_status": 503})
 
 
 def both(process: Look, vault: Look, deadline: Deadline) -> Result:
@@ -34,7 +41,7 @@ def says(result: Result) -> Callable[[Deadline], Result]:
 
 def test_both_well_is_vaults_answer_with_both_messages() -> None:
     result = both(says(ALIVE), says(ACTIVE), Deadline(5))
-    assert result[:3] == (Status.OK, Reason.ACTIVE, "1 process named vault; it is active")
+    assert result[:3] == (Status.OK, REASON["active"], "1 process named vault; it is active")
     assert result.data == {
         "process": {"count": 1},
         "vault": {"http_status": 200},
@@ -47,28 +54,28 @@ def test_a_missing_process_is_the_answer_and_vault_is_not_asked() -> None:
         pytest.fail("Vault was asked")
 
     result = both(says(GONE), unwanted, Deadline(5))
-    assert result[:3] == (Status.CRITICAL, Reason.MISSING, "process: no process named vault")
+    assert result[:3] == (Status.CRITICAL, REASON["missing"], "process: no process named vault")
     assert result.data == {"failed": "process", "process": {"count": 0}}
 
 
 @pytest.mark.parametrize(
     ("vault", "reason", "failed"),
-    [(ACTIVE, Reason.HIDDEN, "process"), (SEALED, Reason.SEALED, "vault")],
+    [(ACTIVE, REASON["hidden"], "process"), (SEALED, REASON["sealed"], "vault")],
 )
 def test_a_process_that_cannot_be_seen_does_not_hide_what_vault_says(
     vault: Result, reason: Reason, failed: str
 ) -> None:
     """`unknown` can be told to pass: a dead Vault behind it must not."""
-    hidden = Result(Status.UNKNOWN, Reason.HIDDEN, "cannot tell", {"count": 0})
+    hidden = Result(Status.UNKNOWN, REASON["hidden"], "cannot tell", {"count": 0})
     result = both(says(hidden), says(vault), Deadline(5))
     assert (result.reason, result.data["failed"]) == (reason, failed)
     assert set(result.data) >= {"process", "vault"}
 
 
-@pytest.mark.parametrize("blind", [Reason.BAD_CONFIG, Reason.BUG])
+@pytest.mark.parametrize("blind", [REASON["bad-config"], REASON["bug"]])
 def test_what_passes_as_unknown_does_not_hide_what_never_passes(blind: Reason) -> None:
     """One of several that would do gives these as an answer, and raises nothing."""
-    hidden = Result(Status.UNKNOWN, Reason.HIDDEN, "it is hidden", {})
+    hidden = Result(Status.UNKNOWN, REASON["hidden"], "it is hidden", {})
     result = both(says(hidden), says(Result(Status.UNKNOWN, blind, "no CA", {})), Deadline(5))
     assert result[:3] == (Status.UNKNOWN, blind, "vault: no CA")
     assert result.data == {"failed": "vault", "process": {}, "vault": {}}
@@ -76,7 +83,7 @@ def test_what_passes_as_unknown_does_not_hide_what_never_passes(blind: Reason) -
 
 def test_a_failing_vault_is_named() -> None:
     result = both(says(ALIVE), says(SEALED), Deadline(5))
-    assert result[:3] == (Status.CRITICAL, Reason.SEALED, "vault: it is sealed")
+    assert result[:3] == (Status.CRITICAL, REASON["sealed"], "vault: it is sealed")
     assert result.data["failed"] == "vault"
     assert result.data["warnings"] == ["w1"]
 
@@ -93,16 +100,16 @@ def test_a_timeout_names_the_look_that_it_was_in(blocked: str) -> None:
 
     looks = {"process": says(ALIVE), "vault": says(ACTIVE), blocked: hangs}
     result = within(Deadline(0.05), lambda deadline: both(**looks, deadline=deadline))
-    assert result[:2] == (Status.CRITICAL, Reason.TIMEOUT)
+    assert result[:2] == (Status.CRITICAL, REASON["timeout"])
     assert result.message.startswith(f"{blocked}: no answer within 0.05 s")
     assert result.data["failed"] == blocked
 
 
 # --- any ----------------------------------------------------------------------------------------
 
-STANDBY = Result(Status.WARNING, Reason.STANDBY, "it is a standby", {"http_status": 429})
-HIDDEN = Result(Status.UNKNOWN, Reason.HIDDEN, "cannot tell", {})
-OTHER = Result(Status.CRITICAL, Reason.REFUSED, "it refuses", {})
+STANDBY = Result(Status.WARNING, REASON["standby"], "it is a standby", {"http_status": 429})
+HIDDEN = Result(Status.UNKNOWN, REASON["hidden"], "cannot tell", {})
+OTHER = Result(Status.CRITICAL, REASON["refused"], "it refuses", {})
 
 
 def any_of(deadline: Deadline, **looks: Look) -> Result:
@@ -136,7 +143,7 @@ def test_any_is_the_first_that_is_ok_and_says_which() -> None:
         pytest.fail("it was asked")
 
     result = any_of(Deadline(5), a=says(SEALED), b=says(ACTIVE), c=unwanted)
-    assert result[:3] == (Status.OK, Reason.ACTIVE, "b: it is active")
+    assert result[:3] == (Status.OK, REASON["active"], "b: it is active")
     assert result.data == {
         "a": {"http_status": 503},
         "b": {"http_status": 200},
@@ -147,11 +154,11 @@ def test_any_is_the_first_that_is_ok_and_says_which() -> None:
 @pytest.mark.parametrize(
     ("looks", "reason"),
     [
-        ((SEALED, STANDBY), Reason.STANDBY),
-        ((SEALED, HIDDEN), Reason.HIDDEN),
-        ((HIDDEN, STANDBY, SEALED), Reason.STANDBY),
-        ((SEALED, OTHER), Reason.SEALED),
-        ((OTHER, SEALED), Reason.REFUSED),
+        ((SEALED, STANDBY), REASON["standby"]),
+        ((SEALED, HIDDEN), REASON["hidden"]),
+        ((HIDDEN, STANDBY, SEALED), REASON["standby"]),
+        ((SEALED, OTHER), REASON["sealed"]),
+        ((OTHER, SEALED), REASON["refused"]),
     ],
 )
 def test_where_none_is_ok_the_mildest_failure_is_the_answer_and_all_are_named(
@@ -176,10 +183,10 @@ def test_one_that_cannot_be_asked_does_not_speak_for_another_that_is_ok(
 
     looks = {"broken": broken, "well": says(ACTIVE)}
     ordered = looks if first else dict(reversed(looks.items()))
-    assert any_of(Deadline(5), **ordered)[:2] == (Status.OK, Reason.ACTIVE)
+    assert any_of(Deadline(5), **ordered)[:2] == (Status.OK, REASON["active"])
     alone = any_of(Deadline(5), broken=broken, down=says(SEALED))
     assert alone.is_blind, "which no policy lets pass"
-    assert (alone.reason == Reason.BAD_CONFIG) is isinstance(error, BadConfigError)
+    assert (alone.reason == REASON["bad-config"]) is isinstance(error, BadConfigError)
     assert str(error) in alone.message
 
 
@@ -187,7 +194,7 @@ def test_one_that_hangs_has_its_share_and_the_next_one_is_still_asked_in_time() 
     hangs = Blocked()
     begun = time.monotonic()
     result = within(Deadline(2), lambda whole: any_of(whole, hangs=hangs, well=says(ACTIVE)))
-    assert result[:2] == (Status.OK, Reason.ACTIVE)
+    assert result[:2] == (Status.OK, REASON["active"])
     assert 0.5 < time.monotonic() - begun < 2
     hangs.release.set()
 
@@ -202,7 +209,7 @@ def test_the_answer_is_the_same_each_time_wherever_one_hangs(order: tuple[str, s
         deadline = Deadline(0.3)
         result = within(deadline, lambda whole: any_of(whole, **ordered))
         assert deadline.remaining() > 0.01, "whoever waits has no cause to answer"
-        assert result[:2] == (Status.WARNING, Reason.STANDBY)
+        assert result[:2] == (Status.WARNING, REASON["standby"])
         assert "hangs: no answer within" in result.message
         assert result.data["failed"] == ", ".join(order)
         hangs.release.set()
@@ -213,7 +220,7 @@ def test_a_look_that_was_left_behind_is_not_made_twice_at_once() -> None:
     members = [combined.Member("hangs", hangs), combined.Member("well", says(ACTIVE))]
     for _ in range(3):
         result = combined.probe("any", members, Deadline(0.1))
-        assert result.reason == Reason.ACTIVE
+        assert result.reason == REASON["active"]
     assert hangs.most_together == hangs.calls == 1
     down = [members[0], combined.Member("down", says(SEALED))]
     assert "still waiting for the look before it to end" in (
@@ -239,7 +246,7 @@ def test_a_timeout_names_the_whole_way_to_the_member_that_hangs() -> None:
     inner = whole("all", process=says(ALIVE), vault=hangs)
     outer = whole("all", first=says(ALIVE), node=inner)
     result = within(Deadline(0.1), outer)
-    assert result[:2] == (Status.CRITICAL, Reason.TIMEOUT)
+    assert result[:2] == (Status.CRITICAL, REASON["timeout"])
     assert result.message.startswith("node: vault: no answer within 0.1 s")
     assert "still waiting for something" in result.message
     assert result.data["failed"] == "node"
@@ -263,7 +270,7 @@ def test_all_of_any_and_any_of_all() -> None:
     assert result.message == "1 process named vault; two: it is active"
     nodes = whole("any", here=whole("all", process=says(GONE), vault=says(ACTIVE)), there=vaults)
     result = nodes(Deadline(5))
-    assert (result.reason, result.message) == (Reason.ACTIVE, "there: two: it is active")
+    assert (result.reason, result.message) == (REASON["active"], "there: two: it is active")
     assert result.data["here"]["failed"] == "process"
 
 
@@ -318,16 +325,17 @@ class Repeated:
 
 def repeated(
     monkeypatch: pytest.MonkeyPatch, mode: Literal["all", "any"], *looks: Repeated
-) -> looks_module.RepeatedCombination:
+) -> RepeatedCombination:
     made = iter(looks)
-    monkeypatch.setattr(looks_module, "repeated_look_of", lambda _: next(made))
-    members = tuple((f"m{number}", ProcessOptions("vault")) for number in range(len(looks)))
-    return looks_module.RepeatedCombination(Combination(mode, members))
+    monkeypatch.setattr(repeated_module, "repeated_look_of", lambda _: next(made))
+    question = Question("process", ProcessOptions("vault"))
+    members = tuple((f"m{number}", question) for number in range(len(looks)))
+    return RepeatedCombination(Combination(mode, members))
 
 
 def test_the_descriptors_of_all_members_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     look = repeated(monkeypatch, "all", Repeated(says(ALIVE), [3]), Repeated(says(ACTIVE), [4, 5]))
-    assert look(Deadline(5)).reason == Reason.ACTIVE
+    assert look(Deadline(5)).reason == REASON["active"]
     assert look.watched() == [3, 4, 5]
     assert look.glance() is None
 
@@ -368,7 +376,7 @@ def test_the_descriptors_of_one_that_was_left_behind_are_its_own_until_it_has_en
     hangs = Blocked()
     left, well = Repeated(hangs, [3]), Repeated(says(ACTIVE), [4])
     look = repeated(monkeypatch, "any", left, well)
-    assert look(Deadline(0.1)).reason == Reason.ACTIVE
+    assert look(Deadline(0.1)).reason == REASON["active"]
     assert look.watched() == [4]
     closer = threading.Thread(target=look.close)
     closer.start()

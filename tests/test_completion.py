@@ -13,10 +13,12 @@ import pytest
 
 from conftest import ROOT
 from kacheck import arguments
-from kacheck.arguments import COMMANDS
+from kacheck.commands import OTHERS
 from kacheck.doctor.examine import CODES
+from kacheck.probes import MODULES
 from support.needs import needs
 
+COMMAND_NAMES = [*MODULES, *OTHERS]
 CONFIGURATION = """\
 metrics = "/x.prom"
 [check.vault-node]
@@ -89,7 +91,7 @@ def options(command: str) -> list[str]:
 
 def valued() -> Iterator[tuple[str, argparse.Action]]:
     """Every option with a value, by command."""
-    for command in COMMANDS:
+    for command in COMMAND_NAMES:
         for action in actions(command):
             if action.option_strings and action.nargs != 0:
                 yield command, action
@@ -135,13 +137,13 @@ def terminal(shell: list[str], cwd: pathlib.Path) -> Iterator[Callable[[str, str
 
 
 def test_bash_offers_the_commands(complete: Complete) -> None:
-    assert complete("") == sorted(COMMANDS)
+    assert complete("") == sorted(COMMAND_NAMES)
     assert complete("d") == ["doctor", "drain"]
     assert complete("-") == ["--help", "--version", "-h"]
     assert complete("nonsense", "") == []
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMAND_NAMES)
 def test_bash_offers_every_option_of_a_command_and_no_other(
     complete: Complete, command: str
 ) -> None:
@@ -257,7 +259,7 @@ def test_the_checks_are_offered_in_an_interactive_zsh(
     assert line == sorted([*CHECKS, "process", "vault", "combined"])
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMAND_NAMES)
 def test_zsh_offers_every_option_of_a_command_and_its_choices(
     generated: pathlib.Path, command: str
 ) -> None:
@@ -299,8 +301,8 @@ def fish(generated: pathlib.Path, tmp_path: pathlib.Path) -> Complete:
 
 
 def test_fish_offers_the_commands_and_the_options_of_each(fish: Complete) -> None:
-    assert fish("") == sorted(COMMANDS)
-    for command in COMMANDS:
+    assert fish("") == sorted(COMMAND_NAMES)
+    for command in COMMAND_NAMES:
         assert fish(command, "--") == [each for each in options(command) if each[:2] == "--"]
 
 

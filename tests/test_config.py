@@ -13,12 +13,18 @@ from typing import Any
 import pytest
 
 from kacheck import arguments, config
-from kacheck.check import Check, Combination, Configuration, Track
-from kacheck.config.keys import KEYS
-from kacheck.probes.process import ProcessOptions
-from kacheck.probes.vault_settings import VaultOptions
-from kacheck.result import BadConfigError, Reason, Status
+from kacheck.check import Check, Configuration, Question, Track
+from kacheck.commands.probe import PREFIX
+from kacheck.config.keys import NAMES
+from kacheck.probe import load
+from kacheck.probes import MODULES
+from kacheck.probes import probe as declaration
+from kacheck.probes.combined.question import Combination
+from kacheck.probes.process.look import ProcessOptions
+from kacheck.probes.vault.settings import VaultOptions
+from kacheck.result import BadConfigError, Status
 from kacheck.state import Policy
+from support.reasons import REASON
 
 DESIGN = """
     [check.vault-process]
@@ -60,15 +66,19 @@ def process(lines: str = "") -> Check:
 
 
 def vault(lines: str = "") -> VaultOptions:
-    question = only(VAULT + lines).question
-    assert isinstance(question, VaultOptions)
-    return question
+    asked = only(VAULT + lines).question.asked
+    assert isinstance(asked, VaultOptions)
+    return asked
 
 
 def combined(lines: str) -> Combination:
-    question = only(COMBINED + lines).question
-    assert isinstance(question, Combination)
-    return question
+    asked = only(COMBINED + lines).question.asked
+    assert isinstance(asked, Combination)
+    return asked
+
+
+def of_process(name: str = "x", **options: Any) -> Question:
+    return Question("process", ProcessOptions(name, **options))
 
 
 def deep(levels: int) -> str:
@@ -93,10 +103,13 @@ def members(count: int) -> str:
 
 
 def test_the_example_of_the_design() -> None:
-    asked = ProcessOptions("vault")
+    asked = of_process("vault")
     url = "https://127.0.0.1:8200"
-    node = VaultOptions(url, f"{url}/v1/sys/health", ca_cert="/etc/vault.d/ca.pem")
-    both = Combination("all", (("vault-process", asked), ("vault-active", node)))
+    node = Question(
+        "vault", VaultOptions(url, f"{url}/v1/sys/health", ca_cert="/etc/vault.d/ca.pem")
+    )
+    members = (("vault-process", asked), ("vault-active", node))
+    both = Question("combined", Combination("all", members))
     assert parse(DESIGN) == Configuration(
         (
             Check("vault-process", asked),
@@ -107,7 +120,7 @@ def test_the_example_of_the_design() -> None:
 
 
 def test_what_is_not_said_is_the_default() -> None:
-    assert process() == Check("a", ProcessOptions("x"), 1.0, 0.8, Policy(), Track())
+    assert process() == Check("a", of_process(), 1.0, 0.8, Policy(), Track())
     assert vault() == VaultOptions()
     assert parse(PROCESS).metrics is None
 
@@ -117,13 +130,13 @@ def test_every_key_of_a_process_check() -> None:
         'args = ["server", ""]\nquorum = 2\nquorum_max = 3\nparam_match = "initial"\n'
         'full_command = true\nuser = "vault"\nall_namespaces = true\n'
     )
-    assert check.question == ProcessOptions(
+    assert check.question.asked == ProcessOptions(
         "x", ("server", ""), 2, 3, "initial", full_command=True, user="vault", all_namespaces=True
     )
 
 
 def test_a_process_that_must_not_run() -> None:
-    assert process("quorum_max = 0").question == ProcessOptions("x", quorum_max=0)
+    assert process("quorum_max = 0").question == of_process(quorum_max=0)
 
 
 def test_every_key_of_a_vault_check() -> None:
@@ -201,9 +214,9 @@ def test_every_key_of_the_policy() -> None:
         ("{ ok = 50 }", Track(50, 0, 0, 0)),
         ("{ ok = 50, critical = -100 }", Track(50, -100, -100, -100)),
         ("{ ok = 50, warning = 10, critical = -254 }", Track(50, 10, -254, -254)),
-        ("{ unknown = -1, standby = 0, sealed = -5 }", Track(1, 0, 0, -1, ((Reason.STANDBY, 0), (Reason.SEALED, -5)))),
-        ("{ missing = 1, hidden = 1 }", Track(reasons=((Reason.MISSING, 1), (Reason.HIDDEN, 1)))),
-        ("{ draining = -10, performance-standby = 1 }", Track(reasons=((Reason.DRAINING, -10), (Reason.PERFORMANCE_STANDBY, 1)))),
+        ("{ unknown = -1, standby = 0, sealed = -5 }", Track(1, 0, 0, -1, ((REASON["standby"], 0), (REASON["sealed"], -5)))),
+        ("{ missing = 1, hidden = 1 }", Track(reasons=((REASON["missing"], 1), (REASON["hidden"], 1)))),
+        ("{ draining = -10, performance-standby = 1 }", Track(reasons=((REASON["draining"], -10), (REASON["performance-standby"], 1)))),
     ],
 )  # fmt: skip
 def test_the_numbers_for_keepalived(table: str, track: Track) -> None:
@@ -212,7 +225,7 @@ def test_the_numbers_for_keepalived(table: str, track: Track) -> None:
 
 def test_the_numbers_may_have_a_header_of_their_own() -> None:
     check = process("[check.a.track]\nok = 50\nstandby = 0\ncritical = -100\n")
-    assert check.track.value(Status.CRITICAL, Reason.SEALED, Policy()) == -100
+    assert check.track.value(Status.CRITICAL, REASON["sealed"], Policy()) == -100
 
 
 def test_combined_of_checks_by_name_wherever_they_stand() -> None:
@@ -221,8 +234,8 @@ def test_combined_of_checks_by_name_wherever_they_stand() -> None:
         '[check.b]\nprobe = "process"\nname = "x"\n'
         '[check.c]\nprobe = "combined"\nall = ["b"]\n'
     )
-    inner = Combination("all", (("b", ProcessOptions("x")),))
-    assert only(text).question == Combination("any", (("c", inner), ("b", ProcessOptions("x"))))
+    inner = Question("combined", Combination("all", (("b", of_process()),)))
+    assert only(text).question.asked == Combination("any", (("c", inner), ("b", of_process())))
 
 
 def test_combined_checks_may_be_as_deep_as_anyone_needs() -> None:
@@ -235,9 +248,9 @@ def test_one_check_may_be_part_of_several() -> None:
 
 
 def test_a_combination_may_ask_as_often_as_anyone_needs() -> None:
-    checks = {check.name: check.question for check in parse(wide(256)).checks}
-    assert isinstance(checks["a"], Combination)
-    assert len(checks["a"].members) == 256
+    asked = only(wide(256)).question.asked
+    assert isinstance(asked, Combination)
+    assert len(asked.members) == 256
 
 
 def test_a_graph_of_combinations_is_not_walked_by_its_paths() -> None:
@@ -280,12 +293,12 @@ def test_nothing_takes_the_square_of_its_length(text: str, words: str) -> None:
 def test_dots_that_are_no_keys_do_no_harm() -> None:
     dots = ". " * 100
     text = f'# {dots}\n{PROCESS}args = [\'{dots}\', """\na{".a" * 100} = 1\n"""]\n'
-    assert isinstance(only(text).question, ProcessOptions)
+    assert isinstance(only(text).question.asked, ProcessOptions)
 
 
 @pytest.mark.parametrize("text", ["nobody", "0", "998", "4294967294", "a b", "1000x"])
 def test_users_are_names_or_numbers(text: str) -> None:
-    assert process(f"user = '{text}'").question == ProcessOptions("x", user=text)
+    assert process(f"user = '{text}'").question == of_process(user=text)
 
 
 def test_a_socket_may_have_a_blank_in_its_path() -> None:
@@ -294,7 +307,7 @@ def test_a_socket_may_have_a_blank_in_its_path() -> None:
 
 def test_only_what_may_be_said_of_a_healthy_node_has_a_number_as_good_as_ok() -> None:
     healthy = set()
-    for reason in Reason:
+    for reason in REASON.values():
         with contextlib.suppress(BadConfigError):
             process(f"track = {{ {reason} = 1 }}")
             healthy.add(str(reason))
@@ -311,8 +324,8 @@ def test_combined_with_the_process_and_vault_in_place() -> None:
         Combination(
             "all",
             (
-                ("process", ProcessOptions("vault", user="vault", all_namespaces=True)),
-                ("vault", VaultOptions(remote=True)),
+                ("process", of_process("vault", user="vault", all_namespaces=True)),
+                ("vault", Question("vault", VaultOptions(remote=True))),
             ),
             inline=True,
         )
@@ -356,12 +369,12 @@ def test_a_file_may_have_no_check_yet(text: str) -> None:
 
 BROKEN = {
     # the file
-    "an unknown key": ("\nmetric = 1\n", 2, "metric is no key of this file; did you mean metrics?"),
-    "an unknown word": ("\nlogging = 1\n", 2, "logging is no key of this file; there are check, metrics"),
+    "an unknown key": ("\nmetric = 1\n", 2, "metric is not a key of this file; did you mean metrics?"),
+    "an unknown word": ("\nlogging = 1\n", 2, "logging is not a key of this file; there are check, metrics"),
     "an unknown table": (PROCESS + "[checks.b]\n", 4, "did you mean check?"),
     "a check's key on top": ("interval = 1\n" + PROCESS, 1, "interval is a key of a check; put it below the header"),
     "a check without the word": ('[vault-node]\nprobe = "vault"', 1, "write [check.vault-node]"),
-    "check is no table": ("\ncheck = 1", 2, "begins with [check.NAME]"),
+    "check is a number": ("\ncheck = 1", 2, "begins with [check.NAME]"),
     "one check without a name": ('[check]\nprobe = "vault"', 2, "begins with [check.probe]"),
     "checks in double brackets": ("\n[[check.a]]\nprobe = 'vault'", 2, "begins with [check.a]"),
     # metrics
@@ -370,7 +383,7 @@ BROKEN = {
     "metrics for nobody": (f"metrics = '/k.txt'\n{PROCESS}", 1, "ends in .prom"),
     "metrics in a check": (f"{PROCESS}metrics = '/k.prom'", 4, "put it above the first header"),
     # names
-    "a name with a space": ('\n[check."a b"]\nprobe = "vault"', 2, '"a b" is no name for a check; give at most 64'),
+    "a name with a space": ('\n[check."a b"]\nprobe = "vault"', 2, '"a b" is not a valid name for a check; give at most 64'),
     "a name with a slash": ('[check."a/b"]\nprobe = "vault"', 1, '"a/b"'),
     "a name with a line end": ('[check."a\\n"]\nprobe = "vault"', 1, "give at most 64"),
     "a name that is hidden": ('[check.".a"]\nprobe = "vault"', 1, '".a"'),
@@ -386,7 +399,7 @@ BROKEN = {
     "an unknown probe": ('[check.a]\nprobe = "valut"', 2, 'probe is "valut"; give "process", "vault" or "combined" (did you mean vault?)'),
     "a probe that is no string": ("[check.a]\nprobe = ['vault']", 2, 'probe is an array; give "process"'),
     # keys
-    "an unknown key of a check": (f"{PROCESS}intervall = 1", 4, "intervall is no key of a check of probe process; did you mean interval?"),
+    "an unknown key of a check": (f"{PROCESS}intervall = 1", 4, "unknown key intervall for probe process; did you mean interval?"),
     "an option's dash": (f"{VAULT}ca-cert = '/x'", 3, "did you mean ca_cert?"),
     "capitals": (f"{VAULT}ADDRESS = 'http://x'", 3, "did you mean address?"),
     "a word like no other": (f"{VAULT}zzz = 1", 3, "there are probe, interval, timeout, "),
@@ -441,34 +454,34 @@ BROKEN = {
     "a user's number that none has": (f"{PROCESS}user = '4294967295'", 4, 'user is "4294967295"; give a user\'s name'),
     "a user's number too long for Python": (f"{PROCESS}user = '{'9' * 5000}'", 4, "; give a user's name"),
     # vault
-    "an address without scheme": (f"{VAULT}address = '127.0.0.1:8200'", 3, "address 127.0.0.1:8200 is no address of Vault: it looks like https://127.0.0.1:8200"),
+    "an address without scheme": (f"{VAULT}address = '127.0.0.1:8200'", 3, "address 127.0.0.1:8200 is not an address of Vault: it looks like https://127.0.0.1:8200"),
     "an address with a word for a port": (f"{VAULT}\n address = 'http://x:y'", 4, "address http://x:y: "),
     "an address with a query": (f"{VAULT}address = 'http://x/?standbyok'", 3, "address http://x/?standbyok: leave out the query"),
-    "an address with a blank": (f"{VAULT}\naddress = 'http://x y:8200'", 4, "address has a blank or a control character in it; leave that out"),
-    "an address with a blank before it": (f"{VAULT}address = ' http://x:8200'", 3, "address has a blank"),
-    "an address with a line end": (f'{VAULT}address = "http://x:8200\\n"', 3, "address has a blank"),
-    "an address with a tab": (f'{VAULT}address = "http://x\\t:8200"', 3, "address has a blank"),
-    "a socket with a line end": (f'{VAULT}address = "unix:///run/v\\n"', 3, "address has a blank"),
-    "an address within with a blank": (f"{COMBINED}process = 'x'\naddress = 'http://x /'", 7, "address has a blank"),
+    "an address with a blank": (f"{VAULT}\naddress = 'http://x y:8200'", 4, "address is invalid; give it without a blank or a control character"),
+    "an address with a blank before it": (f"{VAULT}address = ' http://x:8200'", 3, "address is invalid; give it without a blank"),
+    "an address with a line end": (f'{VAULT}address = "http://x:8200\\n"', 3, "address is invalid; give it without a blank"),
+    "an address with a tab": (f'{VAULT}address = "http://x\\t:8200"', 3, "address is invalid; give it without a blank"),
+    "a socket with a line end": (f'{VAULT}address = "unix:///run/v\\n"', 3, "address is invalid; give it without a blank"),
+    "an address within with a blank": (f"{COMBINED}process = 'x'\naddress = 'http://x /'", 7, "address is invalid; give it without a blank"),
     "an empty address": (f"{VAULT}address = ''", 3, 'address is ""; give it a value, or leave it out'),
     "an unknown role": (f"{VAULT}accept = ['active',\n'stand-by']", 4, "(did you mean standby?)"),
     "an unknown single role": (f"{VAULT}accept = 'leader'", 3, 'accept is "leader"; give "active", '),
     "no role": (f"{VAULT}accept = []", 3, "accept is empty; give at least one"),
-    "a role twice": (f"{VAULT}accept = ['active', 'active']", 3, "active stands twice; give it once"),
+    "a role twice": (f"{VAULT}accept = ['active', 'active']", 3, "active is given twice; give it once"),
     "a table for a role": (f"{VAULT}accept = {{ active = true }}", 3, "accept is a table; give an array"),
     "a relative CA file": (f"{VAULT}ca_cert = 'ca.pem'", 3, 'ca_cert is "ca.pem"; give an absolute path'),
     "a relative CA directory": (f"{VAULT}ca_path = './certs'", 3, "give an absolute path"),
     "a relative certificate": (f"{VAULT}client_cert = 'c'\nclient_key = '/k'", 3, "client_cert is"),
     "a relative key": (f"{VAULT}client_cert = '/c'\nclient_key = 'k'", 4, "client_key is"),
-    "a certificate without its key": (f"{VAULT}client_cert = '/c'", 3, "client_cert is of no use without client_key; add client_key"),
+    "a certificate without its key": (f"{VAULT}client_cert = '/c'", 3, "client_cert needs client_key; add client_key"),
     "a key without its certificate": (f"{VAULT}remote = true\nclient_key = '/k'", 4, "add client_cert"),
     "NUL in a path": (f'{VAULT}ca_cert = "/\\u0000"', 3, "without NUL"),
     # combined
-    "nothing to combine": (COMBINED, 4, "check a combines nothing; add all or any"),
+    "nothing to combine": (COMBINED, 4, 'check a has no process; add process = "vault", the process that must be alive, or all with names of checks, or any'),
     "no member": (f"{COMBINED}all = []", 6, "all is empty; give at least one"),
     "a member in no array": (f"{COMBINED}all = 'b'", 6, "give an array, in square brackets"),
     "a member that is no name": (f"{COMBINED}all = ['b',\n\n1]", 8, "all, element 2, is 1; give a string"),
-    "a member twice": (f"{COMBINED}any = [\n'b',\n'b'\n]", 8, "b stands twice; give it once"),
+    "a member twice": (f"{COMBINED}any = [\n'b',\n'b'\n]", 8, "b is given twice; give it once"),
     "a member that is no check": (f"{COMBINED}any = ['b',\n'bb']", 7, "there is no check bb; did you mean b?"),
     "a member almost like the check itself": (
         '[check.b]\nprobe = "vault"\n[check.node]\nprobe = "combined"\nall = ["nodes"]', 5, "there is no check nodes; there are b"),
@@ -476,15 +489,15 @@ BROKEN = {
     "all and any": (f"{COMBINED}all = ['b']\nany = ['b']", 7, "any does not go with all; leave out one of them"),
     "all and a process": (f"{COMBINED}process = 'x'\nall = ['b']", 7, "all does not go with process"),
     "all and Vault": (f"{COMBINED}all = ['b']\nremote = true", 7, "remote does not go with all"),
-    "Vault without a process": (f"{COMBINED}remote = true\n", 4, "or process = "),
-    "a bad address within": (f"{COMBINED}process = 'x'\naddress = 'x'", 7, "address x is no address of Vault"),
+    "Vault without a process": (f"{COMBINED}remote = true\n", 4, "add process = "),
+    "a bad address within": (f"{COMBINED}process = 'x'\naddress = 'x'", 7, "address x is not an address of Vault"),
     "a certificate within": (f"{COMBINED}process = 'x'\nclient_cert = '/x'", 7, "add client_key"),
-    "itself": (f"{COMBINED}all = ['b', 'a']", 6, "a -> a is a circle; leave out one of them"),
-    "a circle": (
-        f"{COMBINED}all = ['c']\n[check.c]\nprobe = 'combined'\nany = [\n'b',\n'a']", 11, "a -> c -> a is a circle"),
-    "a circle that others lead to": (
+    "itself": (f"{COMBINED}all = ['b', 'a']", 6, "the checks form a cycle, a -> a; remove one"),
+    "a cycle": (
+        f"{COMBINED}all = ['c']\n[check.c]\nprobe = 'combined'\nany = [\n'b',\n'a']", 11, "cycle, a -> c -> a; remove"),
+    "a cycle that others lead to": (
         f"{COMBINED}all = ['c']\n[check.c]\nprobe = 'combined'\nall = ['d']\n[check.d]\nprobe = 'combined'\nall = ['c']",
-        12, ":12: c -> d -> c is a circle"),
+        12, ":12: the checks form a cycle, c -> d -> c"),
     "too deep": (deep(16), 5, "combined checks are 16 deep here; name their members"),
     "too many members": (wide(257), 6, "check a makes 257 looks, with those of its members' members; name fewer, for 256 at most"),
     "too many members of members": (
@@ -508,7 +521,7 @@ BROKEN = {
     "a stop that keeps the VIP": (f"{PROCESS}track = {{ stopped = 1 }}", 4, "stopped in track"),
     "a hang as good as ok": (f"{PROCESS}track = {{ ok = 1, timeout = 1, sealed = 1 }}", 4, "sealed in track is 1, not below ok (1), so the VIP would stay; give it less, or leave it out"),
     # TOML
-    "no equals sign": (f"{PROCESS}rise 2\n", 4, "this is no TOML: Expected '='"),
+    "no equals sign": (f"{PROCESS}rise 2\n", 4, "invalid TOML: Expected '='"),
     "a word without quotes": (f"{PROCESS}user = vault\n", 4, "put words in quotes"),
     "a quote that is not closed": (f'{PROCESS}user = "vault\nrise = 1', 4, "close the quote on the same line"),
     "a string that is not closed": (f"{PROCESS}user = '''vault\n\n\n", 4, "see https://toml.io"),
@@ -551,7 +564,9 @@ def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
     ) as refused:
         parse(f"{VAULT}address = 'https://me:hunter2@vault:8200'")
     assert "hunter2" not in str(refused.value)
-    with pytest.raises(BadConfigError, match=r"^k.toml:3: address has a blank") as refused:
+    with pytest.raises(
+        BadConfigError, match=r"^k.toml:3: address is invalid; give it without a blank"
+    ) as refused:
         parse(f"{VAULT}address = 'https://me:hunter2@vault :8200'")
     assert "hunter2" not in str(refused.value)
 
@@ -642,22 +657,31 @@ FOR_MANY_LOOKS = {
     "track",
 }
 """Keys about a check that is looked at again and again."""
-BY_NAME = {"all", "any"}
 
 
 def options(command: str) -> dict[str, Any]:
-    """The words of a command's options, and what each may be."""
+    """The names of a command's options, and what each may be."""
     commands = next(a for a in arguments.build()._actions if isinstance(a, _SubParsersAction))
-    return {action.dest: action.choices for action in commands.choices[command]._actions}
+    actions = commands.choices[command]._actions
+    return {action.dest.removeprefix(PREFIX): action.choices for action in actions}
 
 
-@pytest.mark.parametrize("probe", ["process", "vault", "combined"])
+@pytest.mark.parametrize("probe", MODULES)
 def test_the_keys_of_a_check_are_the_options_of_its_command(probe: str) -> None:
-    words = set(options(probe)) - FOR_ONE_LOOK
-    if probe == "process":
-        words = words - {"command"} | {"name", "args"}
-    keys = {key for key, of in KEYS.items() if probe in of.probes}
-    assert keys - FOR_MANY_LOOKS - BY_NAME == words
+    declared = declaration(probe).options
+    words = set(options(probe)) - FOR_ONE_LOOK - {"words"}
+    words |= {option.name for option in declared if option.is_positional}
+    keys = {*NAMES, *(option.name for option in declared if not option.names_checks)}
+    assert keys - FOR_MANY_LOOKS == words
+
+
+@pytest.mark.parametrize("probe", MODULES)
+def test_what_is_not_given_is_what_the_declaration_says(probe: str) -> None:
+    declared = declaration(probe)
+    required = {each.name: each.example for each in declared.options if each.is_required}
+    defaults = {each.name: each.default for each in declared.options if each.default is not None}
+    prepare = load(declared.prepare)
+    assert prepare(required | defaults) == prepare(required)
 
 
 @pytest.mark.parametrize("key", ["param_match", "on_unknown"])

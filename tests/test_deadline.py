@@ -6,9 +6,10 @@ import time
 import pytest
 
 from kacheck.deadline import Deadline, within
-from kacheck.result import Reason, Result, Status
+from kacheck.result import Result, Status
+from support.reasons import REASON
 
-FINE = Result(Status.OK, Reason.RUNNING, "fine", {})
+FINE = Result(Status.OK, REASON["running"], "fine", {})
 
 
 def test_a_look_that_answers_in_time_is_the_answer() -> None:
@@ -25,7 +26,7 @@ def test_a_look_that_blocks_is_critical_timeout_and_says_what_it_waited_for() ->
         return FINE
 
     result = within(Deadline(0.05), look)
-    assert (result.status, result.reason) == (Status.CRITICAL, Reason.TIMEOUT)
+    assert (result.status, result.reason) == (Status.CRITICAL, REASON["timeout"])
     assert result.message == "no answer within 0.05 s: still waiting for a name server"
     assert list(result.data["phases_ms"]) == ["dns"]
     assert release.is_set()
@@ -34,7 +35,7 @@ def test_a_look_that_blocks_is_critical_timeout_and_says_what_it_waited_for() ->
 def test_what_was_spent_before_the_look_counts() -> None:
     spent = Deadline(0.8, started=time.monotonic() - 1)
     assert spent.remaining() == 0
-    assert within(spent, lambda _: time.sleep(0.2) or FINE).reason == Reason.TIMEOUT  # type: ignore[func-returns-value]
+    assert within(spent, lambda _: time.sleep(0.2) or FINE).reason == REASON["timeout"]  # type: ignore[func-returns-value]
 
 
 def test_an_error_of_the_look_reaches_the_caller() -> None:

@@ -13,8 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 from conftest import ROOT
-from kacheck.arguments import CONFIGURATION, parse
+from kacheck.arguments import parse
 from kacheck.cli import main
+from kacheck.commands.options import CONFIGURATION
 from kacheck.doctor import environment, examine, installed, processes, text
 from kacheck.doctor.examine import CODES, Request
 from kacheck.doctor.finding import Code, Finding, Severity

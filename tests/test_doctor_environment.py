@@ -367,7 +367,7 @@ class TestHidepid:
         self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: 65534)
-        monkeypatch.setattr("kacheck.probes.procfs.hidepid", lambda _: "told")
+        monkeypatch.setattr("kacheck.procfs.hidepid", lambda _: "told")
         assert hidepid_for("nobody", str(tmp_path)) == "told"
 
 

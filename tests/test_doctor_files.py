@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from kacheck.check import Check, Track
+from kacheck.check import Check, Question, Track
 from kacheck.doctor import files
 from kacheck.doctor.reading import Version
-from kacheck.probes.process import ProcessOptions
+from kacheck.probes.process.look import ProcessOptions
 from support.doctor import STATE_DIR, TOML, Doctor, instance
 
 OURS = f"{STATE_DIR}/track/vault"
@@ -22,7 +22,7 @@ def doctor(tmp_path: Path) -> Doctor:
 
 
 def known(doctor: Doctor, track: Track) -> None:
-    check = Check("vault", ProcessOptions("vault"), track=track)
+    check = Check("vault", Question("process", ProcessOptions("vault")), track=track)
     doctor.own = doctor.own._replace(config=TOML, checks={"vault": check})
 
 

@@ -9,9 +9,9 @@ import pytest
 
 import kacheck
 from kacheck import drain
-from kacheck.check import Check
+from kacheck.check import Check, Question
 from kacheck.doctor import installed, own, resident
-from kacheck.probes.process import ProcessOptions
+from kacheck.probes.process.look import ProcessOptions
 from support.doctor import STATE_DIR, TOML, Doctor, instance, script
 
 VERDICT = script('"/usr/libexec/kacheck/kacheck-verdict vault"')
@@ -22,7 +22,9 @@ TRACKED = instance("track_file {\nf\n}\ntrack_script {\nchk\n}")
 @pytest.fixture
 def doctor(tmp_path: Path) -> Doctor:
     doctor = Doctor(tmp_path)
-    doctor.own = doctor.own._replace(checks={"vault": Check("vault", ProcessOptions("vault"))})
+    doctor.own = doctor.own._replace(
+        checks={"vault": Check("vault", Question("process", ProcessOptions("vault")))}
+    )
     doctor.machine.resident()
     doctor.machine.verdict("vault")
     return doctor
@@ -110,7 +112,9 @@ class TestUsage:
         assert doctor.codes(doctor.kacheck, script(f'"{command}"')) == codes
 
     def test_a_configured_timeout_counts_for_kacheck_verdict(self, doctor: Doctor) -> None:
-        slow = Check("vault", ProcessOptions("vault"), interval=2.0, timeout=1.5)
+        slow = Check(
+            "vault", Question("process", ProcessOptions("vault")), interval=2.0, timeout=1.5
+        )
         doctor.own = doctor.own._replace(checks={"vault": slow})
         assert doctor.codes(doctor.kacheck, VERDICT) == ["KA508"]
 

@@ -12,10 +12,11 @@ from collections.abc import Callable
 import pytest
 
 from conftest import ROOT, Answer
-from kacheck import commands, drain, statedir
-from kacheck.check import Check, Combination, drained_by
+from kacheck import drain, statedir
+from kacheck.check import Check, Question, drained_by
 from kacheck.cli import main
-from kacheck.probes.process import ProcessOptions
+from kacheck.probes.combined.question import Combination
+from kacheck.probes.process.look import ProcessOptions
 from support.needs import needs
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -278,7 +279,7 @@ def test_json_is_what_is_drained_now(kacheck: Kacheck) -> None:
         (["on", "--all", "vault"], "--all is every check"),
         (["off", "--for", "3m", "vault"], "no meaning for kacheck drain off"),
         (["status", "--message", "x"], "no meaning for kacheck drain status"),
-        (["on", "../vault"], "'../vault' cannot be the name of a check"),
+        (["on", "../vault"], "'../vault' is not a valid name for a check"),
         (["on", "ALL"], "'ALL' cannot be the name of a check"),
         (["on", "all"], "'all' cannot be the name of a check: every check is --all"),
         (["off", "All"], "every check is --all"),
@@ -326,7 +327,7 @@ def test_where_the_default_configuration_cannot_be_read_the_resident_knows_the_n
     here: pathlib.Path, kacheck: Kacheck, monkeypatch: pytest.MonkeyPatch, *, broken: bool
 ) -> None:
     default = here / "kacheck.toml"
-    monkeypatch.setattr(commands, "CONFIGURATION", str(default))
+    monkeypatch.setattr("kacheck.commands.drain.CONFIGURATION", str(default))
     if broken:
         default.write_text("[")
     assert kacheck("on", "anything")[0] == 0, "nobody knows better"
@@ -436,12 +437,12 @@ def test_who_may_not_write_is_told_the_cure(command: list[str], message: str) ->
 
 
 def test_a_combination_is_drained_with_any_member_that_it_needs() -> None:
-    question = ProcessOptions("vault")
-    inner = Combination("all", (("deep", question),))
-    everyone = Check("node", Combination("all", (("a", question), ("b", inner))))
-    either = Check("either", Combination("any", (("a", question), ("b", question))))
-    assert drained_by(everyone) == ("node", "a", "b", "deep")
-    assert drained_by(either) == ("either",)
+    question = Question("process", ProcessOptions("vault"))
+    inner = Question("combined", Combination("all", (("deep", question),)))
+    everyone = Combination("all", (("a", question), ("b", inner)))
+    either = Combination("any", (("a", question), ("b", question)))
+    assert drained_by(Check("node", Question("combined", everyone))) == ("node", "a", "b", "deep")
+    assert drained_by(Check("either", Question("combined", either))) == ("either",)
 
 
 class TestDrainsForTheResident:

@@ -15,9 +15,10 @@ import pytest
 
 from kacheck import cli
 from kacheck.deadline import Deadline
-from kacheck.probes import process
-from kacheck.result import Reason, Result, Status
+from kacheck.probes.process import look as process
+from kacheck.result import Result, Status
 from support.needs import needs
+from support.reasons import REASON
 from support.resident import Resident
 from support.vault import StandInVault
 
@@ -160,7 +161,7 @@ def test_warnings_reach_syslog_too(
     """Under keepalived nobody sees stderr, and a success that proves nothing is the worst case."""
     logged: list[str] = []
     monkeypatch.setattr(cli, "to_syslog", lambda _, message: logged.append(message))
-    warned = Result(Status.OK, Reason.RUNNING, "fine", {"warnings": ["not this machine"]})
+    warned = Result(Status.OK, REASON["running"], "fine", {"warnings": ["not this machine"]})
     monkeypatch.setattr(process, "probe", lambda *_: warned)
     assert cli.main(["process", "--log", "syslog", NAME]) == 0
     assert logged == ["process: not this machine"]
@@ -192,7 +193,7 @@ def test_a_bug_in_printing_is_no_success_either(
     def broken(*_: object, **__: object) -> str:
         raise KeyError("format")
 
-    monkeypatch.setattr(cli, "render", broken)
+    monkeypatch.setattr("kacheck.commands.check.render", broken)
     assert cli.main(["process", NAME]) == 3
     assert capsys.readouterr().err.startswith("kacheck: unknown bug: KeyError: 'format' at ")
 
@@ -208,7 +209,7 @@ def test_quiet_prints_nothing(start: Start, capsys: pytest.CaptureFixture[str]) 
     ("words", "expected"),
     [
         (["process", "ktest-none"], "process: critical missing: no process named ktest-none"),
-        (["process", "--quorum", "x", "y"], "bad usage: argument --quorum: x is not a number"),
+        (["process", "--quorum", "x", "y"], "bad usage: argument --quorum: invalid value"),
         (["process", "--quiet", NAME], None),
     ],
 )
@@ -301,7 +302,7 @@ def test_a_bug_of_a_resident_that_logs_json_is_json(
     def broken(_: object, __: object) -> int:
         raise ZeroDivisionError("the bug")
 
-    monkeypatch.setitem(cli.COMMANDS, "watch", broken)
+    monkeypatch.setattr("kacheck.commands.watch.run", broken)
     assert cli.main(["watch", "--log-format", "json"]) == 3
     message = json.loads(capsys.readouterr().err)["message"]
     assert message.startswith("unknown bug: ZeroDivisionError: the bug")

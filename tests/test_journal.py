@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from kacheck.result import Reason, Status
+from kacheck.result import Status
 from kacheck.state import Verdict
 from kacheck.watch.journal import ERROR, INFO, NOTICE, WARNING, Journal, Writer, duration
+from support.reasons import REASON
 
-UP = Verdict(Status.OK, Reason.ACTIVE, "https://127.0.0.1:8200 is the active node", 100.0)
-DOWN = Verdict(Status.CRITICAL, Reason.SEALED, "https://127.0.0.1:8200 is sealed", 4000.25)
+UP = Verdict(Status.OK, REASON["active"], "https://127.0.0.1:8200 is the active node", 100.0)
+DOWN = Verdict(Status.CRITICAL, REASON["sealed"], "https://127.0.0.1:8200 is sealed", 4000.25)
 
 
 def as_json(journal_call: Any) -> dict[str, Any]:

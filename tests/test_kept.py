@@ -21,11 +21,12 @@ import pytest
 import trustme
 
 from kacheck.deadline import Deadline, within
-from kacheck.probes import kept, vault
-from kacheck.probes.combined import Member
-from kacheck.probes.vault import KEPT_FOR, Client
-from kacheck.probes.vault_health import MAX_BODY, Answer
-from kacheck.probes.vault_settings import VaultOptions, settings
+from kacheck.probes.combined.look import Member
+from kacheck.probes.vault import client as vault
+from kacheck.probes.vault import kept
+from kacheck.probes.vault.client import KEPT_FOR, Client
+from kacheck.probes.vault.health import MAX_BODY, Answer
+from kacheck.probes.vault.settings import VaultOptions, prepare
 from kacheck.result import BadConfigError, Loss, Result
 from support.certificates import Authority, server_context
 from support.vault import BEHAVIOURS, STATES, StandInVault
@@ -293,7 +294,7 @@ def client() -> Iterator[Callable[..., Kept]]:
     made: list[Kept] = []
 
     def make(address: str, **options: Any) -> Kept:
-        made.append(Kept(settings(VaultOptions(**options), address, {})))
+        made.append(Kept(prepare({**options, "address": address})))
         return made[-1]
 
     yield make

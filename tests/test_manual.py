@@ -14,19 +14,25 @@ import pytest
 
 from conftest import ROOT
 from kacheck import __version__, arguments, config
-from kacheck.arguments import COMMANDS
 from kacheck.check import Check
-from kacheck.config.keys import KEYS, PROBES
+from kacheck.commands import OTHERS, command
+from kacheck.commands.probe import PREFIX
+from kacheck.config.checks import read_value
+from kacheck.config.keys import NAMES
 from kacheck.config.values import WrongError
 from kacheck.doctor.examine import CODES
 from kacheck.durations import DEFAULT_TIMEOUT, LONGEST_TIMEOUT
-from kacheck.probes.process import ProcessOptions
-from kacheck.probes.vault_settings import VaultOptions, settings, timeout_from
-from kacheck.result import Reason, Status
+from kacheck.probes import MODULES, probe
+from kacheck.probes.process.look import ProcessOptions
+from kacheck.probes.vault.settings import VaultOptions, from_environment
+from kacheck.result import Status
 from kacheck.state import Policy
 from kacheck.watch.notify import Notifier
 from support.needs import needs
+from support.reasons import REASON
 
+COMMANDS = [*MODULES, *OTHERS]
+ALL_KEYS = {*NAMES, *(each.name for name in MODULES for each in probe(name).options)}
 MAN = ROOT / "man"
 COMMAND, FILE, ENTRY_POINTS = "kacheck.1", "kacheck.toml.5", "kacheck-process.8"
 HAND_WRITTEN = (COMMAND, FILE, ENTRY_POINTS)
@@ -129,6 +135,15 @@ def documented(command: str) -> Iterator[Entry]:
             yield from entries(text)
 
 
+def default_of(command: str, action: argparse.Action) -> Any:
+    """What an option is that is not given."""
+    if command not in MODULES or not action.dest.startswith(PREFIX):
+        return action.default
+    name = action.dest.removeprefix(PREFIX)
+    default = next(each.default for each in probe(command).options if each.name == name)
+    return ", ".join(default) if isinstance(default, tuple) else default
+
+
 def entry_of(command: str, option: str) -> Entry:
     """The paragraph that says what an option does."""
     (entry,) = (each for each in documented(command) if option in re.findall(OPTION, each.tag))
@@ -138,10 +153,10 @@ def entry_of(command: str, option: str) -> Entry:
 
 def test_every_command_has_its_section_with_the_words_of_its_usage() -> None:
     headings = [h for h in parts(sections(COMMAND)["OPTIONS"], "SS") if h.startswith("kacheck ")]
-    assert headings == [f"kacheck {name}{words}" for name, (words, *_) in COMMANDS.items()]
+    assert headings == [f"kacheck {name}{command(name).usage}" for name in COMMANDS]
     lines = [plain(line) for line in sections(COMMAND)["SYNOPSIS"].splitlines()]
     synopsis = [line for line in lines if line.startswith("kacheck ")]
-    assert synopsis == [f"kacheck {name} [OPTION...]{COMMANDS[name][0]}" for name in COMMANDS]
+    assert synopsis == [f"kacheck {name} [OPTION...]{command(name).usage}" for name in COMMANDS]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -165,8 +180,9 @@ def test_values_choices_and_defaults_are_the_parsers(command: str) -> None:
         value = "|".join(action.choices or ()) or action.metavar
         words = ", ".join(action.option_strings)
         assert (f"{words} {value}" if action.nargs != 0 else words) in entry.tag
-        if action.nargs != 0 and action.default is not None:
-            default = re.escape(str(action.default))
+        default = default_of(command, action)
+        if action.nargs != 0 and default:
+            default = re.escape(str(default))
             stated = rf"[Dd]efault [^.]*{default}(?!\w)|(?<!\w){default}[^.]* default"
             assert re.search(stated, entry.body), entry
 
@@ -190,7 +206,7 @@ def test_every_example_is_a_command_that_is_understood() -> None:
 
 def test_every_reason_is_in_the_manual_once_and_no_other() -> None:
     reasons = [entry.tag for entry in entries(sections(COMMAND)["REASONS"])]
-    assert sorted(reasons) == sorted(Reason)
+    assert sorted(reasons) == sorted(REASON)
 
 
 @pytest.mark.parametrize("page", [COMMAND, ENTRY_POINTS])
@@ -201,8 +217,7 @@ def test_the_table_of_exit_codes_is_the_statuses(page: str) -> None:
 
 def test_the_variables_of_vault_are_those_that_are_read_and_no_other() -> None:
     spy = Spy()
-    settings(VaultOptions(), None, spy)
-    timeout_from(spy)
+    from_environment({}, spy)
     text = sections(COMMAND)["ENVIRONMENT"]
     tags = " ".join(entry.tag for entry in entries(text))
     assert set(re.findall(r"\b(?:VAULT|BAO)_\w+", tags)) == spy.asked
@@ -235,21 +250,31 @@ def all_keys() -> dict[str, Entry]:
     return {key: entry for part in keys().values() for key, entry in part.items()}
 
 
+def read_key(key: str, value: Any) -> Any:
+    """The value of a key, for a probe that has it."""
+    owner = next((n for n in MODULES if key in option_names(n)), "process")
+    return read_value(("check", "x", key), probe(owner), value)
+
+
+def option_names(name: str) -> list[str]:
+    return [option.name for option in probe(name).options]
+
+
 def is_good(key: str, value: Any) -> bool:
     try:
-        KEYS[key].read(("check", "x", key), value)
+        read_key(key, value)
     except WrongError:
         return False
     return True
 
 
 def test_every_key_of_the_schema_is_in_the_manual_and_no_other() -> None:
-    wanted: dict[str, set[str]] = {"The whole file": {"metrics"}, "Every check": set()}
-    for probe in PROBES:
-        wanted[f'Checks of probe "{probe}"'] = set()
-    for key, (_, probes) in KEYS.items():
-        own = "Every check" if probes == PROBES else f'Checks of probe "{probes[0]}"'
-        wanted[own].add(key)
+    wanted: dict[str, set[str]] = {"The whole file": {"metrics"}}
+    wanted["Every check"] = {*NAMES}
+    described: set[str] = set()
+    for name in MODULES:
+        wanted[f'Checks of probe "{name}"'] = {*option_names(name)} - described
+        described |= {*option_names(name)}
     assert {heading: set(part) for heading, part in keys().items()} == wanted
 
 
@@ -257,7 +282,7 @@ def test_the_ranges_in_the_manual_are_the_schemas() -> None:
     ranges = 0
     for key, entry in all_keys().items():
         found = re.search(r"(?<![\w-])(\d[\d.]*) to (\d+)", entry.body)
-        if found and key in KEYS:
+        if found and key in ALL_KEYS:
             number = float if "seconds" in entry.tag else int
             least, most = number(found[1]), number(found[2])
             assert is_good(key, least), key
@@ -288,7 +313,7 @@ def test_the_words_in_the_manual_are_the_schemas() -> None:
                 assert is_good(key, word.strip('"') if word[0] == '"' else word == "true"), key
             assert not is_good(key, "nonsense")
             with pytest.raises(WrongError) as error:
-                KEYS[key].read(("check", "x", key), "nonsense")
+                read_key(key, "nonsense")
             assert set(re.findall(r'"\w+"', str(error.value))) - {'"nonsense"'} == set(
                 re.findall(r'"\w+"', entry.tag)
             )
@@ -298,7 +323,7 @@ def test_the_defaults_in_the_manual_are_the_schemas() -> None:
     stated = 0
     for options in (Policy, Check, ProcessOptions, VaultOptions):
         for key, default in options._field_defaults.items():
-            if key not in KEYS or not isinstance(default, str | int | float):
+            if key not in ALL_KEYS or not isinstance(default, str | int | float):
                 continue
             text = f'"{default}"' if isinstance(default, str) else str(default).lower()
             number = f"|{default:g}" if isinstance(default, float) else ""

@@ -14,10 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kacheck import files
 from kacheck.cli import main
-from kacheck.result import Reason, Status
+from kacheck.result import Status
 from kacheck.watch import metrics
 from kacheck.watch.metrics import Metrics, Sample, exposition
 from kacheck.watch.timers import Timers
+from support.reasons import REASON
 from support.resident import RUN, SOURCE, Resident
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -65,7 +66,7 @@ def read(file: pathlib.Path) -> dict[tuple[str, ...], float]:
 SAMPLE = Sample(
     check="vault",
     status=Status.WARNING,
-    reason=Reason.STANDBY,
+    reason=REASON["standby"],
     is_up=False,
     duration_s=0.0123,
     looked_at=1e9 + 0.5,

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from kacheck.probes.pattern import Pattern
+from kacheck.probes.process.pattern import Pattern
 
 
 class Fake(NamedTuple):

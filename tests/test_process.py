@@ -14,10 +14,10 @@ import pytest
 
 import kacheck
 from conftest import Answer
+from kacheck import procfs
 from kacheck.deadline import Deadline
-from kacheck.probes import procfs
-from kacheck.probes.describe import describe, user_name
-from kacheck.probes.process import ProcessOptions, is_one_shot, probe
+from kacheck.probes.process.describe import describe, user_name
+from kacheck.probes.process.look import ProcessOptions, is_one_shot, probe
 from support.needs import needs
 from support.processes import has_started
 
@@ -412,7 +412,7 @@ def test_a_process_whose_main_thread_has_gone_is_described_as_that(
 def test_without_psutil_the_verdict_is_the_same(
     look: Look, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "kacheck.probes.describe", raising=False)
+    monkeypatch.delitem(sys.modules, "kacheck.probes.process.describe", raising=False)
     monkeypatch.setitem(sys.modules, "psutil", None)
     start(NAME, "60")
     answer = look("process", NAME)

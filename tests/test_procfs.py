@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from kacheck.probes import procfs
+from kacheck import procfs
 
 SEES_ALL = 1 << procfs.CAP_SYS_PTRACE
 

@@ -15,15 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from kacheck.result import BadConfigError, Reason, Status
+from kacheck.result import BadConfigError, Status
 from kacheck.statedir import Published, parse
 from kacheck.watch import publisher as module
 from kacheck.watch.publisher import COMM, MUTE, Publisher, lock_file
 from support.needs import needs
+from support.reasons import REASON
 from support.resident import Resident
 
-UP = Published(0, 4_000_000_000, Status.OK, Reason.RUNNING, "it runs")
-DOWN = Published(2, 4_000_000_000, Status.CRITICAL, Reason.MISSING, "it has gone")
+UP = Published(0, 4_000_000_000, Status.OK, REASON["running"], "it runs")
+DOWN = Published(2, 4_000_000_000, Status.CRITICAL, REASON["missing"], "it has gone")
 CHECKS = ("one", "two", "three")
 NOTHING = '[check.nothing]\nprobe = "process"\nname = "kacheck-no-such"\n'
 
@@ -214,7 +215,7 @@ def test_a_verdict_that_an_earlier_resident_left_is_not_vouched_for(seen: Seen) 
 
 def test_a_check_that_is_forgotten_ends_failing(seen: Seen) -> None:
     seen.publish(1)
-    stopped = Published(2, 0, Status.CRITICAL, Reason.STOPPED, "the resident was stopped")
+    stopped = Published(2, 0, Status.CRITICAL, REASON["stopped"], "the resident was stopped")
     seen.publisher.forget("one", stopped)
     assert (seen.directory / "track/one").read_text() == "0\n"
     assert parse((seen.directory / "verdict/one").read_text()) == stopped

@@ -5,13 +5,14 @@ import json
 import pytest
 
 from kacheck.render import Report, printable, render
-from kacheck.result import Reason, Result, Status
+from kacheck.result import Result, Status
+from support.reasons import REASON
 
 REPORT = Report(
     check="vault",
     result=Result(
         Status.CRITICAL,
-        Reason.SEALED,
+        REASON["sealed"],
         "https://127.0.0.1:8200 is sealed",
         {
             "address": "https://127.0.0.1:8200",

@@ -3,18 +3,19 @@
 import pytest
 
 from kacheck.result import BadConfigError, Reason, Result, Status, exit_code
+from support.reasons import REASON
 
 
 @pytest.mark.parametrize(
     ("status", "reason", "fails", "passes", "misc"),
     [
-        (Status.OK, Reason.ACTIVE, 0, 0, 0),
-        (Status.WARNING, Reason.STANDBY, 1, 1, 1),
-        (Status.CRITICAL, Reason.SEALED, 2, 2, 1),
-        (Status.UNKNOWN, Reason.RATE_LIMITED, 3, 0, 1),
-        (Status.UNKNOWN, Reason.HIDDEN, 3, 0, 1),
-        (Status.UNKNOWN, Reason.BAD_CONFIG, 3, 3, 1),
-        (Status.UNKNOWN, Reason.BUG, 3, 3, 1),
+        (Status.OK, REASON["active"], 0, 0, 0),
+        (Status.WARNING, REASON["standby"], 1, 1, 1),
+        (Status.CRITICAL, REASON["sealed"], 2, 2, 1),
+        (Status.UNKNOWN, REASON["rate-limited"], 3, 0, 1),
+        (Status.UNKNOWN, REASON["hidden"], 3, 0, 1),
+        (Status.UNKNOWN, REASON["bad-config"], 3, 3, 1),
+        (Status.UNKNOWN, REASON["bug"], 3, 3, 1),
     ],
 )
 def test_exit_codes(status: Status, reason: Reason, fails: int, passes: int, misc: int) -> None:
@@ -26,12 +27,12 @@ def test_exit_codes(status: Status, reason: Reason, fails: int, passes: int, mis
 
 
 def test_every_reason_is_one_word_or_a_hyphenated_pair() -> None:
-    for reason in Reason:
+    for reason in REASON.values():
         assert all(part.isalpha() and part.islower() for part in reason.split("-"))
         assert reason.count("-") <= 1
 
 
 def test_a_bad_configuration_is_unknown() -> None:
     result = BadConfigError("--quorum 0 is too small").result()
-    assert (result.status, result.reason) == (Status.UNKNOWN, Reason.BAD_CONFIG)
+    assert (result.status, result.reason) == (Status.UNKNOWN, REASON["bad-config"])
     assert result.message == "--quorum 0 is too small"

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Answer
 from kacheck.cli import main
-from kacheck.probes.process import is_one_shot
+from kacheck.probes.process.look import is_one_shot
 from support.vault import StandInVault
 
 Start = Callable[..., subprocess.Popen[bytes]]

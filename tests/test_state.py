@@ -9,8 +9,9 @@ import re
 
 import pytest
 
-from kacheck.result import Loss, Reason, Result, Status
+from kacheck.result import Loss, Result, Status
 from kacheck.state import Policy, State, Verdict, passes, recheck_at, step
+from support.reasons import REASON
 
 STATUS = {
     **dict.fromkeys(("running", "active"), Status.OK),
@@ -31,7 +32,7 @@ OK = Policy(on_unknown="ok")
 
 
 def look(reason: str) -> Result:
-    return Result(STATUS.get(reason, Status.CRITICAL), Reason(reason), f"it is {reason}", {})
+    return Result(STATUS.get(reason, Status.CRITICAL), REASON[reason], f"it is {reason}", {})
 
 
 def after(policy: Policy, run: str) -> tuple[State, list[str], list[str]]:
@@ -188,16 +189,16 @@ def test_a_run_of_looks_becomes_a_verdict(policy: Policy, run: str) -> None:
 
 def test_the_verdict_says_what_the_look_that_brought_it_said() -> None:
     state, _, _ = after(Policy(), "0 active>active, 1 sealed>active")
-    assert state.verdict == Verdict(Status.OK, Reason.ACTIVE, "it is active", 0)
+    assert state.verdict == Verdict(Status.OK, REASON["active"], "it is active", 0)
     state = step(Policy(), state, look("sealed"), 2)
-    assert state.verdict == Verdict(Status.CRITICAL, Reason.SEALED, "it is sealed", 2)
+    assert state.verdict == Verdict(Status.CRITICAL, REASON["sealed"], "it is sealed", 2)
 
 
 def test_since_stays_while_status_and_reason_do_and_the_message_is_the_newest() -> None:
     state, _, _ = after(Policy(), "5 active>active, 6 active>active")
     newer = look("active")._replace(message="it still is")
     state = step(Policy(), state, newer, 7)
-    assert state.verdict == Verdict(Status.OK, Reason.ACTIVE, "it still is", 5)
+    assert state.verdict == Verdict(Status.OK, REASON["active"], "it still is", 5)
     assert state.run == 0
 
 

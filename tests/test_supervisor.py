@@ -63,7 +63,7 @@ def pending(resident: Resident) -> list[int]:
 
 
 NOT_KEPT = """
-import kacheck.probes.vault as vault
+import kacheck.probes.vault.client as vault
 vault.HEADERS["connection"] = "close"
 """
 """A server that is asked to ends each connection after its answer."""
@@ -244,7 +244,7 @@ def test_a_server_that_ends_each_connection_comes_back_after_rise_looks(tmp_path
 
 BLOCKS = """
 import sys, threading
-import kacheck.probes.process as process, kacheck.probes.tracker as tracker
+import kacheck.probes.process.look as process, kacheck.probes.process.tracker as tracker
 real = tracker.scan
 def scan(options):
     if options.name == "blocks":
@@ -691,7 +691,7 @@ def test_it_survives_to_be_out_of_descriptors(tmp_path: Path, start: Start) -> N
         toml = process_check(interval=0.1, timeout=0.1) + vault_check(
             server.address, interval=0.1, timeout=0.1
         )
-        prelude = "import kacheck.probes.vault as v; v.KEPT_FOR = 0.3"
+        prelude = "import kacheck.probes.vault.client as v; v.KEPT_FOR = 0.3"
         with Resident(tmp_path, toml, prelude=prelude) as resident:
             limit = ["prlimit", "--pid", str(resident.pid)]
             subprocess.run([*limit, "--nofile=3:"], check=True)

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from kacheck.probes import tls
-from kacheck.probes.vault_settings import VaultOptions
+from kacheck.probes.vault import tls
+from kacheck.probes.vault.settings import VaultOptions
 
 OPTIONS = VaultOptions(url="https://vault.example:8200/v1/sys/health", ca_cert="/etc/ca.pem")
 

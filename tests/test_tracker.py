@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+from kacheck import procfs
 from kacheck.deadline import Deadline
-from kacheck.probes import procfs, tracker
-from kacheck.probes.process import ProcessOptions
-from kacheck.probes.process import probe as one_shot
-from kacheck.probes.process import scan as process_scan
-from kacheck.probes.tracker import ATTEMPTS, Tracker
+from kacheck.probes.process import tracker
+from kacheck.probes.process.look import ProcessOptions
+from kacheck.probes.process.look import probe as one_shot
+from kacheck.probes.process.look import scan as process_scan
+from kacheck.probes.process.tracker import ATTEMPTS, Tracker
 from kacheck.result import BadConfigError, Loss, Result
 from support.needs import needs
 
@@ -459,8 +460,8 @@ def test_without_pidfds_every_look_is_a_scan_and_a_warning_says_so(
 IN_ANOTHER_NAMESPACE = """
 import os, subprocess, sys
 from kacheck.deadline import Deadline
-from kacheck.probes.process import ProcessOptions
-from kacheck.probes.tracker import Tracker
+from kacheck.probes.process.look import ProcessOptions
+from kacheck.probes.process.tracker import Tracker
 each = Tracker(ProcessOptions(sys.argv[1], proc=sys.argv[2], all_namespaces=True))
 child = subprocess.Popen([sys.argv[3], "60"])
 while open(f"/proc/{child.pid}/comm").read().strip() != sys.argv[1]:

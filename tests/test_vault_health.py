@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kacheck.probes.vault_health import MAX_BODY, Answer, judge
+from kacheck.probes.vault.health import MAX_BODY, Answer, judge
 from kacheck.result import Result
 
 NODE = "https://127.0.0.1:8200"

@@ -4,14 +4,25 @@ from typing import Any
 
 import pytest
 
-from kacheck.durations import seconds
-from kacheck.probes.vault_settings import VaultOptions, settings, timeout_from
+from kacheck.durations import DEFAULT_TIMEOUT, seconds
+from kacheck.probe import OptionError
+from kacheck.probes.vault.settings import VaultOptions, from_environment, prepare
 from kacheck.result import BadConfigError
 
 
 def settle(address: str | None = None, /, env: Any = None, **given: Any) -> VaultOptions:
     """The options for an address, an environment and what other options were given."""
-    return settings(VaultOptions(**given), address, env or {})
+    values = {**given, "address": address} if address else given
+    try:
+        return prepare(from_environment(values, env or {}))
+    except OptionError as error:
+        raise BadConfigError(error.text("--{}".format, ["address"])) from None
+
+
+def timeout_from(environ: dict[str, str]) -> float | None:
+    """The time that the environment gives to wait."""
+    seconds: float | None = from_environment({}, environ).get("timeout")
+    return seconds
 
 
 @pytest.mark.parametrize(
@@ -157,5 +168,9 @@ def test_a_time_that_is_none_is_refused(text: str) -> None:
         timeout_from({"BAO_CLIENT_TIMEOUT": text})
 
 
-def test_without_a_time_the_default_is_below_keepaliveds() -> None:
-    assert timeout_from({}) == timeout_from({"VAULT_CLIENT_TIMEOUT": ""}) < 1
+def test_without_a_time_there_is_none() -> None:
+    assert timeout_from({}) is timeout_from({"VAULT_CLIENT_TIMEOUT": ""}) is None
+
+
+def test_the_default_time_is_below_keepaliveds() -> None:
+    assert DEFAULT_TIMEOUT < 1

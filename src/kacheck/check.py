@@ -1,25 +1,24 @@
 """A configured check: what it asks, how often, and what its verdict means to keepalived. No I/O."""
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from kacheck.probes.process import ProcessOptions
-from kacheck.probes.vault_settings import VaultOptions
 from kacheck.result import Reason, Status
 from kacheck.state import Policy, passes
 
 
-class Combination(NamedTuple):
-    """Several questions under one deadline, in this order."""
+class Question(NamedTuple):
+    """What a check asks."""
 
-    mode: Literal["all", "any"]
-    members: tuple[tuple[str, "Question"], ...]
-    """Name and question; a member that is a check by name stands here with that check's options."""
-    inline: bool = False
-    """Are the members' names words for people, and no names of checks?"""
+    probe: str
+    """The probe's name."""
+    asked: Any
+    """What the probe's `prepare` made of its options."""
 
-
-Question: TypeAlias = ProcessOptions | VaultOptions | Combination
-"""What a check asks; its type says which probe looks."""
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The names of other checks that must be ok for this one; their drain drains it."""
+        needs: tuple[str, ...] = getattr(self.asked, "needs", ())
+        return needs
 
 
 class Track(NamedTuple):
@@ -53,15 +52,8 @@ class Check(NamedTuple):
 
 
 def drained_by(check: Check) -> tuple[str, ...]:
-    """The names whose drain drains the check: its own, and those of members that it needs."""
-    return check.name, *needed(check.question)
-
-
-def needed(question: Question) -> tuple[str, ...]:
-    """The names of the checks among the members that all have to be ok."""
-    if not isinstance(question, Combination) or question.mode == "any" or question.inline:
-        return ()
-    return tuple(each for name, member in question.members for each in (name, *needed(member)))
+    """Return the names whose drain drains the check: its own, and those of members it needs."""
+    return check.name, *check.question.needs
 
 
 class Configuration(NamedTuple):

@@ -10,17 +10,15 @@ import signal
 import sys
 import threading
 import time
-from argparse import Namespace
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from typing import NoReturn, TextIO
 
-from kacheck import arguments, commands
-from kacheck.deadline import Deadline, within
-from kacheck.render import Report, line, printable, render
-from kacheck.result import MILDEST_FIRST, BadConfigError, Status, bug, exit_code
+from kacheck import arguments
+from kacheck.commands import command
+from kacheck.render import line, printable
+from kacheck.result import BadConfigError, Status, bug
 
 LOGGER_TIMEOUT = 0.1
 """Seconds that /dev/log may take for a line."""
@@ -54,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     started = time.monotonic()
     try:
         args = arguments.parse(argv)
-        return COMMANDS[args.check](args, started)
+        return command(args.check).run(args, Edge(started))
     except arguments.Shown as shown:
         say(sys.stdout, str(shown))
         return 0
@@ -63,6 +61,29 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence
         complain(line(bug(error)), argv)
         return unknown_code(argv)
+
+
+class Edge:
+    """The world outside, for a command; see kacheck.commands."""
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+
+    def answer(self, text: str) -> None:
+        """Print the answer to standard output."""
+        say(sys.stdout, text)
+
+    def note(self, text: str) -> None:
+        """Print a remark or an error to standard error, made printable and marked as ours."""
+        say(sys.stderr, f"kacheck: {printable(text)}")
+
+    def raw_note(self, text: str) -> None:
+        """Print lines to standard error as they are: a log, a traceback."""
+        say(sys.stderr, text)
+
+    def to_syslog(self, status: Status, text: str) -> None:
+        """Send a line to syslog."""
+        to_syslog(status, text)
 
 
 def unknown_code(argv: Sequence[str]) -> int:
@@ -93,157 +114,6 @@ def complain(message: str, argv: Sequence[str]) -> None:
         say(sys.stderr, f"kacheck: {printable(message)}")
 
 
-def check(args: Namespace, started: float) -> int:
-    """`kacheck process`, `vault`, `combined` and `run`."""
-    reports = look_and_report(commands.orders(args), args, started)
-    for report in reports:
-        publish(report, args, named=len(reports) > 1)
-    return max((report.exit_code for report in reports), key=MILDEST_FIRST.index)
-
-
-def look_and_report(
-    orders: Mapping[str, commands.Prepare], args: Namespace, started: float
-) -> list[Report]:
-    """Run all checks at the same time, each under its own deadline; the reports in their order."""
-    reports: dict[str, Report] = {}
-
-    def work(name: str, prepare: commands.Prepare) -> None:
-        reports[name] = one_report(name, prepare, args, started)
-
-    *others, (name, prepare) = orders.items()
-    threads = [threading.Thread(target=work, args=order, daemon=True) for order in others]
-    for thread in threads:
-        thread.start()
-    work(name, prepare)
-    for thread in threads:
-        thread.join()
-    return [reports[name] for name in orders]
-
-
-def one_report(name: str, prepare: commands.Prepare, args: Namespace, started: float) -> Report:
-    """Run one check; whatever goes wrong with it is a result, too."""
-    on_unknown = "fail"
-    try:
-        timeout, look, on_unknown = prepare()
-        result = within(Deadline(timeout, started), look)
-    except BadConfigError as error:
-        result = error.result()
-    except Exception as error:  # noqa: BLE001 - a bug must be `unknown`, with its name
-        if args.verbose:
-            import traceback
-
-            say(sys.stderr, traceback.format_exc().rstrip("\n"))
-        result = bug(error)
-    duration = round((time.monotonic() - started) * 1000, 1)
-    code = exit_code(result, on_unknown=on_unknown, misc=args.misc)
-    return Report(name, result, code, duration)
-
-
-def watch(args: Namespace, _: float) -> int:
-    """`kacheck watch`: until SIGTERM, which is its ordinary end."""
-    if args.check_config:
-        say(sys.stdout, commands.configuration_answer(args))
-        return 0
-    from kacheck.watch import resident
-
-    resident.watch(args.config, args.state_dir, partial(say, sys.stderr), args.log_format)
-    return 0
-
-
-def status(args: Namespace, _: float) -> int:
-    """`kacheck status`."""
-    from kacheck.status import answer
-    from kacheck.terminal import view_of
-
-    if args.follow:
-        return follow(args)
-    view = view_of(sys.stdout, os.environ)
-    told = answer(args.state_dir, args.names, view, as_json=args.json)
-    if told.trouble is not None:
-        say(sys.stderr, f"kacheck: {printable(told.trouble)}")
-    if told.text:
-        say(sys.stdout, told.text)
-    return max(told.codes, key=MILDEST_FIRST.index)
-
-
-def follow(args: Namespace) -> int:
-    """`kacheck status --follow`: until a signal, or until nobody reads it."""
-    from kacheck import terminal
-    from kacheck.status import FOLLOWED, followed
-
-    view = terminal.view_of(sys.stdout, os.environ)
-    source = followed(args.state_dir, args.names, view)
-    if sys.stdout is not None:
-        file = sys.stdout.fileno()
-        with suppress(OSError), terminal.full_screen(file) if view.height else nullcontext():
-            terminal.write(file, source.news(view))
-            while terminal.is_read(file, FOLLOWED):
-                terminal.write(file, source.news(terminal.view_of(sys.stdout, os.environ)))
-    return int(Status.UNKNOWN)
-
-
-def drain(args: Namespace, _: float) -> int:
-    """`kacheck drain`."""
-    say(sys.stdout, commands.drain_answer(args))
-    return 0
-
-
-def migrate(args: Namespace, _: float) -> int:
-    """`kacheck migrate`: the diff, or what was written, apart from what is said about it."""
-    answer = commands.migrate_answer(args)
-    if answer.text:
-        say(sys.stdout, answer.text)
-    for remark in answer.remarks:
-        say(sys.stderr, f"kacheck: {printable(remark)}")
-    return answer.code
-
-
-def doctor(args: Namespace, _: float) -> int:
-    """`kacheck doctor`."""
-    from kacheck.terminal import view_of
-
-    colours = view_of(sys.stdout, os.environ).colours
-    text, code = commands.doctor_answer(args, colours=colours)
-    say(sys.stdout, text)
-    return code
-
-
-COMMANDS: dict[str, Callable[[Namespace, float], int]] = {
-    "process": check,
-    "vault": check,
-    "combined": check,
-    "run": check,
-    "watch": watch,
-    "status": status,
-    "drain": drain,
-    "doctor": doctor,
-    "migrate": migrate,
-}
-"""By name: from the arguments and the time of the start to the exit code."""
-
-
-def publish(report: Report, args: Namespace, *, named: bool) -> None:
-    """Print the answer, with the check's name where there are several, and log a failure."""
-    result = report.result
-    warnings = result.data.get("warnings", [])
-    if not args.quiet:
-        # What says nothing of the node goes where error messages go, unless a program reads along.
-        blind = result.is_blind and args.format == "text"
-        text = render(report, args.format, verbose=args.verbose)
-        if named and args.format == "text":
-            text = f"{report.check}: {text}"
-        say(sys.stderr if blind else sys.stdout, f"kacheck: {text}" if blind else text)
-    if not args.verbose:
-        for warning in warnings:
-            about = f"{report.check}: " if named else ""
-            say(sys.stderr, f"kacheck: warning: {about}{printable(warning)}")
-    if args.log == "syslog":
-        for warning in warnings:
-            to_syslog(Status.WARNING, f"{report.check}: {warning}")
-        if result.status is not Status.OK:
-            to_syslog(result.status, f"{report.check}: {line(result)}")
-
-
 def to_syslog(status: Status, message: str) -> None:
     """One line to syslog, tagged kacheck[PID], facility daemon.
 
@@ -265,6 +135,8 @@ def say(stream: TextIO | None, text: str) -> None:
     """Print a line; where it cannot be printed the exit code still speaks."""
     if stream is None:  # closed before we began
         return
-    with suppress(OSError, ValueError):
+    try:  # contextlib would cost 0.4 ms of the start-up
         stream.write(text + "\n")
         stream.flush()
+    except (OSError, ValueError):
+        pass

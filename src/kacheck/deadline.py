@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kacheck.result import Reason, Result, Status
+from kacheck.result import TIMEOUT, Result, Status
 
 
 class Deadline:
@@ -65,7 +65,7 @@ class Deadline:
         """`critical timeout`, with what was seen until now."""
         message = f"no answer within {self.seconds:g} s: still waiting for {self.waiting_for}"
         data = {**self.seen, "phases_ms": self.phases_ms()} if self.phases else {**self.seen}
-        return Result(Status.CRITICAL, Reason.TIMEOUT, message, data)
+        return Result(Status.CRITICAL, TIMEOUT, message, data)
 
     def expire(self) -> Result:
         """Unblock the worker, which is too late, and answer in its place."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from kacheck import files, statedir
 from kacheck.durations import UNITS, parsed
-from kacheck.result import BadConfigError, Reason, Result, Status
+from kacheck.result import DRAINING, BadConfigError, Result, Status
 
 MOST_BYTES = 4096
 LONGEST = 30 * 86400
@@ -61,7 +61,7 @@ class Drain(NamedTuple):
 
     def result(self) -> Result:
         """The answer of every check that is drained."""
-        return Result(Status.CRITICAL, Reason.DRAINING, self.sentence(), {"drain": self.as_data()})
+        return Result(Status.CRITICAL, DRAINING, self.sentence(), {"drain": self.as_data()})
 
     def as_data(self) -> dict[str, Any]:
         """For JSON."""

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from kacheck.check import Combination, Question
+from kacheck.check import Question
 from kacheck.deadline import Deadline
-from kacheck.probes.process import ProcessOptions
+from kacheck.probe import load
+from kacheck.probes import probe
 from kacheck.result import Loss, Result
 
 Look = Callable[[Deadline], Result]
@@ -34,103 +35,54 @@ class RepeatedLook(Protocol):
         """Let go of them."""
 
 
-def look_of(question: Question) -> Look:
-    """The look of a one-shot."""
-    if isinstance(question, Combination):
-        from kacheck.probes import combined
+class OneShotRepeated:
+    """A one-shot's look, made anew each time, for a probe that has nothing to keep."""
 
-        members = [combined.Member(name, look_of(member)) for name, member in question.members]
-        return partial(combined.probe, question.mode, members)
-    if isinstance(question, ProcessOptions):
-        from kacheck.probes import process
-
-        return partial(process.probe, question)
-    from kacheck.probes import vault
-
-    return partial(vault.probe, question)
-
-
-def repeated_look_of(question: Question) -> RepeatedLook:
-    """The look of the resident.
-
-    Raises:
-        BadConfigError: no process could ever satisfy the options.
-
-    """
-    if isinstance(question, Combination):
-        return RepeatedCombination(question)
-    if isinstance(question, ProcessOptions):
-        from kacheck.probes.tracker import Tracker
-
-        return Tracker(question)
-    from kacheck.probes.vault import Client
-
-    return Client(question, keep=True)
-
-
-class RepeatedCombination:
-    """A combination of repeated looks."""
-
-    def __init__(self, question: Combination) -> None:
-        from kacheck.probes import combined
-
-        looks = [(name, repeated_look_of(member)) for name, member in question.members]
-        self._members = [
-            (combined.Member(name, partial(self._ask, look)), look) for name, look in looks
-        ]
-        members = [member for member, _ in self._members]
-        self._probe = partial(combined.probe, question.mode, members)
-        self._asked: set[RepeatedLook] = set()
-        """Those that the last look has come to."""
-        self._told: set[int] = set()
-        """The descriptors that had something to tell before it began."""
+    def __init__(self, look: Look) -> None:
+        self._look = look
 
     def __call__(self, deadline: Deadline) -> Result:
         """Look once."""
-        self._asked = set()
-        self._told = readable([file for look in self._idle() for file in look.watched()])
-        return self._probe(deadline)
-
-    def _ask(self, look: RepeatedLook, deadline: Deadline) -> Result:
-        self._asked.add(look)
-        return look(deadline)
+        return self._look(deadline)
 
     def glance(self) -> Result | None:
-        """Of several looks one always waits."""
+        """Return nothing: only a look can tell."""
         return None
 
     def loss(self) -> Loss:
-        """The worst of its members' losses."""
-        return max([look.loss() for look in self._idle()], default=Loss.NOTHING)
+        """Return that nothing was lost, since nothing is held."""
+        return Loss.NOTHING
 
     def watched(self) -> list[int]:
-        """The members' descriptors, but what one that was not asked had told already.
-
-        That has called for a look which did not come to it, and would call for one after the other.
-        """
-        return [
-            file
-            for look in self._idle()
-            for file in look.watched()
-            if look in self._asked or file not in self._told
-        ]
-
-    def _idle(self) -> list[RepeatedLook]:
-        """Members' looks but those that were left behind: what these have may go at any time."""
-        return [look for member, look in self._members if not member.lock.locked()]
+        """Return no descriptors."""
+        return []
 
     def close(self) -> None:
-        """Let go of them, when those that were left behind have ended."""
-        for member, look in self._members:
-            with member.lock:
-                look.close()
+        """Do nothing: nothing is held."""
 
 
-def readable(files: list[int]) -> set[int]:
-    """Those of these descriptors that have something to tell."""
-    from select import POLLIN, poll
+def look_of(question: Question) -> Look:
+    """Return the look of a one-shot."""
+    return partial(load(probe(question.probe).look), question.asked)
 
-    descriptors = poll()
-    for file in files:
-        descriptors.register(file, POLLIN)
-    return {file for file, _ in descriptors.poll(0)}
+
+def repeated_look_of(question: Question) -> RepeatedLook:
+    """Return the look that the watcher repeats.
+
+    Raises:
+        BadConfigError: it cannot be made, such as of a user who does not exist.
+
+    """
+    declared = probe(question.probe)
+    if not declared.repeated:
+        return OneShotRepeated(look_of(question))
+    repeated: RepeatedLook = load(declared.repeated)(question.asked)
+    return repeated
+
+
+def detailed(question: Question) -> Question:
+    """Return the question that also asks for the details that a person or JSON is shown."""
+    declared = probe(question.probe)
+    if not declared.detailed:
+        return question
+    return question._replace(asked=load(declared.detailed)(question.asked))

@@ -5,7 +5,7 @@ and Consul's script checks alike, so that "now returning N" in keepalived's log 
 """
 
 import enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 
 class Status(enum.IntEnum):
@@ -29,39 +29,74 @@ MILDEST_FIRST = (Status.OK, Status.WARNING, Status.UNKNOWN, Status.CRITICAL)
 """What is known to be down is worse than what could not be told."""
 
 
-class Reason(enum.StrEnum):
-    """Why, in one stable word. Scripts key on these: a change needs a changelog entry."""
+class Reason(str):
+    """Why, in one stable word, and what follows from it. Each is declared once, beside its probe.
 
-    # process
-    RUNNING = "running"
-    MISSING = "missing"
-    TOO_FEW = "too-few"
-    TOO_MANY = "too-many"
-    HIDDEN = "hidden"
-    # Vault's roles and states
-    ACTIVE = "active"
-    STANDBY = "standby"
-    PERFORMANCE_STANDBY = "performance-standby"
-    DR_SECONDARY = "dr-secondary"
-    SEALED = "sealed"
-    UNINITIALIZED = "uninitialized"
-    REMOVED = "removed"
-    HA_UNHEALTHY = "ha-unhealthy"
-    # the way to Vault
-    REFUSED = "refused"
-    UNREACHABLE = "unreachable"
-    RESET = "reset"
-    TIMEOUT = "timeout"
-    DNS = "dns"
-    TLS = "tls"
-    REDIRECT = "redirect"
-    RATE_LIMITED = "rate-limited"
-    BAD_RESPONSE = "bad-response"
-    # kacheck itself
-    DRAINING = "draining"
-    STOPPED = "stopped"
-    BAD_CONFIG = "bad-config"
-    BUG = "bug"
+    Scripts and dashboards key on the words: a change needs a changelog entry.
+    """
+
+    __slots__ = (
+        "confirms_arrival", "confirms_loss", "describes_kacheck", "is_intended", "meaning",
+        "statuses",
+    )  # fmt: skip
+    statuses: tuple[Status, ...]
+    """Every status that it may come with, the usual one first."""
+    meaning: str
+    """What it says, for the manual: a sentence without its full stop."""
+    confirms_loss: bool
+    """It confirms that a process exited, or that a connection was lost: no second look is needed
+    after such an event, and `terminate_delay` applies."""
+    confirms_arrival: bool
+    """It confirms that a process too many was started: `fork_delay` applies."""
+    describes_kacheck: bool
+    """It says nothing of the node, so it always fails, whatever `on_unknown` says."""
+    is_intended: bool
+    """Somebody asked for it, so it acts at once, without `rise` and `fall`."""
+
+    def __new__(  # noqa: PLR0913 - the columns of a row
+        cls,
+        word: str,
+        statuses: tuple[Status, ...],
+        meaning: str,
+        *,
+        confirms_loss: bool = False,
+        confirms_arrival: bool = False,
+        describes_kacheck: bool = False,
+        is_intended: bool = False,
+    ) -> Self:
+        """Make a row."""
+        row = super().__new__(cls, word)
+        row.statuses, row.meaning = statuses, meaning
+        row.confirms_loss, row.confirms_arrival = confirms_loss, confirms_arrival
+        row.describes_kacheck, row.is_intended = describes_kacheck, is_intended
+        return row
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether a healthy node can have it, so that it may have a healthy node's number."""
+        return not self.describes_kacheck and self.statuses != (Status.CRITICAL,)
+
+
+CRITICAL, UNKNOWN = (Status.CRITICAL,), (Status.UNKNOWN,)
+TIMEOUT = Reason("timeout", CRITICAL, "There was no answer within the deadline")
+DRAINING = Reason("draining", CRITICAL, "`kacheck drain on` made the check fail", is_intended=True)
+STOPPED = Reason(
+    "stopped", CRITICAL, "The watcher was stopped, or no longer has the check", is_intended=True
+)
+BAD_CONFIG = Reason(
+    "bad-config",
+    UNKNOWN,
+    "An option, a variable or a file of the configuration cannot be used",
+    describes_kacheck=True,
+)
+HIDDEN = Reason(
+    "hidden",
+    UNKNOWN,
+    "This user may not see what the check needs: another user's processes, executable or socket",
+)
+BUG = Reason("bug", UNKNOWN, "kacheck itself failed; please report it", describes_kacheck=True)
+COMMON_REASONS = (TIMEOUT, HIDDEN, DRAINING, STOPPED, BAD_CONFIG, BUG)
+"""The reasons that every check may have."""
 
 
 class Loss(enum.IntEnum):
@@ -89,8 +124,8 @@ class Result(NamedTuple):
 
     @property
     def is_blind(self) -> bool:
-        """Does it speak of kacheck's own configuration or bug, and not of the node?"""
-        return self.reason in (Reason.BAD_CONFIG, Reason.BUG)
+        """Whether it describes kacheck's own configuration or bug, and not the node."""
+        return self.reason.describes_kacheck
 
 
 class BadConfigError(Exception):
@@ -98,7 +133,7 @@ class BadConfigError(Exception):
 
     def result(self) -> Result:
         """The error as the answer of the check."""
-        return Result(Status.UNKNOWN, Reason.BAD_CONFIG, str(self), {})
+        return Result(Status.UNKNOWN, BAD_CONFIG, str(self), {})
 
 
 def bug(error: Exception) -> Result:
@@ -110,7 +145,7 @@ def bug(error: Exception) -> Result:
     message = (
         f"{type(error).__name__}: {error}{place}; please report it with the output of --verbose"
     )
-    return Result(Status.UNKNOWN, Reason.BUG, message, {})
+    return Result(Status.UNKNOWN, BUG, message, {})
 
 
 def exit_code(result: Result, *, on_unknown: str = "fail", misc: bool = False) -> int:

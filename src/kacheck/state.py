@@ -20,11 +20,6 @@ from typing import Literal, NamedTuple
 
 from kacheck.result import Loss, Reason, Result, Status
 
-GONE = (Reason.MISSING, Reason.TOO_FEW, Reason.REFUSED, Reason.RESET, Reason.UNREACHABLE)
-"""Reasons that confirm an exit or a lost connection."""
-AT_ONCE = (Reason.DRAINING, Reason.STOPPED)
-"""Reasons that are wanted, not observed."""
-
 OnUnknown = Literal["fail", "ok", "hold"]
 
 
@@ -75,7 +70,7 @@ def step(
     before.
     """
     before = state.verdict
-    if before is None or before.reason in AT_ONCE or result.reason in AT_ONCE:
+    if before is None or before.reason.is_intended or result.reason.is_intended:
         return State(verdict_of(result, before, now))
     if is_held(policy, before, result):
         unknown_since = now if state.unknown_since is None else state.unknown_since
@@ -99,7 +94,7 @@ def with_look(state: State, result: Result, now: float, loss: Loss, *, worse: bo
     return state._replace(
         run=max(state.run + counts, 1),
         run_since=now if loss is Loss.ALL and not worse else state.run_since,
-        gone=state.gone or (loss is not Loss.NOTHING and result.reason in GONE),
+        gone=state.gone or (loss is not Loss.NOTHING and result.reason.confirms_loss),
         unknown_since=state.unknown_since if worse else None,
         reason=result.reason,
     )
@@ -120,25 +115,33 @@ def rank(policy: Policy, status: Status, reason: Reason) -> int:
 
 def passes(policy: Policy, status: Status, reason: Reason) -> bool:
     """Does it count as up?"""
-    blind = reason in (Reason.BAD_CONFIG, Reason.BUG)
-    unknown_passes = policy.on_unknown == "ok" and status is Status.UNKNOWN and not blind
+    unknown_passes = policy.on_unknown == "ok" and status is Status.UNKNOWN
+    unknown_passes = unknown_passes and not reason.describes_kacheck
     return status is Status.OK or unknown_passes
 
 
 def is_enough(policy: Policy, state: State) -> bool:
     """Have there been looks enough to change the verdict?"""
     if state.worse:
-        return state.run >= policy.fall or (state.gone and state.reason in GONE)
+        return state.run >= policy.fall or confirms_event(state)
     return state.run >= policy.rise
+
+
+def confirms_event(state: State) -> bool:
+    """Return whether an event was confirmed in this run, and its last look confirms it too."""
+    return state.gone and state.reason is not None and state.reason.confirms_loss
 
 
 def ripe_at(policy: Policy, state: State) -> float:
     """When the run may change the verdict."""
     if not state.worse:
-        is_exit = state.verdict is not None and state.verdict.reason is Reason.TOO_MANY
+        is_exit = state.verdict is not None and state.verdict.reason.confirms_arrival
         return state.run_since + (policy.terminate_delay if is_exit else policy.fork_delay)
-    delays = dict.fromkeys(GONE, policy.terminate_delay) | {Reason.TOO_MANY: policy.fork_delay}
-    return state.run_since + (delays.get(state.reason, 0.0) if state.reason else 0.0)
+    if state.reason is not None and state.reason.confirms_loss:
+        return state.run_since + policy.terminate_delay
+    if state.reason is not None and state.reason.confirms_arrival:
+        return state.run_since + policy.fork_delay
+    return state.run_since
 
 
 def recheck_at(policy: Policy, state: State, now: float) -> float | None:

@@ -13,7 +13,6 @@ Times are seconds of /proc/uptime's first field, read as a file: lxcfs gives a c
 import os
 import re
 import time
-from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck.result import Reason, Status
@@ -64,8 +63,10 @@ def parse(text: str) -> Published | None:
     code, expiry, status, reason, message = (*text.removesuffix("\n").split(" ", 4), *[""] * 5)[:5]
     if not text.endswith("\n") or not (code.isdecimal() and expiry.isdecimal()):
         return None
+    from kacheck.probes import reasons
+
     try:
-        return Published(int(code), int(expiry), Status[status.upper()], Reason(reason), message)
+        return Published(int(code), int(expiry), Status[status.upper()], reasons()[reason], message)
     except (KeyError, ValueError):
         return None
 
@@ -83,6 +84,7 @@ def published(path: str) -> tuple[Published, float] | None:
 
 def names_in(directory: str) -> list[str]:
     """The checks that have a file there, in order."""
-    with suppress(OSError):
+    try:
         return sorted(filter(NAME.fullmatch, os.listdir(directory)))
-    return []
+    except OSError:
+        return []

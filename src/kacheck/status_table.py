@@ -149,7 +149,7 @@ def left_behind(
         [
             name,
             verdict.status.word,
-            verdict.reason.value,
+            verdict.reason,
             f"{age(old)} ago",
             validity(verdict, uptime, trouble),
         ]

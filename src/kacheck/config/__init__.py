@@ -14,8 +14,10 @@ from typing import Any
 from kacheck.check import Configuration
 from kacheck.config import toml_lines
 from kacheck.config.checks import checks_of, values_of
-from kacheck.config.keys import KEYS
-from kacheck.config.values import WrongError, absolute, suggestion
+from kacheck.config.keys import NAMES
+from kacheck.config.values import WrongError, of_kind, suggestion
+from kacheck.kinds import FILE
+from kacheck.probes import MODULES, probe
 from kacheck.render import printable
 from kacheck.result import BadConfigError
 
@@ -112,7 +114,7 @@ def syntax_error(text: str, error: Exception) -> str:
     # It is the end of the document, or a number too long for Python, which comes without a place.
     line = int(numbers[1]) if numbers else text.rstrip().count("\n") + 1 if what else 1
     column = f" in column {numbers[2]}" if numbers else ""
-    return f"{line}: this is no TOML: {what or message}{column}; {cure or 'see https://toml.io'}"
+    return f"{line}: invalid TOML: {what or message}{column}; {cure or 'see https://toml.io'}"
 
 
 def configuration(data: dict[str, Any]) -> Configuration:
@@ -123,23 +125,23 @@ def configuration(data: dict[str, Any]) -> Configuration:
     metrics = metrics_file(data["metrics"]) if "metrics" in data else None
     tables = data.get("check", {})
     if not isinstance(tables, dict):
-        raise WrongError(("check",), "check is no table; a check begins with [check.NAME]")
+        raise WrongError(("check",), "check must be a table; a check begins with [check.NAME]")
     values = {name: values_of(name, table) for name, table in tables.items()}
     return Configuration(checks_of(values), metrics)
 
 
 def not_on_top(key: str, value: Any) -> str:
     """Why a key cannot stand at the top of the file, and the cure."""
-    if key in KEYS:
+    if key in NAMES or any(key == each.name for name in MODULES for each in probe(name).options):
         return "is a key of a check; put it below the header of one, [check.NAME]"
     if isinstance(value, dict) and "probe" in value:
         return f"is a check without the word for it; write [check.{key}]"
-    return f"is no key of this file; {suggestion(key, ('check', 'metrics'))}"
+    return f"is not a key of this file; {suggestion(key, ('check', 'metrics'))}"
 
 
 def metrics_file(value: Any) -> str:
     """The file for Prometheus's textfile collector, which reads no other names than these."""
-    file = absolute(("metrics",), value)
+    file: str = of_kind(("metrics",), FILE, value)
     if not file.endswith(".prom"):
         raise WrongError(("metrics",), f'metrics is "{file}"; give a name that ends in .prom')
     return file

@@ -1,73 +1,82 @@
 """From a `[check.NAME]` of the configuration to a Check: its values together, its members. Pure."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 from kacheck import statedir
-from kacheck.check import Check, Combination, Question
-from kacheck.config.keys import KEYS
+from kacheck.check import Check, Question
+from kacheck.config.keys import OPTIONS, PROBE, track
 from kacheck.config.toml_lines import Path
-from kacheck.config.values import WrongError, nearest, suggestion
+from kacheck.config.values import WrongError, read, suggestion
 from kacheck.durations import DEFAULT_TIMEOUT
-from kacheck.probes import process
-from kacheck.probes.process import ProcessOptions
-from kacheck.probes.vault_settings import VaultOptions, settings
-from kacheck.result import BadConfigError
+from kacheck.kinds import nearest
+from kacheck.probe import OptionError, Probe, load
+from kacheck.probes import MODULES, probe
 from kacheck.state import Policy
 
 Tables: TypeAlias = dict[str, dict[str, Any]]
 """The keys that each check was given, by the check's name; their values as a check has them."""
 
-DEEPEST = 16
+MAX_DEPTH = 16
 """Combinations of combinations."""
-MOST_LOOKS = 256
+MAX_LOOKS = 256
 """Of a combination, with those of its members' members."""
 SHARE = 0.8
 """Of an interval, for the timeout that was not given."""
 
 
 def values_of(name: str, table: Any) -> dict[str, Any]:
-    """The values of a check, each one for itself."""
+    """Return the values of a check, each one read for itself."""
     path: Path = ("check", name)
     if not statedir.NAME.fullmatch(name) or name.upper() == statedir.ALL:
         raise WrongError(
             path,
-            f'"{name}" is no name for a check; give at most 64 of a-z, A-Z, 0-9, _, . and -, '
-            f"the first no . or -, and not {statedir.ALL}, which means every check",
+            f'"{name}" is not a valid name for a check; give at most 64 of a-z, A-Z, 0-9, _, . '
+            f"and -, the first no . or -, and not {statedir.ALL}, which means every check",
         )
     if not isinstance(table, dict):
-        raise WrongError(path, f"check.{name} is no table; a check begins with [check.{name}]")
+        raise WrongError(path, f"check.{name} must be a table; a check begins with [check.{name}]")
     if "probe" not in table:
         raise without_probe(path, table)
-    probe = KEYS["probe"].read((*path, "probe"), table["probe"])
-    return {key: read_value((*path, key), probe, value) for key, value in table.items()}
+    declared = probe(read((*path, "probe"), PROBE, table["probe"]))
+    return {key: read_value((*path, key), declared, value) for key, value in table.items()}
 
 
 def without_probe(path: Path, table: dict[str, Any]) -> WrongError:
-    """The error for a check that does not say what it is."""
+    """Return the error for a check that does not say what it asks."""
     for key in table:
-        if nearest(key, ["probe"]):
-            return WrongError((*path, key), f"{key} is no key of a check; did you mean probe?")
+        if nearest(key, ("probe",)):
+            return WrongError((*path, key), f"unknown key {key} of a check; did you mean probe?")
+    *most, last = (f'"{name}"' for name in MODULES)
     return WrongError(
-        path, f'check {path[-1]} has no probe; add probe = "process", "vault" or "combined"'
+        path, f"check {path[-1]} has no probe; add probe = {', '.join(most)} or {last}"
     )
 
 
-def read_value(path: Path, probe: str, value: Any) -> Any:
-    """The value of one key."""
+def read_value(path: Path, declared: Probe, value: Any) -> Any:
+    """Return the value of one key."""
     key = str(path[-1])
+    if key == "track":
+        return track(path, value)
+    option = next((each for each in (*OPTIONS, *declared.options) if each.name == key), None)
+    if option is None:
+        raise WrongError(path, unknown_key(key, declared))
+    return read(path, option, value)
+
+
+def unknown_key(key: str, declared: Probe) -> str:
+    """Return why the probe does not have the key, and the cure."""
     if key == "metrics":
-        raise WrongError(path, "metrics is a key of the whole file; put it above the first header")
-    if key not in KEYS:
-        known = [each for each in KEYS if probe in KEYS[each].probes]
-        raise WrongError(
-            path, f"{key} is no key of a check of probe {probe}; {suggestion(key, known)}"
+        return "metrics is a key of the whole file; put it above the first header"
+    others = (probe(name) for name in MODULES)
+    owners = [other.name for other in others if key in (each.name for each in other.options)]
+    if owners:
+        return (
+            f"{key} is a key of probe {' and '.join(owners)}; "
+            f"leave it out of a check of probe {declared.name}"
         )
-    if probe not in KEYS[key].probes:
-        owners = " and ".join(KEYS[key].probes)
-        raise WrongError(
-            path, f"{key} is a key of probe {owners}; leave it out of one of probe {probe}"
-        )
-    return KEYS[key].read(path, value)
+    known = [each.name for each in (*OPTIONS, *declared.options)]
+    return f"unknown key {key} for probe {declared.name}; {suggestion(key, known)}"
 
 
 def checks_of(tables: Tables) -> tuple[Check, ...]:
@@ -102,26 +111,6 @@ def chosen(values: dict[str, Any], fields: Any) -> dict[str, Any]:
     return {key: values[key] for key in fields._fields if key in values}
 
 
-def one_form(path: Path, values: dict[str, Any]) -> str:
-    """Which of the forms of a combined check it is: `all`, `any` or `process`."""
-    forms = [key for key in values if key in ("all", "any", "process")]
-    if not forms:
-        raise WrongError(
-            path,
-            f"check {path[-1]} combines nothing; add all or any with names of checks, such as "
-            'all = ["a", "b"], or process = "NAME" with Vault\'s keys',
-        )
-    form, *others = forms
-    if form != "process":
-        others += [key for key in values if KEYS[key].probes != KEYS["probe"].probes]
-        others = [key for key in others if key != form]
-    if others:
-        raise WrongError(
-            (*path, others[0]), f"{others[0]} does not go with {form}; leave out one of them"
-        )
-    return form
-
-
 class Asked(NamedTuple):
     """What a check asks, and how many looks that takes."""
 
@@ -148,27 +137,31 @@ class Questions:
         return self._known[place]
 
     def _asked(self, name: str, chain: tuple[str, ...]) -> Asked:
-        values, path = self._tables[name], ("check", name)
-        if values["probe"] == "process":
-            return Asked(process_question(path, values))
-        if values["probe"] == "vault":
-            return Asked(vault_question(path, values))
-        mode = one_form(path, values)
-        if mode == "process":
-            return Asked(inline_question(path, values), 2)
-        members = [
-            (member, self._member((*path, mode, index), member, (*chain, name)))
-            for index, member in enumerate(values[mode])
+        declared, path = probe(self._tables[name]["probe"]), ("check", name)
+        given = self._tables[name]
+        own = {option.name for option in declared.options}
+        values = {key: value for key, value in given.items() if key in own}
+        looks = 0
+        for option in declared.options:
+            if option.names_checks and option.name in values:
+                members = self._members((*path, option.name), values[option.name], (*chain, name))
+                values[option.name] = tuple((each, asked.question) for each, asked in members)
+                looks += sum(asked.looks for _, asked in members)
+            if looks > MAX_LOOKS:
+                raise WrongError(
+                    (*path, option.name),
+                    f"check {name} makes {looks} looks, with those of its members' members; "
+                    f"name fewer, for {MAX_LOOKS} at most",
+                )
+        return Asked(question(path, declared, values), looks or 1)
+
+    def _members(
+        self, path: Path, names: Iterable[str], chain: tuple[str, ...]
+    ) -> list[tuple[str, Asked]]:
+        """Return the members' names, and what each of them asks."""
+        return [
+            (name, self._member((*path, index), name, chain)) for index, name in enumerate(names)
         ]
-        looks = sum(asked.looks for _, asked in members)
-        if looks > MOST_LOOKS:
-            raise WrongError(
-                (*path, mode),
-                f"check {name} makes {looks} looks, with those of its members' members; "
-                f"name fewer, for {MOST_LOOKS} at most",
-            )
-        questions = tuple((member, asked.question) for member, asked in members)
-        return Asked(Combination("all" if mode == "all" else "any", questions), looks)
 
     def _member(self, path: Path, name: str, chain: tuple[str, ...]) -> Asked:
         """What a check asks that is part of another one."""
@@ -178,42 +171,27 @@ class Questions:
             hint = suggestion(name, others) if others else "write it"
             raise WrongError(path, f"there is no check {name}; {hint}")
         if name in chain:
-            circle = " -> ".join((*chain[chain.index(name) :], name))
-            raise WrongError(path, f"{circle} is a circle; leave out one of them")
-        if len(chain) >= DEEPEST:
-            raise WrongError(path, f"combined checks are {DEEPEST} deep here; name their members")
+            cycle = " -> ".join((*chain[chain.index(name) :], name))
+            raise WrongError(path, f"the checks form a cycle, {cycle}; remove one")
+        if len(chain) >= MAX_DEPTH:
+            raise WrongError(path, f"combined checks are {MAX_DEPTH} deep here; name their members")
         return self.of(name, chain)
 
 
-def inline_question(path: Path, values: dict[str, Any]) -> Combination:
-    """The process, and then Vault."""
-    both = (
-        ("process", process_question(path, {**values, "name": values["process"]})),
-        ("vault", vault_question(path, values)),
-    )
-    return Combination("all", both, inline=True)
-
-
-def process_question(path: Path, values: dict[str, Any]) -> ProcessOptions:
-    """The options of a process check."""
-    if "name" not in values:
-        raise WrongError(path, f'check {path[-1]} has no name; add name = "vault", the process')
-    options = ProcessOptions(**chosen(values, ProcessOptions))
+def question(path: Path, declared: Probe, values: dict[str, Any]) -> Question:
+    """Return what a check asks, if its values fit together."""
+    in_its_place = [option.name for option in declared.options if option.names_checks]
+    for option in declared.options:
+        if option.is_required and not values.keys() & {option.name, *in_its_place}:
+            others = "".join(f", or {name} with names of checks" for name in in_its_place)
+            raise WrongError(
+                path,
+                f"check {path[-1]} has no {option.name}; "
+                f'add {option.name} = "{option.example}", {option.help}{others}',
+            )
     try:
-        process.check(options)
-    except BadConfigError as error:
-        words = str(error).replace("--quorum-max", "quorum_max").replace("--quorum", "quorum")
-        raise WrongError((*path, "quorum_max"), words.replace(": ", "; ")) from None
-    return options
-
-
-def vault_question(path: Path, values: dict[str, Any]) -> VaultOptions:
-    """The options of a Vault check."""
-    for have, lack in (("client_cert", "client_key"), ("client_key", "client_cert")):
-        if have in values and lack not in values:
-            raise WrongError((*path, have), f"{have} is of no use without {lack}; add {lack}")
-    given = VaultOptions(**chosen(values, VaultOptions))
-    try:
-        return settings(given, values.get("address"), {}, source="address")
-    except BadConfigError as error:
-        raise WrongError((*path, "address"), str(error)) from None
+        return Question(declared.name, load(declared.prepare)(values))
+    except OptionError as error:
+        names = [option.name for option in declared.options]
+        place = (*path, error.option) if error.option else path
+        raise WrongError(place, error.text(str, names)) from None

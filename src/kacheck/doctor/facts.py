@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+from kacheck import procfs
 from kacheck.doctor import versions
 from kacheck.doctor.process_events import Outcome, try_them
 from kacheck.doctor.versions import Version
-from kacheck.probes import procfs
 
 INITIAL = {"pid": 0xEFFFFFFC, "user": 0xEFFFFFFD}
 """The initial namespaces' inodes: PROC_PID_INIT_INO and PROC_USER_INIT_INO (include/linux/

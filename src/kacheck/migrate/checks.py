@@ -1,13 +1,13 @@
 """The checks of mode `watch`: appended to kacheck.toml, whose text stays as it is. Pure."""
 
-import json
-
 from kacheck import config
 from kacheck.check import Check
 from kacheck.migrate.equivalents import Equivalent, seconds
 from kacheck.migrate.files import BOM
 from kacheck.migrate.tracked import MICROSECONDS, LeftError
+from kacheck.probes import process
 from kacheck.result import BadConfigError
+from kacheck.written import toml, toml_string
 
 
 class Checks:
@@ -98,32 +98,16 @@ def table(equivalent: Equivalent, name: str) -> str:
     """The `[check.NAME]`; native tracking acts at once, so `rise` and `fall` are 1."""
     options, policy = equivalent.options, equivalent.policy
     lines = [
-        f"[check.{name if name.replace('-', '_').isidentifier() else string(name)}]",
-        'probe = "process"',
-        f"name = {string(options.name)}",
+        f"[check.{name if name.replace('-', '_').isidentifier() else toml_string(name)}]",
+        *toml(process.PROBE, options._asdict()),
+        "rise = 1",
+        "fall = 1",
     ]
-    if options.args:
-        lines += [f"args = [{', '.join(map(string, options.args))}]"]
-    if options.quorum != 1:
-        lines += [f"quorum = {options.quorum}"]
-    if options.quorum_max is not None:
-        lines += [f"quorum_max = {options.quorum_max}"]
-    if options.param_match is not None:
-        lines += [f"param_match = {string(options.param_match)}"]
-    if options.full_command:
-        lines += ["full_command = true"]
-    lines += ["all_namespaces = true", "rise = 1", "fall = 1"]
     delays = {"terminate_delay": policy.terminate_delay, "fork_delay": policy.fork_delay}
     lines += [
         f"{key} = {seconds(round(delay * MICROSECONDS))}" for key, delay in delays.items() if delay
     ]
     return "\n".join(lines) + "\n"
-
-
-def string(text: str) -> str:
-    """A TOML string."""
-    text.encode()
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def one_line(text: str) -> str:

@@ -23,11 +23,13 @@ from math import ceil
 from typing import Literal, NamedTuple
 
 from kacheck import statedir
-from kacheck.arguments import CONFIGURATION
+from kacheck.commands.options import CONFIGURATION
 from kacheck.keepalived import parse, quote
 from kacheck.migrate.tracked import MICROSECONDS, LeftError, Tracked, Weight
-from kacheck.probes.process import ProcessOptions
+from kacheck.probes import process
+from kacheck.probes.process.look import ProcessOptions
 from kacheck.state import Policy
+from kacheck.written import command_line
 
 Mode = Literal["watch", "script"]
 
@@ -223,17 +225,8 @@ def weight_line(weight: Weight) -> list[str]:
 
 def process_command(options: ProcessOptions) -> list[str]:
     """The one-shot that looks."""
-    words = [f"{LIBEXEC}/kacheck-process", "--all-namespaces"]
-    if options.quorum != 1:
-        words += ["--quorum", str(options.quorum)]
-    if options.quorum_max is not None:
-        words += ["--quorum-max", str(options.quorum_max)]
-    if options.param_match is not None:
-        words += ["--param-match", options.param_match]
-    if options.full_command:
-        words += ["--full-command"]
-    own = [options.name, *options.args]
-    return [*words, *(["--"] if any(word[:1] == "-" for word in own) else []), *own]
+    words = command_line(process.PROBE, options._asdict())
+    return [f"{LIBEXEC}/kacheck-process", *words]
 
 
 def verdict_command(check: str, paths: Paths) -> list[str]:

@@ -14,7 +14,7 @@ from kacheck.migrate.references import Owner, unit_of
 from kacheck.migrate.security import secure
 from kacheck.migrate.survey import OWNERS, Survey, refuse
 from kacheck.migrate.tracked import LeftError, Tracked
-from kacheck.probes.procfs import COMM_MAX
+from kacheck.procfs import COMM_MAX
 from kacheck.result import BadConfigError
 
 

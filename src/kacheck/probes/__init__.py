@@ -1,1 +1,34 @@
-"""Probes: each is a function from its options and a deadline to a Result."""
+"""The registry of probes: every kind of check, by its name.
+
+To add one, write its declaration (see kacheck.probe) and one line here.
+"""
+
+from functools import cache
+
+from kacheck.probe import Probe, load
+from kacheck.result import COMMON_REASONS, Reason
+
+MODULES = {
+    "process": "kacheck.probes.process",
+    "vault": "kacheck.probes.vault",
+    "combined": "kacheck.probes.combined",
+}
+"""Where each probe's declaration PROBE is."""
+
+
+def probe(name: str) -> Probe:
+    """Return the declaration of a probe.
+
+    Raises:
+        KeyError: there is no such probe.
+
+    """
+    found: Probe = load(f"{MODULES[name]}:PROBE")
+    return found
+
+
+@cache
+def reasons() -> dict[str, Reason]:
+    """Return every reason there is, by its word."""
+    rows = (reason for name in MODULES for reason in probe(name).reasons)
+    return {str(row): row for row in (*rows, *COMMON_REASONS)}

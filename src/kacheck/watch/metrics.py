@@ -14,7 +14,7 @@ from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, NamedTuple
 
 from kacheck.files import replace
-from kacheck.result import BadConfigError, Reason, Status
+from kacheck.result import STOPPED, BadConfigError, Reason, Status
 from kacheck.state import passes
 from kacheck.watch.timers import Timer, Timers
 from kacheck.watch.watched import Overview
@@ -66,7 +66,7 @@ def samples(resident: Overview) -> list[Sample]:
 
 def stopped(sample: Sample) -> Sample:
     """The check once nobody looks any more."""
-    return sample._replace(status=Status.CRITICAL, reason=Reason.STOPPED, is_up=False)
+    return sample._replace(status=Status.CRITICAL, reason=STOPPED, is_up=False)
 
 
 def require(path: str | None) -> None:

@@ -6,14 +6,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from kacheck.check import Check, Combination
-from kacheck.probes.process import ProcessOptions
-from kacheck.probes.vault_settings import VaultOptions
-from kacheck.state import GONE, State, Verdict, passes, ripe_at
+from kacheck.check import Check
+from kacheck.state import State, Verdict, confirms_event, passes, ripe_at
 from kacheck.watch.watched import Overview, Transition, Watched
 
 SCHEMA = 1
-PROBES = {ProcessOptions: "process", VaultOptions: "vault", Combination: "combined"}
 
 
 def describe(resident: Overview) -> Iterator[str]:
@@ -42,7 +39,7 @@ def about(watched: Watched, now: float, unix: float) -> dict[str, Any]:
     check, drained = watched.check, watched.drained
     return {
         "check": check.name,
-        "probe": PROBES[type(check.question)],
+        "probe": check.question.probe,
         **about_verdict(check, watched.state.verdict, now, unix),
         "interval_s": check.interval,
         "drained": None if drained is None else drained.message,
@@ -76,8 +73,8 @@ def about_run(check: Check, state: State, now: float) -> dict[str, Any]:
     """Why the last looks have not changed the verdict yet: too few of them, a delay, or held."""
     policy, run, held = check.policy, None, None
     if state.run:
-        gone = state.worse and state.gone and state.reason in GONE
-        needed = 1 if gone else policy.fall if state.worse else policy.rise
+        confirmed = state.worse and confirms_event(state)
+        needed = 1 if confirmed else policy.fall if state.worse else policy.rise
         wait = max(0.0, ripe_at(policy, state) - now)
         run = {"looks": state.run, "needed": needed, "wait_s": round(wait, 3)}
     if state.unknown_since is not None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from kacheck.files import identity, make_directory, replace
-from kacheck.probes.procfs import Process
+from kacheck.procfs import Process
 from kacheck.result import BadConfigError
 from kacheck.statedir import Published, names_in, published, uptime
 

@@ -18,7 +18,7 @@ from kacheck import __version__, config
 from kacheck.check import Check, Configuration, drained_by
 from kacheck.deadline import Deadline
 from kacheck.drain import Drains
-from kacheck.result import BadConfigError, Loss, Reason, Result, Status, bug, exit_code
+from kacheck.result import STOPPED, BadConfigError, Loss, Result, Status, bug, exit_code
 from kacheck.state import State, Verdict, recheck_at, step
 from kacheck.statedir import UPTIME, Published, uptime, uptime_of
 from kacheck.watch.journal import ERROR, INFO, NOTICE, WARNING, Journal
@@ -265,7 +265,7 @@ class Supervisor:
     def _retire(self, watched: Watched, why: str) -> None:
         """End a check: it fails from now on."""
         self._silence(watched)
-        published = Published(Status.CRITICAL, 0, Status.CRITICAL, Reason.STOPPED, why)
+        published = Published(Status.CRITICAL, 0, Status.CRITICAL, STOPPED, why)
         self.publisher.forget(watched.check.name, published)
 
     # --- looks --------------------------------------------------------------------------------

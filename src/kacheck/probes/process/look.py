@@ -13,13 +13,16 @@ What may not be seen (hidepid, another user's executable) is `hidden`, never `mi
 import os
 from typing import Any, NamedTuple
 
+from kacheck import procfs
 from kacheck.deadline import Deadline
-from kacheck.probes import procfs
-from kacheck.probes.pattern import Pattern
-from kacheck.result import BadConfigError, Reason, Result, Status
+from kacheck.probe import OptionError
+from kacheck.probes import MODULES
+from kacheck.probes.process.pattern import Pattern
+from kacheck.probes.process.reasons import MISSING, RUNNING, TOO_FEW, TOO_MANY
+from kacheck.result import HIDDEN, BadConfigError, Result, Status
 
-ENTRY_POINTS = (b"kacheck-process", b"kacheck-vault", b"kacheck-combined", b"kacheck-verdict")
-ONE_SHOTS = (b"process", b"vault", b"combined", b"run")
+ENTRY_POINTS = tuple(f"kacheck-{name}".encode() for name in (*MODULES, "verdict"))
+ONE_SHOTS = tuple(name.encode() for name in (*MODULES, "run"))
 
 LONGEST_UID = 10
 """Digits of the largest number that a user can have (chown(2))."""
@@ -64,10 +67,9 @@ def probe(options: ProcessOptions, deadline: Deadline) -> Result:
     """Count the processes that match, and hold the number against quorum and quorum_max.
 
     Raises:
-        BadConfigError: no process could ever satisfy the options.
+        BadConfigError: the user does not exist.
 
     """
-    check(options)
     deadline.enter("scan", f"{options.proc} to be read in search of a process {wanted(options)}")
     return answer(options, scan(options))
 
@@ -85,22 +87,34 @@ def answer(options: ProcessOptions, look: Look) -> Result:
 def described(matches: list[Match]) -> dict[str, Any]:
     """More about each match; without psutil a warning instead, as the verdict does not need it."""
     try:
-        from kacheck.probes.describe import describe
+        from kacheck.probes.process.describe import describe
     except ImportError as error:
         return {"warnings": [f"no details: {error}; install it: apt install python3-psutil"]}
     return {"matches": [describe(match.pid, match.argv) for match in matches]}
 
 
-def check(options: ProcessOptions) -> None:
-    """Refuse what no process can satisfy."""
-    if not options.name:
-        raise BadConfigError("NAME is empty: give the name of the process, such as vault")
+def prepare(values: dict[str, Any]) -> ProcessOptions:
+    """Return what is asked, as the probe's `prepare`.
+
+    Raises:
+        OptionError: no number of processes could satisfy the options.
+
+    """
+    options = ProcessOptions(**values)
     # The default quorum goes with a quorum_max of 0, which sets it to 0.
     if options.quorum_max is not None and options.quorum > max(options.quorum_max, 1):
-        raise BadConfigError(
-            f"--quorum {options.quorum} is above --quorum-max {options.quorum_max}: "
-            "no number of processes satisfies both"
+        raise OptionError(
+            "quorum_max",
+            "{quorum} {least} is above {quorum_max} {most}; no number of processes satisfies both",
+            least=options.quorum,
+            most=options.quorum_max,
         )
+    return options
+
+
+def detailed(options: ProcessOptions) -> ProcessOptions:
+    """Return the same, with more about each process that matches."""
+    return options._replace(describe=True)
 
 
 def scan(options: ProcessOptions) -> Look:
@@ -251,15 +265,15 @@ def judge(options: ProcessOptions, look: Look, data: dict[str, Any]) -> Result:
     what = wanted(options)
     some = f"{plural(found)} {what} ({pid_list(look.counted)})" if found else f"no process {what}"
     if most is not None and found > most:
-        return Result(Status.CRITICAL, Reason.TOO_MANY, f"{some}, at most {most} wanted", data)
+        return Result(Status.CRITICAL, TOO_MANY, f"{some}, at most {most} wanted", data)
     if look.hidden and (found < least or most is not None):
         message = f"cannot tell whether a process {what} runs: {look.hidden}"
-        return Result(Status.UNKNOWN, Reason.HIDDEN, message, data)
+        return Result(Status.UNKNOWN, HIDDEN, message, data)
     if found < least:
-        reason = Reason.TOO_FEW if found else Reason.MISSING
+        reason = TOO_FEW if found else MISSING
         need = f", at least {least} wanted" if found else ""
         return Result(Status.CRITICAL, reason, some + need + aside(look.not_counted), data)
-    return Result(Status.OK, Reason.RUNNING if found else Reason.MISSING, some, data)
+    return Result(Status.OK, RUNNING if found else MISSING, some, data)
 
 
 def plural(count: int) -> str:

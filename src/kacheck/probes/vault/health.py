@@ -10,6 +10,19 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
+from kacheck.probes.vault.reasons import (
+    ACTIVE,
+    BAD_RESPONSE,
+    DR_SECONDARY,
+    HA_UNHEALTHY,
+    PERFORMANCE_STANDBY,
+    RATE_LIMITED,
+    REDIRECT,
+    REMOVED,
+    SEALED,
+    STANDBY,
+    UNINITIALIZED,
+)
 from kacheck.result import Reason, Result, Status
 
 MAX_BODY = 64 * 1024
@@ -31,24 +44,24 @@ class State(NamedTuple):
 
 UP = {"initialized": True, "sealed": False}
 STATES = {
-    200: State(Reason.ACTIVE, "is the active node", {**UP, "standby": False}),
-    429: State(Reason.STANDBY, "is a standby", {**UP, "standby": True}),
-    472: State(Reason.DR_SECONDARY, "is a disaster recovery secondary", UP),
-    473: State(Reason.PERFORMANCE_STANDBY, "is a performance standby", UP),
+    200: State(ACTIVE, "is the active node", {**UP, "standby": False}),
+    429: State(STANDBY, "is a standby", {**UP, "standby": True}),
+    472: State(DR_SECONDARY, "is a disaster recovery secondary", UP),
+    473: State(PERFORMANCE_STANDBY, "is a performance standby", UP),
     474: State(
-        Reason.HA_UNHEALTHY,
+        HA_UNHEALTHY,
         "is a standby that has lost touch with the active node",
         UP,
         is_role=False,
     ),
     501: State(
-        Reason.UNINITIALIZED,
+        UNINITIALIZED,
         "is not initialized: vault operator init",
         {"initialized": False},
         is_role=False,
     ),
-    503: State(Reason.SEALED, "is sealed: vault operator unseal", {"sealed": True}, is_role=False),
-    530: State(Reason.REMOVED, "was removed from the cluster", {}, is_role=False),
+    503: State(SEALED, "is sealed: vault operator unseal", {"sealed": True}, is_role=False),
+    530: State(REMOVED, "was removed from the cluster", {}, is_role=False),
 }
 
 
@@ -121,16 +134,16 @@ def strange(answer: Answer, fields: dict[str, Any], address: str) -> Result:
         message = (
             f"{address} limits the rate of requests (429): exempt sys/health or ask less often"
         )
-        return Result(Status.UNKNOWN, Reason.RATE_LIMITED, message, {})
+        return Result(Status.UNKNOWN, RATE_LIMITED, message, {})
     if code in (301, 302, 303, 307, 308):
         message = (
             f"{address} redirects ({code}) to {answer.location or 'nowhere'}, "
             "which is not followed: "
             "give the address of the node itself"
         )
-        return Result(Status.CRITICAL, Reason.REDIRECT, message, {})
+        return Result(Status.CRITICAL, REDIRECT, message, {})
     message = f"{address} answered {code}, {explain(answer, fields)}"
-    return Result(Status.CRITICAL, Reason.BAD_RESPONSE, message, {})
+    return Result(Status.CRITICAL, BAD_RESPONSE, message, {})
 
 
 def explain(answer: Answer, fields: dict[str, Any]) -> str:

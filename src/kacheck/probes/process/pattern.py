@@ -12,7 +12,7 @@ whatever the caller of execve(2) liked, so some patterns could never match there
 
 from typing import NamedTuple, Protocol
 
-from kacheck.probes.procfs import COMM_MAX
+from kacheck.procfs import COMM_MAX
 
 
 class ProcessView(Protocol):

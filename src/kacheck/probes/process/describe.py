@@ -7,7 +7,7 @@ from typing import Any
 
 import psutil
 
-from kacheck.probes.procfs import GONE, Process
+from kacheck.procfs import GONE, Process
 
 
 def describe(pid: int, argv: list[bytes]) -> dict[str, Any]:

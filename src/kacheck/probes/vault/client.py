@@ -19,10 +19,10 @@ from typing import Any
 
 from kacheck import __version__
 from kacheck.deadline import Deadline
-from kacheck.probes import kept, tls
-from kacheck.probes.vault_health import MAX_BODY, Answer, judge
-from kacheck.probes.vault_settings import VaultOptions
-from kacheck.result import BadConfigError, Loss, Reason, Result, Status
+from kacheck.probes.vault import kept, reasons, tls
+from kacheck.probes.vault.health import MAX_BODY, Answer, judge
+from kacheck.probes.vault.settings import VaultOptions
+from kacheck.result import HIDDEN, BadConfigError, Loss, Result, Status
 
 HEADERS = {
     "accept": "application/json",
@@ -56,6 +56,11 @@ def probe(options: VaultOptions, deadline: Deadline) -> Result:
         return client(deadline)
     finally:
         client.close()
+
+
+def kept_client(options: VaultOptions) -> "Client":
+    """Return a client that asks again and again on a connection that it keeps."""
+    return Client(options, keep=True)
 
 
 def load_httpx() -> ModuleType:
@@ -312,7 +317,7 @@ class Client:
                 wait = self.deadline.remaining() / 2
                 why = tls.explain(cause, self.options, self.peer, wait)
                 self._trust = None  # the system's authorities may have changed, for all we know
-                return Result(Status.CRITICAL, Reason.TLS, f"{address}: {why}", {})
+                return Result(Status.CRITICAL, reasons.TLS, f"{address}: {why}", {})
             if isinstance(cause, (TimeoutError, httpx.TimeoutException)):
                 return self.deadline.timed_out()
             if isinstance(cause, OSError):
@@ -320,12 +325,12 @@ class Client:
         if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
             return Result(
                 Status.CRITICAL,
-                Reason.BAD_RESPONSE,
+                reasons.BAD_RESPONSE,
                 f"{address} does not speak HTTP/1.1: {error}",
                 {},
             )
         message = f"{address} closed the connection without a whole answer"
-        return Result(Status.CRITICAL, Reason.RESET, message, {})
+        return Result(Status.CRITICAL, reasons.RESET, message, {})
 
 
 def is_plain(response: Any) -> bool:
@@ -391,15 +396,15 @@ def system_error(error: OSError, address: str) -> Result:
     why = error.strerror or str(error)
     if isinstance(error, socket.gaierror):
         return Result(
-            Status.CRITICAL, Reason.DNS, f"{address}: its name does not resolve: {why}", {}
+            Status.CRITICAL, reasons.DNS, f"{address}: its name does not resolve: {why}", {}
         )
     if isinstance(error, PermissionError):
         message = f"{address} may not be connected to by this user: {why}"
-        return Result(Status.UNKNOWN, Reason.HIDDEN, message, {})
+        return Result(Status.UNKNOWN, HIDDEN, message, {})
     if isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
         message = f"{address} refuses connections ({why}): nothing listens there"
-        return Result(Status.CRITICAL, Reason.REFUSED, message, {})
+        return Result(Status.CRITICAL, reasons.REFUSED, message, {})
     if isinstance(error, (ConnectionResetError, BrokenPipeError)):
         message = f"{address} closed the connection without a whole answer ({why})"
-        return Result(Status.CRITICAL, Reason.RESET, message, {})
-    return Result(Status.CRITICAL, Reason.UNREACHABLE, f"{address} cannot be reached: {why}", {})
+        return Result(Status.CRITICAL, reasons.RESET, message, {})
+    return Result(Status.CRITICAL, reasons.UNREACHABLE, f"{address} cannot be reached: {why}", {})

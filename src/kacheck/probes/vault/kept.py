@@ -11,7 +11,7 @@ import re
 import socket
 
 from kacheck.deadline import Deadline
-from kacheck.probes.vault_health import MAX_BODY, STATES, Answer
+from kacheck.probes.vault.health import MAX_BODY, STATES, Answer
 
 HEAD = re.compile(
     rb"HTTP/1\.1 (\d{3})(?: [^\r\n]*)?((?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)*)"

@@ -12,7 +12,7 @@ import time
 from typing import Any, NamedTuple
 
 from kacheck.files import identity
-from kacheck.probes.vault_settings import VaultOptions
+from kacheck.probes.vault.settings import VaultOptions
 from kacheck.result import BadConfigError
 
 EXPIRED = 10

@@ -12,14 +12,13 @@ import errno
 import os
 import select
 
+from kacheck import procfs
 from kacheck.deadline import Deadline
-from kacheck.probes import procfs
-from kacheck.probes.process import (
+from kacheck.probes.process.look import (
     Judgement,
     Match,
     ProcessOptions,
     answer,
-    check,
     pattern_of,
     scan,
     user_id,
@@ -32,15 +31,9 @@ ATTEMPTS = 3
 
 
 class Tracker:
-    """Looks for the same processes again and again.
-
-    Raises:
-        BadConfigError: no process could ever satisfy the options.
-
-    """
+    """Looks for the same processes again and again."""
 
     def __init__(self, options: ProcessOptions) -> None:
-        check(options)
         self.options = options
         self._pattern = pattern_of(options)
         self._held: dict[int, int] = {}

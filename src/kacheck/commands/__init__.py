@@ -1,0 +1,94 @@
+"""The subcommands: each is one module, which declares its options and runs.
+
+A module has `declare(parser)` and `run(args, edge)`, which returns the exit code. Every probe is a
+command too, by its own name.
+"""
+
+from argparse import Namespace
+from typing import TYPE_CHECKING, Protocol
+
+from kacheck.probe import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kacheck.arguments import Parser
+    from kacheck.result import Status
+
+
+class Edge(Protocol):
+    """What a command may do to the world outside, and when it was started."""
+
+    started: float
+    """Of time.monotonic()."""
+
+    def answer(self, text: str) -> None:
+        """Print the answer to standard output."""
+
+    def note(self, text: str) -> None:
+        """Print a remark or an error to standard error, made printable and marked as ours."""
+
+    def raw_note(self, text: str) -> None:
+        """Print lines to standard error as they are: a log, a traceback."""
+
+    def to_syslog(self, status: "Status", text: str) -> None:
+        """Send a line to syslog."""
+
+
+class Command:
+    """A subcommand."""
+
+    def __init__(self, usage: str, summary: str, module: str) -> None:
+        self.usage = usage
+        """The words of its command line that have no name."""
+        self.summary = summary
+        self.module = module
+
+    def declare(self, parser: "Parser", name: str) -> None:
+        """Declare its options."""
+        load(f"{self.module}:declare")(parser, name)
+
+    def run(self, args: Namespace, edge: Edge) -> int:
+        """Do it; return the exit code."""
+        run: Callable[[Namespace, Edge], int] = load(f"{self.module}:run")
+        return run(args, edge)
+
+
+def command(name: str) -> Command:
+    """Return one of them.
+
+    Raises:
+        KeyError: there is no such command.
+
+    """
+    if name in OTHERS:
+        return OTHERS[name]
+    from kacheck.probes import probe
+
+    declared = probe(name)
+    return Command(declared.usage, declared.summary, "kacheck.commands.probe")
+
+
+OTHERS = {
+    "run": Command(" CHECK...", "configured checks by their names", "kacheck.commands.run"),
+    "watch": Command(
+        "", "keep the verdict of every configured check current", "kacheck.commands.watch"
+    ),
+    "status": Command(" [CHECK...]", "what the watcher says now", "kacheck.commands.status"),
+    "drain": Command(
+        " on|off|status [CHECK...]",
+        "maintenance: fail on purpose, so that the VIP leaves",
+        "kacheck.commands.drain",
+    ),
+    "doctor": Command(
+        " [KEEPALIVED_CONF]",
+        "why is it in FAULT, and what will bite?",
+        "kacheck.commands.doctor",
+    ),
+    "migrate": Command(
+        " CONF",
+        "rewrite vrrp_track_process into checks of kacheck",
+        "kacheck.commands.migrate",
+    ),
+}
+"""The commands that are not probes."""

@@ -1,0 +1,150 @@
+"""`kacheck drain`: maintenance."""
+
+import argparse
+from argparse import Namespace
+from collections.abc import Container, Sequence
+
+from kacheck import statedir
+from kacheck.commands import Edge, options
+from kacheck.commands.check import checked
+from kacheck.commands.options import CONFIGURATION
+from kacheck.probes import MODULES
+from kacheck.render import printable
+from kacheck.result import BadConfigError
+
+
+def declare(parser: argparse.ArgumentParser, _: str) -> None:
+    """Declare what is drained, for how long and why."""
+    parser.add_argument(
+        "action",
+        choices=("on", "off", "status"),
+        help="on: the checks fail from now on; off: they look again; status: what is drained",
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="CHECK",
+        help="its name in the configuration file; or the name of a probe, such as process, for "
+        "the checks that no file names",
+    )
+    parser.add_argument("--all", action="store_true", help="every check of this machine")
+    parser.add_argument(
+        "--for",
+        dest="span",
+        metavar="TIME",
+        type=span_of,
+        help="end by itself after a time such as 30m, 2h or 3d, at most 30d; default: at `off`",
+    )
+    parser.add_argument("--message", metavar="TEXT", help="why, for whoever asks")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    help_text = f"whose checks CHECK may name; default {CONFIGURATION}"
+    options.add_config(parser, default=None, help=help_text)
+    options.add_state_dir(parser)
+
+
+def span_of(text: str) -> int:
+    """Return the value of `--for` in seconds."""
+    from kacheck.drain import span
+
+    try:
+        return span(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run(args: Namespace, edge: Edge) -> int:
+    """Do it, and say how things are then."""
+    edge.answer(answer(args))
+    return 0
+
+
+def answer(args: Namespace) -> str:
+    """`kacheck drain`: do it, and say how things are then.
+
+    Raises:
+        BadConfigError: bad usage, or it could not be done.
+
+    """
+    from kacheck import drain
+
+    names = names_of(args)
+    ended: list[str] = []
+    if args.action == "on":
+        drain.switch_on(args.state_dir, names, args.span, args.message or "")
+    elif args.action == "off":
+        ended = drain.switch_off(args.state_dir, names)
+    everything = not names or names == [statedir.ALL]
+    holding = {
+        each.name: each
+        for each in drain.all_drains(args.state_dir)
+        if everything or each.name in (statedir.ALL, *names)
+    }
+    if args.format == "json":
+        import json
+
+        return json.dumps({"schema": 1, "drained": [each.as_data() for each in holding.values()]})
+    lines = [
+        f"{name}: {without_own(name, ended, holding)}" for name in names if name not in holding
+    ]
+    still = "still " if args.action == "off" else ""
+    lines += [f"{name}: {still}{each.sentence()}" for name, each in holding.items()]
+    return "\n".join(map(printable, lines)) or "nothing is drained"
+
+
+def without_own(name: str, ended: Sequence[str], holding: Container[str]) -> str:
+    """How it is with a check that has no drain of its own now."""
+    if statedir.ALL in holding:
+        return f"drained as {statedir.ALL} are"
+    return "no longer drained" if name in ended else "not drained"
+
+
+def names_of(args: Namespace) -> list[str]:
+    """What `kacheck drain` is about; nothing means everything there is.
+
+    Raises:
+        BadConfigError: bad usage.
+
+    """
+    if args.all and args.names:
+        raise BadConfigError("--all is every check: leave it out, or the names")
+    if args.action != "on" and (args.span or args.message):
+        raise BadConfigError(f"--for and --message have no meaning for kacheck drain {args.action}")
+    if args.action != "status" and not (args.all or args.names):
+        raise BadConfigError(f"drain {args.action} what? Give the name of a check, or --all")
+    if args.all:
+        return [statedir.ALL]
+    for name in args.names:
+        if name.upper() == statedir.ALL:
+            raise BadConfigError(f"{name!r} cannot be the name of a check: every check is --all")
+    names = [checked(name) for name in dict.fromkeys(args.names)]
+    if args.action == "on":
+        refuse_unknown(args)
+    return names
+
+
+def refuse_unknown(args: Namespace) -> None:
+    """Refuse to drain what does not exist, as far as that can be told.
+
+    A configuration that is missing or bad keeps nobody from draining, unless it was named; the
+    resident may have been given another one, and there are verdicts of what that has.
+    """
+    from kacheck import config
+
+    path = args.config or CONFIGURATION
+    who, cure = path, ""
+    try:
+        known = [check.name for check in config.load(path).checks]
+    except BadConfigError:
+        if args.config:
+            raise
+        known = statedir.names_in(f"{args.state_dir}/verdict")
+        if not known:
+            return
+        who = f"{path} is missing or bad, and the resident of {args.state_dir}"
+        cure = "; what is in another file needs --config FILE"
+    known = [*dict.fromkeys([*known, *MODULES])]
+    for name in args.names:
+        if name not in known:
+            from kacheck.config.values import suggestion
+
+            raise BadConfigError(f"{who} has no check {name}; {suggestion(name, known)}{cure}")

@@ -1,0 +1,165 @@
+"""`kacheck process`, `vault` and every other probe: one check, asked on the command line."""
+
+import argparse
+import os
+from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from kacheck.commands import Edge, check, options
+from kacheck.durations import DEFAULT_TIMEOUT
+from kacheck.kinds import InvalidValueError
+from kacheck.probe import Option, OptionError, Probe, from_environment, load
+from kacheck.probes import probe
+from kacheck.result import BadConfigError
+
+PREFIX = "option "
+"""Of an option's place in the namespace, apart from the command's own."""
+
+
+def declare(parser: argparse.ArgumentParser, name: str) -> None:
+    """Declare the probe's options, and those of every one-shot."""
+    declared = probe(name)
+    positionals = [option for option in declared.options if option.is_positional]
+    if positionals:
+        parser.add_argument(
+            "words",
+            nargs="*",
+            metavar=declared.usage.strip(),
+            help="; ".join(option.help for option in positionals),
+        )
+    for option in declared.options:
+        if not (option.is_positional or option.names_checks):
+            add_option(parser, option)
+    group = options.add_common(parser)
+    group.add_argument(
+        "-t",
+        "--timeout",
+        metavar="SECONDS",
+        type=options.timeout,
+        help="total deadline, after which the answer is critical timeout; default 0.8, "
+        "for Vault VAULT_CLIENT_TIMEOUT if it is set. Keep it below keepalived's timeout",
+    )
+    group.add_argument(
+        "--on-unknown",
+        choices=("fail", "ok"),
+        default="fail",
+        help="what it counts as when the state could not be told; a bad configuration "
+        "always fails; default: fail",
+    )
+
+
+def add_option(parser: argparse.ArgumentParser, option: Option) -> None:
+    """Declare one option; where it is not given, the namespace does not have it."""
+    settings: dict[str, Any] = {
+        "dest": PREFIX + option.name,
+        "default": argparse.SUPPRESS,
+        "help": help_of(option),
+    }
+    if option.kind.takes_value:
+        settings["type"] = reader(option)
+        settings["metavar"] = option.metavar or None
+        settings["choices"] = option.kind.choices or None
+        settings["action"] = "append" if option.is_repeatable else "store"
+    else:
+        settings["action"] = "store_true"
+    parser.add_argument(option.flag, **settings)
+
+
+def help_of(option: Option) -> str:
+    """Return an option's help, with its variable and its default."""
+    text = f"{option.environment}: {option.help}" if option.environment else option.help
+    default = option.default
+    if not default:
+        return text
+    words = ", ".join(default) if isinstance(default, tuple) else default
+    return f"{text}; default {words}"
+
+
+def reader(option: Option) -> Callable[[str], Any]:
+    """Return what reads a word of the command line, for argparse."""
+
+    def read(word: str) -> Any:
+        if option.kind.choices:  # argparse itself names them
+            return word
+        try:
+            return option.kind.from_word(word)
+        except InvalidValueError as error:
+            shown = "invalid value" if option.is_secret else f'invalid value "{word}"'
+            raise argparse.ArgumentTypeError(f"{shown}: give {error}") from None
+
+    return read
+
+
+def run(args: Namespace, edge: Edge) -> int:
+    """Ask, and answer."""
+    return check.run_all({args.check: partial(prepared, args)}, args, edge)
+
+
+def prepared(args: Namespace) -> check.Prepared:
+    """Return the look that the command line asks for.
+
+    Raises:
+        BadConfigError: no look can be made with these options.
+
+    """
+    declared = probe(args.check)
+    values = completed(declared, values_of(declared, args), args.timeout)
+    timeout = values.pop("timeout", DEFAULT_TIMEOUT)
+    try:
+        asked = load(declared.prepare)(values)
+    except OptionError as error:
+        flags = {option.name: option.flag for option in declared.options}
+        raise BadConfigError(error.text(flags.__getitem__, flags)) from None
+    if declared.detailed and check.wants_details(args):
+        asked = load(declared.detailed)(asked)
+    return check.Prepared(timeout, partial(load(declared.look), asked), args.on_unknown)
+
+
+def values_of(declared: Probe, args: Namespace) -> dict[str, Any]:
+    """Return the options that were given, by name.
+
+    Raises:
+        BadConfigError: one that is required is missing, or a word is one too many.
+
+    """
+    given = {
+        option.name: getattr(args, PREFIX + option.name)
+        for option in declared.options
+        if hasattr(args, PREFIX + option.name)
+    }
+    words = list(getattr(args, "words", ()))
+    for option in declared.options:
+        if option.is_positional and words:
+            given[option.name] = tuple(words) if option.is_repeatable else words.pop(0)
+            words = [] if option.is_repeatable else words
+        elif option.is_repeatable and option.name in given:
+            given[option.name] = tuple(given[option.name])
+        if option.is_required and not given.get(option.name):
+            raise BadConfigError(
+                f"{option.flag} is missing: give {option.help}, such as {option.example}"
+            )
+    if words:
+        raise BadConfigError(
+            f"unrecognized arguments: {' '.join(words)}; see kacheck {declared.name} --help"
+        )
+    return given
+
+
+def completed(declared: Probe, values: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+    """Return the values with what the environment adds.
+
+    Raises:
+        BadConfigError: a variable cannot be used.
+
+    """
+    if timeout is not None:
+        values = {**values, "timeout": timeout}
+    if declared.environment:
+        found: dict[str, Any] = load(declared.environment)(values, os.environ)
+        return found
+    try:
+        return from_environment(declared.options, values, os.environ)
+    except ValueError as error:
+        raise BadConfigError(str(error)) from None

@@ -1,0 +1,50 @@
+"""`kacheck watch`: the watcher, until SIGTERM, which is its ordinary end."""
+
+import argparse
+from argparse import Namespace
+
+from kacheck.commands import Edge, options
+
+
+def declare(parser: argparse.ArgumentParser, _: str) -> None:
+    """Declare the watcher's files and how it logs."""
+    options.add_config(parser)
+    options.add_state_dir(parser)
+    parser.add_argument(
+        "--check-config",
+        action="store_true",
+        help="say whether the configuration is good, and exit: 0 good, 3 bad",
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="how transitions and troubles are written to stderr, a line each; default: text",
+    )
+
+
+def run(args: Namespace, edge: Edge) -> int:
+    """Watch, or judge the configuration alone."""
+    if args.check_config:
+        edge.answer(judgement(args.config))
+        return 0
+    from kacheck.watch import resident
+
+    resident.watch(args.config, args.state_dir, edge.raw_note, args.log_format)
+    return 0
+
+
+def judgement(path: str) -> str:
+    """Return what `--check-config` says of a good configuration.
+
+    Raises:
+        BadConfigError: it is bad.
+
+    """
+    from kacheck import config
+    from kacheck.watch.metrics import require
+
+    loaded = config.load(path)
+    require(loaded.metrics)
+    names = ", ".join(check.name for check in loaded.checks)
+    return f"{path} is good: {names or 'it has no check, so nothing is watched'}"

@@ -1,0 +1,76 @@
+"""The repeated look of a combination: its members' repeated looks, each with what it holds."""
+
+from functools import partial
+
+from kacheck.deadline import Deadline
+from kacheck.looks import RepeatedLook, repeated_look_of
+from kacheck.probes.combined import look as combined
+from kacheck.probes.combined.question import Combination
+from kacheck.result import Loss, Result
+
+
+class RepeatedCombination:
+    """A combination of repeated looks."""
+
+    def __init__(self, asked: Combination) -> None:
+
+        looks = [(name, repeated_look_of(member)) for name, member in asked.members]
+        self._members = [
+            (combined.Member(name, partial(self._ask, look)), look) for name, look in looks
+        ]
+        members = [member for member, _ in self._members]
+        self._probe = partial(combined.probe, asked.mode, members)
+        self._asked: set[RepeatedLook] = set()
+        """Those that the last look has come to."""
+        self._told: set[int] = set()
+        """The descriptors that had something to tell before it began."""
+
+    def __call__(self, deadline: Deadline) -> Result:
+        """Look once."""
+        self._asked = set()
+        self._told = readable([file for look in self._idle() for file in look.watched()])
+        return self._probe(deadline)
+
+    def _ask(self, look: RepeatedLook, deadline: Deadline) -> Result:
+        self._asked.add(look)
+        return look(deadline)
+
+    def glance(self) -> Result | None:
+        """Of several looks one always waits."""
+        return None
+
+    def loss(self) -> Loss:
+        """The worst of its members' losses."""
+        return max([look.loss() for look in self._idle()], default=Loss.NOTHING)
+
+    def watched(self) -> list[int]:
+        """The members' descriptors, but what one that was not asked had told already.
+
+        That has called for a look which did not come to it, and would call for one after the other.
+        """
+        return [
+            file
+            for look in self._idle()
+            for file in look.watched()
+            if look in self._asked or file not in self._told
+        ]
+
+    def _idle(self) -> list[RepeatedLook]:
+        """Members' looks but those that were left behind: what these have may go at any time."""
+        return [look for member, look in self._members if not member.lock.locked()]
+
+    def close(self) -> None:
+        """Let go of them, when those that were left behind have ended."""
+        for member, look in self._members:
+            with member.lock:
+                look.close()
+
+
+def readable(files: list[int]) -> set[int]:
+    """Those of these descriptors that have something to tell."""
+    from select import POLLIN, poll
+
+    descriptors = poll()
+    for file in files:
+        descriptors.register(file, POLLIN)
+    return {file for file, _ in descriptors.poll(0)}

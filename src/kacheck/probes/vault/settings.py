@@ -1,0 +1,167 @@
+"""Where Vault is and how to trust it: options before the environment, as Vault's client reads it.
+
+Source: hashicorp/vault api/client.go, Config.ReadEnvironment(); OpenBao api/client.go for BAO_X,
+which wins over VAULT_X even when it is empty. An empty value is no value.
+Left alone, because they would turn a look at this node into a look at something else:
+VAULT_AGENT_ADDR, VAULT_PROXY_ADDR, HTTP_PROXY and its kin, VAULT_NAMESPACE, VAULT_TOKEN,
+VAULT_MAX_RETRIES.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from kacheck.durations import seconds
+from kacheck.kinds import BLANK, has_blank
+from kacheck.probe import OptionError
+from kacheck.probes.vault import DEFAULT_ADDRESS
+from kacheck.result import BadConfigError
+
+HEALTH = "/v1/sys/health"
+BOOLEANS = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
+"""Go's strconv.ParseBool."""
+
+
+class VaultOptions(NamedTuple):
+    """One Vault node and the roles that count as up."""
+
+    address: str = DEFAULT_ADDRESS
+    """As it was given, for people."""
+    url: str = DEFAULT_ADDRESS + HEALTH
+    unix_socket: str | None = None
+    accept: tuple[str, ...] = ("active",)
+    ca_cert: str | None = None
+    ca_cert_bytes: str | None = None
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    tls_server_name: str | None = None
+    insecure: bool = False
+    remote: bool = False
+    """The address is another machine on purpose: do not warn."""
+
+
+class Environment:
+    """The variables of Vault's and OpenBao's clients."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+
+    def variable(self, name: str) -> str:
+        """The variable that counts: BAO_X if it is set at all, else VAULT_X."""
+        return f"BAO_{name}" if f"BAO_{name}" in self.environ else f"VAULT_{name}"
+
+    def get(self, name: str) -> str | None:
+        """Its value, None when unset or empty."""
+        return self.environ.get(self.variable(name)) or None
+
+    def flag(self, name: str) -> bool:
+        """Its value as Go reads a boolean."""
+        text = self.get(name)
+        if text is not None and text not in BOOLEANS:
+            raise BadConfigError(
+                f"{self.variable(name)}={text} is no boolean: set it to true or false"
+            )
+        return text is not None and BOOLEANS[text]
+
+
+def from_environment(values: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Complete a command line's values from the environment, `timeout` included.
+
+    Raises:
+        BadConfigError: names the variable and the cure.
+
+    """
+    env = Environment(environ)
+    has_trust = bool(values.get("ca_cert") or values.get("ca_path"))
+    names = ("client_cert", "client_key", "tls_server_name")
+    found: dict[str, Any] = {name: env.get(name.upper()) for name in names}
+    if not has_trust:
+        found |= {
+            "ca_cert": env.get("CACERT"),
+            "ca_cert_bytes": env.get("CACERT_BYTES"),
+            "ca_path": env.get("CAPATH"),
+        }
+        found["insecure"] = env.flag("SKIP_VERIFY") or None
+    found["address"] = env.get("ADDR")
+    found["timeout"] = env.get("CLIENT_TIMEOUT")
+    found = {name: value for name, value in found.items() if value and not values.get(name)}
+    if "address" in found:
+        try:
+            parse_address(found["address"])
+        except ValueError as error:
+            raise BadConfigError(f"{env.variable('ADDR')} {error}") from None
+    if "timeout" in found:
+        found["timeout"] = timeout(found["timeout"], env.variable("CLIENT_TIMEOUT"))
+    complete = {**values, **found}
+    if bool(complete.get("client_cert")) != bool(complete.get("client_key")):
+        have, lack = ("cert", "key") if complete.get("client_cert") else ("key", "cert")
+        raise BadConfigError(
+            f"a client {have} without its {lack}: give both --client-cert and --client-key "
+            f"({env.variable('CLIENT_CERT')} and {env.variable('CLIENT_KEY')})"
+        )
+    return complete
+
+
+def prepare(values: Mapping[str, Any]) -> VaultOptions:
+    """Return what is asked, as the probe's `prepare`.
+
+    Raises:
+        OptionError: the address is invalid, or a client certificate has no key, or the reverse.
+
+    """
+    for have, lack in (("client_cert", "client_key"), ("client_key", "client_cert")):
+        if values.get(have) and not values.get(lack):
+            raise OptionError(have, f"{{{have}}} needs {{{lack}}}; add {{{lack}}}")
+    address = values.get("address") or DEFAULT_ADDRESS
+    try:
+        url, unix_socket = parse_address(address)
+    except ValueError as error:
+        raise OptionError("address", "{address} {what}", what=error) from None
+    given = {name: value for name, value in values.items() if value}
+    return VaultOptions(**{**given, "address": address, "url": url, "unix_socket": unix_socket})
+
+
+def parse_address(address: str) -> tuple[str, str | None]:
+    """Return the URL of the health endpoint, and the Unix socket if it is reached through one.
+
+    Raises:
+        ValueError: it is not an address; the text goes on from what the address is called.
+
+    """
+    if has_blank(address):
+        raise ValueError(f"has {BLANK} in it; leave that out")
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # ValueError when it is not a number
+    except ValueError as error:
+        raise ValueError(f"{address}: {error}; it looks like {DEFAULT_ADDRESS}") from None
+    if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
+        return f"http://localhost{HEALTH}", parts.path
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(
+            f"{address} is not an address of Vault: "
+            f"it looks like {DEFAULT_ADDRESS} or unix:///run/vault.sock"
+        )
+    if parts.username is not None:  # and do not repeat the password
+        raise ValueError(f"has a user or password: leave it out, {HEALTH} is asked without one")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{address}: leave out the query, {HEALTH} is asked without one")
+    netloc = parts.netloc.replace("%25", "%")  # an IPv6 zone, as RFC 6874 writes it
+    return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}{HEALTH}", None
+
+
+def timeout(text: str, variable: str) -> float:
+    """Return the seconds of VAULT_CLIENT_TIMEOUT.
+
+    Raises:
+        BadConfigError: it is not a time.
+
+    """
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise BadConfigError(f"{variable}: {error}") from None
