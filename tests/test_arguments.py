@@ -15,7 +15,10 @@ from kacheck.cli import main
         (["vaults"], "vaults"),
         (["process"], "NAME is missing"),
         (["process", ""], "NAME is empty"),
-        (["process", "--quorum", "0", "vault"], "--quorum: 0 is not a number from 1 to 65535"),
+        (
+            ["process", "--quorum", "0", "vault"],
+            '--quorum: invalid value "0": give a whole number from 1 to 65535',
+        ),
         (["process", "--quorum", "65536", "vault"], "65536"),
         (["process", "--quorum", "00000000199999", "vault"], "00000000199999"),
         (["process", "--quorum-max", "-1", "vault"], "--quorum-max"),

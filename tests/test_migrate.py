@@ -46,11 +46,13 @@ class Migrated:
 
     @property
     def command(self) -> list[str]:
-        """What the only vrrp_script runs, after `kacheck-process --all-namespaces`."""
+        """What the only vrrp_script runs, without `kacheck-process` and `--all-namespaces`."""
         (script,) = self.tree.find("vrrp_script", "script")
         assert script.command is not None
-        assert script.command[:2] == [f"{LIBEXEC}/kacheck-process", "--all-namespaces"]
-        return script.command[2:]
+        entry_point, *words = script.command
+        assert entry_point == f"{LIBEXEC}/kacheck-process"
+        words.remove("--all-namespaces")
+        return words
 
     @property
     def check(self) -> dict[str, Any]:

@@ -400,7 +400,7 @@ def test_a_bad_configuration_is_refused_and_the_old_one_stays(tmp_path: Path, st
         for bad, words in (
             (good + "intervall = 1", "intervall"),
             ("", "has no check; add one"),
-            (good + "[", "this is no TOML"),
+            (good + "[", "invalid TOML"),
         ):
             answer = resident.reload(bad)
             assert "not reloaded, the old one stays" in answer["message"]

@@ -14,8 +14,9 @@ import pytest
 
 from kacheck import procfs
 from kacheck.deadline import Deadline
+from kacheck.probe import OptionError
 from kacheck.probes.process import tracker
-from kacheck.probes.process.look import ProcessOptions
+from kacheck.probes.process.look import ProcessOptions, prepare
 from kacheck.probes.process.look import probe as one_shot
 from kacheck.probes.process.look import scan as process_scan
 from kacheck.probes.process.tracker import ATTEMPTS, Tracker
@@ -460,7 +461,8 @@ def test_without_pidfds_every_look_is_a_scan_and_a_warning_says_so(
 IN_ANOTHER_NAMESPACE = """
 import os, subprocess, sys
 from kacheck.deadline import Deadline
-from kacheck.probes.process.look import ProcessOptions
+from kacheck.probe import OptionError
+from kacheck.probes.process.look import ProcessOptions, prepare
 from kacheck.probes.process.tracker import Tracker
 each = Tracker(ProcessOptions(sys.argv[1], proc=sys.argv[2], all_namespaces=True))
 child = subprocess.Popen([sys.argv[3], "60"])
@@ -643,5 +645,5 @@ def test_a_look_says_what_a_one_shot_says(
 
 
 def test_what_no_process_can_satisfy_is_refused() -> None:
-    with pytest.raises(BadConfigError, match="no number of processes"):
-        Tracker(ProcessOptions(NAME, quorum=3, quorum_max=2))
+    with pytest.raises(OptionError, match="no number of processes"):
+        prepare({"name": NAME, "quorum": 3, "quorum_max": 2})

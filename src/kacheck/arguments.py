@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from kacheck import __version__
 from kacheck.commands import OTHERS, command
-from kacheck.probes import MODULES
+from kacheck.probes import MODULES, probe
 from kacheck.result import BadConfigError
 
 EXIT_CODES = "exit codes: 0 ok, 1 warning (such as a standby), 2 critical, 3 unknown or bad usage"
@@ -60,6 +60,8 @@ class Parser(argparse.ArgumentParser):
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Return the command line as a namespace; `check` names the command.
 
+    Of a probe it has the options that were given, by name, in `values`.
+
     Raises:
         BadConfigError: bad usage.
         Shown: --help or --version.
@@ -88,6 +90,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         args.words += rest
     elif separated:
         raise BadConfigError(f"-- has no meaning for kacheck {args.check}; leave it out")
+    if args.check in MODULES:
+        from kacheck.commands.probe import values_of
+
+        args.values = values_of(probe(args.check), args)
     return args
 
 

@@ -105,7 +105,7 @@ def prepared(args: Namespace) -> check.Prepared:
 
     """
     declared = probe(args.check)
-    values = completed(declared, values_of(declared, args), args.timeout)
+    values = completed(declared, args.values, args.timeout)
     timeout = values.pop("timeout", DEFAULT_TIMEOUT)
     try:
         asked = load(declared.prepare)(values)
@@ -137,8 +137,9 @@ def values_of(declared: Probe, args: Namespace) -> dict[str, Any]:
         elif option.is_repeatable and option.name in given:
             given[option.name] = tuple(given[option.name])
         if option.is_required and not given.get(option.name):
+            state = "empty" if option.name in given else "missing"
             raise BadConfigError(
-                f"{option.flag} is missing: give {option.help}, such as {option.example}"
+                f"{option.flag} is {state}: give {option.help}, such as {option.example}"
             )
     if words:
         raise BadConfigError(

@@ -12,6 +12,7 @@ from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, found
 from kacheck.doctor.scripts import Script, scripts
 from kacheck.doctor.shell import unwrapped
+from kacheck.probes import MODULES
 from kacheck.result import BadConfigError
 
 USAGE = Code(
@@ -36,9 +37,7 @@ Do: --timeout (in kacheck.toml: timeout) below the timeout of the vrrp_script.""
 )
 CODES = (USAGE, TIMEOUT)
 COMMANDS = {
-    "kacheck-process": ["process"],
-    "kacheck-vault": ["vault"],
-    "kacheck-combined": ["combined"],
+    **{f"kacheck-{name}": [name] for name in MODULES},
     "kacheck-verdict": ["run"],
     "kacheck": [],
 }
