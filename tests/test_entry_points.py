@@ -6,20 +6,39 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from conftest import ROOT
+from kacheck.probes import MODULES
 from support.needs import IS_PACKAGE, needs
 from support.vault import StandInVault
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
 NAME = f"ktest-{os.getpid()}"
-NAMES = ("kacheck-process", "kacheck-vault", "kacheck-combined", "kacheck-verdict")
+NAMES = (*(f"kacheck-{name}" for name in MODULES), "kacheck-verdict")
 DEBIANS_PYTHON = "/usr/bin/python3"
+
+
+def test_the_entry_points_are_those_of_the_probes_as_the_template_has_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT)  # script/ is not part of the package
+    from script.entry_points import texts
+
+    there = {path.name: path.read_text() for path in (ROOT / "checks").iterdir()}
+    del there["kacheck-verdict"]
+    assert there == texts(), "run script/generate-entry-points"
+
+
+def test_the_package_installs_every_entry_point() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = project["tool"]["setuptools"]["script-files"]
+    assert sorted(listed) == sorted(f"checks/{name}" for name in NAMES)
 
 
 def run(argv: list[Any], **options: Any) -> subprocess.CompletedProcess[str]:

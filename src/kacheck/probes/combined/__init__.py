@@ -6,7 +6,7 @@ from kacheck.probes import process, vault
 
 PROBE = Probe(
     name="combined",
-    summary="the process first, then Vault",
+    summary="is the process alive, and this node in the wanted Vault role?",
     options=(
         Option(
             "all",

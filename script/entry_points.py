@@ -1,0 +1,33 @@
+"""The entry points of the probes, checks/kacheck-PROBE, made from script/entry-point.in.
+
+Needs Python and nothing else. They are checked in, so that a checkout works as it is.
+"""  # noqa: INP001
+
+import os
+
+from kacheck.probes import MODULES, probe
+
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+
+
+def texts() -> dict[str, str]:
+    """Return the text of each entry point, by its name."""
+    with open(f"{ROOT}/script/entry-point.in", encoding="utf-8") as file:
+        template = file.read()
+    return {f"kacheck-{name}": entry_point(template, name) for name in MODULES}
+
+
+def entry_point(template: str, name: str) -> str:
+    """Return the template filled in for a probe."""
+    summary = probe(name).summary
+    question = summary[:1].upper() + summary[1:]
+    return template.replace("@QUESTION@", question).replace("@PROBE@", name)
+
+
+def write() -> None:
+    """Write all of them to checks/."""
+    for name, text in texts().items():
+        path = f"{ROOT}/checks/{name}"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, 0o755)  # noqa: S103 - programs
