@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from kacheck.keepalived import Configuration, Kind, Node
-from kacheck.keepalived.lexer import MAXBUF
+from kacheck.keepalived.rules import LONGEST_LINE
 from kacheck.keepalived.source import encode
 from kacheck.migrate import equivalents, references, tracked
 from kacheck.migrate.checks import Checks
@@ -131,7 +131,7 @@ class Rewrite:
         margin = place.line.source.indentation(place.start)
         refuse(
             any(is_too_long(margin + line) for line in text.split("\n")),
-            f"a line of it would be longer than keepalived's {MAXBUF - 1} bytes; shorten its"
+            f"a line of it would be longer than keepalived's {LONGEST_LINE} bytes; shorten its"
             " comments and arguments, or indent it less",
         )
         return text
@@ -179,7 +179,7 @@ class Rewrite:
             for line in tree.text().split("\n"):
                 if line not in old and is_too_long(line):
                     raise BadConfigError(
-                        f"{path}: a line would be longer than keepalived's {MAXBUF - 1} bytes,"
+                        f"{path}: a line would be longer than keepalived's {LONGEST_LINE} bytes,"
                         f" shorten it: {line.strip()[:60]}"
                     )
 
@@ -191,7 +191,7 @@ class Rewrite:
 
 def is_too_long(line: str) -> bool:
     """Does keepalived cut a line in two?"""
-    return len(encode(line.removesuffix("\r"))) >= MAXBUF
+    return len(encode(line)) > LONGEST_LINE
 
 
 def has_comment(node: Node) -> bool:
