@@ -33,7 +33,8 @@ DOUBLED = NOTE + GOOD
 def _a_machine_without_findings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment has tests of its own, and takes a while."""
     facts = SimpleNamespace(keepalived=None)
-    monkeypatch.setattr(environment, "gather", lambda **_: facts)
+    monkeypatch.setattr(environment, "gather", lambda: facts)
+    monkeypatch.setattr(environment, "run_by", lambda facts, _: facts)
     monkeypatch.setattr(environment, "findings", lambda *_: [])
     monkeypatch.setattr(installed, "entry_points", lambda: None)
 

@@ -17,16 +17,15 @@ from kacheck.doctor.facts import (
     INITIAL,
     Container,
     Facts,
-    Keepalived,
     find_container,
-    find_keepalived,
     gather,
     hidepid_for,
-    parse_version,
+    run_by,
 )
 from kacheck.doctor.finding import Severity
 from kacheck.doctor.process_events import Answer, Outcome, message, parse, try_them
-from kacheck.doctor.versions import Version
+from kacheck.keepalived import Version
+from kacheck.keepalived.program import Keepalived, find_keepalived, parse_version
 
 V227 = """Keepalived v2.2.7 (01/16,2022)
 
@@ -191,7 +190,8 @@ class TestFindings:
 class TestFacts:
     def test_a_whole_machine(self, tmp_path: pathlib.Path) -> None:
         root = machine(tmp_path)
-        found = gather(root=str(root), environ={}, user="nobody", trial=lambda: SOUND.events)
+        found = gather(root=str(root), environ={}, trial=lambda: SOUND.events)
+        found = run_by(found, "nobody", str(root))
         path = f"{root}/usr/sbin/keepalived"
         keepalived = Keepalived(path, *parse_version(V227))
         assert found == SOUND._replace(
@@ -200,7 +200,8 @@ class TestFacts:
 
     def test_a_bare_machine(self, tmp_path: pathlib.Path) -> None:
         trial = Outcome(Answer.SILENCE)
-        found = gather(root=str(tmp_path), environ={}, user="no-such-user", trial=lambda: trial)
+        found = gather(root=str(tmp_path), environ={}, trial=lambda: trial)
+        found = run_by(found, "no-such-user", str(tmp_path))
         assert found.keepalived is None
         assert found.namespaces == {"pid": None, "user": None}
         assert (found.kernel_reports, found.pid_max) == (None, 0)

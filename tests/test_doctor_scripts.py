@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from kacheck.doctor import commands, executables, problems, references, scripts, uses, versions
-from kacheck.doctor.reading import Version
 from kacheck.doctor.system import Status
-from kacheck.keepalived import ProblemKind
+from kacheck.keepalived import ProblemKind, Version
 from support.doctor import ELF, Doctor, instance, script
 
 GOOD = script('"/usr/bin/true"')
@@ -93,7 +92,7 @@ class TestUses:
 
     def test_what_is_found_here_with_its_line_is_not_asked_for_again(self, doctor: Doctor) -> None:
         text = "track_file f {\nfile /x\ninit_file\n}\n" + script("x", "interval 0.5")
-        assert versions.met(versions.version_of("2.2.7"), uses.uses(doctor.setup(text))) == []
+        assert versions.met(Version(2, 2, 7), uses.uses(doctor.setup(text))) == []
 
     def test_a_script_s_user_is_whom_the_checks_run_as(self, doctor: Doctor) -> None:
         assert uses.script_user(doctor.setup(GOOD)) == "root"
@@ -222,7 +221,7 @@ class TestDefinitions:
         ],
     )
     def test_a_cure_is_one_that_this_version_can_read(
-        self, doctor: Doctor, version: Version, interval: int, cure: str
+        self, doctor: Doctor, version: tuple[int, int, int], interval: int, cure: str
     ) -> None:
         doctor.version = version
         text = script("/x", f"interval {interval}\ntimeout {interval}")
@@ -440,7 +439,7 @@ class TestExecutables:
         ],
     )
     def test_a_linked_directory_is_dropped_by_2_3(
-        self, doctor: Doctor, version: Version | None, command: str, codes: list[str]
+        self, doctor: Doctor, version: tuple[int, int, int] | None, command: str, codes: list[str]
     ) -> None:
         doctor.version = version
         assert doctor.codes(executables.findings, script(command)) == codes
@@ -450,7 +449,7 @@ class TestExecutables:
         [((2, 2, 7), ["KA227"]), ((2, 2, 8), ["KA227"]), ((2, 3, 0), []), (None, ["KA227"])],
     )
     def test_pidof_runs_as_killall5_before_2_3(
-        self, doctor: Doctor, version: Version | None, codes: list[str]
+        self, doctor: Doctor, version: tuple[int, int, int] | None, codes: list[str]
     ) -> None:
         doctor.version = version
         doctor.machine.file("/usr/sbin/killall5", ELF)

@@ -6,7 +6,8 @@ import pytest
 
 from kacheck.doctor import versions
 from kacheck.doctor.finding import Severity
-from kacheck.doctor.versions import FAULTS, NOT_YET, SINCE, Fault, Version, met, version_of
+from kacheck.doctor.versions import FAULTS, NOT_YET, SINCE, Fault, met
+from kacheck.keepalived.version import Version, version_of
 
 DEBIAN_12 = Version(2, 2, 7)
 DEBIAN_13 = Version(2, 3, 3)

@@ -8,9 +8,9 @@ from pathlib import Path
 from kacheck.doctor import files, own, reading
 from kacheck.doctor.finding import Finding
 from kacheck.doctor.own import Own
-from kacheck.doctor.reading import Setup, Version
+from kacheck.doctor.reading import Setup
 from kacheck.doctor.system import Process, Status
-from kacheck.keepalived import load
+from kacheck.keepalived import DEFAULT, Version, load
 
 Lint = Callable[[Setup], Iterable[Finding]]
 STATE_DIR = "/run/kacheck"
@@ -121,13 +121,15 @@ class Doctor:
 
     def __init__(self, directory: Path) -> None:
         self.machine = Made()
-        self.version: Version | None = (2, 2, 7)
+        self.version: tuple[int, int, int] | None = (2, 2, 7)
         self.own = Own(TOML, STATE_DIR, {})
         self.path = directory / "keepalived.conf"
 
     def setup(self, text: str) -> Setup:
         self.path.write_text(textwrap.dedent(text))
-        return reading.read(load(str(self.path), config_id="node"), self.machine, self.version)
+        version = Version(*self.version) if self.version is not None else None
+        configuration = load(str(self.path), config_id="node", release=version or DEFAULT)
+        return reading.read(configuration, self.machine, version)
 
     def find(self, lint: Lint, text: str) -> list[Finding]:
         return list(lint(self.setup(text)))

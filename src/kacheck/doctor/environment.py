@@ -9,11 +9,14 @@ from collections.abc import Set as AbstractSet
 
 from kacheck.doctor import causes, versions
 from kacheck.doctor.causes import MIGRATE
-from kacheck.doctor.facts import Facts, Keepalived, gather
+from kacheck.doctor.facts import Facts, gather, run_by
 from kacheck.doctor.finding import Code, Finding, Severity
+from kacheck.keepalived import DEFAULT
+from kacheck.keepalived.program import Keepalived
 
-__all__ = ["CODES", "Facts", "findings", "gather"]
+__all__ = ["CODES", "Facts", "findings", "gather", "run_by"]
 
+NO_RELEASE = f"keepalived's version is not known; the configuration is read as {DEFAULT} reads it."
 PIDS_OF_16_BITS = 32768
 """A pid_max up to here gives pids up to 32767."""
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -23,15 +26,18 @@ NOT_INSTALLED = Code(
     "keepalived is not installed",
     "There is no keepalived in PATH, /usr/local/sbin, /usr/sbin or /sbin. Without its version the"
     " doctor cannot say which known faults the configuration meets, and nothing asks keepalived"
-    " itself (`keepalived -t`). Run the doctor where keepalived runs: in the same container.",
+    f" itself (`keepalived -t`). The configuration is read as keepalived {DEFAULT} reads it; 2.4.0"
+    " reads comments that end in a backslash, long lines and definitions differently. Run the"
+    " doctor where keepalived runs: in the same container.",
 )
 NO_VERSION = Code(
     "KA102",
     WARNING,
     "keepalived does not say its version",
     "`keepalived -v` prints `Keepalived v2.2.7 (...)` on stderr. Without that the doctor cannot say"
-    " which known faults the configuration meets. Run `keepalived -v` and read what it says: a"
-    " library that is missing, or a wrapper of that name.",
+    " which known faults the configuration meets, and reads it as keepalived"
+    f" {DEFAULT} does. Run `keepalived -v` and read what it says: a library that is missing, or a"
+    " wrapper of that name.",
 )
 BUILT_WITHOUT = Code(
     "KA103",
@@ -85,13 +91,12 @@ def findings(facts: Facts, uses: AbstractSet[str]) -> list[Finding]:
 
 def _of_keepalived(keepalived: Keepalived | None, uses: AbstractSet[str]) -> list[Finding]:
     if keepalived is None:
-        what, why = "keepalived's version is not known.", "There is no keepalived here."
+        what, why = NO_RELEASE, "There is no keepalived here."
         cure = "Run the doctor where keepalived runs, or install it: apt install keepalived."
         return [Finding(NOT_INSTALLED, what, why, cure)]
     if keepalived.version is None:
-        what = "keepalived's version is not known."
         why = f"`{keepalived.path} -v` does not say it."
-        return [Finding(NO_VERSION, what, why, f"Run it: `{keepalived.path} -v`.")]
+        return [Finding(NO_VERSION, NO_RELEASE, why, f"Run it: `{keepalived.path} -v`.")]
     return [
         Finding(
             BUILT_WITHOUT,

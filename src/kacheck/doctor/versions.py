@@ -25,19 +25,9 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from kacheck.doctor.finding import Code, Finding, Severity
+from kacheck.keepalived.version import Version, version_of
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
-
-
-class Version(NamedTuple):
-    """A release of keepalived."""
-
-    major: int
-    minor: int
-    patch: int
-
-    def __str__(self) -> str:
-        return ".".join(map(str, self))
 
 
 class Fault(NamedTuple):
@@ -96,17 +86,6 @@ def _fault(  # noqa: PLR0913 - a row of a table
     first, cured = version_of(since), version_of(fixed) if fixed else None
     needed = frozenset(features.split())
     return Fault(name, severity, title, first, cured, needed, what, why, source, besides)
-
-
-def version_of(text: str) -> Version:
-    """The version that a text such as `2.2.7` names.
-
-    Raises:
-        ValueError: it names none.
-
-    """
-    major, minor, patch = (int(part) for part in text.split("."))
-    return Version(major, minor, patch)
 
 
 # One line for where a fault is and what meets it, so that the table can be read as one.
