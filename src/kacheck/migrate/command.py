@@ -3,8 +3,17 @@
 import os
 from typing import NamedTuple
 
-from kacheck.keepalived import Configuration, Kind, Problem, ProblemKind, load
+from kacheck.keepalived import (
+    DEFAULT,
+    Configuration,
+    Kind,
+    Problem,
+    ProblemKind,
+    Version,
+    load,
+)
 from kacheck.keepalived.edit import EditError, Span
+from kacheck.keepalived.program import version_at
 from kacheck.migrate import files, verify
 from kacheck.migrate.checks import Checks
 from kacheck.migrate.diff import unified
@@ -17,6 +26,10 @@ from kacheck.result import BadConfigError
 DOUBTFUL = (ProblemKind.QUOTE, ProblemKind.BRACE, ProblemKind.CYCLE, ProblemKind.DEFINITION)
 SKIPPED = ("no file matches", "is executable")
 """Includes that keepalived does not read either."""
+NO_RELEASE = (
+    "keepalived's version is not known here; the configuration is read as keepalived"
+    f" {DEFAULT} reads it"
+)
 POLLED = {
     "script": f"a script looks every {INTERVAL} s: a failure is acted on 2 to 5 s after native"
     " tracking would, and never before a delay is over; --mode watch needs milliseconds",
@@ -50,12 +63,16 @@ def migrate(order: Order) -> Answer:
         BadConfigError: it could not be done; nothing was written.
 
     """
-    configuration = read(order.conf)
+    keepalived = verify.program()
+    release = version_at(keepalived) if keepalived else None
+    configuration = read(order.conf, release or DEFAULT)
     rewrite = rewritten(configuration, order)
     changes = changes_of(configuration, rewrite.checks)
     remarks = [str(remark) for remark in sorted(rewrite.survey.remarks)]
     if remarks or changes or unread(configuration):
         refuse_doubt(configuration)
+    if release is None and changes:
+        remarks.append(f"note: {NO_RELEASE}")
     if rewrite.migrated:
         remarks.append(f"note: {POLLED[order.mode]}")
     code = 1 if any(remark.is_left for remark in rewrite.survey.remarks) else 0
@@ -63,12 +80,12 @@ def migrate(order: Order) -> Answer:
         changes = redirected(configuration, changes, order.output)
     if order.output is None and not order.in_place:
         return Answer(diff(changes), remarks, code)
-    return Answer("\n".join(write(changes, order)), remarks, code)
+    return Answer("\n".join(write(changes, order, configuration.release)), remarks, code)
 
 
-def read(path: str) -> Configuration:
+def read(path: str, release: Version = DEFAULT) -> Configuration:
     """The configuration with all that it includes."""
-    configuration = load(path)
+    configuration = load(path, release=release)
     if path not in configuration.files:
         why = configuration.problems[0].message if configuration.problems else "cannot be read"
         raise BadConfigError(f"{why}; give the path of a keepalived.conf")
@@ -203,7 +220,7 @@ def lines_of(text: str) -> list[str]:
     return [*(f"{line}\n" for line in lines), *([rest] if rest else [])]
 
 
-def write(changes: list[Change], order: Order) -> list[str]:
+def write(changes: list[Change], order: Order, release: Version) -> list[str]:
     """Write all files, or none; then let keepalived judge. What to say about it."""
     if not changes:
         return []
@@ -216,12 +233,12 @@ def write(changes: list[Change], order: Order) -> list[str]:
         try:
             transaction.stage()
             if order.in_place:
-                refuse_included(order.conf, transaction)
+                refuse_included(order.conf, transaction, release)
             transaction.commit()
             said = ["keepalived is not installed here: keepalived -t has not seen the result"]
             with interruption.now():
                 if keepalived and before:
-                    said = [judgement(before, verify.ask(keepalived, result), result)]
+                    said = [judgement(before, verify.ask(keepalived, result), result, release)]
         except BaseException as error:
             if stuck := transaction.undo():
                 raise BadConfigError(
@@ -231,9 +248,9 @@ def write(changes: list[Change], order: Order) -> list[str]:
     return [*files.written(changes, transaction.backups), *said]
 
 
-def judgement(before: verify.Said, after: verify.Said, result: str) -> str:
+def judgement(before: verify.Said, after: verify.Said, result: str, release: Version) -> str:
     """What keepalived says; a complaint that it did not have before takes everything back."""
-    user = verify.other_user(load(result)) if after.is_terminated else None
+    user = verify.other_user(load(result, release=release)) if after.is_terminated else None
     new = verify.new_complaints(before, after, may_end=user is not None)
     if new:
         cure = "please report it"
@@ -254,9 +271,9 @@ def judgement(before: verify.Said, after: verify.Said, result: str) -> str:
     return verify.in_words(before, after)
 
 
-def refuse_included(conf: str, transaction: Transaction) -> None:
+def refuse_included(conf: str, transaction: Transaction, release: Version) -> None:
     """A backup that an `include *` takes in would define everything twice."""
-    read_now = {os.path.realpath(path) for path in load(conf).files}
+    read_now = {os.path.realpath(path) for path in load(conf, release=release).files}
     for backup in transaction.backups.values():
         if backup in read_now:
             raise BadConfigError(
