@@ -435,14 +435,49 @@ class TestExecutables:
             ((2, 3, 0), '"/bin/true"', ["KA226"]),
             ((2, 3, 3), '"/usr/bin/true"', []),
             ((2, 3, 3), '"true"', []),
+            ((2, 3, 4), '"/opt/link/../bin/true"', []),
+            ((2, 4, 3), '"/bin/true"', ["KA226"]),
             (None, '"/bin/true"', ["KA226"]),
         ],
     )
-    def test_a_linked_directory_is_dropped_by_2_3(
-        self, doctor: Doctor, version: tuple[int, int, int] | None, command: str, codes: list[str]
+    @pytest.mark.parametrize("option", ["", "use_symlink_paths", "use_symlink_paths off"])
+    def test_a_linked_directory_is_dropped_since_2_3(
+        self,
+        doctor: Doctor,
+        version: tuple[int, int, int] | None,
+        command: str,
+        codes: list[str],
+        option: str,
     ) -> None:
         doctor.version = version
-        assert doctor.codes(executables.findings, script(command)) == codes
+        doctor.machine.file("/opt/bin/true", ELF)
+        doctor.machine.link("/opt/link", "/opt/bin")
+        text = f"global_defs {{\n{option}\n}}\n" + script(command)
+        assert doctor.codes(executables.findings, text) == codes
+
+    @pytest.mark.parametrize(
+        ("version", "option", "codes"),
+        [
+            ((2, 2, 7), "", ["KA225"]),
+            ((2, 3, 4), "", ["KA225"]),
+            ((2, 3, 1), "use_symlink_paths", []),
+            ((2, 3, 4), "use_symlink_paths", []),
+            ((2, 3, 4), "use_symlink_paths off", ["KA225"]),
+            ((2, 3, 4), "use_symlink_paths no\nuse_symlink_paths yes", []),
+            ((2, 4, 0), "use_symlink_paths", ["KA225"]),
+            ((2, 4, 3), "use_symlink_paths", ["KA225"]),
+            (None, "use_symlink_paths", ["KA225"]),
+        ],
+    )
+    def test_the_target_of_a_link_is_checked_but_by_2_3_under_use_symlink_paths(
+        self, doctor: Doctor, version: tuple[int, int, int] | None, option: str, codes: list[str]
+    ) -> None:
+        doctor.version = version
+        doctor.machine.directory("/opt/open", uid=65534)
+        doctor.machine.file("/opt/open/check", ELF)
+        doctor.machine.link("/opt/check", "/opt/open/check")
+        text = SECURE.replace("{", f"{{\n{option}\n", 1) + script('"/opt/check"')
+        assert doctor.codes(executables.findings, text) == codes
 
     @pytest.mark.parametrize(
         ("version", "codes"),

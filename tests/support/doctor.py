@@ -80,7 +80,9 @@ class Made:
     def realpath(self, path: str) -> str:
         real = ""
         for name in path.split("/"):
-            if name:
+            if name == "..":
+                real = real.rpartition("/")[0]
+            elif name:
                 real = self.links.get(f"{real}/{name}", f"{real}/{name}")
         return real or "/"
 
