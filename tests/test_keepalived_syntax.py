@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kacheck.keepalived import DEFAULT, EditError, Kind, Node, Tree, parse, quote
-from kacheck.keepalived.lexer import quoted_escaped
+from kacheck.keepalived.escapes import quoted_escaped
 from kacheck.keepalived.rules import rules_of
 
 SAMPLE = """\

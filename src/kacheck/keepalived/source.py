@@ -141,6 +141,8 @@ class Line(NamedTuple):
         return self.source.position(self.at[index])
 
 
+SPACE = " \t\f\n\r\v"
+"""WHITE_SPACE_STR of lib/parser.c: what parts words. Of a line's ends only blanks are removed."""
 MAX_PROBLEMS = 1000
 """Of a file or of the reading: who has more has no configuration."""
 

@@ -13,7 +13,7 @@ without braces.
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from kacheck.keepalived import lexer, pieces
+from kacheck.keepalived import escapes, lexer, pieces
 from kacheck.keepalived.edit import Edits
 from kacheck.keepalived.pieces import Kind, Piece
 from kacheck.keepalived.rules import DEFAULT, rules_of
@@ -89,7 +89,7 @@ class Node:
         Since 2.3.2 escapes stay. None where a quote or an escape is not finished.
         """
         rules = self.line.source.rules
-        return lexer.quoted_escaped(self.line.text, rules, unescape=not rules.unescapes_once)
+        return escapes.quoted_escaped(self.line.text, rules, unescape=not rules.unescapes_once)
 
     @property
     def command(self) -> list[str] | None:
@@ -101,7 +101,7 @@ class Node:
         escaped = self.escaped
         if escaped is None or len(escaped) < 2:
             return None
-        return lexer.quoted_escaped(escaped[1], self.line.source.rules) or None
+        return escapes.quoted_escaped(escaped[1], self.line.source.rules) or None
 
     @property
     def ends_in_comment(self) -> bool:
