@@ -65,28 +65,32 @@ def statement_lines(source: Source, problems: list[Problem]) -> Iterator[Line]:
     for line in lexer.lines(source, limit, problems):
         text = line.text
         if lexer.is_bare(text):
-            yield lexer.strip(line)
+            once, quote = lexer.strip(line), None
+        else:
+            once, quote = lexer.decomment(line)
+        if not once.text and text and rules.skips_comment_lines:
             continue
-        once, quote = lexer.decomment(line)
-        if not once.text and rules.skips_comment_lines:
-            continue
-        if lexer.has_comment_end(once):
+        if once.text[-1:] == "\r" and rules.children_read_copy:
+            once = lexer.strip(once.cut(0, len(once.text.rstrip("\r"))))
+        if once.text[-1:] == "\\" and lexer.has_comment_end(once):
             note(problems, once, COMMENT_END, ProblemKind.LINE, len(once.text) - 1)
         if quote is not None:
             note(problems, line, "no closing quote", ProblemKind.QUOTE, quote)
-        if (
-            "\\" not in text[:-1]
-            or not rules.children_read_copy
-            or lexer.is_include(once.text, rules)
-        ):
+        if "\\" not in text[:-1] or not rules.children_read_copy:
             yield once
-            continue
-        twice = None if once.text[:1] in ("#", "!") else lexer.decomment(once)[0]
-        if twice is None or len(twice.text) + 1 < len(once.text):
-            message = ESCAPED_BANG if once.text[:1] == "!" else ESCAPED_COMMENT
-            note(problems, line, message, ProblemKind.LINE)
-        if twice is not None:
+        elif twice := _twice(line, once, problems):
             yield twice
+
+
+def _twice(line: Line, once: Line, problems: list[Problem]) -> Line | None:
+    """Return what the children read of a line that the parent has unescaped once."""
+    if lexer.is_include(once.text, line.source.rules):
+        return once
+    twice = None if once.text[:1] in ("#", "!") else lexer.decomment(once)[0]
+    if twice is None or len(twice.text) + 1 < len(once.text):
+        message = ESCAPED_BANG if once.text[:1] == "!" else ESCAPED_COMMENT
+        note(problems, line, message, ProblemKind.LINE)
+    return twice
 
 
 def pieces(
