@@ -64,15 +64,15 @@ def statement_lines(source: Source, problems: list[Problem]) -> Iterator[Line]:
     rules = source.rules
     for line in lexer.lines(source, limit, problems):
         text = line.text
-        if lexer.is_bare(text):
-            once, quote = lexer.strip(line), None
-        else:
-            once, quote = lexer.decomment(line)
+        if lexer.is_bare(text) and (not text or text[-1] not in lexer.BLANK):
+            yield lexer.strip(line)
+            continue
+        once, quote = lexer.decomment(line)
         if not once.text and text and rules.skips_comment_lines:
             continue
         if once.text[-1:] == "\r" and rules.children_read_copy:
             once = lexer.strip(once.cut(0, len(once.text.rstrip("\r"))))
-        if once.text[-1:] == "\\" and lexer.has_comment_end(once):
+        if once.text[-1:] == "\\" and ("#" in text or "!" in text) and lexer.has_comment_end(once):
             note(problems, once, COMMENT_END, ProblemKind.LINE, len(once.text) - 1)
         if quote is not None:
             note(problems, line, "no closing quote", ProblemKind.QUOTE, quote)
