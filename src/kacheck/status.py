@@ -176,7 +176,7 @@ def only(told: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 def remains(
     state_dir: str, names: Sequence[str]
-) -> tuple[list[tuple[str, statedir.Published, float]], float, str | None]:
+) -> tuple[list[tuple[str, statedir.Published, float]], float | None, str | None]:
     """The verdict files that there are, the uptime, and why kacheck-verdict believes no file.
 
     Of each file the name, the verdict, and its age in seconds.
@@ -189,7 +189,10 @@ def remains(
     wanted = [name for name in dict.fromkeys(names) if name in there] if names else there
     read = {name: statedir.published(f"{directory}/{name}") for name in wanted}
     found = [(name, *verdict) for name, verdict in read.items() if verdict]
-    return found, statedir.uptime(), resident_trouble(Machine(), state_dir)
+    uptime = None
+    with suppress(OSError):
+        uptime = statedir.uptime()
+    return found, uptime, resident_trouble(Machine(), state_dir)
 
 
 # --- --follow -------------------------------------------------------------------------------

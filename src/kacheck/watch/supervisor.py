@@ -4,6 +4,7 @@ Everything that a check's verdict depends on is here and belongs to this thread;
 look. Nothing here waits for a worker, so none can delay a verdict, its own or another's.
 """
 
+import errno
 import os
 import selectors
 import signal
@@ -63,8 +64,8 @@ class Supervisor:
         self.directory = directory
         self.journal = journal
         self._successor = successor
-        self.trouble: str | None = None
-        """What keeps verdicts from being published."""
+        self._troubles: dict[str, str | None] = {}
+        """What keeps verdicts from being published: of the files, and of the uptime."""
         self.publisher = Publisher(directory, self._report, self._notice)
         self.drains = Drains(directory)
         self.notifier = Notifier(os.environ, os.getpid())
@@ -81,7 +82,9 @@ class Supervisor:
         self._is_running = True
         self._is_ready = False
         self._status = ""
-        self._uptime = os.open(UPTIME, os.O_RDONLY | os.O_CLOEXEC)
+        self._uptime = -1
+        with suppress(OSError):
+            self._uptime = os.open(UPTIME, os.O_RDONLY | os.O_CLOEXEC)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
 
@@ -397,22 +400,46 @@ class Supervisor:
         check = watched.check
         result = Result(verdict.status, verdict.reason, verdict.message, {})
         code = exit_code(result, on_unknown=check.policy.on_unknown)
-        # It is renewed at the next look, or when that one times out.
-        expiry = floor(self._uptime_now() + check.interval + check.timeout) + 1
         track = check.track.value(verdict.status, verdict.reason, check.policy)
-        published = Published(code, expiry, verdict.status, verdict.reason, verdict.message)
+        published = None
+        if (now := self._uptime_now()) is not None:
+            # It is renewed at the next look, or when that one times out.
+            expiry = floor(now + check.interval + check.timeout) + 1
+            published = Published(code, expiry, verdict.status, verdict.reason, verdict.message)
         self.publisher.publish(check.name, track, published)
 
-    def _uptime_now(self) -> float:
-        """What readers will compare with: opened anew, for lxcfs may cache what is kept open."""
+    def _uptime_now(self) -> float | None:
+        """Return what readers will compare with; None, and say so, if it cannot be read.
+
+        It is opened again each time, since lxcfs may cache what is kept open.
+        """
+        trouble, now = None, None
         try:
-            return uptime()
-        except OSError:  # out of descriptors
-            return uptime_of(self._uptime)
+            try:
+                now = uptime()
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE):
+                    raise
+                now = uptime_of(self._uptime)
+        except OSError as error:
+            trouble = (
+                f"{UPTIME}: {error.strerror}: verdict files are withdrawn, and kacheck-verdict "
+                f"looks for itself. If lxcfs has died: umount -l {UPTIME} in this container, "
+                "or start lxcfs and restart the container"
+            )
+        if trouble != self._troubles.get("uptime"):
+            self._troubles["uptime"] = trouble
+            self._say(trouble, f"{UPTIME} can be read again")
+        return now
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps verdicts from being published."""
+        return "; ".join(filter(None, self._troubles.values())) or None
 
     def _report(self, trouble: str | None) -> None:
         """The publisher's troubles, to the journal and to systemd."""
-        self.trouble = trouble
+        self._troubles["files"] = trouble
         self._say(trouble, f"{self.directory} can be written again")
 
     def _notice(self, check: str, message: str) -> None:
