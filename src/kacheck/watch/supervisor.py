@@ -10,20 +10,20 @@ import selectors
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from math import floor
 from queue import Empty, SimpleQueue
 
 from kacheck import __version__, config
 from kacheck.check import Check, Configuration, drained_by
-from kacheck.deadline import Deadline
+from kacheck.deadline import Deadline, NoThreadError
 from kacheck.drain import Drains
 from kacheck.result import BadConfigError, Loss, Reason, Result, Status, bug, exit_code
 from kacheck.state import State, Verdict, recheck_at, step
 from kacheck.statedir import UPTIME, Published, uptime, uptime_of
 from kacheck.watch.journal import ERROR, INFO, NOTICE, WARNING, Journal
-from kacheck.watch.metrics import Metrics, require, samples
+from kacheck.watch.metrics import Metrics, Writer, require, samples
 from kacheck.watch.notify import Notifier
 from kacheck.watch.overview import describe
 from kacheck.watch.publisher import Publisher
@@ -94,13 +94,19 @@ class Supervisor:
         """Look until a signal says stop; then leave the failing values behind.
 
         Raises:
-            BadConfigError: another resident has taken the state directory.
+            BadConfigError: another resident has taken the state directory; NoThreadError: the
+                configuration needs more threads than can be had.
 
         """
         self._take_signals()
         now = time.monotonic()
         try:
-            self._take(self.configuration, now)
+            made, writer = self._make(self.configuration)
+        except NoThreadError:
+            self.publisher.end_others()  # those of before re-execution
+            raise
+        try:
+            self._take(self.configuration, made, writer, now)
             self.publisher.end_others()
             if all(watched.state.verdict for watched in self.watched.values()):
                 self._tell_status()  # no look will: nothing is watched, or it has re-executed
@@ -162,10 +168,11 @@ class Supervisor:
         """Read the configuration again; one that is bad is refused."""
         try:
             configuration = self._load()
+            made, writer = self._make(configuration)
         except BadConfigError as error:
             self.journal.say(ERROR, f"configuration not reloaded, the old one stays: {error}")
             return
-        self._take(configuration, time.monotonic())
+        self._take(configuration, made, writer, time.monotonic())
         self.configuration = configuration
         self.journal.say(NOTICE, f"{self.path} reloaded")
         self._tell_status()
@@ -226,27 +233,56 @@ class Supervisor:
             raise BadConfigError(f"{self.path} has no check; {cure}")
         return configuration
 
-    def _take(self, configuration: Configuration, now: float) -> None:
+    def _make(self, configuration: Configuration) -> tuple[dict[str, Watched], Writer | None]:
+        """Start all threads that these checks and their metrics need and that do not run yet.
+
+        Raises:
+            NoThreadError: one cannot be started; none of the others is left.
+
+        """
+        made: dict[str, Watched] = {}
+        with ExitStack() as undo:
+            for check in configuration.checks:
+                old = self.watched.get(check.name)
+                if old is None or old.check != check:
+                    watched = made[check.name] = self._new(check)
+                    undo.callback(watched.worker.stop)
+            writer = self.metrics.writer_of(configuration.metrics)
+            undo.pop_all()
+        return made, writer
+
+    def _new(self, check: Check) -> Watched:
+        watched = Watched(
+            check, Worker(check.name, check.question, lambda outcome: self._post(watched, outcome))
+        )
+        return watched
+
+    def _take(
+        self,
+        configuration: Configuration,
+        made: dict[str, Watched],
+        writer: Writer | None,
+        now: float,
+    ) -> None:
         """Watch these checks; those that are as before keep their state."""
         wanted = {check.name: check for check in configuration.checks}
         for name, watched in [*self.watched.items()]:
             if name not in wanted:
                 self._retire(watched, f"{self.path} no longer has it")
                 del self.watched[name]
-            elif watched.check != wanted[name]:
+            elif name in made:
                 self._silence(watched)
                 del self.watched[name]
         for place, check in enumerate(configuration.checks):
             if check.name not in self.watched:
                 # Spread over the interval: many looks should not fall together, some may.
                 share = (place // TOGETHER + 1) / (len(wanted) // TOGETHER + 1)
-                self._begin(check, now, now + check.interval * share)
-        self.metrics.write_to(configuration.metrics)
+                self._begin(made[check.name], now, now + check.interval * share)
+        self.metrics.write_with(writer)
 
-    def _begin(self, check: Check, now: float, next_look: float) -> None:
-        watched = self.watched[check.name] = Watched(
-            check, Worker(check.name, check.question, lambda outcome: self._post(watched, outcome))
-        )
+    def _begin(self, watched: Watched, now: float, next_look: float) -> None:
+        check = watched.check
+        self.watched[check.name] = watched
         earlier = self.publisher.expect(check.name, check.track.critical)
         if earlier is not None:
             told = Verdict(earlier.status, earlier.reason, earlier.message, now)
