@@ -5,13 +5,14 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import repeat
 from typing import Literal
 
 import pytest
 
 from kacheck import looks as looks_module
 from kacheck.check import Combination
-from kacheck.deadline import Deadline, within
+from kacheck.deadline import Deadline, in_new_thread, within
 from kacheck.probes import combined
 from kacheck.probes.combined import Look
 from kacheck.probes.process import ProcessOptions
@@ -320,9 +321,9 @@ def repeated(
     monkeypatch: pytest.MonkeyPatch, mode: Literal["all", "any"], *looks: Repeated
 ) -> looks_module.RepeatedCombination:
     made = iter(looks)
-    monkeypatch.setattr(looks_module, "repeated_look_of", lambda _: next(made))
+    monkeypatch.setattr(looks_module, "repeated_look_of", lambda *_: next(made))
     members = tuple((f"m{number}", ProcessOptions("vault")) for number in range(len(looks)))
-    return looks_module.RepeatedCombination(Combination(mode, members))
+    return looks_module.RepeatedCombination(Combination(mode, members), repeat(in_new_thread))
 
 
 def test_the_descriptors_of_all_members_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:

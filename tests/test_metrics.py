@@ -240,7 +240,7 @@ def test_a_disk_that_hangs_delays_nobody_and_gets_the_newest(
     timers = Timers()
     reports: list[str | None] = []
     writer = Metrics(timers, take, reports.append)
-    writer.write_to("/nowhere/kacheck.prom")
+    writer.write_with(writer.writer_of("/nowhere/kacheck.prom"))
     for _ in range(5):
         timers.run(timers.next() or 0)
     assert len(taken) == 5, "nothing waited"
@@ -258,7 +258,7 @@ def test_the_end_waits_for_a_disk_only_so_long(
 ) -> None:
     monkeypatch.setattr(metrics, "PATIENCE", 0.1)
     writer = Metrics(Timers(), lambda: [SAMPLE], lambda _: None)
-    writer.write_to("/nowhere/kacheck.prom")
+    writer.write_with(writer.writer_of("/nowhere/kacheck.prom"))
     before = time.monotonic()
     writer.stop()
     assert time.monotonic() - before < 5
@@ -270,7 +270,7 @@ def test_it_is_written_once_a_second_at_most() -> None:
     writer = Metrics(timers, list, lambda _: None)
     writer.hurry()
     assert timers.next() is None, "metrics are off"
-    writer.write_to("/nowhere/kacheck.prom")
+    writer.write_with(writer.writer_of("/nowhere/kacheck.prom"))
     writer.hurry()
     due = timers.next()
     assert due is not None
@@ -281,7 +281,7 @@ def test_it_is_written_once_a_second_at_most() -> None:
     due = timers.next()
     assert due is not None
     assert metrics.LEAST / 2 < due - time.monotonic() <= metrics.LEAST
-    writer.write_to(None)
+    writer.write_with(writer.writer_of(None))
     assert timers.next() is None
 
 

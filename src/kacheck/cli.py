@@ -8,7 +8,6 @@ import gc
 import os
 import signal
 import sys
-import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ from itertools import pairwise
 from typing import NoReturn, TextIO
 
 from kacheck import arguments, commands
-from kacheck.deadline import Deadline, within
+from kacheck.deadline import Deadline, NoThreadError, start_thread, within
 from kacheck.render import Report, line, printable, render
 from kacheck.result import MILDEST_FIRST, BadConfigError, Status, bug, exit_code
 
@@ -111,9 +110,12 @@ def look_and_report(
         reports[name] = one_report(name, prepare, args, started)
 
     *others, (name, prepare) = orders.items()
-    threads = [threading.Thread(target=work, args=order, daemon=True) for order in others]
-    for thread in threads:
-        thread.start()
+    threads = []
+    for order in others:
+        try:
+            threads.append(start_thread(partial(work, *order), "check"))
+        except NoThreadError:
+            work(*order)  # which says so, unless there is one for its look by now
     work(name, prepare)
     for thread in threads:
         thread.join()
@@ -256,9 +258,8 @@ def to_syslog(status: Status, message: str) -> None:
         level = syslog.LOG_WARNING if status is Status.WARNING else syslog.LOG_ERR
         syslog.syslog(level, printable(message))
 
-    sender = threading.Thread(target=send, name="syslog", daemon=True)
-    sender.start()
-    sender.join(LOGGER_TIMEOUT)
+    with suppress(NoThreadError):
+        start_thread(send, "syslog").join(LOGGER_TIMEOUT)
 
 
 def say(stream: TextIO | None, text: str) -> None:

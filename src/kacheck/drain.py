@@ -42,13 +42,18 @@ class Drain(NamedTuple):
         return self.until or NEVER
 
     def remaining(self) -> int | None:
-        """Seconds until it ends by itself; None if it does not."""
-        return max(0, math.ceil(self.until - statedir.uptime())) if self.until else None
+        """Seconds until it ends by itself; None if it does not, or if that cannot be told."""
+        try:
+            return max(0, math.ceil(self.until - statedir.uptime())) if self.until else None
+        except OSError:
+            return None
 
     def sentence(self) -> str:
         """`drained for 28 min more: new disks (kacheck drain off vault ends it)`."""
         remaining = self.remaining()
         span = "" if remaining is None else f" for {amount(remaining)} more"
+        if self.until and remaining is None:
+            span = f" (its end cannot be told: {statedir.UPTIME} cannot be read)"
         why = f": {self.message}" if self.message else ""
         return f"drained{span}{why} ({self.cure()} ends it)"
 
@@ -134,7 +139,7 @@ def drain_of(state_dir: str, name: str) -> Drain | None:
     if not re.fullmatch(r"\d{1,15}", until, re.ASCII):
         return Drain(0, f"{path} has no UNTIL in it" if text.strip() else "", path)
     drain = Drain(int(until), message, path)
-    return None if drain.until and statedir.uptime() >= drain.until else drain
+    return None if drain.until and statedir.has_passed(drain.until) else drain
 
 
 def content(path: str) -> str:
@@ -176,7 +181,13 @@ def switch_on(state_dir: str, names: Sequence[str], span: int | None, message: s
     """
     from kacheck.render import printable
 
-    until = math.ceil(statedir.uptime() + span) if span else 0
+    try:
+        until = math.ceil(statedir.uptime() + span) if span else 0
+    except OSError as error:
+        raise BadConfigError(
+            f"cannot tell when the drain would end: {statedir.UPTIME}: {error.strerror}; "
+            "leave out --for, and end it with kacheck drain off"
+        ) from None
     text = f"{until} {printable(message)}".rstrip(" ")
     try:
         for directory in (state_dir, f"{state_dir}/drain"):

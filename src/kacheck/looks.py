@@ -1,11 +1,11 @@
 """From questions to looks: the one that a one-shot makes, and the one that the resident repeats."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Protocol
 
 from kacheck.check import Combination, Question
-from kacheck.deadline import Deadline
+from kacheck.deadline import Deadline, Run, in_new_thread
 from kacheck.probes.process import ProcessOptions
 from kacheck.result import Loss, Result
 
@@ -50,15 +50,23 @@ def look_of(question: Question) -> Look:
     return partial(vault.probe, question)
 
 
-def repeated_look_of(question: Question) -> RepeatedLook:
-    """The look of the resident.
+def threads_needed(question: Question) -> int:
+    """Return how many threads a repeated look needs beside the one that makes it."""
+    if not isinstance(question, Combination):
+        return 0
+    members = [member for _, member in question.members]
+    return len(members) * (question.mode == "any") + sum(map(threads_needed, members))
+
+
+def repeated_look_of(question: Question, threads: Iterator[Run]) -> RepeatedLook:
+    """The look of the resident; it takes as many threads as it needs.
 
     Raises:
         BadConfigError: no process could ever satisfy the options.
 
     """
     if isinstance(question, Combination):
-        return RepeatedCombination(question)
+        return RepeatedCombination(question, threads)
     if isinstance(question, ProcessOptions):
         from kacheck.probes.tracker import Tracker
 
@@ -71,13 +79,14 @@ def repeated_look_of(question: Question) -> RepeatedLook:
 class RepeatedCombination:
     """A combination of repeated looks."""
 
-    def __init__(self, question: Combination) -> None:
+    def __init__(self, question: Combination, threads: Iterator[Run]) -> None:
         from kacheck.probes import combined
 
-        looks = [(name, repeated_look_of(member)) for name, member in question.members]
-        self._members = [
-            (combined.Member(name, partial(self._ask, look)), look) for name, look in looks
-        ]
+        self._members: list[tuple[combined.Member, RepeatedLook]] = []
+        for name, each in question.members:
+            look = repeated_look_of(each, threads)
+            run = next(threads) if question.mode == "any" else in_new_thread
+            self._members.append((combined.Member(name, partial(self._ask, look), run), look))
         members = [member for member, _ in self._members]
         self._probe = partial(combined.probe, question.mode, members)
         self._asked: set[RepeatedLook] = set()

@@ -10,6 +10,7 @@
 Times are seconds of /proc/uptime's first field, read as a file: lxcfs gives a container its own.
 """
 
+import errno
 import os
 import re
 import time
@@ -20,6 +21,8 @@ from kacheck.result import Reason, Status
 
 DEFAULT = "/run/kacheck"
 UPTIME = "/proc/uptime"
+SECONDS = re.compile(rb"\d+(\.\d+)?(?=\s)")
+"""What UPTIME begins with."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 """A check's name: it is a file's name, and a word for sh."""
 SOCKET = "status.sock"
@@ -28,7 +31,12 @@ ALL = "ALL"
 
 
 def uptime() -> float:
-    """Seconds since boot, as this container sees it."""
+    """Return the seconds since boot, as this container sees them.
+
+    Raises:
+        OSError: they cannot be read, such as after the death of lxcfs, or are not a number.
+
+    """
     file = os.open(UPTIME, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return uptime_of(file)
@@ -37,8 +45,27 @@ def uptime() -> float:
 
 
 def uptime_of(file: int) -> float:
-    """The same, from a descriptor of UPTIME."""
-    return float(os.pread(file, 64, 0).split()[0])
+    """Return the same, from a descriptor of UPTIME; raises OSError, too."""
+    text = os.pread(file, 64, 0)
+    if (number := SECONDS.match(text)) is None:
+        raise OSError(errno.EINVAL, f"not a number of seconds: {text!r}")
+    return float(number[0])
+
+
+def has_passed(second: int) -> bool:
+    """Return whether this second of uptime has come, as far as that can be told.
+
+    PID 1 has run for at most the uptime, and in LXC for exactly as long: lxcfs computes it so.
+    """
+    from kacheck.probes import procfs
+
+    try:
+        return uptime() >= second
+    except OSError:
+        try:
+            return procfs.age(1) >= second
+        except OSError:
+            return False
 
 
 class Published(NamedTuple):

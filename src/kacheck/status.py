@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
@@ -24,8 +25,8 @@ from kacheck.status_table import (
 SCHEMA = 1
 TIMEOUT = 2.0
 """Seconds that the resident has to answer."""
-FULL = 0.02
-"""Seconds until the next try where too many ask."""
+AGAIN = 0.02
+"""Seconds until the next try where an answer was cut off, because too many ask."""
 FOLLOWED = 0.8
 """Seconds between two questions of --follow: what changes is shown within a second."""
 UNKNOWN = int(Status.UNKNOWN)
@@ -83,10 +84,12 @@ def ask(state_dir: str) -> dict[str, Any]:
 
     path = f"{state_dir}/{SOCKET}"
     try:
-        told = json.loads(received(state_dir, time.monotonic() + TIMEOUT))
+        told = json.loads(whole_answer(state_dir, time.monotonic() + TIMEOUT))
     except TimeoutError:
         raise NoResidentError(
-            f"the resident at {path} did not answer within {TIMEOUT:g} s; systemctl restart kacheck"
+            f"no answer at {path} within {TIMEOUT:g} s; the watcher may be busy and still look: "
+            "its verdict files, shown without --json, are valid then. journalctl -u kacheck says "
+            "more; a restart would drop the VIP"
         ) from None
     except PermissionError as error:
         raise NoResidentError(f"{path}: {error.strerror}; run it as root") from None
@@ -100,9 +103,17 @@ def ask(state_dir: str) -> dict[str, Any]:
         told = None
     if not isinstance(told, dict) or told.get("schema") != SCHEMA:
         raise NoResidentError(
-            f"what answers at {path} is not this version of kacheck; systemctl restart kacheck"
+            f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
+            "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
         )
     return told
+
+
+def whole_answer(state_dir: str, end: float) -> bytes:
+    """Return an answer that was not cut off, until the time `end`; raises as received() does."""
+    while not (answer := received(state_dir, end)).endswith(b"\n"):
+        time.sleep(AGAIN)
+    return answer
 
 
 def received(state_dir: str, end: float) -> bytes:
@@ -116,8 +127,7 @@ def received(state_dir: str, end: float) -> bytes:
         # Through a descriptor: the path in a socket's address has room for 107 bytes.
         place = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            while not connected(connection, f"/proc/self/fd/{place}/{SOCKET}", end):
-                time.sleep(FULL)
+            connect(connection, f"/proc/self/fd/{place}/{SOCKET}", end)
         finally:
             os.close(place)
         parts: list[bytes] = []
@@ -128,14 +138,14 @@ def received(state_dir: str, end: float) -> bytes:
             parts.append(part)
 
 
-def connected(connection: socket.socket, path: str, end: float) -> bool:
-    """Connect; False where too many wait already."""
-    connection.settimeout(remaining(end))
+def connect(connection: socket.socket, path: str, end: float) -> None:
+    """Connect, and wait in the kernel's queue where too many do, which poll(2) cannot."""
+    limit = struct.pack("ll", *divmod(max(1, int(remaining(end) * 1e6)), 1_000_000))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
     try:
         connection.connect(path)
     except BlockingIOError:
-        return False
-    return True
+        raise TimeoutError from None
 
 
 def remaining(end: float) -> float:
@@ -176,7 +186,7 @@ def only(told: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 def remains(
     state_dir: str, names: Sequence[str]
-) -> tuple[list[tuple[str, statedir.Published, float]], float, str | None]:
+) -> tuple[list[tuple[str, statedir.Published, float]], float | None, str | None]:
     """The verdict files that there are, the uptime, and why kacheck-verdict believes no file.
 
     Of each file the name, the verdict, and its age in seconds.
@@ -189,7 +199,10 @@ def remains(
     wanted = [name for name in dict.fromkeys(names) if name in there] if names else there
     read = {name: statedir.published(f"{directory}/{name}") for name in wanted}
     found = [(name, *verdict) for name, verdict in read.items() if verdict]
-    return found, statedir.uptime(), resident_trouble(Machine(), state_dir)
+    uptime = None
+    with suppress(OSError):
+        uptime = statedir.uptime()
+    return found, uptime, resident_trouble(Machine(), state_dir)
 
 
 # --- --follow -------------------------------------------------------------------------------

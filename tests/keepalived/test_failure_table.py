@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
+from support import lxcfs
 from support.certificates import Authority
 from support.keepalived import Keepalived, Lab, LabError, Process, children_of, wait_until
 from support.needs import needs
@@ -721,6 +722,28 @@ def test_the_clock_is_set_far(scene: Scene, monkeypatch: pytest.MonkeyPatch, off
     scene.a.certify(scene.a.authority.new("127.0.0.1"))
     scene.start()
     scene.leaves(lambda: jump(offset))
+
+
+@row(
+    "lxcfs dies, then Vault is killed",
+    "resident: `/proc/uptime: Transport endpoint is not connected: verdict files are withdrawn`, "
+    "`critical missing`; keepalived: `now returning 2`",
+    "stays while Vault is healthy; leaves at once",
+)
+def test_lxcfs_dies(scene: Scene) -> None:
+    needs(fuse=True)
+    scene.start()
+    node = scene.a.node
+    pidfile = node.dir / "lxcfs.pid"
+    command = lxcfs.wrapper(pidfile, "/proc/uptime")[2:]
+    try:
+        scene.stays(lambda: node.run([*command, "true"]))  # its child ends with it
+        scene.resident.wait_said("verdict files are withdrawn")
+        assert scene.a.read(f"verdict/{CHECK}") == ""
+        scene.leaves(scene.kill_vault)
+        scene.keepalived.wait_log("now returning 2")
+    finally:
+        node.run(["umount", "-l", "/proc/uptime"])
 
 
 BAD = CONFIGURATION.replace("interval", "intervall")

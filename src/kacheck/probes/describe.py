@@ -2,12 +2,11 @@
 
 import os
 import pwd
-import time
 from typing import Any
 
 import psutil
 
-from kacheck.probes.procfs import GONE, Process
+from kacheck.probes.procfs import GONE, age
 
 
 def describe(pid: int, argv: list[bytes]) -> dict[str, Any]:
@@ -16,7 +15,7 @@ def describe(pid: int, argv: list[bytes]) -> dict[str, Any]:
     try:
         process = psutil.Process(pid)
         seen["user"] = user_name(process.uids().effective)
-        seen["age_s"] = age(pid)
+        seen["age_s"] = round(age(pid), 1)
         state = process.status()
         # It was counted, so another thread of it runs.
         seen["state"] = "main thread exited" if state == psutil.STATUS_ZOMBIE else state
@@ -24,16 +23,6 @@ def describe(pid: int, argv: list[bytes]) -> dict[str, Any]:
         seen["state"] = "gone"
     seen["command"] = os.fsdecode(b" ".join(argv))
     return seen
-
-
-def age(pid: int) -> float:
-    """Seconds since the process was started.
-
-    Not with psutil's create_time(), which adds the start to the boot time of /proc/stat: lxcfs
-    shows a container's own there, and so an age below zero.
-    """
-    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
-    return round(since_boot - Process("/proc", pid).started_ticks() / os.sysconf("SC_CLK_TCK"), 1)
 
 
 def user_name(uid: int) -> str:

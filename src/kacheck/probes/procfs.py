@@ -5,6 +5,7 @@ process has gone, any other OSError that it may not be looked at.
 """
 
 import os
+import time
 
 COMM_MAX = 15
 """Bytes of a comm: TASK_COMM_LEN less its NUL (linux/sched.h)."""
@@ -80,6 +81,16 @@ class Process:
     def stat_from_state(path: str) -> list[bytes]:
         """The fields of stat from the third on; comm may hold any `)`, so look for the last."""
         return read(f"{path}/stat").rpartition(b") ")[2].split()
+
+
+def age(pid: int) -> float:
+    """Return the seconds since the process was started.
+
+    Not with psutil's create_time(), which adds the start to the boot time of /proc/stat: lxcfs
+    shows a container's own there, and so an age below zero.
+    """
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return since_boot - Process("/proc", pid).started_ticks() / os.sysconf("SC_CLK_TCK")
 
 
 def read(path: str) -> bytes:

@@ -97,13 +97,16 @@ class Publisher:
 
     def _fresh(self) -> dict[str, Published]:
         """The verdicts that have not expired."""
-        now = uptime()
+        try:
+            now = uptime()
+        except OSError:
+            return {}
         names = names_in(self._path("verdict"))
         found = {name: published(self._path("verdict", name)) for name in names}
         return {name: each[0] for name, each in found.items() if each and now < each[0].expiry}
 
-    def publish(self, name: str, track: int, verdict: Published) -> None:
-        """Write the track file, if it is not as it should be, and the verdict."""
+    def publish(self, name: str, track: int, verdict: Published | None) -> None:
+        """Write the track file, if it is not as it should be, and the verdict; None: remove it."""
         told, renewed = self._write(name, track, verdict)
         if told and renewed:
             self._recover(name)
@@ -116,13 +119,13 @@ class Publisher:
             self._untrue.add(name)
         self._set_comm(MUTE if self._untrue else COMM)
 
-    def _write(self, name: str, track: int, verdict: Published) -> tuple[bool, bool]:
+    def _write(self, name: str, track: int, verdict: Published | None) -> tuple[bool, bool]:
         """Is the track file as it should be, and the verdict?"""
+        told = self._try(name, lambda: self._write_track(name, track))
+        if verdict is None:
+            return told, self._remove("verdict", name)
         path, line = self._path("verdict", name), verdict.line()
-        return (
-            self._try(name, lambda: self._write_track(name, track)),
-            self._try(name, lambda: replace(path, line)),
-        )
+        return told, self._try(name, lambda: replace(path, line))
 
     def forget(self, name: str, verdict: Published) -> None:
         """Leave the failing value and this verdict behind."""
