@@ -60,6 +60,22 @@ print(os.getpid(), flush=True)
 time.sleep(60)
 """
 
+WITH_UIDS = f"""
+import ctypes, os, sys, time
+os.setresuid(*map(int, sys.argv[2].split()))
+{NAMED}
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def run_as(start: Start, uids: str, code: str, name: str, *args: str) -> list[str]:
+    """Run Python code under that name and those uids; return the words of its first line."""
+    argv = [name, "-I", "-c", code, name, uids, *args]
+    child = start(argv, executable=os.path.realpath(sys.executable), stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    return child.stdout.readline().decode().split()
+
 
 def test_a_running_process_is_ok(look: Look, start: Start) -> None:
     pid = start(NAME, "60").pid
@@ -361,12 +377,55 @@ def test_only_the_wanted_users_processes_count(look: Look, script: Script) -> No
     assert look("process", "--user", "65534", NAME).verdict == "ok running"
     answer = look("process", "--user", "root", NAME)
     assert answer.verdict == "critical missing"
-    assert "of another user (uid 65534)" in answer.message
+    assert "of another user (effective uid 65534)" in answer.message
     answer = look("process", "--user", "no-such-user", NAME)
     assert (answer.code, answer.verdict) == (3, "unknown bad-config")
     assert "--user no-such-user" in answer.message
     for number in ("\u0661", "1" * 5000):
         assert look("process", "--user", number, NAME).verdict == "unknown bad-config"
+
+
+@pytest.mark.parametrize("name", [NAME, LONG], ids=["short", "long"])
+@pytest.mark.parametrize(
+    ("uids", "objection"),
+    [
+        ("0 0 0", None),
+        ("65534 65534 65534", None),  # a daemon that has dropped its privileges
+        ("65534 0 0", "real uid 65534"),  # a setuid program, such as su
+        ("65534 65534 0", None),  # a setuid program that has put its privilege aside
+        ("0 65534 0", "real uid 0"),  # root's, which acts as another user for a while
+    ],
+)
+def test_a_process_is_a_users_if_both_its_real_and_its_effective_uid_are(
+    look: Look, start: Start, name: str, uids: str, objection: str | None
+) -> None:
+    needs(root=True)
+    (pid,) = run_as(start, uids, WITH_UIDS, name)
+    effective = uids.split()[1]
+    for user in ("0", "65534"):
+        answer = look("process", "--user", user, name)
+        counts = objection is None and user == effective
+        assert answer.verdict == ("ok running" if counts else "critical missing"), user
+        if objection and user == effective:
+            assert f"pid {pid} is of another user ({objection})" in answer.message
+
+
+def test_su_that_waits_for_a_password_is_not_roots_nginx(look: Look, start: Start) -> None:
+    needs("su", "setpriv", root=True)
+    with tempfile.TemporaryDirectory() as public:
+        os.chmod(public, 0o755)
+        link = pathlib.Path(public, NAME)
+        link.symlink_to(str(shutil.which("su")))
+        nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]
+        waits = start([*nobody, str(link), "root"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        while not has_started(waits.pid, NAME):
+            assert waits.poll() is None
+        assert os.stat(f"/proc/{waits.pid}").st_uid == 0, "a process whose effective user is root"
+        assert look("process", NAME).verdict == "ok running", "without --user it is anybody's"
+        answer = look("process", "--user", "root", NAME)
+        assert waits.poll() is None
+    assert answer.verdict == "critical missing"
+    assert "of another user (real uid 65534)" in answer.message
 
 
 def test_the_user_is_the_effective_one_also_of_a_process_that_hides_its_memory(

@@ -48,7 +48,7 @@ import os, sys
 {NAMED}
 print(os.getpid(), flush=True)
 sys.stdin.readline()
-os.setuid(65534)
+os.setresuid(*map(int, sys.argv[2].split()))
 print("changed", flush=True)
 sys.stdin.readline()
 """
@@ -256,11 +256,20 @@ def test_a_process_that_becomes_another_program_is_noticed_by_the_next_look(
     assert each.watched() == []
 
 
+@pytest.mark.parametrize(
+    ("uids", "nobodys_then"),
+    [
+        ("65534 65534 65534", "ok running"),
+        ("65534 0 0", "critical missing"),
+        ("0 65534 0", "critical missing"),
+    ],
+    ids=["whole", "real", "effective"],
+)
 def test_a_process_that_becomes_another_users_is_noticed_by_the_next_look(
-    looks: Looks, start: Start
+    looks: Looks, start: Start, uids: str, nobodys_then: str
 ) -> None:
     needs(root=True)
-    process = start([sys.executable, "-I", "-c", CHANGES_USER, NAME], **PIPES)
+    process = start([sys.executable, "-I", "-c", CHANGES_USER, NAME, uids], **PIPES)
     talk(process)
     mine, nobodys = looks.tracker(user="root"), looks.tracker(user="65534")
     assert (look(mine), look(nobodys)) == ("ok running", "critical missing")
@@ -268,7 +277,7 @@ def test_a_process_that_becomes_another_users_is_noticed_by_the_next_look(
     assert look(mine) == "ok running"
     assert looks.scans == scans
     talk(process, b"go")
-    assert (look(mine), look(nobodys)) == ("critical missing", "ok running")
+    assert (look(mine), look(nobodys)) == ("critical missing", nobodys_then)
 
 
 def test_when_one_of_the_quorum_exits_another_one_takes_its_place(
@@ -410,6 +419,25 @@ def test_another_process_that_has_got_the_number_is_not_held(
         each = looks.tracker()
         assert look(each) == "critical missing"
         assert each.watched() == []
+
+
+def test_another_users_process_that_has_got_the_number_is_not_held(
+    looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends, and its number is given to a process of the same name."""
+    needs(root=True)
+    process = start([sys.executable, "-I", "-c", CHANGES_USER, NAME, "65534 0 0"], **PIPES)
+    talk(process)
+
+    def reused(_: int) -> None:
+        talk(process, b"go")
+
+    with monkeypatch.context() as patch:
+        opened = between_scan_and_hold(patch, reused)
+        each = looks.tracker(user="root")
+        assert look(each) == "critical missing"
+    assert opened == [process.pid]
+    assert each.watched() == []
 
 
 def test_processes_that_go_faster_than_they_can_be_held_are_counted_unheld(

@@ -36,7 +36,7 @@ class ProcessOptions(NamedTuple):
     param_match: str | None = None
     full_command: bool = False
     user: str | None = None
-    """Name or number of the effective user."""
+    """Name or number of the real and effective user."""
     all_namespaces: bool = False
     describe: bool = False
     """Add user, age, command line and state of each match to the data (psutil: 20 ms)."""
@@ -182,18 +182,21 @@ class Judgement:
             "in a nested pid namespace (--all-namespaces counts it)": (
                 depth(status) > own_depth and not self.options.all_namespaces
             ),
-            f"of another user (uid {effective_uid(status)})": self.is_of_another_user(status),
         }
-        return next((objection for objection, holds in objections.items() if holds), None)
-
-    def is_of_another_user(self, status: dict[str, str]) -> bool:
-        """Is it not the user's that was asked for?"""
-        return self.uid is not None and effective_uid(status) != self.uid
+        other = another_user(status, self.uid)
+        return next((objection for objection, holds in objections.items() if holds), other)
 
 
-def effective_uid(status: dict[str, str]) -> int:
-    """Whose rights a process has."""
-    return int(status["Uid"].split()[1])
+def another_user(status: dict[str, str], uid: int | None) -> str | None:
+    """Return why a process does not belong to `uid`, or None; with None everybody's process does.
+
+    Any user can start a setuid program, such as su, under any name: its effective uid is that of
+    the file's owner, its real uid that of whoever started it. A service has both from its user.
+    """
+    real, effective = map(int, status["Uid"].split()[:2])
+    if uid in (None, effective):
+        return None if uid in (None, real) else f"of another user (real uid {real})"
+    return f"of another user (effective uid {effective})"
 
 
 def depth(status: dict[str, str]) -> int:

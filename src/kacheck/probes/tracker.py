@@ -15,9 +15,9 @@ import select
 from kacheck.deadline import Deadline
 from kacheck.probes import procfs
 from kacheck.probes.process import (
-    Judgement,
     Match,
     ProcessOptions,
+    another_user,
     answer,
     check,
     pattern_of,
@@ -96,8 +96,8 @@ class Tracker:
         """Has a held process not become another program, or another user's?"""
         process = procfs.Process(self.options.proc, pid)
         if self.options.user is not None:
-            judgement = Judgement(self.options, 0, user_id(self.options.user))
-            if judgement.is_of_another_user(process.status()):
+            uid = user_id(self.options.user)
+            if another_user(process.status(), uid):
                 return False
         return self._pattern.matches(process)
 
@@ -154,7 +154,7 @@ class Tracker:
                 self._held[pid] = os.pidfd_open(pid)
                 self._exits.register(self._held[pid], select.POLLIN)
                 # Between the scan and now another process may have got the number.
-                if not self._pattern.matches(procfs.Process(self.options.proc, pid)):
+                if not self.still_matches(pid):
                     raise ProcessLookupError(pid)
         if self._exits.poll(0):
             raise ProcessLookupError
