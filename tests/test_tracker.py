@@ -60,7 +60,7 @@ def start(start: Start) -> Start:
 
     def run(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
         process = start(*args, **options)
-        while not procfs.Process("/proc", process.pid).argv():
+        while not procfs.Process("/proc", process.pid).argv(procfs.PAGE):
             assert process.poll() is None
         return process
 
@@ -150,9 +150,9 @@ def test_what_is_held_is_verified_and_nothing_else_is_read(
     reads: list[str] = []
     real = procfs.read
 
-    def read(path: str) -> bytes:
+    def read(path: str, limit: int = procfs.LONGEST) -> bytes:
         reads.append(path)
-        return real(path)
+        return real(path, limit)
 
     monkeypatch.setattr(procfs, "read", read)
     for _ in range(5):
@@ -278,6 +278,26 @@ def test_a_process_that_becomes_another_users_is_noticed_by_the_next_look(
     assert looks.scans == scans
     talk(process, b"go")
     assert (look(mine), look(nobodys)) == ("critical missing", nobodys_then)
+
+
+def test_a_held_process_that_becomes_another_users_is_not_read_closer(
+    looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs(root=True)
+    argv = [LONG, "-I", "-c", CHANGES_USER, NAME, "65534 0 0"]
+    process = start(argv, executable=os.path.realpath(sys.executable), **PIPES)
+    talk(process)
+    each = looks.tracker(LONG, user="root")
+    assert look(each) == "ok running"
+    talk(process, b"go")
+    real = procfs.read
+
+    def read(path: str, limit: int = procfs.LONGEST) -> bytes:
+        assert path != f"/proc/{process.pid}/cmdline"
+        return real(path, limit)
+
+    monkeypatch.setattr(procfs, "read", read)
+    assert look(each) == "critical missing"
 
 
 def test_when_one_of_the_quorum_exits_another_one_takes_its_place(
@@ -570,7 +590,7 @@ def test_what_takes_more_than_comm_is_not_told_at_a_glance(
     assert isinstance(words, list)
     each = looks.tracker(str(words[0]) if "full_command" in options else name, **options)
     assert look(each) == "ok running"
-    monkeypatch.setattr(procfs, "read", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(procfs, "read", lambda path, *_: pytest.fail(f"{path} was read"))
     assert each.glance() is None
 
 
@@ -610,9 +630,9 @@ def test_a_glance_reads_nothing_but_comm(
     look(each)
     real = procfs.read
 
-    def read(path: str) -> bytes:
+    def read(path: str, limit: int = procfs.LONGEST) -> bytes:
         assert path == f"/proc/{process.pid}/comm"
-        return real(path)
+        return real(path, limit)
 
     monkeypatch.setattr(procfs, "read", read)
     assert verdict(each.glance()) == "ok running"
@@ -621,7 +641,7 @@ def test_a_glance_reads_nothing_but_comm(
 def test_a_glance_that_cannot_read_says_nothing(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: str) -> bytes:
+    def refuse(path: str, *_: int) -> bytes:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
 
     start(NAME, "60")

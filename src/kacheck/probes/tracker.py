@@ -95,10 +95,9 @@ class Tracker:
     def still_matches(self, pid: int) -> bool:
         """Has a held process not become another program, or another user's?"""
         process = procfs.Process(self.options.proc, pid)
-        if self.options.user is not None:
-            uid = user_id(self.options.user)
-            if another_user(process.status(), uid):
-                return False
+        uid = user_id(self.options.user)
+        if uid is not None and another_user(process, uid):
+            return False
         return self._pattern.matches(process)
 
     def scan(self) -> Result:
