@@ -264,9 +264,9 @@ def test_the_highest_pid_is_found(tmp_path: pathlib.Path) -> None:
 
 @pytest.fixture
 def public_copy() -> Iterator[list[str]]:
-    """The command of a kacheck that every user may read and run."""
+    """The command of a kacheck that every user may read and run; $TMPDIR may be for one alone."""
     needs("/usr/bin/python3")
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
         os.chmod(name, 0o755)
         package = pathlib.Path(kacheck.__file__).parent
         shutil.copytree(package, f"{name}/kacheck", ignore=shutil.ignore_patterns("__pycache__"))
@@ -439,7 +439,7 @@ def test_a_process_is_a_users_if_both_its_real_and_its_effective_uid_are(
 
 def test_su_that_waits_for_a_password_is_not_roots_nginx(look: Look, start: Start) -> None:
     needs("su", "setpriv", root=True)
-    with tempfile.TemporaryDirectory() as public:
+    with tempfile.TemporaryDirectory(dir="/tmp") as public:
         os.chmod(public, 0o755)
         link = pathlib.Path(public, NAME)
         link.symlink_to(str(shutil.which("su")))
