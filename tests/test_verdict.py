@@ -64,7 +64,7 @@ def start_time(process: subprocess.Popen[bytes]) -> str:
 @pytest.fixture
 def directory() -> Iterator[pathlib.Path]:
     """One that everybody may enter, unlike tmp_path."""
-    with tempfile.TemporaryDirectory(prefix="ktest-") as name:
+    with tempfile.TemporaryDirectory(prefix="ktest-", dir="/tmp") as name:
         pathlib.Path(name).chmod(0o755)
         yield pathlib.Path(name)
 

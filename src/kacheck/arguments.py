@@ -251,7 +251,7 @@ def bounded(text: str, least: int) -> int:
 def add_scope_options(parser: Parser) -> None:
     """Whose processes count."""
     parser.add_argument(
-        "--user", metavar="USER", help="count processes of this effective user only"
+        "--user", metavar="USER", help="count only processes whose real and effective user is USER"
     )
     parser.add_argument(
         "--all-namespaces",

@@ -2,14 +2,18 @@
 
 import os
 import pwd
+from contextlib import suppress
 from typing import Any
 
 import psutil
 
-from kacheck.probes.procfs import GONE, age
+from kacheck.probes.procfs import GONE, Process, age
+
+LONGEST_COMMAND = 4096
+"""Bytes of a command line that are shown."""
 
 
-def describe(pid: int, argv: list[bytes]) -> dict[str, Any]:
+def describe(pid: int) -> dict[str, Any]:
     """Pid, user, age in seconds, state and command line; what cannot be read is left out."""
     seen: dict[str, Any] = {"pid": pid}
     try:
@@ -21,8 +25,15 @@ def describe(pid: int, argv: list[bytes]) -> dict[str, Any]:
         seen["state"] = "main thread exited" if state == psutil.STATUS_ZOMBIE else state
     except (psutil.Error, *GONE):
         seen["state"] = "gone"
-    seen["command"] = os.fsdecode(b" ".join(argv))
+    with suppress(OSError):
+        seen["command"] = command(Process("/proc", pid))
     return seen
+
+
+def command(process: Process) -> str:
+    """Return the command line; of a long one the beginning, with an ellipsis."""
+    line = b" ".join(process.argv(LONGEST_COMMAND))
+    return os.fsdecode(line.removesuffix(b"\0")) + ("..." if line.endswith(b"\0") else "")
 
 
 def user_name(uid: int) -> str:
