@@ -20,8 +20,9 @@ import httpx
 import pytest
 import trustme
 
+from kacheck import files as files_module
 from kacheck.deadline import Deadline, within
-from kacheck.probes import kept, vault
+from kacheck.probes import kept, tls, vault
 from kacheck.probes.combined import Member
 from kacheck.probes.vault import KEPT_FOR, Client
 from kacheck.probes.vault_health import MAX_BODY, Answer
@@ -704,20 +705,152 @@ def test_an_authoritys_file_that_is_replaced_is_taken(
     assert said(each) == "ok active"
 
 
-def test_an_authority_rewritten_in_its_directory_is_taken_by_the_look_after_a_failure(
-    client: Make, tls_server: StandInVault, ca: Path, clock: Callable[[float], None]
+@pytest.fixture
+def stores(
+    ca: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], tuple[Path, dict[str, str]]]:
+    """Put the authority into a store: its file there, and the options that make the store count."""
+
+    def store(kind: str) -> tuple[Path, dict[str, str]]:
+        directory = tmp_path / "authorities"
+        below = directory / "below"
+        below.mkdir(parents=True)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+        if kind == "default file":
+            monkeypatch.setenv("SSL_CERT_FILE", str(ca))
+            return ca, {}
+        if kind == "default directory":
+            monkeypatch.setenv("SSL_CERT_DIR", f"{below}:{directory}")
+            return ca.rename(directory / f"{subject_hash(ca)}.0"), {}
+        file = directory / "ca.pem" if kind == "directory" else below / "ca.pem"
+        ca.rename(file)
+        if kind == "link's target":
+            target = file.rename(tmp_path / "target.pem")
+            file.symlink_to(target)
+            return target, {"ca_path": str(directory)}
+        return file, {"ca_path": str(directory)}
+
+    return store
+
+
+def subject_hash(file: Path) -> str:
+    """Return the name under which OpenSSL looks for an authority in a directory."""
+    argv = ["openssl", "x509", "-noout", "-subject_hash", "-in", str(file)]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+
+
+STORES = (
+    "file",
+    "directory",
+    "directory below",
+    "link's target",
+    "default file",
+    "default directory",
+)
+
+
+@pytest.fixture
+def trusting(
+    client: Make,
+    tls_server: StandInVault,
+    ca: Path,
+    stores: Callable[[str], tuple[Path, dict[str, str]]],
+) -> Callable[[str], tuple[Kept, Path]]:
+    """Make a client that trusts a store, with the authority's file in it."""
+
+    def make(kind: str) -> tuple[Kept, Path]:
+        file, options = (ca, {"ca_cert": str(ca)}) if kind == "file" else stores(kind)
+        return client(tls_server.address, **options), file
+
+    return make
+
+
+@pytest.mark.parametrize("how", ["rewritten", "replaced", "removed"])
+@pytest.mark.parametrize("kind", STORES)
+def test_an_authority_that_is_removed_from_its_store_is_not_trusted_on_the_next_connection(
+    trusting: Callable[[str], tuple[Kept, Path]],
+    clock: Callable[[float], None],
+    kind: str,
+    how: str,
 ) -> None:
-    """The directory itself does not change then."""
-    directory = ca.parent / "authorities"
-    directory.mkdir()
-    ca.rename(directory / "ca.pem")
-    each = client(tls_server.address, ca_path=str(directory))
-    assert said(each) == "ok active"
-    other = Authority()
-    present(tls_server, other.server("127.0.0.1"))
-    other.write(directory / "ca.pem")
+    each, file = trusting(kind)
+    assert [said(each), said(each)] == ["ok active"] * 2
+    if how == "removed":
+        if not kind.startswith("default"):
+            file.with_name("other.pem").write_bytes(Authority().pem)
+        file.unlink()
+    elif how == "replaced":
+        Authority().write(file.with_name("new")).rename(file)
+    else:
+        Authority().write(file)
     clock(KEPT_FOR + 0.1)
-    assert [said(each), said(each)][1] == "ok active"
+    if how == "removed" and kind in ("file", "link's target"):
+        with pytest.raises(BadConfigError):
+            look(each)
+    else:
+        assert said(each) == "critical tls"
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_an_authority_that_is_rewritten_in_its_store_is_taken_on_the_next_connection(
+    trusting: Callable[[str], tuple[Kept, Path]], clock: Callable[[float], None], kind: str
+) -> None:
+    each, file = trusting(kind)
+    pem = file.read_bytes()
+    Authority().write(file)
+    assert said(each) == "critical tls"
+    file.write_bytes(pem)
+    clock(KEPT_FOR + 0.1)
+    assert said(each) == "ok active"
+
+
+def test_an_authority_that_is_removed_in_the_clock_tick_of_its_loading_is_not_trusted(
+    client: Make,
+    tls_server: StandInVault,
+    ca: Path,
+    clock: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two changes within one tick of the file system's clock leave the same timestamps."""
+    stat = os.stat
+    stamp = stat(ca)
+
+    def one_tick(path: Any, **options: Any) -> Any:
+        return stamp if path == str(ca) else stat(path, **options)
+
+    each = client(tls_server.address, ca_cert=str(ca))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", one_tick)
+        assert said(each) == "ok active"
+        Authority().write(ca)
+        clock(KEPT_FOR + 0.1)
+        assert said(each) == "critical tls"
+
+
+def test_a_store_that_has_long_been_as_it_is_is_read_once(
+    client: Make,
+    tls_server: StandInVault,
+    ca: Path,
+    clock: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To read the system's authorities takes 20 ms."""
+    made: list[VaultOptions] = []
+    really = tls.context
+
+    def counted(options: VaultOptions) -> ssl.SSLContext:
+        made.append(options)
+        return really(options)
+
+    monkeypatch.setattr(tls, "context", counted)
+    monkeypatch.setattr(files_module, "TICK", 0.0)
+    each = client(tls_server.address, ca_cert=str(ca))
+    for _ in range(3):
+        assert said(each) == "ok active"
+        clock(KEPT_FOR + 0.1)
+    assert tls_server.connections == 3
+    assert len(made) == 1
 
 
 def test_an_authoritys_file_that_goes_is_a_bad_configuration_until_it_is_back(

@@ -1,17 +1,11 @@
-"""Trust for the Vault probe: the TLS context, and which of its many failures one was.
+"""The TLS context of the Vault probe, and which of its many failures one was."""
 
-Source of the trust rules: hashicorp/go-rootcerts, as api/client.go calls it: a CA file, bytes or
-directory replaces the system's roots; of a directory every file is read, hashed names or not.
-"""
-
-import os
-import re
 import socket
 import ssl
 import time
 from typing import Any, NamedTuple
 
-from kacheck.files import identity
+from kacheck.probes.authorities import error_text, trust
 from kacheck.probes.vault_settings import VaultOptions
 from kacheck.result import BadConfigError
 
@@ -32,9 +26,6 @@ CLIENT_CERTIFICATE_ALERTS = (
 """Alerts of RFC 8446, 6.2, by which a server refuses the certificate it was shown, or none."""
 NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 """What OpenSSL says of an answer that is not TLS; the word depends on its version."""
-
-
-PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----[!-~\s]+?-----END [A-Z0-9 ]+-----", re.ASCII)
 
 
 class Certificate(NamedTuple):
@@ -90,57 +81,9 @@ def context(options: VaultOptions) -> ssl.SSLContext:
     return tls
 
 
-def files(options: VaultOptions) -> list[tuple[int, ...]]:
-    """What tells whether a file of these options has changed: the identity of each."""
-    paths = (options.ca_cert, options.ca_path, options.client_cert, options.client_key)
-    return [identity(path) for path in paths if path]
-
-
 def no_password() -> str:
     """Answer OpenSSL's question for a key's password, which would wait at a terminal."""
     raise ValueError("the key is encrypted; give one that is not")
-
-
-def trust(tls: ssl.SSLContext, options: VaultOptions) -> None:
-    """Load the one source of authorities that counts."""
-    if options.ca_cert:
-        load_file(tls, options.ca_cert, "CA file")
-    elif options.ca_cert_bytes:
-        # Only the blocks: text between them may be anything, and cadata must be ASCII.
-        blocks = PEM.findall(options.ca_cert_bytes)
-        try:
-            tls.load_verify_locations(cadata="\n".join(blocks))
-        except (ssl.SSLError, ValueError) as error:
-            raise BadConfigError(
-                f"VAULT_CACERT_BYTES or BAO_CACERT_BYTES holds no PEM certificate: "
-                f"{error_text(error)}"
-            ) from None
-    elif options.ca_path:
-        files = sorted(
-            os.path.join(top, name) for top, _, names in os.walk(options.ca_path) for name in names
-        )
-        if not files:
-            raise BadConfigError(f"the CA directory {options.ca_path} has no file that can be read")
-        for file in files:
-            load_file(tls, file, "CA directory's file")
-    else:
-        tls.load_default_certs()
-
-
-def load_file(tls: ssl.SSLContext, path: str, what: str) -> None:
-    """Trust the certificates of one PEM file."""
-    try:
-        tls.load_verify_locations(cafile=path)
-    except OSError as error:
-        cause = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise BadConfigError(f"the {what} {path} cannot be used: {cause}") from None
-
-
-def error_text(error: Exception) -> str:
-    """What OpenSSL or the system says, without its source line."""
-    if isinstance(error, ssl.SSLError):
-        return (getattr(error, "reason", None) or str(error)).lower().replace("_", " ")
-    return getattr(error, "strerror", None) or str(error)
 
 
 def certificate(sock: ssl.SSLSocket) -> Certificate | None:

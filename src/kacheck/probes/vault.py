@@ -19,7 +19,7 @@ from typing import Any
 
 from kacheck import __version__
 from kacheck.deadline import Deadline
-from kacheck.probes import kept, tls
+from kacheck.probes import authorities, kept, tls
 from kacheck.probes.vault_health import MAX_BODY, Answer, judge
 from kacheck.probes.vault_settings import VaultOptions
 from kacheck.result import BadConfigError, Loss, Reason, Result, Status
@@ -85,7 +85,7 @@ class Client:
         self.keep = keep
         self.deadline = Deadline(0)
         self.peer: tuple[str, int] | None = None
-        self._trust: tuple[object, ssl.SSLContext] | None = None
+        self._trust: tuple[authorities.Stamp, ssl.SSLContext] | None = None
         self._transport: Any = None
         self._request = b""
         """The request as httpx has sent it, to be sent again; empty: it has had no plain answer."""
@@ -247,16 +247,18 @@ class Client:
         return Answer(response.status_code, body, response.headers.get("location"))
 
     def context(self) -> ssl.SSLContext:
-        """The TLS context, made anew when one of its files has changed.
+        """Return the TLS context, made again unless every file of it is known to be the same.
 
         Raises:
             BadConfigError: a file cannot be used.
 
         """
-        files = tls.files(self.options)
-        if self._trust is None or self._trust[0] != files:
-            self._trust = files, tls.context(self.options)
-        return self._trust[1]
+        stamp = authorities.stamp(self.options)
+        if self._trust is not None and self._trust[0] == stamp:
+            return self._trust[1]
+        context = tls.context(self.options)
+        self._trust = (stamp, context) if stamp.is_settled else None
+        return context
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Httpcore's trace extension: called as each phase begins and ends."""
@@ -311,7 +313,6 @@ class Client:
                 # Half of what is left: the answer must still be in time.
                 wait = self.deadline.remaining() / 2
                 why = tls.explain(cause, self.options, self.peer, wait)
-                self._trust = None  # the system's authorities may have changed, for all we know
                 return Result(Status.CRITICAL, Reason.TLS, f"{address}: {why}", {})
             if isinstance(cause, (TimeoutError, httpx.TimeoutException)):
                 return self.deadline.timed_out()
