@@ -622,6 +622,23 @@ def test_a_wrong_name_is_explained_over_ipv6_too(
     assert "it is for vault.example.org, 10.0.0.7" in outcome.message
 
 
+def test_a_certificate_with_only_a_common_name_is_refused_as_go_refuses_it(
+    kacheck: Kacheck, authority: Authority, ca: Path
+) -> None:
+    server = authority.common_name_only("localhost", ca.parent)
+    with StandInVault(tls=server) as stand_in:
+        address = f"https://localhost:{stand_in.port}"
+        outcome = kacheck("vault", "--address", address, "--ca-cert", str(ca))
+        named = kacheck(
+            *("vault", "--address", stand_in.address, "--ca-cert", str(ca)),
+            *("--tls-server-name", "localhost"),
+        )
+    for each in (outcome, named):
+        assert each.said == ("critical", "tls")
+        assert "has no subjectAltName" in each.message
+        assert "reissue it with localhost as a subjectAltName" in each.message
+
+
 def pem_of(leaf: trustme.LeafCert) -> bytes:
     return leaf.cert_chain_pems[0].bytes()
 

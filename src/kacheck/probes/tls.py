@@ -60,6 +60,7 @@ def context(options: VaultOptions) -> ssl.SSLContext:
     """
     tls = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.server_name = options.tls_server_name
+    tls.hostname_checks_common_name = False  # as Go and every browser: only a subjectAltName counts
     tls.set_alpn_protocols(["http/1.1"])  # as httpcore does
     # As in Go: an intermediate or the server's own certificate may be what is trusted.
     tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -123,17 +124,27 @@ def explain(
     if code == NOT_YET_VALID:
         return "its certificate is not valid yet; compare the clocks of both machines"
     if code in WRONG_NAME:
-        names = f", it is for {', '.join(seen.names) or 'no name at all'}" if seen else ""
-        return (
-            f"its certificate is not for {server_name(options)}{names}; "
-            "give one of its names with --tls-server-name or in --address"
-        )
+        return wrong_name(seen, server_name(options))
     if code in UNKNOWN_AUTHORITY:
         return (
             f"its certificate is from an unknown authority ({error.verify_message}); "
             f"give the authority's certificate with --ca-cert (trusted now: {trusted(options)})"
         )
     return f"its certificate does not verify: {error.verify_message}"
+
+
+def wrong_name(seen: Certificate | None, name: str) -> str:
+    """Return which names the certificate has, and the cure."""
+    if seen is not None and not seen.names:
+        return (
+            f"its certificate has no subjectAltName, so it is not for {name}; Vault's own client "
+            f"refuses it too, whatever its common name; reissue it with {name} as a subjectAltName"
+        )
+    names = f", it is for {', '.join(seen.names)}" if seen else ""
+    return (
+        f"its certificate is not for {name}{names}; "
+        "give one of its names with --tls-server-name or in --address"
+    )
 
 
 def expired(seen: Certificate | None) -> str:
