@@ -89,6 +89,8 @@ class Client:
         self._transport: Any = None
         self._request = b""
         """The request as httpx has sent it, to be sent again; empty: it has had no plain answer."""
+        self._is_misread = False
+        """Whether an answer was not plain that httpx may have shown as such."""
         self._host, self._port = "", 0
         """Where httpx has sent it."""
         self._connected_at = 0.0
@@ -167,14 +169,22 @@ class Client:
         return answer
 
     def repeat(self, sock: socket.socket) -> Answer | None:
-        """The answer to the request that was answered before; None if it is to be asked by httpx.
+        """Return the answer to the request that was answered before; None if there is none yet.
 
-        A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5).
+        A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5). One
+        whose answer is not plain is asked by httpx next: to ask in vain takes as long.
         """
         self.deadline.enter("response", f"{self.options.address} to answer")
-        with suppress(OSError):
-            return kept.ask(sock, self._request, self.deadline)
-        return None
+        answer = None
+        try:
+            answer = kept.ask(sock, self._request, self.deadline)
+        except kept.MisreadError:
+            self._is_misread = True
+        except OSError:
+            return None
+        if answer is None:
+            self._request = b""
+        return answer
 
     def ask(self) -> Result:
         """One request on a new connection, which is kept only after an answer."""
@@ -241,7 +251,9 @@ class Client:
         fields = b"".join(b"%s: %s\r\n" % field for field in request.headers.raw)
         if self.keep:
             words = b"GET %s HTTP/1.1\r\n%s\r\n" % (request.url.raw_path, fields)
-            self._request = words if is_plain(response) else b""
+            plain = is_plain(response)
+            self._is_misread = self._is_misread and plain
+            self._request = words if plain and not self._is_misread else b""
             self._host = request.url.raw_host.decode("ascii")
             self._port = request.url.port or PORTS[request.url.scheme]
         return Answer(response.status_code, body, response.headers.get("location"))
@@ -319,6 +331,7 @@ class Client:
             if isinstance(cause, OSError):
                 return system_error(cause, address)
         if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
+            self._is_misread = False  # httpx does not read it either
             return Result(
                 Status.CRITICAL,
                 Reason.BAD_RESPONSE,
@@ -333,7 +346,10 @@ def is_plain(response: Any) -> bool:
     """Would kept.py understand this answer of httpx's, too?"""
     start = b"%s %d" % (response.http_version.encode(), response.status_code)
     fields = b"".join(b"\r\n%s: %s" % field for field in response.headers.raw)
-    _, length = kept.understand(start + fields)
+    try:
+        _, length = kept.understand(start + fields)
+    except kept.MisreadError:
+        return False
     return length >= 0
 
 
