@@ -1,6 +1,7 @@
 """From questions to looks: the one that a one-shot makes, and the one that the resident repeats."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -66,6 +67,25 @@ def repeated_look_of(question: Question) -> RepeatedLook:
     from kacheck.probes.vault import Client
 
     return Client(question, keep=True)
+
+
+def load(questions: Iterable[Question]) -> None:
+    """Import what repeated looks need, so that no deadline includes it.
+
+    What cannot be imported fails the looks that need it; they say why.
+    """
+    for question in questions:
+        with suppress(Exception):
+            if isinstance(question, Combination):
+                from kacheck.probes import combined  # noqa: F401 - loaded here, used by the look
+
+                load(member for _, member in question.members)
+            elif isinstance(question, ProcessOptions):
+                from kacheck.probes import tracker  # noqa: F401 - loaded here, used by the look
+            else:
+                from kacheck.probes import vault
+
+                vault.load()
 
 
 class RepeatedCombination:

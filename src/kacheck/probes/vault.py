@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -70,6 +70,21 @@ def load_httpx() -> ModuleType:
             f"httpx cannot be imported ({error}); install it: apt install python3-httpx"
         ) from None
     return httpx
+
+
+@cache
+def load() -> None:
+    """Import all that a look needs: httpx itself loads most of its modules with a transport.
+
+    Raises:
+        BadConfigError: httpx is not installed.
+
+    """
+    import encodings.idna  # noqa: F401 - with which the socket module encodes every host
+
+    tls.iso("Jan  1 00:00:00 2020 GMT")  # time.strptime() imports, too
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    load_httpx().HTTPTransport(verify=context, trust_env=False).close()
 
 
 class Client:

@@ -18,6 +18,7 @@ from kacheck import __version__, config
 from kacheck.check import Check, Configuration, drained_by
 from kacheck.deadline import Deadline
 from kacheck.drain import Drains
+from kacheck.looks import load
 from kacheck.result import BadConfigError, Loss, Reason, Result, Status, bug, exit_code
 from kacheck.state import State, Verdict, recheck_at, step
 from kacheck.statedir import UPTIME, Published, uptime, uptime_of
@@ -95,6 +96,7 @@ class Supervisor:
 
         """
         self._take_signals()
+        load(check.question for check in self.configuration.checks)
         now = time.monotonic()
         try:
             self._take(self.configuration, now)
@@ -221,6 +223,7 @@ class Supervisor:
         if self.watched and not configuration.checks:
             cure = "add one, which begins with [check.NAME], or stop the resident"
             raise BadConfigError(f"{self.path} has no check; {cure}")
+        load(check.question for check in configuration.checks)
         return configuration
 
     def _take(self, configuration: Configuration, now: float) -> None:
