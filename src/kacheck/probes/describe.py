@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 
 from kacheck.probes.procfs import GONE, Process
+from kacheck.redact import redact
 
 
 def describe(pid: int, argv: list[bytes]) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def describe(pid: int, argv: list[bytes]) -> dict[str, Any]:
         seen["state"] = "main thread exited" if state == psutil.STATUS_ZOMBIE else state
     except (psutil.Error, *GONE):
         seen["state"] = "gone"
-    seen["command"] = os.fsdecode(b" ".join(argv))
+    seen["command"] = redact(os.fsdecode(b" ".join(argv)))
     return seen
 
 

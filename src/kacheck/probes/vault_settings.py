@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from kacheck.durations import DEFAULT_TIMEOUT, seconds
+from kacheck.redact import redact_address
 from kacheck.result import BadConfigError
 
 DEFAULT_ADDRESS = "https://127.0.0.1:8200"
@@ -112,28 +113,29 @@ def parse_address(address: str, source: str) -> tuple[str, str | None]:
     """URL of the health endpoint, and the Unix socket if it is reached through one."""
     if has_blank(address):
         raise BadConfigError(f"{source} has {BLANK}; leave that out")
+    shown = f"{source} {redact_address(address)}"
     try:
         parts = urlsplit(address)
-        _ = parts.port  # ValueError when it is none
-    except ValueError as error:
+        _ = parts.port
+    except ValueError:  # whose message repeats what may be a password
         raise BadConfigError(
-            f"{source} {address}: {error}; it looks like {DEFAULT_ADDRESS}"
+            f"{shown} is not a valid URL: its port must be a number up to 65535, and an IPv6 "
+            f"address be in brackets; an address looks like {DEFAULT_ADDRESS}"
         ) from None
-    if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
+    is_unix = parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc
+    if is_unix and not (parts.query or parts.fragment):
         return f"http://localhost{HEALTH}", parts.path
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not is_unix and (parts.scheme not in ("http", "https") or not parts.hostname):
         raise BadConfigError(
-            f"{source} {address} is no address of Vault: "
-            f"it looks like {DEFAULT_ADDRESS} or unix:///run/vault.sock"
+            f"{shown} is not an address of Vault: "
+            f"one looks like {DEFAULT_ADDRESS} or unix:///run/vault.sock"
         )
     if parts.username is not None:  # and do not repeat the password
         raise BadConfigError(
             f"{source} has a user or password: leave it out, {HEALTH} is asked without one"
         )
     if parts.query or parts.fragment:
-        raise BadConfigError(
-            f"{source} {address}: leave out the query, {HEALTH} is asked without one"
-        )
+        raise BadConfigError(f"{shown}: leave out the query, {HEALTH} is asked without one")
     netloc = parts.netloc.replace("%25", "%")  # an IPv6 zone, as RFC 6874 writes it
     return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}{HEALTH}", None
 
