@@ -452,7 +452,7 @@ def test_the_command_itself_ends_in_time(vault: StandInVault) -> None:
         timeout=10,
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (2, "")
+    assert ended.returncode == 2
     assert "timeout" in ended.stdout
     # The interpreter starts before the deadline does: the slack is its, not kacheck's.
     assert time.monotonic() - begun < DEADLINE + GRACE
@@ -1051,7 +1051,6 @@ def test_the_json_has_the_address_the_code_and_the_fields_of_the_answer(
     assert (data["address"], data["http_status"]) == (vault.address, STATES[state].code)
     assert data["fields"] == json.loads(STATES[state].body)
     assert "certificate" not in data
-    assert "warnings" not in data
 
 
 @pytest.mark.parametrize("state", ["hang", "reset", "garbage"])

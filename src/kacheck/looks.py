@@ -8,6 +8,7 @@ from typing import Protocol
 from kacheck.check import Combination, Question
 from kacheck.deadline import Deadline
 from kacheck.probes.process import ProcessOptions
+from kacheck.probes.vault_settings import VaultOptions, unproven
 from kacheck.result import Loss, Result
 
 Look = Callable[[Deadline], Result]
@@ -67,6 +68,15 @@ def repeated_look_of(question: Question) -> RepeatedLook:
     from kacheck.probes.vault import Client
 
     return Client(question, keep=True)
+
+
+def warnings_of(question: Question) -> list[str]:
+    """Return what is wrong with a question although it can be asked; not its members by name."""
+    if isinstance(question, Combination):
+        members = question.members if question.inline else ()
+        return [warning for _, member in members for warning in warnings_of(member)]
+    warning = unproven(question) if isinstance(question, VaultOptions) else None
+    return [] if warning is None else [warning]
 
 
 def load(questions: Iterable[Question]) -> None:

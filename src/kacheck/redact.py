@@ -49,13 +49,10 @@ def redact_address(address: str) -> str:
 
 def without_secrets(rest: str) -> str:
     """Return what follows the scheme, without its secrets."""
-    *_, at = (None, *re.finditer(AT, rest))
-    query = re.search(QUERY, rest)
-    if at is not None and query is not None and query.start() < at.start():
+    *user, rest = re.split(AT, rest)
+    if any(re.search(QUERY, part) for part in user):
         return HIDDEN  # the query of a host, or a password with a question mark
-    shown = ""
-    if at is not None:
-        shown, rest = f"{HIDDEN}@", rest[at.end() :]
+    shown = f"{HIDDEN}@" if user else ""
     query = re.search(QUERY, rest)
     tail = "" if query is None else f"{query[0]}{HIDDEN}"
     rest = rest if query is None else rest[: query.start()]

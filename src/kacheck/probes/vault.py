@@ -21,7 +21,7 @@ from kacheck import __version__
 from kacheck.deadline import Deadline
 from kacheck.probes import authorities, kept, tls
 from kacheck.probes.vault_health import MAX_BODY, Answer, judge
-from kacheck.probes.vault_settings import VaultOptions
+from kacheck.probes.vault_settings import VaultOptions, unproven
 from kacheck.result import BadConfigError, Loss, Reason, Result, Status
 
 HEADERS = {
@@ -305,6 +305,7 @@ class Client:
         """Note who answers."""
         self._connected_at = time.monotonic()
         self._about = {}
+        warning = unproven(self.options)
         if sock.family != socket.AF_UNIX:
             host, port = sock.getpeername()[:2]  # IPv6 has two more
             self.peer = host, port
@@ -313,7 +314,8 @@ class Client:
                     f"{self.options.address} is not this machine but {host}: its health says "
                     "nothing of this node (--remote if that is meant)"
                 )
-                self.learn("warnings", [warning])
+        if warning is not None:
+            self.learn("warnings", [warning])
         self.watch(sock)
 
     def encrypted(self, sock: ssl.SSLSocket) -> None:

@@ -18,7 +18,7 @@ from kacheck import __version__, config
 from kacheck.check import Check, Configuration, drained_by
 from kacheck.deadline import Deadline
 from kacheck.drain import Drains
-from kacheck.looks import load
+from kacheck.looks import load, warnings_of
 from kacheck.result import BadConfigError, Loss, Reason, Result, Status, bug, exit_code
 from kacheck.state import State, Verdict, recheck_at, step
 from kacheck.statedir import UPTIME, Published, uptime, uptime_of
@@ -247,6 +247,8 @@ class Supervisor:
         watched = self.watched[check.name] = Watched(
             check, Worker(check.name, check.question, lambda outcome: self._post(watched, outcome))
         )
+        for warning in warnings_of(check.question):
+            self.journal.say(WARNING, warning, check.name)
         earlier = self.publisher.expect(check.name, check.track.critical)
         if earlier is not None:
             told = Verdict(earlier.status, earlier.reason, earlier.message, now)
