@@ -441,9 +441,9 @@ BROKEN = {
     "a user's number that none has": (f"{PROCESS}user = '4294967295'", 4, 'user is "4294967295"; give a user\'s name'),
     "a user's number too long for Python": (f"{PROCESS}user = '{'9' * 5000}'", 4, "; give a user's name"),
     # vault
-    "an address without scheme": (f"{VAULT}address = '127.0.0.1:8200'", 3, "address 127.0.0.1:8200 is no address of Vault: it looks like https://127.0.0.1:8200"),
-    "an address with a word for a port": (f"{VAULT}\n address = 'http://x:y'", 4, "address http://x:y: "),
-    "an address with a query": (f"{VAULT}address = 'http://x/?standbyok'", 3, "address http://x/?standbyok: leave out the query"),
+    "an address without scheme": (f"{VAULT}address = '127.0.0.1:8200'", 3, "address 127.0.0.1:8200 is not an address of Vault: one looks like https://127.0.0.1:8200"),
+    "an address with a word for a port": (f"{VAULT}\n address = 'http://x:y'", 4, "address http://x:*** is not a valid URL: "),
+    "an address with a query": (f"{VAULT}address = 'http://x/?standbyok'", 3, "address http://x/?***: leave out the query"),
     "an address with a blank": (f"{VAULT}\naddress = 'http://x y:8200'", 4, "address has a blank or a control character in it; leave that out"),
     "an address with a blank before it": (f"{VAULT}address = ' http://x:8200'", 3, "address has a blank"),
     "an address with a line end": (f'{VAULT}address = "http://x:8200\\n"', 3, "address has a blank"),
@@ -477,7 +477,7 @@ BROKEN = {
     "all and a process": (f"{COMBINED}process = 'x'\nall = ['b']", 7, "all does not go with process"),
     "all and Vault": (f"{COMBINED}all = ['b']\nremote = true", 7, "remote does not go with all"),
     "Vault without a process": (f"{COMBINED}remote = true\n", 4, "or process = "),
-    "a bad address within": (f"{COMBINED}process = 'x'\naddress = 'x'", 7, "address x is no address of Vault"),
+    "a bad address within": (f"{COMBINED}process = 'x'\naddress = 'x'", 7, "address x is not an address of Vault"),
     "a certificate within": (f"{COMBINED}process = 'x'\nclient_cert = '/x'", 7, "add client_key"),
     "itself": (f"{COMBINED}all = ['b', 'a']", 6, "a -> a is a circle; leave out one of them"),
     "a circle": (

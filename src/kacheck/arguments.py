@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from kacheck import __version__, statedir
 from kacheck.durations import seconds
+from kacheck.redact import redact_word
 from kacheck.render import FORMATS
 from kacheck.result import BadConfigError
 
@@ -84,7 +85,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if unknown:
         hint = " (words for the process itself go after --)" if args.check == "process" else ""
         raise BadConfigError(
-            f"unrecognized arguments: {' '.join(unknown)}{hint}; see kacheck {args.check} --help"
+            f"unrecognized arguments: {' '.join(map(redact_word, unknown))}{hint}; "
+            f"see kacheck {args.check} --help"
         )
     if args.check == "process":
         args.command += rest

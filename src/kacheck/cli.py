@@ -18,6 +18,7 @@ from typing import NoReturn, TextIO
 
 from kacheck import arguments, commands
 from kacheck.deadline import Deadline, NoThreadError, start_thread, within
+from kacheck.redact import redact
 from kacheck.render import Report, line, printable, render
 from kacheck.result import MILDEST_FIRST, BadConfigError, Status, bug, exit_code
 
@@ -134,7 +135,7 @@ def one_report(name: str, prepare: commands.Prepare, args: Namespace, started: f
         if args.verbose:
             import traceback
 
-            say(sys.stderr, traceback.format_exc().rstrip("\n"))
+            say(sys.stderr, redact(traceback.format_exc().rstrip("\n")))
         result = bug(error)
     duration = round((time.monotonic() - started) * 1000, 1)
     code = exit_code(result, on_unknown=on_unknown, misc=args.misc)
@@ -196,7 +197,7 @@ def migrate(args: Namespace, _: float) -> int:
     if answer.text:
         say(sys.stdout, answer.text)
     for remark in answer.remarks:
-        say(sys.stderr, f"kacheck: {printable(remark)}")
+        say(sys.stderr, f"kacheck: {printable(redact(remark))}")
     return answer.code
 
 

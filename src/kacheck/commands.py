@@ -187,18 +187,25 @@ def configuration(path: str) -> "Configuration":
 
 
 def configuration_answer(args: Namespace) -> str:
-    """`kacheck watch --check-config`.
+    """`kacheck watch --check-config`: that it is good, and a warning a line.
 
     Raises:
         BadConfigError: it is bad.
 
     """
+    from kacheck.looks import warnings_of
     from kacheck.watch.metrics import require
 
     loaded = configuration(args.config)
     require(loaded.metrics)
     names = ", ".join(check.name for check in loaded.checks)
-    return f"{args.config} is good: {names or 'it has no check, so nothing is watched'}"
+    good = f"{args.config} is good: {names or 'it has no check, so nothing is watched'}"
+    warnings = [
+        printable(f"{check.name}: warning: {warning}")
+        for check in loaded.checks
+        for warning in warnings_of(check.question)
+    ]
+    return "\n".join([good, *warnings])
 
 
 def once(load: Callable[[], "Configuration"]) -> Callable[[], "Configuration"]:

@@ -3,6 +3,10 @@
 import os
 from contextlib import suppress
 
+TICK = 1.0
+"""Seconds within which a file system may give two changes the same time: some milliseconds, or,
+where it stores whole seconds, all of that."""
+
 
 def replace(path: str, text: str) -> None:
     """Write a file so that a reader finds the old text or the new one, readable by all.
@@ -49,3 +53,11 @@ def identity(path: str | int) -> tuple[int, ...]:
     except OSError:
         return ()
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def is_settled(seen: tuple[int, ...], now: float) -> bool:
+    """Return whether a change after `now`, a Unix time, would show in this identity.
+
+    One in the same clock tick as the change before it leaves the same times.
+    """
+    return not seen or seen[-1] + TICK * 1e9 < now * 1e9

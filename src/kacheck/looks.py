@@ -1,12 +1,14 @@
 """From questions to looks: the one that a one-shot makes, and the one that the resident repeats."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
 from kacheck.check import Combination, Question
 from kacheck.deadline import Deadline, Run, in_new_thread
 from kacheck.probes.process import ProcessOptions
+from kacheck.probes.vault_settings import VaultOptions, unproven
 from kacheck.result import Loss, Result
 
 Look = Callable[[Deadline], Result]
@@ -74,6 +76,34 @@ def repeated_look_of(question: Question, threads: Iterator[Run]) -> RepeatedLook
     from kacheck.probes.vault import Client
 
     return Client(question, keep=True)
+
+
+def warnings_of(question: Question) -> list[str]:
+    """Return what is wrong with a question although it can be asked; not its members by name."""
+    if isinstance(question, Combination):
+        members = question.members if question.inline else ()
+        return [warning for _, member in members for warning in warnings_of(member)]
+    warning = unproven(question) if isinstance(question, VaultOptions) else None
+    return [] if warning is None else [warning]
+
+
+def load(questions: Iterable[Question]) -> None:
+    """Import what repeated looks need, so that no deadline includes it.
+
+    What cannot be imported fails the looks that need it; they say why.
+    """
+    for question in questions:
+        with suppress(Exception):
+            if isinstance(question, Combination):
+                from kacheck.probes import combined  # noqa: F401 - loaded here, used by the look
+
+                load(member for _, member in question.members)
+            elif isinstance(question, ProcessOptions):
+                from kacheck.probes import tracker  # noqa: F401 - loaded here, used by the look
+            else:
+                from kacheck.probes import vault
+
+                vault.load()
 
 
 class RepeatedCombination:

@@ -46,6 +46,9 @@ ONLY_THE_PROCESS = """
 probe = "process"
 name = "vault"
 """
+TRUSTING_A_DIRECTORY = CONFIGURATION.replace(
+    'ca_cert = "/etc/vault.d/ca.pem"', 'ca_path = "/etc/vault.d/authorities"'
+)
 
 
 class Row(NamedTuple):
@@ -347,6 +350,21 @@ def test_the_certificate_expires_while_the_connection_is_kept(scene: Scene) -> N
     wait_until(lambda: time.monotonic() > end, "it does not expire", PATIENCE)
     assert scene.a.has_vip
     scene.has_left(end)
+
+
+@row(
+    "the authority of Vault's certificate is overwritten in the directory that is trusted",
+    "resident: `critical tls`, `unknown authority`",
+    "leaves after 2 looks on new connections, the first of which comes within 3 s",
+)
+def test_the_authority_is_overwritten_while_the_connection_is_kept(scene: Scene) -> None:
+    file = scene.a.node.root / "etc/vault.d/authorities/ca.pem"
+    file.parent.mkdir(exist_ok=True)
+    scene.a.authority.write(file)
+    scene.start(TRUSTING_A_DIRECTORY)
+    began = time.monotonic()
+    Authority().write(file)
+    scene.has_left(began)
 
 
 # --- a process --------------------------------------------------------------------------------

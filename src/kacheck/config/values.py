@@ -10,6 +10,7 @@ from kacheck.config.toml_lines import Path
 from kacheck.durations import parsed
 from kacheck.probes.process import LONGEST_UID
 from kacheck.probes.vault_settings import BLANK, has_blank
+from kacheck.redact import redact_word
 
 Reader: TypeAlias = Callable[[Path, Any], Any]
 
@@ -63,7 +64,7 @@ def shown(value: Any) -> str:
     if isinstance(value, int) and value.bit_length() > MOST_BITS:
         value = hex(value)
     elif isinstance(value, str):
-        value = f'"{value}"'
+        value = f'"{redact_word(value)}"'
     text = str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 

@@ -3,6 +3,7 @@
 import os
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck import arguments
@@ -12,6 +13,8 @@ from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, found
 from kacheck.doctor.scripts import Script, scripts
 from kacheck.doctor.shell import unwrapped
+from kacheck.probes import vault_settings
+from kacheck.probes.vault_settings import VaultOptions, settings
 from kacheck.result import BadConfigError
 
 USAGE = Code(
@@ -80,6 +83,17 @@ def usage(call: Call) -> Iterator[Finding]:
         what = f"{call.script.name}: {what}"
         why = "the check exits with 3 each time, or shows a text"
         yield found(USAGE, call.script.node, what, why, cure or "correct the options")
+
+
+def unproven(call: Call) -> str | None:
+    """Return what is wrong with the address that it asks, as far as its options say."""
+    args = call.args
+    if args is None or args.check not in ("vault", "combined"):
+        return None
+    given = VaultOptions(ca_cert=args.ca_cert, insecure=args.insecure, remote=args.remote)
+    with suppress(BadConfigError):
+        return vault_settings.unproven(settings(given, args.address, {}))
+    return None
 
 
 def timeout(call: Call, checks: Mapping[str, Check]) -> Iterator[Finding]:

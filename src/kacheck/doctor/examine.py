@@ -32,7 +32,9 @@ MODULES = (
     *(problems, references, environment, scripts, executables, commands, processes),
     *(files, own, installed),
 )
-CODES: dict[str, Code] = {code.name: code for module in MODULES for code in module.CODES}
+CODES: dict[str, Code] = {
+    code.name: code for code in sorted(code for module in MODULES for code in module.CODES)
+}
 """The catalogue, in the order of the codes."""
 Lint = Callable[[], Iterable[Finding]]
 

@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 
 from kacheck.probes.procfs import GONE, Process, age
+from kacheck.redact import redact
 
 LONGEST_COMMAND = 4096
 """Bytes of a command line that are shown."""
@@ -26,7 +27,7 @@ def describe(pid: int) -> dict[str, Any]:
     except (psutil.Error, *GONE):
         seen["state"] = "gone"
     with suppress(OSError):
-        seen["command"] = command(Process("/proc", pid))
+        seen["command"] = redact(command(Process("/proc", pid)))
     return seen
 
 

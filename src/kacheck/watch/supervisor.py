@@ -19,6 +19,7 @@ from kacheck import __version__, config
 from kacheck.check import Check, Configuration, drained_by
 from kacheck.deadline import Deadline, NoThreadError
 from kacheck.drain import Drains
+from kacheck.looks import load, warnings_of
 from kacheck.result import BadConfigError, Loss, Reason, Result, Status, bug, exit_code
 from kacheck.state import State, Verdict, recheck_at, step
 from kacheck.statedir import UPTIME, Published, uptime, uptime_of
@@ -99,6 +100,7 @@ class Supervisor:
 
         """
         self._take_signals()
+        load(check.question for check in self.configuration.checks)
         now = time.monotonic()
         try:
             made, writer = self._make(self.configuration)
@@ -231,6 +233,7 @@ class Supervisor:
         if self.watched and not configuration.checks:
             cure = "add one, which begins with [check.NAME], or stop the resident"
             raise BadConfigError(f"{self.path} has no check; {cure}")
+        load(check.question for check in configuration.checks)
         return configuration
 
     def _make(self, configuration: Configuration) -> tuple[dict[str, Watched], Writer | None]:
@@ -283,6 +286,8 @@ class Supervisor:
     def _begin(self, watched: Watched, now: float, next_look: float) -> None:
         check = watched.check
         self.watched[check.name] = watched
+        for warning in warnings_of(check.question):
+            self.journal.say(WARNING, warning, check.name)
         earlier = self.publisher.expect(check.name, check.track.critical)
         if earlier is not None:
             told = Verdict(earlier.status, earlier.reason, earlier.message, now)
