@@ -16,6 +16,7 @@ from kacheck import commands, drain, statedir
 from kacheck.check import Check, Combination, drained_by
 from kacheck.cli import main
 from kacheck.probes.process import ProcessOptions
+from support.clock import SlowClock
 from support.needs import needs
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -478,12 +479,48 @@ class TestDrainsForTheResident:
         (tmp_path / "drain/a").write_text("0 why\n")
         assert drains.find(["a"]) is not None
 
+    @pytest.mark.parametrize("later", [0.0, 0.5, 1.5, 3600.0])
+    def test_a_drain_created_in_the_clock_tick_of_the_last_listing_is_seen(
+        self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, later: float
+    ) -> None:
+        clock = SlowClock(monkeypatch)
+        drains = drain.Drains(str(directory))
+        assert drains.find(["a"]) is None
+        (directory / "drain/a").write_text("0 why\n")
+        clock.now += later
+        assert drains.find(["a"]) is not None
+        (directory / "drain/a").unlink()
+        assert drains.find(["a"]) is None
+
+    @pytest.mark.parametrize("step", [-3600.0, -1.0, 3600.0])
+    def test_a_clock_that_was_set_makes_no_listing_trusted(
+        self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, step: float
+    ) -> None:
+        """The time of the last change may come a second time."""
+        clock = SlowClock(monkeypatch)
+        drains = drain.Drains(str(directory))
+        clock.now += 1.5
+        assert drains.find(["a"]) is None
+        (directory / "drain/a").write_text("0 why\n")
+        clock.now += step
+        assert drains.find(["a"]) is not None
+
+    def test_a_directory_from_the_future_is_listed_each_time(
+        self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = SlowClock(monkeypatch)
+        clock.stamp += 3600
+        drains = drain.Drains(str(directory))
+        assert drains.find(["a"]) is None
+        (directory / "drain/a").write_text("0 why\n")
+        assert drains.find(["a"]) is not None
+
     def test_while_nothing_changes_the_directory_is_not_listed(
         self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        old = time.time() - 60
-        os.utime(directory / "drain", (old, old))
+        clock = SlowClock(monkeypatch)
         drains = drain.Drains(str(directory))
+        clock.now += 1.5
         assert drains.find(["a"]) is None
         monkeypatch.setattr(os, "listdir", lambda _: pytest.fail("listed"))
         assert drains.find(["a"]) is None

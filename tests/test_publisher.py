@@ -19,6 +19,7 @@ from kacheck.result import BadConfigError, Reason, Status
 from kacheck.statedir import Published, parse
 from kacheck.watch import publisher as module
 from kacheck.watch.publisher import COMM, MUTE, Publisher, lock_file
+from support.clock import SlowClock
 from support.needs import needs
 from support.resident import Resident
 
@@ -204,6 +205,60 @@ def test_a_value_that_others_have_laid_ready_is_not_put_into_place(
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     assert seen.notices == []
     assert (seen.directory / "failing/one").read_text() == "0\n"
+
+
+@pytest.mark.parametrize("later", [0.0, 1.5, 3600.0])
+@pytest.mark.parametrize("value", [0, 1])
+def test_a_track_file_changed_in_the_clock_tick_of_its_writing_is_mended(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch, value: int, later: float
+) -> None:
+    clock = SlowClock(monkeypatch)
+    seen.publish(value)
+    seen.publish(value)
+    file = seen.directory / "track/one"
+    file.write_text(f"{1 - value}\n")
+    clock.now += later
+    seen.publish(value)
+    assert file.read_text() == f"{value}\n"
+    assert len(seen.notices) == 1
+    assert seen.reports == []
+
+
+@pytest.mark.parametrize("later", [0.0, 1.5])
+def test_a_value_laid_ready_in_the_clock_tick_of_its_writing_is_not_put_into_place(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch, later: float
+) -> None:
+    clock = SlowClock(monkeypatch)
+    seen.publish(1)
+    (seen.directory / "failing/one").write_text("1\n")
+    clock.now += later
+    seen.publish(0)
+    assert (seen.directory / "track/one").read_text() == "0\n"
+    assert (seen.directory / "failing/one").read_text() == "0\n"
+
+
+def test_out_of_descriptors_what_cannot_be_read_is_not_taken_for_a_failing_value(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SlowClock(monkeypatch)
+    seen.publish(0)
+    file = seen.directory / "track/one"
+    file.write_text("1\n")
+    with no_descriptors():
+        seen.publish(0)
+    assert file.read_text() == "0\n"
+    assert seen.notices == []
+
+
+def test_files_that_are_long_as_they_are_are_not_read_again(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SlowClock(monkeypatch)
+    seen.publish(1)
+    clock.now += 1.5
+    seen.publish(1)
+    monkeypatch.setattr(module, "read", lambda _: pytest.fail("read"))
+    seen.publish(1)
 
 
 def test_a_verdict_that_an_earlier_resident_left_is_not_vouched_for(seen: Seen) -> None:

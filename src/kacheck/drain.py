@@ -9,7 +9,6 @@ import errno
 import math
 import os
 import re
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -86,25 +85,19 @@ class Drains:
     """The drains of a state directory, for who asks again and again.
 
     Files are read only where the directory's listing has a name that matters, and it is listed
-    only when the directory has changed: two changes within a tick of the kernel's clock look the
-    same, so for a while after a change it is listed each time.
+    only until a listing shows all that the directory's time stamps stand for.
     """
-
-    SETTLED = 1.0
-    """Seconds after which a time stamp of the directory tells everything."""
 
     def __init__(self, state_dir: str) -> None:
         self._state_dir = state_dir
         self._path = f"{state_dir}/drain"
-        self._stamp: tuple[int, int, int] | None = None
+        self._listed: files.Stamp | None = None
         self._names: set[str] = set()
 
     def find(self, names: Sequence[str]) -> Drain | None:
         """The drain that holds for any of these names, as drained() has it."""
         try:
             self._look()
-        except FileNotFoundError:
-            return None
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):  # what was known then still holds
                 self._names = {*names}  # reading each of them tells
@@ -114,11 +107,14 @@ class Drains:
         return max(drains, key=lambda drain: drain.end) if drains else None
 
     def _look(self) -> None:
-        stat = os.stat(self._path)
-        stamp = (stat.st_dev, stat.st_ino, stat.st_mtime_ns)
-        if stamp == self._stamp and time.time() - stat.st_mtime > self.SETTLED:
+        now = files.stamp(self._path)
+        if self._listed is not None and self._listed.still_holds(now):
             return
-        self._stamp, self._names = stamp, {*os.listdir(self._path)}
+        try:
+            self._names = {*os.listdir(self._path)}
+        except FileNotFoundError:
+            self._names = set()
+        self._listed = now
 
 
 def drain_of(state_dir: str, name: str) -> Drain | None:

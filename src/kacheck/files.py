@@ -1,7 +1,14 @@
 """Files that others read while they are written, and whether one is still the same."""
 
 import os
+import time
 from contextlib import suppress
+from typing import NamedTuple
+
+SETTLED = 1.0
+"""Seconds after which a change has another time stamp than the last one, in any file system."""
+CLOCK_SET = 0.5
+"""Seconds by which a clock that was set differs from one that is only adjusted."""
 
 
 def replace(path: str, text: str) -> None:
@@ -38,6 +45,9 @@ def make_directory(directory: str) -> None:
         os.chmod(directory, 0o755)  # noqa: S103 - who runs a check must see that it is drained
 
 
+# --- is it still the same? ------------------------------------------------------------------
+
+
 def identity(path: str | int) -> tuple[int, ...]:
     """What tells whether a file is the one that it was; nothing of one that is not there.
 
@@ -45,7 +55,36 @@ def identity(path: str | int) -> tuple[int, ...]:
     Anyone may set a file's mtime, nobody its ctime.
     """
     try:
-        stat = os.stat(path)
+        found = os.stat(path)
     except OSError:
         return ()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+    times = found.st_mtime_ns, found.st_ctime_ns
+    return found.st_dev, found.st_ino, found.st_mode, found.st_size, *times
+
+
+class Stamp(NamedTuple):
+    """A file's identity, taken before its content was read or listed.
+
+    Of two changes within a tick of the file system's clock (milliseconds, in some a second) the
+    second one leaves no trace. So what was read is only trusted if the last change before it was
+    longer ago, and if nobody has set the clock since, which may bring the same time again.
+    """
+
+    identity: tuple[int, ...]
+    is_settled: bool
+    """Whether a change after the reading shows in the identity."""
+    clock: float
+    """How far the clock that stamps files was ahead of the one that cannot be set."""
+
+    def still_holds(self, now: "Stamp") -> bool:
+        """Return whether the content is certain to be what it was."""
+        is_same = self.is_settled and self.identity == now.identity
+        return is_same and abs(self.clock - now.clock) < CLOCK_SET
+
+
+def stamp(path: str) -> Stamp:
+    """Return the stamp of a file that is about to be read; of a missing one it never holds."""
+    now = time.time()
+    clock = now - time.monotonic()
+    found = identity(path)
+    return Stamp(found, bool(found) and now - found[-1] / 1e9 > SETTLED, clock)

@@ -11,8 +11,9 @@ import fcntl
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
-from kacheck.files import identity, make_directory, replace
+from kacheck.files import Stamp, identity, make_directory, replace, stamp
 from kacheck.probes.procfs import Process
 from kacheck.result import BadConfigError
 from kacheck.statedir import Published, names_in, published, uptime
@@ -21,6 +22,13 @@ DIRECTORIES = ("track", "verdict", "failing")
 COMM = "kacheck"
 MUTE = "kacheck-mute"
 """The comm of a resident that cannot publish: what stands in its files is not its verdict."""
+
+
+class Written(NamedTuple):
+    """What a track file was when its value had been written."""
+
+    value: int
+    stamp: Stamp
 
 
 class Publisher:
@@ -51,10 +59,9 @@ class Publisher:
         """The checks whose files say something that is not their verdict."""
         self._comm = COMM
         set_comm(COMM)
-        self._track: dict[str, tuple[int, tuple[int, ...]]] = {}
-        """The value that was written, and what its file was then."""
+        self._track: dict[str, Written] = {}
         self._failing: dict[str, int] = {}
-        self._ready: dict[str, tuple[int, ...]] = {}
+        self._ready: dict[str, Stamp] = {}
         self._lock = -1
         self._place = -1
         """The directory that keepalived watches; while it is open no other can have its inode."""
@@ -189,33 +196,48 @@ class Publisher:
         self._place = place
 
     def _write_track(self, name: str, value: int) -> None:
-        path = self._path("track", name)
-        before, found = self._track.get(name), identity(path)
-        if before != (value, found):
-            if not (value == self._failing[name] and self._is_ready(name) and self._rename(name)):
-                replace(path, f"{value}\n")
-            self._track[name] = value, identity(path)
-            if before is not None and before[1] != found:
-                what = "changed" if found else "deleted"
-                self._notice(name, f"somebody has {what} {path}: it says {value} again")
+        path, before = self._path("track", name), self._track.get(name)
+        now = stamp(path)
+        is_changed = False
+        if before is not None:
+            if is_unchanged(path, before.stamp, now, before.value):
+                if before.value == value:
+                    if not before.stamp.still_holds(now):
+                        self._track[name] = Written(value, now)
+                    self._make_ready(name)
+                    return
+            else:  # but out of descriptors nobody can tell
+                is_changed = before.stamp.identity != now.identity or read(path) is not None
+        if not (value == self._failing[name] and self._is_ready(name) and self._rename(name)):
+            replace(path, f"{value}\n")
+        self._track[name] = Written(value, just_written(path))
+        if is_changed:
+            what = "changed" if now.identity else "deleted"
+            self._notice(name, f"somebody has {what} {path}: it says {value} again")
         self._make_ready(name)
 
     def _adopt_track(self, name: str) -> None:
         """Take a track file that has a number for one that was written."""
         path = self._path("track", name)
-        found = identity(path)
+        now = stamp(path)
         with suppress(ValueError):
-            self._track[name] = int(read(path) or ""), found
+            self._track[name] = Written(int(read(path) or ""), now)
 
     def _is_ready(self, name: str) -> bool:
         """Does the failing value lie ready, as it was written?"""
-        return self._ready.get(name) == identity(self._path("failing", name)) != ()
+        path = self._path("failing", name)
+        before, now = self._ready.get(name), stamp(path)
+        if before is None or not is_unchanged(path, before, now, self._failing[name]):
+            return False
+        if not before.still_holds(now):
+            self._ready[name] = now
+        return True
 
     def _make_ready(self, name: str) -> None:
         if not self._is_ready(name):
             path = self._path("failing", name)
             replace(path, f"{self._failing[name]}\n")
-            self._ready[name] = identity(path)
+            self._ready[name] = just_written(path)
 
     def _rename(self, name: str) -> bool:
         """Put the failing value that lies ready into place: one system call, at any time."""
@@ -228,11 +250,17 @@ class Publisher:
     def _fail(self, name: str, track: int) -> bool:
         """Rename the failing value into place, unless the file says that or what it should."""
         path, failing = self._path("track", name), self._failing[name]
-        if self._track.get(name) in ((track, identity(path)), (failing, identity(path))):
+        before, now = self._track.get(name), stamp(path)
+        if before is not None and before.stamp.identity != now.identity:
+            before = None
+        if before is not None and (
+            before.value == track != failing
+            or (before.value == failing and before.stamp.still_holds(now))
+        ):
             return True
         if not self._rename(name):
-            return False
-        self._track[name] = failing, identity(path)
+            return before is not None and before.value == failing
+        self._track[name] = Written(failing, just_written(path))
         return True
 
     def _remove(self, *parts: str) -> bool:
@@ -322,6 +350,18 @@ def read(path: str) -> str | None:
             return file.read(64)
     except OSError:
         return None
+
+
+def just_written(path: str) -> Stamp:
+    """The stamp of a file that nobody has read since it was written: it never holds."""
+    return stamp(path)._replace(is_settled=False)
+
+
+def is_unchanged(path: str, before: Stamp, now: Stamp, value: int) -> bool:
+    """Is it certain that a file still has the value that it had when it had that stamp?"""
+    if not now.identity or before.identity != now.identity:
+        return False
+    return before.still_holds(now) or read(path) == f"{value}\n"
 
 
 def set_comm(name: str) -> None:
