@@ -18,7 +18,8 @@ import pytest
 from kacheck.result import BadConfigError, Reason, Status
 from kacheck.statedir import Published, parse
 from kacheck.watch import publisher as module
-from kacheck.watch.publisher import COMM, MUTE, Publisher, lock_file
+from kacheck.watch.lock import lock_file
+from kacheck.watch.publisher import COMM, MUTE, Publisher
 from support.clock import SlowClock
 from support.needs import needs
 from support.resident import Resident
@@ -127,7 +128,9 @@ def test_a_track_file_is_written_only_when_its_value_changes_and_a_verdict_alway
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o177])
-def test_everybody_may_read_the_files_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+def test_everybody_may_read_the_files_but_the_lock_whatever_the_umask(
+    tmp_path: Path, umask: int
+) -> None:
     old = os.umask(umask)
     try:
         watched = Seen(tmp_path / "state")
@@ -135,7 +138,7 @@ def test_everybody_may_read_the_files_whatever_the_umask(tmp_path: Path, umask: 
     finally:
         os.umask(old)
     for path in (watched.directory, *watched.directory.rglob("*")):
-        wanted = 0o755 if path.is_dir() else 0o644
+        wanted = 0o755 if path.is_dir() else 0o600 if path.name == "lock" else 0o644
         assert stat.S_IMODE(path.stat().st_mode) == wanted, path
     watched.publisher.close()
 
@@ -495,7 +498,7 @@ def test_what_a_dead_resident_has_locked_is_free(tmp_path: Path) -> None:
     with Resident(tmp_path, NOTHING) as first:
         first.kill()
         with Resident(tmp_path, NOTHING) as second:
-            pid, ticks = (second.state_dir / "lock").read_text().split()
+            pid, ticks = (second.state_dir / "watcher/pid").read_text().split()
             fields = Path(f"/proc/{second.pid}/stat").read_text().rpartition(") ")[2].split()
             assert (int(pid), ticks) == (second.pid, fields[19])
 
@@ -508,33 +511,38 @@ def test_a_stopped_resident_is_still_the_one_that_has_the_lock(tmp_path: Path) -
         first.signal(signal.SIGCONT)
 
 
-@pytest.mark.parametrize("how", ["deleted", "replaced", "touched"])
-def test_a_lock_file_that_was_meddled_with_is_taken_again(seen: Seen, how: str) -> None:
-    path = seen.directory / "lock"
+@pytest.mark.parametrize("name", ["lock", "pid"])
+@pytest.mark.parametrize("how", ["deleted", "replaced", "touched", "garbled"])
+def test_a_lock_or_pid_file_that_was_meddled_with_is_made_again(
+    seen: Seen, name: str, how: str
+) -> None:
+    path = seen.directory / "watcher" / name
     if how == "touched":
         os.utime(path)
+    elif how == "garbled":
+        path.write_text("garbage")
     else:
         path.unlink()
     if how == "replaced":
         path.touch()
     seen.publisher.check_lock()
-    assert int(path.read_text().split()[0]) == os.getpid()
+    pid = (seen.directory / "watcher/pid").read_text()
+    assert int(pid.split()[0]) == os.getpid()
     with pytest.raises(BadConfigError, match=f"another resident, pid {os.getpid()}, "):
-        lock_file(str(path))
+        lock_file(str(seen.directory))
     assert seen.reports == [], "the directory that keepalived looks at is the same"
 
 
 def test_a_lock_that_another_resident_has_taken_meanwhile_is_an_end(seen: Seen) -> None:
-    path = seen.directory / "lock"
-    path.unlink()
-    other = lock_file(str(path))
+    (seen.directory / "watcher/lock").unlink()
+    other = lock_file(str(seen.directory))
     with pytest.raises(BadConfigError, match="another resident"):
         seen.publisher.check_lock()
     os.close(other)
     seen.publisher.check_lock()
 
 
-def test_a_lock_that_could_not_be_written_is_let_go(
+def test_a_lock_that_could_not_be_kept_is_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or the resident would find itself to be another one, and end."""
@@ -542,12 +550,12 @@ def test_a_lock_that_could_not_be_written_is_let_go(
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    path = str(tmp_path / "lock")
+    (tmp_path / "watcher").mkdir()
     with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", full)
+        patch.setattr(os, "fchmod", full)
         with pytest.raises(OSError, match="No space left"):
-            lock_file(path)
-    os.close(lock_file(path))
+            lock_file(str(tmp_path))
+    os.close(lock_file(str(tmp_path)))
 
 
 def test_nothing_is_left_open(tmp_path: Path) -> None:
@@ -560,4 +568,4 @@ def test_nothing_is_left_open(tmp_path: Path) -> None:
         watched.publisher.check_lock()
     watched.publisher.close()
     assert sorted(os.listdir("/proc/self/fd")) == before
-    assert re.fullmatch(rf"{os.getpid()} \d+\n", (watched.directory / "lock").read_text())
+    assert re.fullmatch(rf"{os.getpid()} \d+\n", (watched.directory / "watcher/pid").read_text())

@@ -10,6 +10,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from kacheck import files, statedir
@@ -121,7 +122,7 @@ def drain_of(state_dir: str, name: str) -> Drain | None:
     """The drain that a file asks for; None if there is no such file, or its time is over."""
     path = f"{state_dir}/drain/{name}"
     try:
-        text = content(path)
+        text = files.head(path, MOST_BYTES).decode("utf-8", "backslashreplace")
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -131,15 +132,6 @@ def drain_of(state_dir: str, name: str) -> Drain | None:
         return Drain(0, f"{path} has no UNTIL in it" if text.strip() else "", path)
     drain = Drain(int(until), message, path)
     return None if drain.until and statedir.uptime() >= drain.until else drain
-
-
-def content(path: str) -> str:
-    """The beginning of a file; a FIFO without a writer is empty, and does not block."""
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        return os.read(file, MOST_BYTES).decode("utf-8", "backslashreplace")
-    finally:
-        os.close(file)
 
 
 def all_drains(state_dir: str) -> Iterator[Drain]:
@@ -174,13 +166,13 @@ def switch_on(state_dir: str, names: Sequence[str], span: int | None, message: s
 
     until = math.ceil(statedir.uptime() + span) if span else 0
     text = f"{until} {printable(message)}".rstrip(" ")
-    try:
-        for directory in (state_dir, f"{state_dir}/drain"):
-            files.make_directory(directory)
+    what = "cannot drain"
+    with opened(state_dir, what, make=True) as directory:
         for name in names:
-            files.replace(f"{state_dir}/drain/{name}", text + "\n")
-    except OSError as error:
-        raise refusal("cannot drain", state_dir, error) from None
+            try:
+                files.replace(name, text + "\n", directory)
+            except OSError as error:
+                raise refusal(what, f"{state_dir}/drain/{name}", state_dir, error) from None
 
 
 def switch_off(state_dir: str, names: Sequence[str]) -> list[str]:
@@ -191,19 +183,54 @@ def switch_off(state_dir: str, names: Sequence[str]) -> list[str]:
 
     """
     were: list[str] = []
-    for name in names:
-        held = drain_of(state_dir, name) is not None
-        try:
-            os.unlink(f"{state_dir}/drain/{name}")
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise refusal(f"cannot end the drain of {name}", state_dir, error) from None
-        were += [name] * held
+    with suppress(FileNotFoundError), opened(state_dir, "cannot end a drain") as directory:
+        for name in names:
+            held = drain_of(state_dir, name) is not None
+            try:
+                os.unlink(name, dir_fd=directory)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                what = f"cannot end the drain of {name}"
+                raise refusal(what, f"{state_dir}/drain/{name}", state_dir, error) from None
+            were += [name] * held
     return were
 
 
-def refusal(what: str, state_dir: str, error: OSError) -> BadConfigError:
+@contextmanager
+def opened(state_dir: str, what: str, *, make: bool = False) -> Iterator[int]:
+    """Open drain/ to write there, and make it if it is missing.
+
+    Raises:
+        BadConfigError: it cannot be had; or this is root, and another user decides what the names
+            in it lead to.
+        FileNotFoundError: it is missing, and is not to be made.
+
+    """
+    with ExitStack() as stack:
+        directory = None
+        for name, path in ((state_dir, state_dir), ("drain", f"{state_dir}/drain")):
+            try:
+                if make:
+                    files.make_directory(name, directory)
+                directory = files.open_directory(name, directory)
+                stack.callback(os.close, directory)
+                owner = os.fstat(directory).st_uid
+            except OSError as error:
+                if isinstance(error, FileNotFoundError) and not make:
+                    raise
+                raise refusal(what, path, state_dir, error) from None
+            if os.geteuid() == 0 != owner:
+                user = statedir.user_name(owner)
+                raise BadConfigError(
+                    f"{what}: {path} belongs to {user}, and root only writes to a directory of "
+                    f"root's; run the command as {user}: put runuser -u {user} -- before it"
+                )
+        if directory is not None:  # always: it is to please the type checker
+            yield directory
+
+
+def refusal(what: str, path: str, state_dir: str, error: OSError) -> BadConfigError:
     """An error of the system's, with its cure."""
     cures = {
         errno.EACCES: "run it as root",
@@ -214,9 +241,7 @@ def refusal(what: str, state_dir: str, error: OSError) -> BadConfigError:
         errno.EISDIR: "remove that directory by hand: it counts as drained",
     }
     cure = cures.get(error.errno or 0, "put that right, or give another --state-dir")
-    path = error.filename2 or error.filename or state_dir
-    place = re.sub(r"/\.([^/]+)\.new$", r"/\1", path)  # files.replace()'s temporary file
-    return BadConfigError(f"{what}: {place}: {error.strerror}; {cure}")
+    return BadConfigError(f"{what}: {path}: {error.strerror}; {cure}")
 
 
 # --- words ----------------------------------------------------------------------------------

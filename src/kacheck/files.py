@@ -1,6 +1,11 @@
-"""Files that others read while they are written, and whether one is still the same."""
+"""Files that others read while they are written, or change while they are read.
 
+Where another user may own the directory, nothing here follows a link or waits for a FIFO.
+"""
+
+import errno
 import os
+import stat
 import time
 from contextlib import suppress
 from typing import NamedTuple
@@ -11,38 +16,104 @@ CLOCK_SET = 0.5
 """Seconds by which a clock that was set differs from one that is only adjusted."""
 
 
-def replace(path: str, text: str) -> None:
+def replace(path: str, text: str, dir_fd: int | None = None) -> None:
     """Write a file so that a reader finds the old text or the new one, readable by all.
 
     Raises:
         OSError: it is as it was.
 
     """
-    directory, _, name = path.rpartition("/")
-    new = f"{directory}/.{name}.new"
+    directory, slash, name = path.rpartition("/")
+    new = f"{directory}{slash}.{name}.new"
     content = text.encode("utf-8", "backslashreplace")
-    # Root drains in a directory that may be the resident's user's: follow no link of his.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = create(new, dir_fd)
     try:
-        file = os.open(new, flags, 0o644)
         try:
             os.fchmod(file, 0o644)
             while content:
                 content = content[os.write(file, content) :]
         finally:
             os.close(file)
-        os.rename(new, path)
+        os.rename(new, path, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
     except OSError:
         with suppress(OSError):
-            os.unlink(new)
+            os.unlink(new, dir_fd=dir_fd)
         raise
 
 
-def make_directory(directory: str) -> None:
-    """Make a directory that all may enter, whatever the umask, unless it is there."""
-    if not os.path.isdir(directory):
-        os.mkdir(directory)
-        os.chmod(directory, 0o755)  # noqa: S103 - who runs a check must see that it is drained
+def create(path: str, dir_fd: int | None = None) -> int:
+    """Open a file that did not exist before, for writing.
+
+    What has the name already is removed, not opened: a writer that was killed left it, or another
+    user put a link or a FIFO there.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o644, dir_fd=dir_fd)
+    except FileExistsError:
+        os.unlink(path, dir_fd=dir_fd)
+        return os.open(path, flags, 0o644, dir_fd=dir_fd)
+
+
+def open_file(path: str, dir_fd: int | None = None) -> int:
+    """Open a regular file for reading.
+
+    Raises:
+        OSError: it is something else, a symbolic link included.
+
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        file = os.open(path, flags, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a symbolic link", path) from None
+        raise
+    mode = os.fstat(file).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(file)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
+    return file
+
+
+def head(path: str, most: int, dir_fd: int | None = None) -> bytes:
+    """Return the first bytes of a regular file.
+
+    Raises:
+        OSError: it cannot be read, or is something else.
+
+    """
+    file = open_file(path, dir_fd)
+    try:
+        return os.read(file, most)
+    finally:
+        os.close(file)
+
+
+def open_directory(path: str, dir_fd: int | None = None) -> int:
+    """Open a directory, only to name what is in it.
+
+    Raises:
+        OSError: it is something else, a symbolic link included.
+
+    """
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, dir_fd=dir_fd)
+
+
+def make_directory(path: str, dir_fd: int | None = None) -> None:
+    """Make a directory that all may enter, whatever the umask, unless it exists."""
+    try:
+        os.mkdir(path, dir_fd=dir_fd)
+    except FileExistsError:
+        return
+    directory = open_directory(path, dir_fd)
+    try:
+        os.chmod(f"/proc/self/fd/{directory}", 0o755)  # noqa: S103 - all must see what is drained
+    finally:
+        os.close(directory)
 
 
 # --- is it still the same? ------------------------------------------------------------------

@@ -7,18 +7,19 @@ kacheck-verdict looks for itself; where not even that can be done, the resident 
 name (comm), which kacheck-verdict reads.
 """
 
-import fcntl
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from kacheck.files import Stamp, identity, make_directory, replace, stamp
-from kacheck.probes.procfs import Process
+from kacheck.files import Stamp, make_directory, replace, stamp
 from kacheck.result import BadConfigError
-from kacheck.statedir import Published, names_in, published, uptime
+from kacheck.statedir import Published, names_in, uptime, verdicts
+from kacheck.watch.lock import Lock, is_same, read, refuse_foreign
 
-DIRECTORIES = ("track", "verdict", "failing")
+DIRECTORIES = ("track", "verdict", "failing", "watcher")
+CURE = "systemd-tmpfiles --create kacheck.conf"
+"""What makes the directories that only root can make."""
 COMM = "kacheck"
 MUTE = "kacheck-mute"
 """The comm of a resident that cannot publish: what stands in its files is not its verdict."""
@@ -62,20 +63,19 @@ class Publisher:
         self._track: dict[str, Written] = {}
         self._failing: dict[str, int] = {}
         self._ready: dict[str, Stamp] = {}
-        self._lock = -1
+        self.lock = Lock(directory)
         self._place = -1
         """The directory that keepalived watches; while it is open no other can have its inode."""
         self._earlier: dict[str, Published] = {}
         """What this process published before it re-executed."""
-        has_re_executed = read(self._path("lock")) == owner()
         try:
             self._prepare()
         except OSError as error:
             raise BadConfigError(
                 f"{error.filename or directory} cannot be written ({error.strerror}): make the "
-                "state directory (systemd-tmpfiles --create), or give another one with --state-dir"
+                f"state directory ({CURE}), or give another one with --state-dir"
             ) from None
-        if has_re_executed:
+        if self.lock.was_ours:
             self._earlier = self._fresh()
 
     def expect(self, name: str, failing: int) -> Published | None:
@@ -105,9 +105,8 @@ class Publisher:
     def _fresh(self) -> dict[str, Published]:
         """The verdicts that have not expired."""
         now = uptime()
-        names = names_in(self._path("verdict"))
-        found = {name: published(self._path("verdict", name)) for name in names}
-        return {name: each[0] for name, each in found.items() if each and now < each[0].expiry}
+        left = verdicts(self.directory)
+        return {name: verdict for name, (verdict, _) in left.items() if now < verdict.expiry}
 
     def publish(self, name: str, track: int, verdict: Published) -> None:
         """Write the track file, if it is not as it should be, and the verdict."""
@@ -144,21 +143,21 @@ class Publisher:
         """Find out whether the state directory is still the one that was locked.
 
         Raises:
-            BadConfigError: another resident has it now; or it is gone and cannot be made, which
-                whoever starts the resident anew may mend, as its unit does.
+            BadConfigError: another resident has it now; or there is no track/, and this user cannot
+                make it, but whatever starts the watcher again may, as its unit does.
 
         """
-        if (self._has_lock() and self._has_place()) or self._try("", self._prepare):
+        if (self.lock.holds() and self._has_place()) or self._try("", self._prepare):
             self._recover("")
-        elif not os.path.isdir(self.directory):
+        elif not os.path.isdir(self._path("track")):
             raise BadConfigError(
-                f"{self.directory} is gone, and cannot be made by this user: make it "
-                "(systemd-tmpfiles --create) and start the resident again"
+                f"{self._path('track')} is gone, and cannot be made by this user: make it "
+                f"({CURE}) and start the watcher again"
             )
 
     def close(self) -> None:
         """Let another resident have the directory."""
-        os.close(self._lock)
+        self.lock.close()
         os.close(self._place)
 
     def _path(self, *parts: str) -> str:
@@ -167,18 +166,14 @@ class Publisher:
     def _prepare(self) -> None:
         """Make the directories and take the lock."""
         os.makedirs(os.path.dirname(self.directory) or ".", exist_ok=True)
-        for path in (self.directory, *map(self._path, DIRECTORIES)):
+        make_directory(self.directory)
+        refuse_foreign(self.directory, self.directory, 0, os.geteuid())
+        for path in map(self._path, DIRECTORIES):
             make_directory(path)
-        if not self._has_lock():
-            lock = lock_file(self._path("lock"))
-            if self._lock >= 0:
-                os.close(self._lock)
-            self._lock = lock
+            refuse_foreign(path, self.directory, os.geteuid())
+        self.lock.take()
         if not self._has_place():
             self._take_place(self._path("track"))
-
-    def _has_lock(self) -> bool:
-        return is_same(self._path("lock"), self._lock)
 
     def _has_place(self) -> bool:
         return is_same(self._path("track"), self._place)
@@ -310,48 +305,6 @@ class Publisher:
                 self._comm = comm
 
 
-def lock_file(path: str) -> int:
-    """The locked file, which says who has it: PID STARTTIME.
-
-    Raises:
-        BadConfigError: another resident has it.
-        OSError: it cannot be made.
-
-    """
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.fchmod(file, 0o644)
-        os.ftruncate(file, 0)
-        os.pwrite(file, owner().encode(), 0)
-    except BlockingIOError:
-        other = os.read(file, 64).decode(errors="replace").split()
-        os.close(file)
-        raise BadConfigError(
-            f"another resident, pid {other[0] if other else 'unknown'}, has "
-            f"{path.rpartition('/')[0]}: stop it, or give another one with --state-dir"
-        ) from None
-    except OSError:
-        os.close(file)  # the lock with it, or the next attempt would find it taken
-        raise
-    return file
-
-
-def owner() -> str:
-    """The line of a lock file that is this process's, whatever program it has become."""
-    pid = os.getpid()
-    return f"{pid} {Process('/proc', pid).started_ticks()}\n"
-
-
-def read(path: str) -> str | None:
-    """The beginning of a file; None if it cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(64)
-    except OSError:
-        return None
-
-
 def just_written(path: str) -> Stamp:
     """The stamp of a file that nobody has read since it was written: it never holds."""
     return stamp(path)._replace(is_settled=False)
@@ -371,8 +324,3 @@ def set_comm(name: str) -> None:
         os.write(file, name.encode())
     finally:
         os.close(file)
-
-
-def is_same(path: str, file: int) -> bool:
-    """Is this open file, if it is one, what the path leads to?"""
-    return file >= 0 and identity(path)[:2] == identity(file)[:2]
