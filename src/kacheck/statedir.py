@@ -81,7 +81,7 @@ def parse(text: str) -> Published | None:
 def verdicts(
     state_dir: str, names: Sequence[str] | None = None
 ) -> dict[str, tuple[Published, float]]:
-    """The verdict of each check, or of those of these names, and its age in seconds."""
+    """Return the verdicts of all checks, or of those named, each with its age in seconds."""
     from kacheck.files import open_directory
 
     path = f"{state_dir}/verdict"
@@ -99,7 +99,7 @@ def verdicts(
 
 
 def published(name: str, directory: int) -> tuple[Published, float] | None:
-    """The verdict in a file of an open directory, and its age; None if there is none."""
+    """Return the verdict in a file of an open directory, and its age; None without one."""
     from kacheck.files import open_file
 
     try:
@@ -124,7 +124,7 @@ def names_in(directory: str) -> list[str]:
 
 
 def user_name(uid: int) -> str:
-    """A user's name; the number, if it has none."""
+    """Return a user's name; the number, if it has none."""
     import pwd
 
     try:

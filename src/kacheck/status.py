@@ -157,7 +157,7 @@ def opened_socket(path: str) -> tuple[int, int]:
 
 
 def peer(connection: socket.socket) -> int:
-    """The user whose process listens (SO_PEERCRED)."""
+    """Return the user whose process listens (SO_PEERCRED)."""
     size = struct.calcsize("3i")
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     return int(struct.unpack("3i", told)[1])

@@ -114,7 +114,7 @@ def verdict_trouble(system: System, state_dir: str, name: str) -> str | None:
 
 
 def head(system: System, path: str) -> bytes:
-    """The beginning of a file that another user may have made; a link to another file is none."""
+    """Return the beginning of a file; nothing of a symbolic link, which another user may set."""
     status = system.status(path)
     return system.head(path) if status is not None and stat.S_ISREG(status.mode) else b""
 

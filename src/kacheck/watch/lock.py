@@ -18,7 +18,7 @@ this one is for its user alone, and what others read is in another file."""
 
 
 class Lock:
-    """The lock of a state directory."""
+    """The lock of a state directory, and its pid file."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
@@ -45,7 +45,7 @@ class Lock:
             replace(f"{self._directory}/{PID}", self._owner)
 
     def holds(self) -> bool:
-        """Is it still ours, and does everybody see that?"""
+        """Return whether this process still has it, and its pid file says so."""
         return is_same(self._path, self._file) and self._names_us()
 
     @contextmanager
@@ -66,7 +66,7 @@ class Lock:
 
 
 def lock_file(directory: str) -> int:
-    """The locked file of a state directory.
+    """Open and lock the file of a state directory.
 
     Raises:
         BadConfigError: another watcher has it.
@@ -95,7 +95,7 @@ def lock_file(directory: str) -> int:
 
 
 def inherited(path: str) -> int | None:
-    """The descriptor of this file that the program before this one has left open, if it has."""
+    """Return the descriptor of this file that the program before this one left open."""
     for name in os.listdir("/proc/self/fd"):
         with suppress(OSError):  # the listing's own descriptor is closed by now
             if os.get_inheritable(file := int(name)) and is_same(path, file):
@@ -129,13 +129,13 @@ def refuse_foreign(path: str, state_dir: str, *users: int) -> None:
 
 
 def owner() -> str:
-    """The line of a pid file that is this process's, whatever program it has become."""
+    """Return the pid file's line for this process, whatever program it has become."""
     pid = os.getpid()
     return f"{pid} {Process('/proc', pid).started_ticks()}\n"
 
 
 def read(path: str) -> str | None:
-    """The beginning of a file; None if it cannot be read."""
+    """Return the beginning of a file; None if it cannot be read."""
     try:
         return head(path, 64).decode("utf-8", "replace")
     except OSError:
@@ -143,5 +143,5 @@ def read(path: str) -> str | None:
 
 
 def is_same(path: str, file: int) -> bool:
-    """Is this open file, if it is one, what the path leads to?"""
+    """Return whether the path leads to this open file; to none if it is negative."""
     return file >= 0 and identity(path)[:2] == identity(file)[:2]

@@ -306,12 +306,12 @@ class Publisher:
 
 
 def just_written(path: str) -> Stamp:
-    """The stamp of a file that nobody has read since it was written: it never holds."""
+    """Return the stamp of a file that nobody has read since it was written: it never holds."""
     return stamp(path)._replace(is_settled=False)
 
 
 def is_unchanged(path: str, before: Stamp, now: Stamp, value: int) -> bool:
-    """Is it certain that a file still has the value that it had when it had that stamp?"""
+    """Return whether a file is certain to have the value that it had at the earlier stamp."""
     if not now.identity or before.identity != now.identity:
         return False
     return before.still_holds(now) or read(path) == f"{value}\n"
