@@ -169,6 +169,7 @@ class Served:
     """A status server in a loop of its own, with an answer as large as one likes."""
 
     def __init__(self, directory: pathlib.Path, size: int) -> None:
+        (directory / "watcher").mkdir(exist_ok=True)
         self.answer = "x" * size
         self.made = 0
         self.reports: list[str | None] = []
@@ -176,7 +177,7 @@ class Served:
         self.server = StatusServer(
             str(directory), self.selector, self.timers, self.pieces, self.reports.append
         )
-        self.path = directory / "status.sock"
+        self.path = directory / "watcher/status.sock"
         self._is_running = True
         self._thread = threading.Thread(target=self._run)
 
@@ -287,7 +288,7 @@ def test_who_writes_garbage_first_is_told_all_the_same(
     with Resident(tmp_path, HERE) as resident, socket.socket(socket.AF_UNIX) as connection:
         monkeypatch.chdir(resident.state_dir)
         resident.signal(signal.SIGSTOP)
-        connection.connect("status.sock")
+        connection.connect("watcher/status.sock")
         connection.send(b"GET / HTTP/1.1\r\n\r\n\0\xff")
         resident.signal(signal.SIGCONT)
         assert json.loads(received(connection))["pid"] == resident.pid
@@ -307,7 +308,7 @@ def test_out_of_descriptors_nobody_is_let_in_for_a_while_and_nobody_is_lost(
                 while True:
                     stack.callback(os.close, os.open("/", os.O_PATH))
             for client in clients:
-                client.connect("status.sock")
+                client.connect("watcher/status.sock")
             until(lambda: len(pauses) > 1)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
@@ -329,20 +330,20 @@ def test_anyone_may_connect_and_the_socket_goes_with_the_resident(
     start(NAME, "60")
     deep = tmp_path / ("long-" * 30) / "state"
     with Resident(tmp_path, HERE, state_dir=deep, environ={"TZ": "UTC"}) as resident:
-        path = deep / "status.sock"
+        path = deep / "watcher/status.sock"
         assert path.stat().st_mode & 0o777 == 0o666
         assert path.is_socket()
         assert ask(deep)["pid"] == resident.pid
         resident.stop()
         assert not path.exists()
-    assert sorted(os.listdir(deep)) == ["failing", "lock", "track", "verdict"]
+    assert sorted(os.listdir(deep / "watcher")) == ["lock", "pid"]
 
 
 def test_a_socket_that_was_left_behind_is_replaced(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
     with Resident(tmp_path, HERE) as resident:
         resident.kill()
-        assert (resident.state_dir / "status.sock").is_socket()
+        assert (resident.state_dir / "watcher/status.sock").is_socket()
     with Resident(tmp_path, HERE) as resident:
         assert ask(resident.state_dir)["pid"] == resident.pid
 
@@ -359,13 +360,13 @@ def test_the_socket_is_made_again_where_it_or_its_directory_has_gone(
             return False
 
         assert answers()
-        (resident.state_dir / "status.sock").unlink()
+        (resident.state_dir / "watcher/status.sock").unlink()
         resident.until(answers)
         resident.state_dir.rename(tmp_path / "old")
         resident.until(answers)
         before = resident.descriptors()
-        (resident.state_dir / "status.sock").unlink()
-        (resident.state_dir / "status.sock").touch()
+        (resident.state_dir / "watcher/status.sock").unlink()
+        (resident.state_dir / "watcher/status.sock").touch()
         resident.until(answers)
         resident.until(lambda: resident.descriptors() == before)
 
@@ -374,13 +375,13 @@ def test_where_no_socket_can_be_made_the_resident_says_so_once_and_goes_on(
     tmp_path: pathlib.Path, start: Start
 ) -> None:
     process = start(NAME, "60")
-    (tmp_path / "state/status.sock/x").mkdir(parents=True)
+    (tmp_path / "state/watcher/status.sock/x").mkdir(parents=True)
     with Resident(tmp_path, HERE, prelude=QUICK) as resident:
         resident.until(lambda: resident.find("status.sock: Is a directory: kacheck status is not"))
         process.kill()
         resident.wait_for("here", "critical missing")
-        (resident.state_dir / "status.sock/x").rmdir()
-        (resident.state_dir / "status.sock").rmdir()
+        (resident.state_dir / "watcher/status.sock/x").rmdir()
+        (resident.state_dir / "watcher/status.sock").rmdir()
         resident.until(lambda: resident.find("kacheck status is answered again"))
         assert ask(resident.state_dir)["pid"] == resident.pid
         said = [line for line in resident.lines if "is not answered" in str(line.get("message"))]
@@ -450,7 +451,8 @@ def test_without_a_resident_it_says_so_and_shows_what_the_files_say(
         resident.kill()
         assert kacheck(resident) == 3
         out, err = capsys.readouterr()
-        assert err.startswith(f"kacheck: no resident answers at {resident.state_dir}/status.sock")
+        path = resident.state_dir / "watcher/status.sock"
+        assert err.startswith(f"kacheck: no resident answers at {path}")
         assert "systemctl start kacheck, or kacheck watch --state-dir" in err
         head, gone, why, here = out.splitlines()
         assert head.split() == ["CHECK", "VERDICT", "FILE", "REASON", "WRITTEN", "VALIDITY"]
@@ -472,7 +474,7 @@ def test_what_a_resident_that_does_not_answer_has_written_is_valid_while_it_runs
 ) -> None:
     start(NAME, "60")
     with Resident(tmp_path, HERE) as resident:
-        (resident.state_dir / "status.sock").unlink()
+        (resident.state_dir / "watcher/status.sock").unlink()
         assert kacheck(resident) == 3
         _, here = capsys.readouterr().out.splitlines()
         assert here.endswith(" s more")
@@ -492,7 +494,7 @@ def test_without_a_state_directory_there_is_nothing_to_show(capsys: Shown, state
     assert main(["status", "--state-dir", state_dir]) == 3
     out, err = capsys.readouterr()
     assert out == ""
-    assert f"no resident answers at {state_dir}/status.sock" in err
+    assert f"no resident answers at {state_dir}/watcher/status.sock" in err
 
 
 def test_a_resident_that_hangs_does_not_make_the_command_hang(
@@ -515,8 +517,9 @@ def test_a_resident_that_hangs_does_not_make_the_command_hang(
 
 @pytest.mark.parametrize("answer", [b"\n", b"\xff\n", b"[1]\n", b'{"schema": 2}\n'])
 def test_another_versions_answer_is_no_answer(tmp_path: pathlib.Path, answer: bytes) -> None:
+    (tmp_path / "watcher").mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "status.sock"))
+        listener.bind(str(tmp_path / "watcher/status.sock"))
         listener.listen()
 
         def serve() -> None:
@@ -554,14 +557,15 @@ def test_where_too_many_ask_the_command_waits_its_turn(
 ) -> None:
     monkeypatch.setattr(status, "TIMEOUT", 0.2)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "watcher").mkdir()
     with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
-        listener.bind("status.sock")
+        listener.bind("watcher/status.sock")
         listener.listen(0)
         with pytest.raises(BlockingIOError) as full:  # noqa: PT012 - until it is full
             while True:
                 each = stack.enter_context(socket.socket(socket.AF_UNIX))
                 each.settimeout(0)
-                each.connect("status.sock")
+                each.connect("watcher/status.sock")
         assert full.value.errno == errno.EAGAIN
         with pytest.raises(status.NoResidentError, match=r"within 0\.2 s"):
             ask(tmp_path)

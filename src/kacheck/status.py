@@ -1,7 +1,9 @@
 """`kacheck status`: what the resident answers; without one, what it left behind."""
 
+import errno
 import os
 import socket
+import stat
 import struct
 import time
 from collections.abc import Iterator, Sequence
@@ -9,6 +11,7 @@ from contextlib import closing, suppress
 from typing import Any, NamedTuple, Protocol
 
 from kacheck import statedir
+from kacheck.files import open_directory
 from kacheck.render import printable
 from kacheck.result import BadConfigError, Status
 from kacheck.statedir import SOCKET
@@ -124,18 +127,49 @@ def received(state_dir: str, end: float) -> bytes:
 
     """
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
-        # Through a descriptor: the path in a socket's address has room for 107 bytes.
-        place = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        # Through a descriptor: the path in a socket's address has room for 107 bytes, and this one
+        # leads nowhere else.
+        place, owner = opened_socket(f"{state_dir}/{SOCKET}")
         try:
-            connect(connection, f"/proc/self/fd/{place}/{SOCKET}", end)
+            connect(connection, f"/proc/self/fd/{place}", end)
         finally:
             os.close(place)
+        if (user := peer(connection)) != owner:
+            what = f"{statedir.user_name(user)} answers instead of {statedir.user_name(owner)}"
+            raise ConnectionRefusedError(errno.ECONNREFUSED, what)
         parts: list[bytes] = []
         while True:
             connection.settimeout(remaining(end))
             if not (part := connection.recv(65536)):
                 return b"".join(parts)
             parts.append(part)
+
+
+def opened_socket(path: str) -> tuple[int, int]:
+    """Open the watcher's socket by its name, and say which user it should belong to.
+
+    Raises:
+        OSError: it cannot be found, or is something else.
+
+    """
+    directory, _, name = path.rpartition("/")
+    place = open_directory(directory)
+    try:
+        file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
+        owner = os.fstat(place).st_uid
+    finally:
+        os.close(place)
+    if not stat.S_ISSOCK(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.ENOTSOCK, "it is not a socket")
+    return file, owner
+
+
+def peer(connection: socket.socket) -> int:
+    """Return the user whose process listens (SO_PEERCRED)."""
+    size = struct.calcsize("3i")
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return int(struct.unpack("3i", told)[1])
 
 
 def connect(connection: socket.socket, path: str, end: float) -> None:
@@ -194,11 +228,8 @@ def remains(
     from kacheck.doctor.resident import resident_trouble
     from kacheck.doctor.system import Machine
 
-    directory = f"{state_dir}/verdict"
-    there = statedir.names_in(directory)
-    wanted = [name for name in dict.fromkeys(names) if name in there] if names else there
-    read = {name: statedir.published(f"{directory}/{name}") for name in wanted}
-    found = [(name, *verdict) for name, verdict in read.items() if verdict]
+    left = statedir.verdicts(state_dir, [*dict.fromkeys(names)] or None)
+    found = [(name, *verdict) for name, verdict in left.items()]
     uptime = None
     with suppress(OSError):
         uptime = statedir.uptime()

@@ -69,7 +69,7 @@ class Made:
 
     def resident(self, *, comm: str = "kacheck", state: str = "S", start: str = "77") -> None:
         self.directory(f"{STATE_DIR}/track")
-        self.file(f"{STATE_DIR}/lock", b"812 77\n")
+        self.file(f"{STATE_DIR}/watcher/pid", b"812 77\n")
         self.file("/proc/812/stat", f"812 ({comm}) {state} {'0 ' * 18}{start} 0\n".encode())
 
     def verdict(self, name: str, *, expiry: int = 1010) -> None:

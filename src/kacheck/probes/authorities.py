@@ -7,11 +7,10 @@ directory replaces the system's roots; of a directory every file is read, hashed
 import os
 import re
 import ssl
-import time
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TypeAlias
 
-from kacheck.files import identity, is_settled
+from kacheck.files import Stamp, stamp
 from kacheck.probes.vault_settings import VaultOptions
 from kacheck.result import BadConfigError
 
@@ -19,14 +18,8 @@ PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----[!-~\s]+?-----END [A-Z0-9 ]+-----",
 HASHED = re.compile(r"[0-9a-f]{8}\.\d+", re.ASCII)
 """A file's name in a directory of OpenSSL's: the hash of a subject, and a number."""
 
-
-class Stamp(NamedTuple):
-    """What tells whether a file has changed on which trust depends."""
-
-    files: list[tuple[str, tuple[int, ...]]]
-    """The path and identity of each."""
-    is_settled: bool
-    """Whether any change since would show in them."""
+Stamps: TypeAlias = dict[str, Stamp]
+"""By its path, the stamp of each file that a context depends on."""
 
 
 def trust(tls: ssl.SSLContext, options: VaultOptions) -> None:
@@ -74,11 +67,20 @@ def error_text(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def stamp(options: VaultOptions) -> Stamp:
+def stamps(options: VaultOptions) -> Stamps:
     """Look at every file that a context for these options depends on."""
-    now = time.time()
-    seen = [(path, identity(path)) for path in files(options)]
-    return Stamp(seen, all(is_settled(each, now) for _, each in seen))
+    return {path: stamp(path) for path in files(options)}
+
+
+def still_hold(before: Stamps, now: Stamps) -> bool:
+    """Return whether a context that was made then is certain to be what it would be now.
+
+    A file that is missing, such as of the system's store, is one that has not changed.
+    """
+    return before.keys() == now.keys() and all(
+        each.still_holds(now[path]) or each.identity == now[path].identity == ()
+        for path, each in before.items()
+    )
 
 
 def files(options: VaultOptions) -> list[str]:

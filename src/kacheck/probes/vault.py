@@ -100,7 +100,7 @@ class Client:
         self.keep = keep
         self.deadline = Deadline(0)
         self.peer: tuple[str, int] | None = None
-        self._trust: tuple[authorities.Stamp, ssl.SSLContext] | None = None
+        self._trust: tuple[authorities.Stamps, ssl.SSLContext] | None = None
         self._transport: Any = None
         self._request = b""
         """The request as httpx has sent it, to be sent again; empty: it has had no plain answer."""
@@ -280,12 +280,10 @@ class Client:
             BadConfigError: a file cannot be used.
 
         """
-        stamp = authorities.stamp(self.options)
-        if self._trust is not None and self._trust[0] == stamp:
-            return self._trust[1]
-        context = tls.context(self.options)
-        self._trust = (stamp, context) if stamp.is_settled else None
-        return context
+        stamps = authorities.stamps(self.options)
+        if self._trust is None or not authorities.still_hold(self._trust[0], stamps):
+            self._trust = stamps, tls.context(self.options)
+        return self._trust[1]
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Httpcore's trace extension: called as each phase begins and ends."""

@@ -194,7 +194,8 @@ class Writer:
                 if samples is None:
                     os.unlink(self.path)
                 else:
-                    # Not write_to_textfile(): of its file's mode the umask leaves what it likes.
+                    # Not write_to_textfile(): of its file's mode the umask leaves what it likes,
+                    # and it follows links and waits for FIFOs, which may be another user's.
                     replace(self.path, exposition(samples))
             except OSError as error:
                 trouble = f"{self.path}: {error.strerror}"

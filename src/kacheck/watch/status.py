@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
-from kacheck.files import identity
+from kacheck.files import identity, open_directory
 from kacheck.statedir import SOCKET
 from kacheck.watch.clients import FAVOURED, Client, Places
 from kacheck.watch.timers import Timer, Timers
@@ -51,7 +51,6 @@ class StatusServer:
         describe: Callable[[], Iterator[str]],
         report: Callable[[str | None], None],
     ) -> None:
-        self._directory = directory
         self._path = f"{directory}/{SOCKET}"
         self._selector = selector
         self._timers = timers
@@ -81,7 +80,7 @@ class StatusServer:
             return
         self._close_listener()
         try:
-            self._listener = listen(self._directory)
+            self._listener = listen(self._path)
             self._identity = identity(self._path)
             self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         except OSError as error:
@@ -235,7 +234,7 @@ class StatusServer:
         self._unanswered.pop(client, None)
 
 
-def listen(directory: str) -> socket.socket:
+def listen(path: str) -> socket.socket:
     """The socket, ready before it has its name; through a descriptor, as a socket's path is short.
 
     Raises:
@@ -243,19 +242,20 @@ def listen(directory: str) -> socket.socket:
 
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    directory, _, name = path.rpartition("/")
     try:
-        place = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        place = open_directory(directory)
     except OSError:
         listener.close()
         raise
-    new = f"/proc/self/fd/{place}/.{SOCKET}.new"
+    new = f"/proc/self/fd/{place}/.{name}.new"
     try:
         with suppress(FileNotFoundError):
             os.unlink(new)
         listener.bind(new)
         os.chmod(new, 0o666)  # noqa: S103 - whoever may see the checks' files may ask
         listener.listen(BACKLOG)
-        os.rename(new, f"/proc/self/fd/{place}/{SOCKET}")
+        os.rename(new, f"/proc/self/fd/{place}/{name}")
     except OSError:
         listener.close()
         with suppress(OSError):

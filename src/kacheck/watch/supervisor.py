@@ -209,7 +209,8 @@ class Supervisor:
             return
         self.journal.say(NOTICE, f"re-executing, kacheck {__version__} until now")
         try:
-            self._successor.execute()
+            with self.publisher.lock.kept():
+                self._successor.execute()
         except OSError as error:
             self._not_re_executed(str(error))
 
