@@ -397,7 +397,7 @@ def answering(path: Path, user: int) -> Iterator[None]:
 
         def serve() -> None:
             with contextlib.suppress(OSError), listener.accept()[0] as connection:
-                connection.sendall(json.dumps(told).encode())
+                connection.sendall(json.dumps(told).encode() + b"\n")
 
         thread = threading.Thread(target=serve)
         thread.start()

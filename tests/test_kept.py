@@ -847,7 +847,7 @@ def test_a_store_that_has_long_been_as_it_is_is_read_once(
         return really(options)
 
     monkeypatch.setattr(tls, "context", counted)
-    monkeypatch.setattr(files_module, "TICK", 0.0)
+    monkeypatch.setattr(files_module, "SETTLED", 0.0)
     each = client(tls_server.address, ca_cert=str(ca))
     for _ in range(3):
         assert said(each) == "ok active"

@@ -106,7 +106,7 @@ from kacheck import config, looks
 from kacheck.deadline import Deadline, within
 (check,) = config.load(sys.argv[1]).checks
 looks.load([check.question])
-look = looks.repeated_look_of(check.question)
+look = looks.repeated_look_of(check.question, iter(()))
 names = []
 sys.addaudithook(lambda event, args: names.append(args[0]) if event == "import" else None)
 result = within(Deadline(30), look)

@@ -507,7 +507,7 @@ def test_a_resident_that_hangs_does_not_make_the_command_hang(
         try:
             assert kacheck(resident) == 3
             out, err = capsys.readouterr()
-            assert f"no answer at {resident.state_dir}/status.sock within 0.2 s" in err
+            assert f"no answer at {resident.state_dir}/watcher/status.sock within 0.2 s" in err
             assert "systemctl restart" not in err
             assert "a restart would drop the VIP" in err
             assert out.splitlines()[1].split()[:3] == ["here", "ok", "running"]
@@ -537,8 +537,9 @@ def test_another_versions_answer_is_no_answer(tmp_path: pathlib.Path, answer: by
 
 def test_an_answer_that_was_cut_off_is_asked_for_again(tmp_path: pathlib.Path) -> None:
     """As where a user has more connections than it has places."""
+    (tmp_path / "watcher").mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "status.sock"))
+        listener.bind(str(tmp_path / "watcher/status.sock"))
         listener.listen()
 
         def serve() -> None:

@@ -76,7 +76,7 @@ def test_the_death_of_lxcfs_keeps_the_track_file_and_withdraws_the_verdict(
         assert resident.says("proc", "ok running")
         lxcfs.kill(pidfile)
         resident.until(lambda: resident.verdict("proc") is None)
-        assert resident.find(f"{DEAD}: verdict files are withdrawn")
+        resident.until(lambda: resident.find(f"{DEAD}: verdict files are withdrawn"))
         assert resident.find("umount -l /proc/uptime")
         assert DEAD in str(status.ask(str(resident.state_dir))["trouble"])
         looks = status.ask(str(resident.state_dir))["checks"][0]["looks"]["ok"]
