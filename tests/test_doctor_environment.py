@@ -17,16 +17,14 @@ from kacheck.doctor.facts import (
     INITIAL,
     Container,
     Facts,
-    Keepalived,
     find_container,
-    find_keepalived,
     gather,
     hidepid_for,
-    parse_version,
 )
 from kacheck.doctor.finding import Severity
 from kacheck.doctor.process_events import Answer, Outcome, message, parse, try_them
-from kacheck.doctor.versions import Version
+from kacheck.keepalived.program import Keepalived, find_keepalived, parse_version
+from kacheck.keepalived.version import Version
 
 V227 = """Keepalived v2.2.7 (01/16,2022)
 

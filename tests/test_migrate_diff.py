@@ -22,7 +22,7 @@ PLACE = re.compile(r"@@ -(\d+)(,0)?")
 def test_a_migration_is_shown_as_difflib_shows_it(tmp_path: Path, path: Path, mode: Mode) -> None:
     order = Order(str(path), mode, Paths(config=str(tmp_path / "kacheck.toml")))
     configuration = read(order.conf)
-    changes = changes_of(configuration, rewritten(configuration, order).checks)
+    changes = changes_of(configuration, rewritten(configuration, order, None).checks)
 
     for change in changes:
         old, new = (lines_of((data or b"").decode()) for data in (change.old, change.new))

@@ -9,8 +9,9 @@ from collections.abc import Set as AbstractSet
 
 from kacheck.doctor import causes, versions
 from kacheck.doctor.causes import MIGRATE
-from kacheck.doctor.facts import Facts, Keepalived, gather
+from kacheck.doctor.facts import Facts, gather
 from kacheck.doctor.finding import Code, Finding, Severity
+from kacheck.keepalived.program import Keepalived
 
 __all__ = ["CODES", "Facts", "findings", "gather"]
 

@@ -4,31 +4,19 @@ import gzip
 import os
 import pwd
 import re
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from kacheck.doctor import versions
 from kacheck.doctor.process_events import Outcome, try_them
-from kacheck.doctor.versions import Version
+from kacheck.keepalived.program import Keepalived, find_keepalived
 from kacheck.probes import procfs
 
 INITIAL = {"pid": 0xEFFFFFFC, "user": 0xEFFFFFFD}
 """The initial namespaces' inodes: PROC_PID_INIT_INO and PROC_USER_INIT_INO (include/linux/
 proc_ns.h, since Linux 3.8); others begin at 0xF0000000. The network's has none before 6.18."""
-DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 DEFAULT_USER = "keepalived_script"
 """Whom keepalived runs scripts as, if he is there (keepalived.conf(5), script_user)."""
-
-
-class Keepalived(NamedTuple):
-    """The program that was found."""
-
-    path: str
-    version: Version | None
-    options: frozenset[str]
-    """Its `Config options`; empty where it does not say."""
 
 
 class Container(NamedTuple):
@@ -79,31 +67,6 @@ def gather(
         user=runner,
         hidepid=hidepid_for(runner, f"{root}/proc"),
     )
-
-
-def find_keepalived(root: str, search_path: str) -> Keepalived | None:
-    """The keepalived in PATH or where root's programs are, and what `keepalived -v` says of it."""
-    for directory in (*filter(None, search_path.split(":")), *DIRECTORIES):
-        path = f"{root}{directory}/keepalived"
-        if os.access(path, os.X_OK) and os.path.isfile(path):
-            return Keepalived(path, *parse_version(_version_text(path)))
-    return None
-
-
-def _version_text(path: str) -> str:
-    try:
-        answer = subprocess.run([path, "-v"], check=False, capture_output=True, timeout=5)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return (answer.stderr + answer.stdout).decode(errors="replace")
-
-
-def parse_version(text: str) -> tuple[Version | None, frozenset[str]]:
-    """The version and config options in what `keepalived -v` prints (on stderr; main.c)."""
-    found = re.search(r"Keepalived v(\d+\.\d+\.\d+)", text)
-    options = re.search(r"^(?:Config|Build) options: *(.*)$", text, re.MULTILINE)
-    version = versions.version_of(found[1]) if found else None
-    return version, frozenset(options[1].split() if options else ())
 
 
 def find_container(root: str, environ: Mapping[str, str]) -> Container | None:

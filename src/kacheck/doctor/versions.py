@@ -15,8 +15,10 @@ Features are plain words, for whoever reads the configuration:
     track_file_block, vrrp_track_file_block     under which name the block is written
     weight_reverse                              any `weight N reverse`
     track_file_weight                           a track_file with a weight that is not 0
-    unweighted_track_file_in_sync_group         tracked by an instance that is in a sync group;
-    unweighted_track_script_in_sync_group       the same of a script
+    unweighted_track_file_at_fixed_priority     tracked by an instance with priority 255, or in a
+                                                sync group without sync_group_tracking_weight
+    unweighted_track_script_at_fixed_priority   the same of a script
+    track_process_in_sync_group                 tracked by a vrrp_sync_group itself
     process_with_parenthesis                    a `)` in the name of a process
     large_pids                                  of the machine: pid_max is above 32768
 """
@@ -25,19 +27,11 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from kacheck.doctor.finding import Code, Finding, Severity
+from kacheck.keepalived import releases
+from kacheck.keepalived.releases import Releases, between
+from kacheck.keepalived.version import Version
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
-
-
-class Version(NamedTuple):
-    """A release of keepalived."""
-
-    major: int
-    minor: int
-    patch: int
-
-    def __str__(self) -> str:
-        return ".".join(map(str, self))
 
 
 class Fault(NamedTuple):
@@ -46,9 +40,7 @@ class Fault(NamedTuple):
     name: str
     severity: Severity
     title: str
-    since: Version
-    fixed: Version | None
-    """The first release without it; None: every release that we know has it."""
+    releases: Releases
     features: frozenset[str]
     """All of these make a configuration meet it."""
     what: str
@@ -57,22 +49,21 @@ class Fault(NamedTuple):
     besides: str = ""
     """What cures it without an upgrade; a whole sentence."""
 
-    def is_in(self, version: Version) -> bool:
-        """Whether that release has it."""
-        return version >= self.since and (self.fixed is None or version < self.fixed)
-
     @property
     def code(self) -> Code:
         """The kind of finding that it is."""
-        last = f"before {self.fixed}" if self.fixed else "and every release since, 2.4.3 included"
-        releases = f"keepalived from {self.since} on, {last}" if self.since > FIRST else last
-        text = f"{self.what} {self.why} Releases: {releases}. Source: {self.source}. {self.cure}"
+        since, fixed = self.releases
+        last = f"before {fixed}" if fixed else "and every release since, 2.4.3 included"
+        if since > FIRST:
+            last = f"keepalived from {since} on, {last}"
+        text = f"{self.what} {self.why} Releases: {last}. Source: {self.source}. {self.cure}"
         return Code(self.name, self.severity, self.title, text)
 
     @property
     def cure(self) -> str:
         """What to do."""
-        upgrade = f"Upgrade keepalived to {self.fixed} or later." if self.fixed else ""
+        fixed = self.releases.fixed
+        upgrade = f"Upgrade keepalived to {fixed} or later." if fixed else ""
         return " ".join(filter(None, [upgrade, self.besides]))
 
 
@@ -85,28 +76,15 @@ def _fault(  # noqa: PLR0913 - a row of a table
     severity: Severity,
     title: str,
     *,
-    since: str = "0.0.0",
-    fixed: str | None,
+    releases: Releases,
     features: str,
     what: str,
     why: str,
     source: str,
     besides: str = "",
 ) -> Fault:
-    first, cured = version_of(since), version_of(fixed) if fixed else None
     needed = frozenset(features.split())
-    return Fault(name, severity, title, first, cured, needed, what, why, source, besides)
-
-
-def version_of(text: str) -> Version:
-    """The version that a text such as `2.2.7` names.
-
-    Raises:
-        ValueError: it names none.
-
-    """
-    major, minor, patch = (int(part) for part in text.split("."))
-    return Version(major, minor, patch)
+    return Fault(name, severity, title, releases, needed, what, why, source, besides)
 
 
 # One line for where a fault is and what meets it, so that the table can be read as one.
@@ -114,7 +92,7 @@ def version_of(text: str) -> Version:
 FAULTS = (
     _fault(
         "KA130", ERROR, "processes with a pid above 32767 are not counted",
-        since="2.0.11", fixed="2.0.20", features="track_process large_pids",
+        releases=between("2.0.11", "2.0.20"), features="track_process large_pids",
         what="vrrp_track_process loses sight of every process that gets a pid above 32767.",
         why="It writes the pid into the path in /proc as a 16-bit number.",
         source="commit 23a5b811, ChangeLog: Fix track_process with PIDs > 32767",
@@ -122,7 +100,7 @@ FAULTS = (
     ),
     _fault(
         "KA131", ERROR, "a process that was started later is forgotten",
-        since="2.1.0", fixed="2.1.4", features="track_process",
+        releases=between("2.1.0", "2.1.4"), features="track_process",
         what="A process that starts while keepalived runs can die and still counts as running.",
         why="keepalived forgets the pid in the moment it has counted it.",
         source="commit c45ab4ec: Fix maintaining list of processes we are interested in",
@@ -130,7 +108,7 @@ FAULTS = (
     ),
     _fault(
         "KA132", WARNING, "processes whose pid starts with 9 are not counted",
-        since="2.0.11", fixed="2.0.15", features="track_process",
+        releases=between("2.0.11", "2.0.15"), features="track_process",
         what="A process whose pid starts with a 9, such as 917, is not counted when keepalived"
         " starts.",
         why="Its first look at /proc takes only the names that start with 1 to 8.",
@@ -140,7 +118,7 @@ FAULTS = (
     ),
     _fault(
         "KA133", ERROR, "no process events after a reload",
-        since="2.0.11", fixed="2.0.16", features="track_process",
+        releases=between("2.0.11", "2.0.16"), features="track_process",
         what="After a reload vrrp_track_process keeps the state it had, whatever dies.",
         why="keepalived stops reading the kernel's process events at a reload and does not begin"
         " again.",
@@ -149,7 +127,7 @@ FAULTS = (
     ),
     _fault(
         "KA134", WARNING, "fork_delay is not kept after lost events",
-        since="2.0.16", fixed="2.3.2", features="fork_delay",
+        releases=between("2.0.16", "2.3.2"), features="fork_delay",
         what="On a busy machine a process counts at once, and not after its fork_delay.",
         why="When events were lost keepalived reads /proc anew, and there it takes terminate_delay"
         " for fork_delay and does not wait for it.",
@@ -158,7 +136,7 @@ FAULTS = (
     ),
     _fault(
         "KA135", WARNING, "a name with a closing parenthesis is not found",
-        since="2.0.11", fixed=None, features="track_process process_with_parenthesis",
+        releases=between("2.0.11", None), features="track_process process_with_parenthesis",
         what="A process with a `)` in its name is not counted when keepalived starts.",
         why="read_procs() takes the name in /proc/PID/stat to end at the first `)`.",
         source="keepalived/core/track_process.c, read_procs()",
@@ -166,7 +144,7 @@ FAULTS = (
     ),
     _fault(
         "KA137", WARNING, "a tracked file counts wrongly after a fault",
-        fixed="2.0.20", features="track_file_weight",
+        releases=between("0.0.0", "2.0.20"), features="track_file_weight",
         what="After a tracked file has ended a fault the instance has a wrong priority.",
         why="keepalived does not take the file's value out of the priority and put it in again"
         " correctly.",
@@ -175,7 +153,7 @@ FAULTS = (
     ),
     _fault(
         "KA138", WARNING, "a tracked file counts wrongly after it was removed",
-        fixed="2.1.0", features="track_file",
+        releases=between("0.0.0", "2.1.0"), features="track_file",
         what="A tracked file that is removed while it is not 0, and made again, counts wrongly.",
         why="keepalived keeps the old value, which it has taken back already.",
         source="commit fe49de71: Fix deletion and reinstatement of track files when value <> 0",
@@ -183,34 +161,49 @@ FAULTS = (
     ),
     _fault(
         "KA139", WARNING, "a change of a tracked file at the start is missed",
-        fixed="2.2.0", features="track_file",
+        releases=between("0.0.0", "2.2.0"), features="track_file",
         what="A tracked file that changes while keepalived starts is not read again.",
         why="keepalived reads it first and watches it afterwards.",
         source="commit 511fad38: Ensure inotify established before read a track file",
     ),
     _fault(
         "KA140", ERROR, "tracked files of a sync group's members are dropped",
-        since="2.1.0", fixed="2.2.2", features="unweighted_track_file_in_sync_group",
-        what="An instance in a sync group does not track its files that have weight 0.",
-        why="keepalived empties that list when it starts.",
-        source="commit 569e6833: Don't remove unweighted track_file/if/bfd from sync group members",
-        besides="Or track the file in the vrrp_sync_group.",
+        releases=releases.MEMBERS_LOSE_FILES, features="unweighted_track_file_at_fixed_priority",
+        what="An instance in a sync group, or with priority 255, does not track its files that have"
+        " weight 0.",
+        why="keepalived empties that list when it starts, unless the group has"
+        " sync_group_tracking_weight.",
+        source="commit 569e6833: Don't remove unweighted track_file/if/bfd from sync group members;"
+        " 3390697d brought it",
+        besides="Or track the file in the vrrp_sync_group, and give no instance priority 255.",
     ),
     _fault(
         "KA141", ERROR, "scripts of a sync group's members are dropped",
-        since="2.1.0", fixed="2.2.0", features="unweighted_track_script_in_sync_group",
-        what="An instance in a sync group does not track its scripts that have weight 0.",
-        why="keepalived empties that list when it starts.",
-        source="commit 459fc2b9: Don't remove unweighted track scripts from sync group members",
-        besides="Or track the script in the vrrp_sync_group.",
+        releases=releases.MEMBERS_LOSE_SCRIPTS,
+        features="unweighted_track_script_at_fixed_priority",
+        what="An instance in a sync group, or with priority 255, does not track its scripts that"
+        " have weight 0.",
+        why="keepalived empties that list when it starts, unless the group has"
+        " sync_group_tracking_weight.",
+        source="commit 459fc2b9: Don't remove unweighted track scripts from sync group members;"
+        " 3390697d brought it",
+        besides="Or track the script in the vrrp_sync_group, and give no instance priority 255.",
     ),
     _fault(
         "KA142", WARNING, "a script that overran its timeout is never run again",
-        fixed="2.0.19", features="vrrp_script",
+        releases=between("0.0.0", "2.0.19"), features="vrrp_script",
         what="After a script has overrun its timeout it may never be run again.",
         why="If it ends in the moment keepalived kills it, keepalived waits for its end for ever.",
         source="commit 79e1ec8a, issue #1364",
         besides="Or let the script end by itself before its timeout, as kacheck's checks do.",
+    ),
+    _fault(
+        "KA143", ERROR, "a track_process in a sync group has no effect",
+        releases=releases.GROUPS_IGNORE_PROCESSES, features="track_process_in_sync_group",
+        what="A vrrp_sync_group stays MASTER when a process ends that it tracks.",
+        why="keepalived reads the block and does not connect it with the group's members.",
+        source="commit f3b09e5e: Make track_process work on sync groups",
+        besides="Or track the process in each member, or replace it: `kacheck migrate CONF`.",
     ),
 )
 # fmt: on
@@ -245,7 +238,9 @@ CODES = (*(fault.code for fault in FAULTS), NOT_YET)
 
 def met(version: Version, features: AbstractSet[str]) -> list[Finding]:
     """What a configuration with these features meets in that release, by code."""
-    faults = [fault for fault in FAULTS if fault.is_in(version) and fault.features <= features]
+    faults = [
+        fault for fault in FAULTS if fault.releases.include(version) and fault.features <= features
+    ]
     findings = [Finding(fault.code, fault.what, fault.why, fault.cure) for fault in faults]
     return findings + [
         Finding(

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from kacheck.keepalived import Configuration, Kind, Problem, ProblemKind, load
 from kacheck.keepalived.edit import EditError, Span
+from kacheck.keepalived.program import version_at
+from kacheck.keepalived.version import Version
 from kacheck.migrate import files, verify
 from kacheck.migrate.checks import Checks
 from kacheck.migrate.diff import unified
@@ -51,7 +53,8 @@ def migrate(order: Order) -> Answer:
 
     """
     configuration = read(order.conf)
-    rewrite = rewritten(configuration, order)
+    keepalived = verify.program()
+    rewrite = rewritten(configuration, order, version_at(keepalived) if keepalived else None)
     changes = changes_of(configuration, rewrite.checks)
     remarks = [str(remark) for remark in sorted(rewrite.survey.remarks)]
     if remarks or changes or unread(configuration):
@@ -93,12 +96,13 @@ def refuse_doubt(configuration: Configuration) -> None:
         raise BadConfigError(f"{where.file}:{where.line}: {message}; correct that first")
 
 
-def rewritten(configuration: Configuration, order: Order) -> Rewrite:
-    """The edits, in the configuration's trees."""
+def rewritten(configuration: Configuration, order: Order, release: Version | None) -> Rewrite:
+    """Make the edits in the configuration's trees, for a release of keepalived."""
     text = None
     if order.mode == "watch" and configuration.find("vrrp_track_process"):
         text = configuration_text(order.paths.config)
-    rewrite = Rewrite(configuration, Checks(order.paths.config, text), order.mode, order.paths)
+    checks = Checks(order.paths.config, text)
+    rewrite = Rewrite(configuration, checks, order.mode, order.paths, release)
     try:
         rewrite.run()
         if order.recipes:

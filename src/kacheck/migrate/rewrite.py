@@ -5,15 +5,18 @@ from functools import cached_property
 
 from kacheck.keepalived import Configuration, Kind, Node
 from kacheck.keepalived.lexer import MAXBUF
+from kacheck.keepalived.releases import GROUPS_IGNORE_PROCESSES
 from kacheck.keepalived.source import encode
+from kacheck.keepalived.version import Version
 from kacheck.migrate import equivalents, references, tracked
 from kacheck.migrate.checks import Checks
 from kacheck.migrate.comments import comments_in
 from kacheck.migrate.equivalents import Equivalent, Mode, Paths
+from kacheck.migrate.groups import GROUP, lost
 from kacheck.migrate.references import Owner, unit_of
 from kacheck.migrate.security import secure
 from kacheck.migrate.survey import OWNERS, Survey, refuse
-from kacheck.migrate.tracked import LeftError, Tracked
+from kacheck.migrate.tracked import LeftError, Reference, Tracked
 from kacheck.probes.procfs import COMM_MAX
 from kacheck.result import BadConfigError
 
@@ -22,13 +25,19 @@ class Rewrite:
     """The edits, gathered in the trees of the configuration."""
 
     def __init__(
-        self, configuration: Configuration, checks: Checks, mode: Mode, paths: Paths
+        self,
+        configuration: Configuration,
+        checks: Checks,
+        mode: Mode,
+        paths: Paths,
+        release: Version | None,
     ) -> None:
         self.configuration = configuration
         self.checks = checks
         self.mode = mode
         self.paths = paths
-        self.survey = Survey(configuration)
+        self.release = release
+        self.survey = Survey(configuration, lost(release, mode))
         self.migrated: dict[str, Equivalent] = {}
         self._texts: dict[str, str] = {}
         tops = configuration.root.children or ()
@@ -75,15 +84,26 @@ class Rewrite:
         self._taken.add(made.name)
         for text in notes(data, made, self.mode):
             self.survey.note(node, f"{name}: {text}")
-        for reference in found:
-            if reference.group is not None:
-                text = f"{reference.group} tracks it for its members, so that this line goes"
+        for owner, reference in self.survey.references.get(name, ()):
+            for text in self._notes_on(owner, reference, name):
                 self.survey.note(reference.node, f"{name}: {text}")
         if self._first_use(name, node) is not node:
             text = (
                 "keepalived ignored it where it was tracked above its block; it counts from now on"
             )
             self.survey.note(node, f"{name}: {text}")
+
+    def _notes_on(self, owner: Node, reference: Reference, name: str) -> Iterator[str]:
+        """Yield what changes for a line that tracks it."""
+        group = " ".join(owner.arguments)
+        new = [each.group for _, each in self.survey.references[name] if each.is_new]
+        if reference.is_new:
+            why = lost(self.release, self.mode)
+            yield f"{group} tracks it from now on: {why} from members of a vrrp_sync_group"
+        elif owner.keyword == GROUP and GROUPS_IGNORE_PROCESSES.include(self.release):
+            yield f"keepalived before 2.2.0 ignores this line; {group} goes by it now"
+        elif reference.group is not None and reference.group not in new:
+            yield f"{reference.group} tracks it for its members, so that this line goes"
 
     def _free(self, name: str) -> str:
         """A name that no vrrp_script and no track_file has."""

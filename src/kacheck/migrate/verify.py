@@ -9,6 +9,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from kacheck.keepalived import Configuration
+from kacheck.keepalived.program import find_path
 from kacheck.migrate.files import naming
 
 TIMEOUT = 20
@@ -40,9 +41,7 @@ class Said(NamedTuple):
 
 def program() -> str | None:
     """Where keepalived is; it is not in every user's PATH."""
-    from shutil import which
-
-    return which("keepalived", path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin")
+    return find_path("", os.environ.get("PATH", ""))
 
 
 def ask(keepalived: str, path: str) -> Said:
