@@ -1,13 +1,23 @@
 """keepalived's faults by release: who meets them, and who does not."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from kacheck.doctor import versions
+from kacheck.doctor import reading, uses, versions
 from kacheck.doctor.finding import Severity
 from kacheck.doctor.versions import FAULTS, NOT_YET, SINCE, Fault, met
+from kacheck.keepalived import load
+from kacheck.keepalived.releases import OLDEST
 from kacheck.keepalived.version import Version, version_of
+from kacheck.migrate.command import Order, rewritten
+from kacheck.migrate.equivalents import Mode, Paths
+from support.doctor import Made
+
+ROOT = Path(__file__).parents[1]
+RECIPES = ROOT / "examples/keepalived.conf.d"
+SAMPLES = sorted((ROOT / "tests/configurations/migrate").glob("*.conf"))
 
 DEBIAN_12 = Version(2, 2, 7)
 DEBIAN_13 = Version(2, 3, 3)
@@ -96,6 +106,41 @@ def test_releases_that_people_have(
     version: Version, features: set[str], expected: list[str]
 ) -> None:
     assert codes(version, features) == expected
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.conf")), ids=lambda path: path.stem)
+def test_a_recipe_needs_no_keepalived_newer_than_the_oldest_supported(path: Path) -> None:
+    setup = reading.read(load(str(path)), Made(), None)
+
+    assert setup.definitions or setup.references
+    assert "KA150" not in codes(OLDEST, uses.uses(setup))
+
+
+@pytest.mark.parametrize("mode", ["watch", "script"])
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_what_migrate_writes_needs_no_keepalived_newer_than_the_oldest_supported(
+    tmp_path: Path, path: Path, mode: Mode
+) -> None:
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes())
+    old = uses.uses(reading.read(load(str(copy)), Made(), None))
+    configuration = load(str(copy))
+    paths = Paths(str(tmp_path / "kacheck.toml"))
+    rewritten(configuration, Order(str(copy), mode, paths), OLDEST)
+    for name, content in configuration.changed().items():
+        Path(name).write_bytes(content)
+    new = uses.uses(reading.read(load(str(copy)), Made(), None))
+
+    assert "KA150" not in codes(OLDEST, new - old)
+
+
+def test_track_file_as_a_block_is_to_have_its_older_name() -> None:
+    (finding,) = met(OLDEST, {"track_file_block"})
+
+    assert finding.cure == (
+        "Upgrade keepalived to 2.1.0 or later, or write vrrp_track_file, which has been known since"
+        " 2.0.0."
+    )
 
 
 def test_no_features_meet_nothing() -> None:

@@ -221,7 +221,7 @@ def test_weights(  # noqa: PLR0913, PLR0917 - a table
     assert [each.line.text for each in instance.find("track_script")[0].children or ()] == [
         reference_after
     ]
-    files = [done.body("track_file")] if done.tree.find("track_file") else []
+    files = [done.body("vrrp_track_file")] if done.tree.find("vrrp_track_file") else []
     wanted = ["file /run/kacheck/track/app", "weight 0 reverse"]
     assert files == ([wanted] if has_file and mode == "watch" else [])
     assert len(instance.find("track_file")) == len(files)
@@ -997,7 +997,7 @@ def test_blocks_may_share_a_line(tmp_path: Path, mode: Mode, line: str, between:
 # --- all configurations ---------------------------------------------------------------------
 
 TOUCHED = ("vrrp_track_process", "track_process")
-MADE = ("vrrp_script", "track_file", "track_script")
+MADE = ("vrrp_script", "vrrp_track_file", "track_file", "track_script")
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -237,6 +237,20 @@ def test_a_line_that_would_be_lost_and_cannot_move_is_left_alone(  # noqa: PLR09
     assert conf.read_text() == text
 
 
+@pytest.mark.parametrize("mode", ["watch", "script"])
+@pytest.mark.parametrize("version", ["2.0.19", "1.4.5"])
+def test_a_keepalived_that_is_not_supported_is_refused(
+    tmp_path: Path, migrate: Callable[..., Said3], keepalived: Path, version: str, mode: str
+) -> None:
+    before = snapshot(tmp_path)
+    release(keepalived, version)
+
+    said = migrate("--in-place", "--mode", mode)
+    assert (said.code, said.out) == (3, "")
+    assert f"keepalived {version} is too old: kacheck's checks need 2.0.20 or later" in said.err
+    assert snapshot(tmp_path) == before
+
+
 @pytest.mark.parametrize("version", ["2.0.20", "2.1.5", ""])
 def test_a_line_that_had_no_effect_in_a_sync_group_is_said_to_have_one_now(
     conf: Path, migrate: Callable[..., Said3], keepalived: Path, version: str

@@ -221,6 +221,10 @@ SINCE = {
 }
 """A feature, as people write it, and the first release that understands it."""
 
+INSTEAD = {
+    "track_file_block": "vrrp_track_file, which has been known since 2.0.0",
+}
+"""What does the same in older releases."""
 NOT_YET = Code(
     "KA150",
     ERROR,
@@ -243,12 +247,14 @@ def met(version: Version, features: AbstractSet[str]) -> list[Finding]:
     ]
     findings = [Finding(fault.code, fault.what, fault.why, fault.cure) for fault in faults]
     return findings + [
-        Finding(
-            NOT_YET,
-            f"keepalived {version} ignores {name}.",
-            f"It came with keepalived {first}.",
-            f"Upgrade keepalived to {first} or later, or write it without.",
-        )
-        for feature, (name, first) in SINCE.items()
+        _not_yet(version, feature)
+        for feature, (_, first) in SINCE.items()
         if feature in features and version < first
     ]
+
+
+def _not_yet(version: Version, feature: str) -> Finding:
+    name, first = SINCE[feature]
+    what = f"keepalived {version} ignores {name}."
+    cure = f"Upgrade keepalived to {first} or later, or write {INSTEAD.get(feature, 'it without')}."
+    return Finding(NOT_YET, what, f"It came with keepalived {first}.", cure)

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from kacheck.keepalived.version import Version, version_of
 
+OLDEST = Version(2, 0, 20)
+"""The oldest release that kacheck supports."""
+
 
 class Releases(NamedTuple):
     """The releases from `since` on, up to the one before `fixed`."""

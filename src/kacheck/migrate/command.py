@@ -6,6 +6,7 @@ from typing import NamedTuple
 from kacheck.keepalived import Configuration, Kind, Problem, ProblemKind, load
 from kacheck.keepalived.edit import EditError, Span
 from kacheck.keepalived.program import version_at
+from kacheck.keepalived.releases import OLDEST
 from kacheck.keepalived.version import Version
 from kacheck.migrate import files, verify
 from kacheck.migrate.checks import Checks
@@ -54,7 +55,13 @@ def migrate(order: Order) -> Answer:
     """
     configuration = read(order.conf)
     keepalived = verify.program()
-    rewrite = rewritten(configuration, order, version_at(keepalived) if keepalived else None)
+    release = version_at(keepalived) if keepalived else None
+    if release is not None and release < OLDEST:
+        raise BadConfigError(
+            f"keepalived {release} is too old: kacheck's checks need {OLDEST} or later; upgrade"
+            " keepalived first"
+        )
+    rewrite = rewritten(configuration, order, release)
     changes = changes_of(configuration, rewrite.checks)
     remarks = [str(remark) for remark in sorted(rewrite.survey.remarks)]
     if remarks or changes or unread(configuration):

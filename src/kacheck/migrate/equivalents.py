@@ -196,7 +196,8 @@ def blocks(equivalent: Equivalent, paths: Paths, unit: str, comments: Sequence[s
     made = [block(f"vrrp_script {quote(equivalent.name)}", script, unit)]
     if equivalent.has_file:
         file = [f"file {quote(f'{paths.state_dir}/track/{equivalent.check}')}", "weight 0 reverse"]
-        made.append(block(f"track_file {quote(equivalent.name)}", file, unit))
+        # Its older name, which 2.0.20 knows, too; and no release complains of it.
+        made.append(block(f"vrrp_track_file {quote(equivalent.name)}", file, unit))
     text = "\n\n".join(made)
     tree = parse(text)
     names = [node.arguments for node in tree.root.children or ()]
