@@ -11,8 +11,8 @@ from kacheck.doctor.versions import FAULTS, NOT_YET, SINCE, Fault, met
 from kacheck.keepalived import load
 from kacheck.keepalived.releases import OLDEST
 from kacheck.keepalived.version import Version, version_of
-from kacheck.migrate.command import Order, rewritten
 from kacheck.migrate.equivalents import Mode, Paths
+from kacheck.migrate.plan import Order, rewritten
 from support.doctor import Made
 
 ROOT = Path(__file__).parents[1]

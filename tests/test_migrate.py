@@ -14,8 +14,8 @@ from kacheck.cli import main
 from kacheck.keepalived import Node, load, parse
 from kacheck.keepalived.version import Version
 from kacheck.migrate import verify
-from kacheck.migrate.command import Order, changes_of, rewritten
 from kacheck.migrate.equivalents import LIBEXEC, Mode, Paths, script_word
+from kacheck.migrate.plan import Order, changes_of, rewritten
 from kacheck.result import BadConfigError
 
 CONFIGURATIONS = sorted((Path(__file__).parent / "configurations/migrate").glob("*.conf"))

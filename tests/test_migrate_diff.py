@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kacheck.keepalived import EditError, Node, Tree, parse
-from kacheck.migrate.command import Order, changes_of, lines_of, read, rewritten
+from kacheck.migrate.command import lines_of
 from kacheck.migrate.diff import unified
 from kacheck.migrate.equivalents import Mode, Paths
+from kacheck.migrate.plan import Order, changes_of, read, rewritten
 
 CONFIGURATIONS = sorted((Path(__file__).parent / "configurations/migrate").glob("*.conf"))
 PLACE = re.compile(r"@@ -(\d+)(,0)?")

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import stat
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,10 +14,13 @@ from typing import NamedTuple
 import pytest
 
 import kacheck
+from kacheck import config
 from kacheck.cli import main
+from kacheck.doctor import reading, references
 from kacheck.keepalived import load
 from kacheck.migrate import command, verify
 from kacheck.migrate.verify import Said
+from support.doctor import Made
 from support.keepalived import Lab, Node
 from support.needs import needs
 
@@ -333,6 +337,91 @@ def test_mode_owner_and_group_stay(conf: Path, migrate: Callable[..., Said3]) ->
     )  # fmt: skip
 
 
+ACL = "system.posix_acl_access"
+ANYBODY = 0xFFFFFFFF
+
+
+def acl(*entries: tuple[int, int, int]) -> bytes:
+    """Return a POSIX ACL as the kernel has it: tags, permissions and ids."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+FOR_USER_1000 = acl(
+    (1, 6, ANYBODY), (2, 4, 1000), (4, 0, ANYBODY), (0x10, 4, ANYBODY), (0x20, 0, ANYBODY)
+)
+"""user::rw-, user:1000:r--, group::---, mask::r--, other::---"""
+
+
+def set_attribute(path: Path, name: str, value: bytes) -> None:
+    try:
+        os.setxattr(path, name, value)
+    except OSError as error:
+        pytest.skip(f"{path.parent} has no {name}: {error.strerror}")
+
+
+def test_an_acl_and_every_other_attribute_stay(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+) -> None:
+    set_attribute(conf, ACL, FOR_USER_1000)
+    set_attribute(conf, "user.note", b"mine")
+    mode = conf.stat().st_mode
+    assert migrate("--in-place").code == 0
+
+    assert "vrrp_script" in conf.read_text()
+    assert os.getxattr(conf, ACL) == FOR_USER_1000
+    assert os.getxattr(conf, "user.note") == b"mine"
+    assert conf.stat().st_mode == mode
+    assert os.getxattr(tmp_path / "keepalived.conf.kacheck-backup", ACL) == FOR_USER_1000
+
+
+def test_an_acl_stays_though_another_attribute_cannot_be_kept_and_that_is_said(
+    conf: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_attribute(conf, ACL, FOR_USER_1000)
+    real = os.listxattr
+    monkeypatch.setattr(
+        os, "listxattr", lambda file: ["no.such", *real(file)] if file == str(conf) else real(file)
+    )
+    said = migrate("--in-place")
+
+    assert said.code == 0
+    assert os.getxattr(conf, ACL) == FOR_USER_1000
+    assert f"{conf}: its attribute no.such could not be kept (Operation not supported)" in said.out
+
+
+def test_a_file_whose_acl_cannot_be_kept_is_not_written(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_attribute(conf, ACL, FOR_USER_1000)
+    before = snapshot(tmp_path)
+
+    def failing(_: object, name: str, *__: object) -> None:
+        if name == ACL:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "setxattr", failing)
+    said = migrate("--in-place")
+    monkeypatch.undo()
+
+    assert said.code == 3
+    assert f"{conf}: its access control list, {ACL}, cannot be kept" in said.err
+    assert f"nothing was written; remove it first: setfacl -b {conf}\n" in said.err
+    assert snapshot(tmp_path) == before
+    assert os.getxattr(conf, ACL) == FOR_USER_1000
+
+
+def test_nobody_may_read_what_is_written_by_a_default_acl_of_its_directory(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+) -> None:
+    conf.chmod(0o640)
+    set_attribute(tmp_path, "system.posix_acl_default", FOR_USER_1000)
+    assert migrate("--in-place").code == 0
+
+    assert "vrrp_script" in conf.read_text()
+    assert ACL not in os.listxattr(conf)
+    assert stat.S_IMODE(conf.stat().st_mode) == 0o640
+
+
 def test_the_file_that_a_link_leads_to_is_written(
     tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
 ) -> None:
@@ -435,7 +524,6 @@ def test_a_file_that_somebody_changes_meanwhile_is_not_overwritten(
 )
 def test_an_error_names_the_file_that_was_to_change(  # noqa: PLR0913, PLR0917 - fixtures
     tmp_path: Path,
-    conf: Path,
     migrate: Callable[..., Said3],
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -453,7 +541,7 @@ def test_an_error_names_the_file_that_was_to_change(  # noqa: PLR0913, PLR0917 -
     monkeypatch.undo()
 
     assert said.code == 3
-    assert f"kacheck: {conf}: {words}" in said.err
+    assert f"kacheck: {tmp_path}/kacheck.toml: {words}" in said.err
     assert snapshot(tmp_path) == before
 
 
@@ -572,6 +660,88 @@ def test_a_signal_while_files_are_written_leaves_everything_as_it_was(
 
     assert done.returncode == -signal.SIGTERM, done.stderr
     assert snapshot(tmp_path) == before
+
+
+def acceptable(conf: Path, toml: Path) -> bool:
+    """Return whether all that is tracked is defined, and each check that is asked for is there."""
+    setup = reading.read(load(str(conf)), Made(), None)
+    undefined = {references.UNDEFINED, references.TOO_LATE}
+    checks = config.load(str(toml)).checks if toml.exists() else ()
+    asked = [
+        argv[-1]
+        for script in setup.configuration.find("vrrp_script", "script")
+        for argv in [script.command or []]
+        if argv[0].endswith("kacheck-verdict")
+    ]
+    return {*asked} <= {check.name for check in checks} and not any(
+        finding.code in undefined for finding in references.findings(setup)
+    )
+
+
+def contents(directory: Path) -> dict[str, tuple[bytes, int]]:
+    return {name: file[:2] for name, file in snapshot(directory).items()}
+
+
+@pytest.mark.parametrize("name", ["rename", "link", "fsync", "unlink"])
+@pytest.mark.parametrize("files", ["one", "new", "several"])
+def test_after_kill_9_anywhere_what_is_tracked_exists_and_a_second_run_completes_it(  # noqa: PLR0913, PLR0917 - fixtures
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., Said3],
+    interrupted: Callable[..., subprocess.CompletedProcess[str]],
+    files: str,
+    name: str,
+) -> None:
+    toml = tmp_path / "kacheck.toml"
+    there = '[check.x]\nprobe = "process"\nname = "x"\n'
+
+    def begin() -> None:
+        for path in (*tmp_path.glob("*"), *tmp_path.glob(".*.kacheck-*")):
+            path.unlink()
+        conf.write_text(BLOCK + INSTANCE)
+        if files != "new":
+            toml.write_text(there)
+        if files == "several":
+            two = INSTANCE.replace("VI_1", "VI_2").replace("app", "two")
+            (tmp_path / "one.inc").write_text(BLOCK + two.replace("two", "app"))
+            (tmp_path / "two.inc").write_text(BLOCK.replace("app", "two"))
+            conf.write_text("include two.inc\ninclude one.inc\n" + two.replace("VI_2", "VI_3"))
+
+    begin()
+    assert migrate("--in-place").code == 0
+    undisturbed = contents(tmp_path)
+    for nth in range(1, 100):
+        begin()
+        done = interrupted(name, nth, signal.SIGKILL)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert acceptable(conf, toml), (nth, contents(tmp_path))
+        again = migrate("--in-place")
+        assert again.code == 0, (nth, again.err)
+        assert contents(tmp_path) == undisturbed, nth
+    assert nth > 1
+
+
+def test_what_a_killed_run_has_left_is_taken_back_before_another_look(
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., Said3],
+    interrupted: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    before = snapshot(tmp_path)
+    assert interrupted("rename", 2, signal.SIGKILL).returncode == -signal.SIGKILL
+    said = migrate()
+
+    assert said.code == 3
+    assert f"an earlier run on {conf} was killed; run it with --in-place again" in said.err
+    (tmp_path / "kacheck.toml").write_text("# mine\n")
+    killed = snapshot(tmp_path)
+    said = migrate("--in-place")
+    assert said.code == 3
+    assert f"and {tmp_path}/kacheck.toml has changed since; " in said.err
+    assert f"rm {tmp_path}/.keepalived.conf.kacheck-journal" in said.err
+    assert snapshot(tmp_path) == killed != before
 
 
 def test_a_signal_that_was_ignored_is_ignored(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Literal
 
 from kacheck.keepalived import Configuration, Kind, Node
 from kacheck.keepalived.lexer import MAXBUF
@@ -19,6 +20,12 @@ from kacheck.migrate.survey import OWNERS, Survey, refuse
 from kacheck.migrate.tracked import LeftError, Reference, Tracked
 from kacheck.probes.procfs import COMM_MAX
 from kacheck.result import BadConfigError
+
+Extent = Literal["defined", "tracked", "all"]
+"""How far to go: new blocks beside the old ones; all that track them, too; without the old ones.
+
+Where several files change, each of these holds whichever of them have been written.
+"""
 
 
 class Rewrite:
@@ -54,12 +61,12 @@ class Rewrite:
                 self._taken |= {node.keyword for block in configuration.find(owner, keyword)
                                 for node in block.children or ()}  # fmt: skip
 
-    def run(self) -> None:
+    def run(self, extent: Extent = "all") -> None:
         """Plan, and edit."""
         for name, (node, data) in self.survey.definitions.items():
             if name not in self.survey.left:
                 self._plan(name, node, data)
-        self._edit()
+        self._edit(extent)
         self._refuse_long_lines()
 
     def _plan(self, name: str, node: Node, data: Tracked) -> None:
@@ -115,14 +122,16 @@ class Rewrite:
             number += 1
         return candidate
 
-    def _edit(self) -> None:
+    def _edit(self, extent: Extent) -> None:
         secured = secure(self.configuration) if self.migrated else None
         if secured is not None:
             text = "enable_script_security added: keepalived wants it where there are scripts"
             self.survey.note(secured, text)
         done: set[int] = set()
         for name in self.migrated:
-            self._replace(name)
+            self._replace(name, keeps_old=extent != "all")
+        if extent == "defined":
+            return
         owners: dict[int, Owner] = {}
         for name in self.migrated:
             for node, reference in self.survey.references.get(name, ()):
@@ -178,16 +187,17 @@ class Rewrite:
                         )
         return ""
 
-    def _replace(self, name: str) -> None:
+    def _replace(self, name: str, *, keeps_old: bool) -> None:
         """Write the equivalent where the block stood, or before its first use if that is above."""
         node, _ = self.survey.definitions[name]
         source, first = node.source, self._first_use(name, node).source
         if source is None or source.tree is None or first is None or first.tree is None:
             return
-        if first is source:
+        if first is source and not keeps_old:
             source.tree.replace(source, self._texts[name])
-        else:
-            first.tree.insert_before(first, self._texts[name] + "\n\n", comment=has_comment(first))
+            return
+        first.tree.insert_before(first, self._texts[name] + "\n\n", comment=has_comment(first))
+        if not keeps_old:
             source.tree.remove(source)
 
     def _refuse_long_lines(self) -> None:
