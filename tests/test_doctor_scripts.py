@@ -78,7 +78,7 @@ class TestUses:
     @pytest.mark.parametrize(
         ("text", "words"),
         [
-            (GOOD, {"vrrp_script", "script_timeout"}),
+            (GOOD, {"vrrp_script", "foreign_script"}),
             (script("/x", "weight 2 reverse"), {"weight_reverse"}),
             (
                 "vrrp_track_process p {\nprocess (a)\n}\n",
@@ -109,8 +109,14 @@ class TestUses:
     def test_what_every_release_tracks_is_not_called_lost(self, doctor: Doctor, text: str) -> None:
         assert UNWEIGHTED not in uses.uses(doctor.setup(text))
 
+    @pytest.mark.parametrize("name", ["kacheck-verdict vault", "kacheck-process vault"])
+    def test_kacheck_s_own_checks_end_before_their_timeout(self, doctor: Doctor, name: str) -> None:
+        text = script(f'"/usr/libexec/kacheck/{name}"')
+        assert "foreign_script" not in uses.uses(doctor.setup(text))
+
     def test_what_is_found_here_with_its_line_is_not_asked_for_again(self, doctor: Doctor) -> None:
-        text = "track_file f {\nfile /x\ninit_file\n}\n" + script("x", "interval 0.5")
+        ours = '"/usr/libexec/kacheck/kacheck-process x"'
+        text = "track_file f {\nfile /x\ninit_file\n}\n" + script(ours, "interval 0.5")
         assert versions.met(version_of("2.2.7"), uses.uses(doctor.setup(text))) == []
 
     def test_a_script_s_user_is_whom_the_checks_run_as(self, doctor: Doctor) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from kacheck.doctor import reading, uses, versions
+from kacheck.doctor.faults import FAULTS, FIRST, Fault
 from kacheck.doctor.finding import Severity
-from kacheck.doctor.versions import FAULTS, NOT_YET, SINCE, Fault, met
+from kacheck.doctor.versions import NOT_YET, SINCE, met
 from kacheck.keepalived import load
 from kacheck.keepalived.releases import OLDEST
 from kacheck.keepalived.version import Version, version_of
@@ -48,7 +49,7 @@ class TestEachFault:
             assert fault.name not in codes(fault.releases.since, set(fault.features) - {missing})
 
     def test_it_is_not_met_in_other_releases(self, fault: Fault) -> None:
-        if fault.releases.since > versions.FIRST:
+        if fault.releases.since > FIRST:
             assert fault.name not in codes(before(fault.releases.since), set(fault.features))
         if fault.releases.fixed:
             assert fault.name not in codes(fault.releases.fixed, set(fault.features))
@@ -97,6 +98,14 @@ def test_what_came_later_is_not_understood_before(feature: str, first: Version) 
         (Version(2, 2, 0), {MEMBERS_FILE, MEMBERS_SCRIPT}, ["KA140"]),
         (Version(2, 2, 1), {MEMBERS_FILE, MEMBERS_SCRIPT}, ["KA140"]),
         (Version(2, 2, 2), {MEMBERS_FILE, MEMBERS_SCRIPT}, []),
+        (Version(2, 2, 4), {"foreign_script"}, []),
+        (Version(2, 2, 5), {"foreign_script"}, ["KA144"]),
+        (DEBIAN_12, {"foreign_script"}, ["KA144"]),
+        (Version(2, 3, 1), {"foreign_script"}, ["KA144"]),
+        (Version(2, 3, 2), {"foreign_script"}, ["KA145"]),
+        (DEBIAN_13, {"foreign_script"}, []),
+        (Version(2, 2, 4), {"vrrp_script"}, ["KA146"]),
+        (Version(2, 2, 5), {"vrrp_script"}, []),
         (Version(2, 0, 20), {"track_process_in_sync_group"}, ["KA143"]),
         (Version(2, 1, 5), {"track_process_in_sync_group"}, ["KA143"]),
         (Version(2, 2, 0), {"track_process_in_sync_group"}, []),

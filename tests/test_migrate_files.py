@@ -1074,6 +1074,24 @@ def test_what_keepalived_says_in_our_words(
 
 
 @pytest.mark.parametrize(
+    ("version", "code", "words"),
+    [
+        ("2.1.5", 3, "cannot read it, as it could not before"),
+        ("2.1.5", 4, "1 complaint that it had before"),
+        ("2.2.0", 4, "cannot read it, as it could not before"),
+        ("2.2.0", 5, "1 complaint that it had before"),
+    ],
+)
+def test_an_exit_code_means_what_it_does_in_this_release(
+    migrate: Callable[..., Said3], keepalived: Path, version: str, code: int, words: str
+) -> None:
+    release(keepalived, version)
+    keepalived.write_text(f"print('old'); sys.exit({code})")
+
+    assert words in migrate("--in-place").out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
     ("program", "words"),
     [
         ("print('old'); new and print('new complaint'); sys.exit(5)", "complains: new complaint;"),

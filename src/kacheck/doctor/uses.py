@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from kacheck.doctor.calls import calls_of
 from kacheck.doctor.reading import Definition, Setup, leading
+from kacheck.doctor.scripts import scripts
 
 
 def uses(setup: Setup) -> set[str]:
@@ -17,6 +19,8 @@ def uses(setup: Setup) -> set[str]:
     for definition in setup.definitions:
         words |= {*of_definition(definition)}
     words |= {*of_holders(setup)}
+    if len(calls_of(setup)) < len(scripts(setup)):
+        words.add("foreign_script")
     return words
 
 
@@ -27,8 +31,6 @@ def of_definition(definition: Definition) -> Iterator[str]:
         yield "weight_reverse"
     if definition.kind == "track_file" and weight.value:
         yield "track_file_weight"
-    if definition.kind == "track_script" and definition.last("timeout") is not None:
-        yield "script_timeout"
     if definition.kind == "track_process" and ")" in (definition.value("process") or ""):
         yield "process_with_parenthesis"
     if definition.kind == "track_process" and leading(definition.value("delay") or ""):
