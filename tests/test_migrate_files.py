@@ -1,6 +1,7 @@
 """`kacheck migrate`: what is written, all of it or nothing, and what keepalived -t says of it."""
 
 import errno
+import json
 import os
 import signal
 import stat
@@ -742,6 +743,30 @@ def test_what_a_killed_run_has_left_is_taken_back_before_another_look(
     assert f"and {tmp_path}/kacheck.toml has changed since; " in said.err
     assert f"rm {tmp_path}/.keepalived.conf.kacheck-journal" in said.err
     assert snapshot(tmp_path) == killed != before
+
+
+@pytest.mark.parametrize("kind", ["other", "writable", "link"])
+def test_a_journal_that_others_may_have_written_deletes_nothing(
+    tmp_path: Path,
+    migrate: Callable[..., Said3],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    journal = tmp_path / ".keepalived.conf.kacheck-journal"
+    journal.write_text(json.dumps({"files": [], "staged": [str(victim)]}))
+    if kind == "other":
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    elif kind == "writable":
+        journal.chmod(0o666)
+    else:
+        journal.symlink_to(journal.rename(tmp_path / "elsewhere"))
+    said = migrate("--in-place")
+
+    assert said.code == 3
+    assert f"{journal} may have been written by another user; rm {journal}\n" in said.err
+    assert victim.read_text() == "precious"
 
 
 def test_a_signal_that_was_ignored_is_ignored(

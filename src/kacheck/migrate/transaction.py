@@ -7,6 +7,7 @@ written, and begins again.
 import json
 import os
 import shlex
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -157,9 +158,10 @@ def recover(main: str) -> None:
 
     """
     journal = journal_of(main)
-    text = content(journal)
-    if text is None:
+    if not os.path.lexists(journal):
         return
+    _refuse_foreign(journal)
+    text = content(journal) or b""
     try:
         said = json.loads(text)
     except ValueError:  # killed while it was written, before anything else
@@ -185,6 +187,17 @@ def recover(main: str) -> None:
     for path in (*said["staged"], journal):
         with naming(path), suppress(FileNotFoundError):
             os.unlink(path)
+
+
+def _refuse_foreign(journal: str) -> None:
+    """Believe only what this user has written: a result may go to a directory such as /tmp."""
+    with naming(journal):
+        status = os.lstat(journal)
+    shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or shared:
+        raise BadConfigError(
+            f"{journal} may have been written by another user; rm {shlex.quote(journal)}"
+        )
 
 
 def refuse_killed(main: str) -> None:
