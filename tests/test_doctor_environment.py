@@ -73,6 +73,7 @@ PROVOKED = {
         facts(keepalived=KEEPALIVED._replace(options=OPTIONS | {"DISABLE_TRACK_PROCESS"})),
         TRACKS,
     ),
+    "KA104": (facts(keepalived=OLD), set[str]()),
     "KA110": (facts(Answer.REFUSED), TRACKS),
     "KA111": (facts(Answer.SILENCE, namespaces=OTHER_PIDS), TRACKS),
     "KA112": (facts(Answer.SILENCE, namespaces=OTHER_USERS), TRACKS),
@@ -84,7 +85,6 @@ PROVOKED = {
     "KA118": (facts(Answer.REFUSED), {"track_file"}),
     "KA120": (facts(container=Container("LXC", "/run/systemd/container")), set[str]()),
     "KA121": (facts(user="keepalived_script", hidepid="2"), set[str]()),
-    "KA130": (facts(keepalived=OLD, pid_max=4194304), TRACKS),
 }
 
 
@@ -97,9 +97,15 @@ class TestFindings:
     def test_a_sound_machine_provokes_none(self, uses: set[str]) -> None:
         assert codes(SOUND, uses) == []
 
+    @pytest.mark.parametrize(("pid_max", "found"), [(32768, []), (4194304, ["KA130"])])
+    def test_the_machine_s_pids_count_for_the_releases_faults(
+        self, pid_max: int, found: list[str]
+    ) -> None:
+        assert codes(facts(keepalived=OLD, pid_max=pid_max), TRACKS) == ["KA104", *found]
+
     def test_all_that_are_not_the_releases_own_are_in_this_table(self) -> None:
         mine = {code.name for code in CODES if code.name < "KA130"}
-        assert mine == {code for code in PROVOKED if code < "KA130"}
+        assert mine == {*PROVOKED}
 
     @pytest.mark.parametrize("code", PROVOKED)
     def test_each_says_what_why_and_what_cures_it_in_sentences(self, code: str) -> None:

@@ -66,13 +66,17 @@ class TestTheFile:
         assert (finding.file, finding.line) == (str(doctor.path), 3)
 
 
+SYNC = "vrrp_sync_group G {\ngroup {\nVI_1\n}\n%s\n}\n"
+UNWEIGHTED = "unweighted_track_script_at_fixed_priority"
+
+
 class TestUses:
     """The words of versions.py for the environment's faults."""
 
     @pytest.mark.parametrize(
         ("text", "words"),
         [
-            (GOOD, {"vrrp_script", "script_timeout"}),
+            (GOOD, {"vrrp_script", "foreign_script"}),
             (script("/x", "weight 2 reverse"), {"weight_reverse"}),
             (
                 "vrrp_track_process p {\nprocess (a)\n}\n",
@@ -81,17 +85,36 @@ class TestUses:
             ("vrrp_track_process p {\nprocess a\ndelay 2\n}\n", {"fork_delay", "terminate_delay"}),
             ("track_file f {\n}\n", {"track_file", "track_file_block", "track_file_weight"}),
             ("vrrp_track_file f {\nweight 0\n}\n", {"track_file", "vrrp_track_file_block"}),
+            (GOOD + SYNC % "" + instance(TRACKED), {UNWEIGHTED}),
+            (GOOD + instance(TRACKED, "priority 255"), {UNWEIGHTED}),
             (
-                GOOD + "vrrp_sync_group G {\ngroup {\nVI_1\n}\n}\n" + instance(TRACKED),
-                {"unweighted_track_script_in_sync_group"},
+                "vrrp_track_process p {\nprocess a\n}\n" + SYNC % "track_process {\np\n}",
+                {"track_process_in_sync_group"},
             ),
         ],
     )
     def test_are_gathered(self, doctor: Doctor, text: str, words: set[str]) -> None:
         assert words <= uses.uses(doctor.setup(text))
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            GOOD + instance(TRACKED),
+            GOOD + SYNC % "sync_group_tracking_weight" + instance(TRACKED),
+            GOOD + SYNC % TRACKED,
+        ],
+    )
+    def test_what_every_release_tracks_is_not_called_lost(self, doctor: Doctor, text: str) -> None:
+        assert UNWEIGHTED not in uses.uses(doctor.setup(text))
+
+    @pytest.mark.parametrize("name", ["kacheck-verdict vault", "kacheck-process vault"])
+    def test_kacheck_s_own_checks_end_before_their_timeout(self, doctor: Doctor, name: str) -> None:
+        text = script(f'"/usr/libexec/kacheck/{name}"')
+        assert "foreign_script" not in uses.uses(doctor.setup(text))
+
     def test_what_is_found_here_with_its_line_is_not_asked_for_again(self, doctor: Doctor) -> None:
-        text = "track_file f {\nfile /x\ninit_file\n}\n" + script("x", "interval 0.5")
+        ours = '"/usr/libexec/kacheck/kacheck-process x"'
+        text = "track_file f {\nfile /x\ninit_file\n}\n" + script(ours, "interval 0.5")
         assert versions.met(Version(2, 2, 7), uses.uses(doctor.setup(text))) == []
 
     def test_a_script_s_user_is_whom_the_checks_run_as(self, doctor: Doctor) -> None:

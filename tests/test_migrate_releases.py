@@ -7,8 +7,9 @@ import pytest
 
 from kacheck.keepalived import Version, parse
 from kacheck.migrate import command, verify
-from kacheck.migrate.command import Answer, Order, migrate
+from kacheck.migrate.command import Answer, migrate
 from kacheck.migrate.equivalents import Paths
+from kacheck.migrate.plan import Order
 from support.release import install
 
 SECURE = "global_defs {\n    enable_script_security\n}\n"

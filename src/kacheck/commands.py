@@ -330,9 +330,9 @@ def refuse_unknown(args: Namespace) -> None:
 
 def migrate_answer(args: Namespace) -> "Answer":
     """`kacheck migrate`."""
-    from kacheck.migrate.command import Order as Migration
     from kacheck.migrate.command import migrate
     from kacheck.migrate.equivalents import Paths
+    from kacheck.migrate.plan import Order as Migration
 
     paths = Paths(os.path.abspath(args.config), os.path.abspath(args.state_dir))
     return migrate(Migration(args.conf, args.mode, paths, args.output, args.in_place, args.recipes))

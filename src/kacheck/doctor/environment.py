@@ -13,6 +13,8 @@ from kacheck.doctor.facts import Facts, gather, run_by
 from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.keepalived import DEFAULT
 from kacheck.keepalived.program import Keepalived
+from kacheck.keepalived.releases import OLDEST
+from kacheck.keepalived.version import Version
 
 __all__ = ["CODES", "Facts", "findings", "gather", "run_by"]
 
@@ -49,6 +51,15 @@ BUILT_WITHOUT = Code(
     " --disable-track-process, --disable-vrrp). Install a package that has them; for processes"
     " there is kacheck.",
 )
+TOO_OLD = Code(
+    "KA104",
+    WARNING,
+    "a keepalived that is too old for kacheck",
+    f"kacheck's recipes, and what `kacheck migrate` writes, are for keepalived {OLDEST} and later."
+    " Before 2.0.18 `weight 0 reverse` of a track file is not understood, and such a line is"
+    " ignored: the VIP stays whatever fails. See KA150. Releases up to 2.0.19 have faults of their"
+    " own: KA130, KA137, KA142. Upgrade keepalived.",
+)
 CONTAINER = Code(
     "KA120",
     NOTE,
@@ -71,7 +82,7 @@ HIDEPID = Code(
 
 
 CODES = (
-    *(NOT_INSTALLED, NO_VERSION, BUILT_WITHOUT),
+    *(NOT_INSTALLED, NO_VERSION, BUILT_WITHOUT, TOO_OLD),
     *causes.CODES,
     *(CONTAINER, HIDEPID),
     *versions.CODES,
@@ -97,6 +108,18 @@ def _of_keepalived(keepalived: Keepalived | None, uses: AbstractSet[str]) -> lis
     if keepalived.version is None:
         why = f"`{keepalived.path} -v` does not say it."
         return [Finding(NO_VERSION, NO_RELEASE, why, f"Run it: `{keepalived.path} -v`.")]
+    return [*_too_old(keepalived.version), *_missing(keepalived, uses)]
+
+
+def _too_old(version: Version) -> list[Finding]:
+    if version >= OLDEST:
+        return []
+    what = f"keepalived {version} is too old for kacheck's checks."
+    why = f"They need {OLDEST} or later."
+    return [Finding(TOO_OLD, what, why, f"Upgrade keepalived to {OLDEST} or later.")]
+
+
+def _missing(keepalived: Keepalived, uses: AbstractSet[str]) -> list[Finding]:
     return [
         Finding(
             BUILT_WITHOUT,

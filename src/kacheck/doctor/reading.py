@@ -72,6 +72,13 @@ class Holder(NamedTuple):
         """Is it a sync group?"""
         return self.node.keyword == "vrrp_sync_group"
 
+    @property
+    def is_fixed(self) -> bool:
+        """Return whether its priority must not change: vrrp_complete_instance()."""
+        return not self.is_group and (
+            self.priority == OWNER or (self.group is not None and not self.group.tracks_weights)
+        )
+
 
 class Reference(NamedTuple):
     """A line of a track_script, track_process or track_file block."""

@@ -59,6 +59,8 @@ class Reference(NamedTuple):
     node: Node
     group: str | None = None
     """The sync group that tracks it for all of its members, so that this line is one too many."""
+    is_new: bool = False
+    """It is a member's line, and its sync group gets one like it."""
 
 
 def is_plain(node: Node) -> bool:
