@@ -21,8 +21,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from bench.measure import goal, grid, machine, title
 
 from kacheck.keepalived import load, parse
-from kacheck.migrate.command import Order, migrate
+from kacheck.migrate.command import migrate
 from kacheck.migrate.equivalents import Paths
+from kacheck.migrate.plan import Order
 from kacheck.result import BadConfigError
 
 SIZE = 1_000_000

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from kacheck.cli import main
+from support import surroundings
 from support.machine import directory_of_the_run
 from support.needs import needs
 
@@ -21,6 +22,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 def pytest_configure() -> None:
     """What a run makes once, the workers of pytest-xdist find in their environment."""
+    surroundings.set_up()
     directory_of_the_run()
 
 
@@ -59,9 +61,9 @@ class Answer(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the Vault that the developer works with."""
+    """No test goes through a proxy; what is made once for many tests may, to install packages."""
     for name in list(os.environ):
-        if name.startswith(("VAULT_", "BAO_")) or name.lower().endswith("_proxy"):
+        if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 
 

@@ -5,12 +5,13 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import repeat
 from typing import Literal
 
 import pytest
 
 from kacheck.check import Question
-from kacheck.deadline import Deadline, within
+from kacheck.deadline import Deadline, in_new_thread, within
 from kacheck.probes.combined import look as combined
 from kacheck.probes.combined import repeated as repeated_module
 from kacheck.probes.combined.look import Look
@@ -327,10 +328,10 @@ def repeated(
     monkeypatch: pytest.MonkeyPatch, mode: Literal["all", "any"], *looks: Repeated
 ) -> RepeatedCombination:
     made = iter(looks)
-    monkeypatch.setattr(repeated_module, "repeated_look_of", lambda _: next(made))
+    monkeypatch.setattr(repeated_module, "repeated_look_of", lambda *_: next(made))
     question = Question("process", ProcessOptions("vault"))
     members = tuple((f"m{number}", question) for number in range(len(looks)))
-    return RepeatedCombination(Combination(mode, members))
+    return RepeatedCombination(Combination(mode, members), repeat(in_new_thread))
 
 
 def test_the_descriptors_of_all_members_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:

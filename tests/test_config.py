@@ -454,9 +454,9 @@ BROKEN = {
     "a user's number that none has": (f"{PROCESS}user = '4294967295'", 4, 'user is "4294967295"; give a user\'s name'),
     "a user's number too long for Python": (f"{PROCESS}user = '{'9' * 5000}'", 4, "; give a user's name"),
     # vault
-    "an address without scheme": (f"{VAULT}address = '127.0.0.1:8200'", 3, "address 127.0.0.1:8200 is not an address of Vault: it looks like https://127.0.0.1:8200"),
-    "an address with a word for a port": (f"{VAULT}\n address = 'http://x:y'", 4, "address http://x:y: "),
-    "an address with a query": (f"{VAULT}address = 'http://x/?standbyok'", 3, "address http://x/?standbyok: leave out the query"),
+    "an address without scheme": (f"{VAULT}address = '127.0.0.1:8200'", 3, "address 127.0.0.1:8200 is not an address of Vault: one looks like https://127.0.0.1:8200"),
+    "an address with a word for a port": (f"{VAULT}\n address = 'http://x:y'", 4, "address http://x:*** is not a valid URL"),
+    "an address with a query": (f"{VAULT}address = 'http://x/?standbyok'", 3, "address http://x/?***: leave out the query"),
     "an address with a blank": (f"{VAULT}\naddress = 'http://x y:8200'", 4, "address is invalid; give it without a blank or a control character"),
     "an address with a blank before it": (f"{VAULT}address = ' http://x:8200'", 3, "address is invalid; give it without a blank"),
     "an address with a line end": (f'{VAULT}address = "http://x:8200\\n"', 3, "address is invalid; give it without a blank"),

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,13 +30,22 @@ GOOD = script(f'"{os.path.realpath("/usr/bin/true")}"') + instance("track_script
 LATE = instance("track_script {\nchk\n}") + script(f'"{os.path.realpath("/usr/bin/true")}"')
 NOTE = script(f'"{os.path.realpath("/usr/bin/true")}"')
 DOUBLED = NOTE + GOOD
+KEEPALIVED = """
+import ctypes, os, sys, time
+ctypes.CDLL(None).prctl(15, b"keepalived")
+os.setresuid(*map(int, sys.argv[1].split()))
+print(flush=True)
+time.sleep(60)
+"""
+Start = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture(autouse=True)
 def _a_machine_without_findings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment has tests of its own, and takes a while."""
     facts = SimpleNamespace(keepalived=None)
-    monkeypatch.setattr(environment, "gather", lambda **_: facts)
+    monkeypatch.setattr(environment, "gather", lambda: facts)
+    monkeypatch.setattr(environment, "run_by", lambda facts, _: facts)
     monkeypatch.setattr(environment, "findings", lambda *_: [])
     monkeypatch.setattr(installed, "entry_points", lambda: None)
 
@@ -320,6 +331,26 @@ class TestTheRealMachine:
         assert running[os.getpid()].argv == tuple(
             Path("/proc/self/cmdline").read_text().split("\0")[:-1]
         )
+
+    @pytest.mark.parametrize("uids", ["65534 65534 65534", "65534 0 0"], ids=["own", "setuid"])
+    def test_a_keepalived_of_another_user_says_nothing_about_keepalived(
+        self, start: Start, uids: str
+    ) -> None:
+        needs(root=True)
+        argv = [sys.executable, "-I", "-c", KEEPALIVED, uids, "--config-id", "untrusted"]
+        child = start(argv, env={"PATH": "/untrusted"}, stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        child.stdout.readline()
+        machine = Machine()
+        assert child.pid in {each.pid for each in machine.processes() if each.comm == "keepalived"}
+        assert machine.config_id != "untrusted"
+        assert "/untrusted" not in machine.search_path
+
+    def test_of_a_huge_command_line_the_beginning_is_read(self, start: Start) -> None:
+        pid = start("ktest-doctor", "60", *["0" * 100_000] * 15).pid
+        (process,) = [each for each in Machine().processes() if each.pid == pid]
+        assert process.argv[1:] == ("60",)
+        assert len("".join(process.argv)) < 1 << 14
 
     def test_its_files_users_and_path(self, tmp_path: Path) -> None:
         machine = Machine()

@@ -17,16 +17,15 @@ from kacheck.doctor.facts import (
     INITIAL,
     Container,
     Facts,
-    Keepalived,
     find_container,
-    find_keepalived,
     gather,
     hidepid_for,
-    parse_version,
+    run_by,
 )
 from kacheck.doctor.finding import Severity
 from kacheck.doctor.process_events import Answer, Outcome, message, parse, try_them
-from kacheck.doctor.versions import Version
+from kacheck.keepalived import Version
+from kacheck.keepalived.program import Keepalived, find_keepalived, parse_version
 
 V227 = """Keepalived v2.2.7 (01/16,2022)
 
@@ -74,6 +73,7 @@ PROVOKED = {
         facts(keepalived=KEEPALIVED._replace(options=OPTIONS | {"DISABLE_TRACK_PROCESS"})),
         TRACKS,
     ),
+    "KA104": (facts(keepalived=OLD), set[str]()),
     "KA110": (facts(Answer.REFUSED), TRACKS),
     "KA111": (facts(Answer.SILENCE, namespaces=OTHER_PIDS), TRACKS),
     "KA112": (facts(Answer.SILENCE, namespaces=OTHER_USERS), TRACKS),
@@ -85,7 +85,6 @@ PROVOKED = {
     "KA118": (facts(Answer.REFUSED), {"track_file"}),
     "KA120": (facts(container=Container("LXC", "/run/systemd/container")), set[str]()),
     "KA121": (facts(user="keepalived_script", hidepid="2"), set[str]()),
-    "KA130": (facts(keepalived=OLD, pid_max=4194304), TRACKS),
 }
 
 
@@ -98,9 +97,15 @@ class TestFindings:
     def test_a_sound_machine_provokes_none(self, uses: set[str]) -> None:
         assert codes(SOUND, uses) == []
 
+    @pytest.mark.parametrize(("pid_max", "found"), [(32768, []), (4194304, ["KA130"])])
+    def test_the_machine_s_pids_count_for_the_releases_faults(
+        self, pid_max: int, found: list[str]
+    ) -> None:
+        assert codes(facts(keepalived=OLD, pid_max=pid_max), TRACKS) == ["KA104", *found]
+
     def test_all_that_are_not_the_releases_own_are_in_this_table(self) -> None:
         mine = {code.name for code in CODES if code.name < "KA130"}
-        assert mine == {code for code in PROVOKED if code < "KA130"}
+        assert mine == {*PROVOKED}
 
     @pytest.mark.parametrize("code", PROVOKED)
     def test_each_says_what_why_and_what_cures_it_in_sentences(self, code: str) -> None:
@@ -191,7 +196,8 @@ class TestFindings:
 class TestFacts:
     def test_a_whole_machine(self, tmp_path: pathlib.Path) -> None:
         root = machine(tmp_path)
-        found = gather(root=str(root), environ={}, user="nobody", trial=lambda: SOUND.events)
+        found = gather(root=str(root), environ={}, trial=lambda: SOUND.events)
+        found = run_by(found, "nobody", str(root))
         path = f"{root}/usr/sbin/keepalived"
         keepalived = Keepalived(path, *parse_version(V227))
         assert found == SOUND._replace(
@@ -200,7 +206,8 @@ class TestFacts:
 
     def test_a_bare_machine(self, tmp_path: pathlib.Path) -> None:
         trial = Outcome(Answer.SILENCE)
-        found = gather(root=str(tmp_path), environ={}, user="no-such-user", trial=lambda: trial)
+        found = gather(root=str(tmp_path), environ={}, trial=lambda: trial)
+        found = run_by(found, "no-such-user", str(tmp_path))
         assert found.keepalived is None
         assert found.namespaces == {"pid": None, "user": None}
         assert (found.kernel_reports, found.pid_max) == (None, 0)

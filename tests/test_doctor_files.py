@@ -6,7 +6,6 @@ import pytest
 
 from kacheck.check import Check, Question, Track
 from kacheck.doctor import files
-from kacheck.doctor.reading import Version
 from kacheck.probes.process.look import ProcessOptions
 from support.doctor import STATE_DIR, TOML, Doctor, instance
 
@@ -117,7 +116,7 @@ class TestPresence:
         ],
     )
     def test_init_file(
-        self, doctor: Doctor, version: Version | None, option: str, codes: list[str]
+        self, doctor: Doctor, version: tuple[int, int, int] | None, option: str, codes: list[str]
     ) -> None:
         doctor.version = version
         text = track_file(f"weight 0 reverse\n{option}")

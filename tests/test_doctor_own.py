@@ -138,7 +138,7 @@ class TestResident:
         assert doctor.codes(doctor.kacheck, VERDICT) == ["KA503"]
 
     def test_that_there_is_not(self, doctor: Doctor) -> None:
-        del doctor.machine.contents[f"{STATE_DIR}/lock"]
+        del doctor.machine.contents[f"{STATE_DIR}/watcher/pid"]
         assert doctor.codes(doctor.kacheck, FILE) == ["KA502"]
         assert doctor.codes(doctor.kacheck, script('"kacheck-process vault"')) == []
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from kacheck.doctor import commands, executables, problems, references, scripts, uses, versions
-from kacheck.doctor.reading import Version
 from kacheck.doctor.system import Status
-from kacheck.keepalived import ProblemKind
+from kacheck.keepalived import ProblemKind, Version
 from support.doctor import ELF, Doctor, instance, script
 
 GOOD = script('"/usr/bin/true"')
@@ -67,13 +66,17 @@ class TestTheFile:
         assert (finding.file, finding.line) == (str(doctor.path), 3)
 
 
+SYNC = "vrrp_sync_group G {\ngroup {\nVI_1\n}\n%s\n}\n"
+UNWEIGHTED = "unweighted_track_script_at_fixed_priority"
+
+
 class TestUses:
     """The words of versions.py for the environment's faults."""
 
     @pytest.mark.parametrize(
         ("text", "words"),
         [
-            (GOOD, {"vrrp_script", "script_timeout"}),
+            (GOOD, {"vrrp_script", "foreign_script"}),
             (script("/x", "weight 2 reverse"), {"weight_reverse"}),
             (
                 "vrrp_track_process p {\nprocess (a)\n}\n",
@@ -82,18 +85,37 @@ class TestUses:
             ("vrrp_track_process p {\nprocess a\ndelay 2\n}\n", {"fork_delay", "terminate_delay"}),
             ("track_file f {\n}\n", {"track_file", "track_file_block", "track_file_weight"}),
             ("vrrp_track_file f {\nweight 0\n}\n", {"track_file", "vrrp_track_file_block"}),
+            (GOOD + SYNC % "" + instance(TRACKED), {UNWEIGHTED}),
+            (GOOD + instance(TRACKED, "priority 255"), {UNWEIGHTED}),
             (
-                GOOD + "vrrp_sync_group G {\ngroup {\nVI_1\n}\n}\n" + instance(TRACKED),
-                {"unweighted_track_script_in_sync_group"},
+                "vrrp_track_process p {\nprocess a\n}\n" + SYNC % "track_process {\np\n}",
+                {"track_process_in_sync_group"},
             ),
         ],
     )
     def test_are_gathered(self, doctor: Doctor, text: str, words: set[str]) -> None:
         assert words <= uses.uses(doctor.setup(text))
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            GOOD + instance(TRACKED),
+            GOOD + SYNC % "sync_group_tracking_weight" + instance(TRACKED),
+            GOOD + SYNC % TRACKED,
+        ],
+    )
+    def test_what_every_release_tracks_is_not_called_lost(self, doctor: Doctor, text: str) -> None:
+        assert UNWEIGHTED not in uses.uses(doctor.setup(text))
+
+    @pytest.mark.parametrize("name", ["kacheck-verdict vault", "kacheck-process vault"])
+    def test_kacheck_s_own_checks_end_before_their_timeout(self, doctor: Doctor, name: str) -> None:
+        text = script(f'"/usr/libexec/kacheck/{name}"')
+        assert "foreign_script" not in uses.uses(doctor.setup(text))
+
     def test_what_is_found_here_with_its_line_is_not_asked_for_again(self, doctor: Doctor) -> None:
-        text = "track_file f {\nfile /x\ninit_file\n}\n" + script("x", "interval 0.5")
-        assert versions.met(versions.version_of("2.2.7"), uses.uses(doctor.setup(text))) == []
+        ours = '"/usr/libexec/kacheck/kacheck-process x"'
+        text = "track_file f {\nfile /x\ninit_file\n}\n" + script(ours, "interval 0.5")
+        assert versions.met(Version(2, 2, 7), uses.uses(doctor.setup(text))) == []
 
     def test_a_script_s_user_is_whom_the_checks_run_as(self, doctor: Doctor) -> None:
         assert uses.script_user(doctor.setup(GOOD)) == "root"
@@ -222,7 +244,7 @@ class TestDefinitions:
         ],
     )
     def test_a_cure_is_one_that_this_version_can_read(
-        self, doctor: Doctor, version: Version, interval: int, cure: str
+        self, doctor: Doctor, version: tuple[int, int, int], interval: int, cure: str
     ) -> None:
         doctor.version = version
         text = script("/x", f"interval {interval}\ntimeout {interval}")
@@ -436,21 +458,56 @@ class TestExecutables:
             ((2, 3, 0), '"/bin/true"', ["KA226"]),
             ((2, 3, 3), '"/usr/bin/true"', []),
             ((2, 3, 3), '"true"', []),
+            ((2, 3, 4), '"/opt/link/../bin/true"', []),
+            ((2, 4, 3), '"/bin/true"', ["KA226"]),
             (None, '"/bin/true"', ["KA226"]),
         ],
     )
-    def test_a_linked_directory_is_dropped_by_2_3(
-        self, doctor: Doctor, version: Version | None, command: str, codes: list[str]
+    @pytest.mark.parametrize("option", ["", "use_symlink_paths", "use_symlink_paths off"])
+    def test_a_linked_directory_is_dropped_since_2_3(
+        self,
+        doctor: Doctor,
+        version: tuple[int, int, int] | None,
+        command: str,
+        codes: list[str],
+        option: str,
     ) -> None:
         doctor.version = version
-        assert doctor.codes(executables.findings, script(command)) == codes
+        doctor.machine.file("/opt/bin/true", ELF)
+        doctor.machine.link("/opt/link", "/opt/bin")
+        text = f"global_defs {{\n{option}\n}}\n" + script(command)
+        assert doctor.codes(executables.findings, text) == codes
+
+    @pytest.mark.parametrize(
+        ("version", "option", "codes"),
+        [
+            ((2, 2, 7), "", ["KA225"]),
+            ((2, 3, 4), "", ["KA225"]),
+            ((2, 3, 1), "use_symlink_paths", []),
+            ((2, 3, 4), "use_symlink_paths", []),
+            ((2, 3, 4), "use_symlink_paths off", ["KA225"]),
+            ((2, 3, 4), "use_symlink_paths no\nuse_symlink_paths yes", []),
+            ((2, 4, 0), "use_symlink_paths", ["KA225"]),
+            ((2, 4, 3), "use_symlink_paths", ["KA225"]),
+            (None, "use_symlink_paths", ["KA225"]),
+        ],
+    )
+    def test_the_target_of_a_link_is_checked_but_by_2_3_under_use_symlink_paths(
+        self, doctor: Doctor, version: tuple[int, int, int] | None, option: str, codes: list[str]
+    ) -> None:
+        doctor.version = version
+        doctor.machine.directory("/opt/open", uid=65534)
+        doctor.machine.file("/opt/open/check", ELF)
+        doctor.machine.link("/opt/check", "/opt/open/check")
+        text = SECURE.replace("{", f"{{\n{option}\n", 1) + script('"/opt/check"')
+        assert doctor.codes(executables.findings, text) == codes
 
     @pytest.mark.parametrize(
         ("version", "codes"),
         [((2, 2, 7), ["KA227"]), ((2, 2, 8), ["KA227"]), ((2, 3, 0), []), (None, ["KA227"])],
     )
     def test_pidof_runs_as_killall5_before_2_3(
-        self, doctor: Doctor, version: Version | None, codes: list[str]
+        self, doctor: Doctor, version: tuple[int, int, int] | None, codes: list[str]
     ) -> None:
         doctor.version = version
         doctor.machine.file("/usr/sbin/killall5", ELF)

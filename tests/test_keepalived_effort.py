@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from kacheck.keepalived import Configuration, ProblemKind, expand, lexer, load, parse
 from kacheck.keepalived import configuration as reading
 from kacheck.keepalived import files as patterns
-from kacheck.migrate.command import Order, migrate
+from kacheck.migrate.command import migrate
 from kacheck.migrate.equivalents import Paths
+from kacheck.migrate.plan import Order
 from kacheck.result import BadConfigError
 
 TRACKED = "vrrp_track_process p{0} {{\n process b{0}\n}}\n"

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kacheck.keepalived import EditError, Kind, Node, Tree, parse, quote
-from kacheck.keepalived.lexer import quoted_escaped
+from kacheck.keepalived import DEFAULT, EditError, Kind, Node, Tree, parse, quote
+from kacheck.keepalived.escapes import quoted_escaped
+from kacheck.keepalived.rules import rules_of
 
 SAMPLE = """\
 ! the cluster's address
@@ -164,7 +165,7 @@ def test_a_command_is_cut_twice() -> None:
     ],
 )
 def test_quotes_and_escapes_of_a_command(text: str, words: list[str] | None) -> None:
-    assert quoted_escaped(text) == words
+    assert quoted_escaped(text, rules_of(DEFAULT)) == words
 
 
 @pytest.mark.parametrize(

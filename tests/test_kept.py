@@ -20,10 +20,11 @@ import httpx
 import pytest
 import trustme
 
+from kacheck import files as files_module
 from kacheck.deadline import Deadline, within
 from kacheck.probes.combined.look import Member
 from kacheck.probes.vault import client as vault
-from kacheck.probes.vault import kept
+from kacheck.probes.vault import kept, tls
 from kacheck.probes.vault.client import KEPT_FOR, Client
 from kacheck.probes.vault.health import MAX_BODY, Answer
 from kacheck.probes.vault.settings import VaultOptions, prepare
@@ -53,6 +54,8 @@ PLAIN: dict[str, tuple[bytes, Answer]] = {
         OK,
     ),
     "leading zeros": (plain(fields=b"Content-Length: 000%d\r\n" % len(BODY)), OK),
+    "a bare line feed after the status": (plain(b"HTTP/1.1 200 OK\nX: y"), OK),
+    "line feeds only": (plain().replace(b"\r\n", b"\n"), OK),
     "an empty field": (plain(fields=b"X:\r\n" + LENGTH), OK),
     "an empty line in the body": (
         plain(fields=b"Content-Length: 4\r\n", body=b"\r\n\r\n"),
@@ -113,8 +116,6 @@ STRANGE: dict[str, bytes] = {
     "a code of four digits": plain(b"HTTP/1.1 2000 OK"),
     "a code of two digits": plain(b"HTTP/1.1 20 OK"),
     "a code in other digits": plain("HTTP/1.1 20\N{ARABIC-INDIC DIGIT ZERO} OK".encode()),
-    "a bare line feed after the status": plain(b"HTTP/1.1 200 OK\nX: y"),
-    "line feeds only": plain().replace(b"\r\n", b"\n"),
     "a bare carriage return": plain(fields=b"X: y\rContent-Length: 5\r\n" + LENGTH),
     "a bare line feed in a field": plain(fields=b"X: y\nContent-Length: 5\r\n" + LENGTH),
     "a folded field": plain(fields=b"X: y\r\n folded\r\n" + LENGTH),
@@ -126,7 +127,6 @@ STRANGE: dict[str, bytes] = {
     "a field without a name": plain(fields=b": y\r\n" + LENGTH),
     "an empty line before it": b"\r\n" + plain(),
     "no HTTP": b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n",
-    "nothing": b"",
     "a head that does not end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * (MAX_BODY * 2),
 }
 
@@ -161,7 +161,10 @@ def answered(data: bytes, kind: type[socket.socket] = socket.socket) -> Iterator
 
 def ask(data: bytes, kind: type[socket.socket] = socket.socket) -> Answer | None:
     with answered(data, kind) as sock:
-        return kept.ask(sock, REQUEST, Deadline(5))
+        try:
+            return kept.ask(sock, REQUEST, Deadline(5))
+        except kept.MisreadError:
+            return None
 
 
 @pytest.mark.parametrize(("data", "answer"), PLAIN.values(), ids=PLAIN)
@@ -195,10 +198,11 @@ def test_a_strange_answer_that_comes_byte_by_byte_is_none_or_what_its_beginning_
     assert ask(data, OneByte) in ((OK,) if data.startswith(plain()) else (None,))
 
 
-def test_an_answer_that_ends_before_its_end_is_none() -> None:
+def test_an_answer_that_ends_before_its_end_is_a_lost_connection() -> None:
     data = plain()
     for length in range(len(data)):
-        assert ask(data[:length]) is None, data[:length]
+        with pytest.raises(ConnectionResetError):
+            ask(data[:length])
     assert ask(data) == OK
 
 
@@ -705,20 +709,152 @@ def test_an_authoritys_file_that_is_replaced_is_taken(
     assert said(each) == "ok active"
 
 
-def test_an_authority_rewritten_in_its_directory_is_taken_by_the_look_after_a_failure(
-    client: Make, tls_server: StandInVault, ca: Path, clock: Callable[[float], None]
+@pytest.fixture
+def stores(
+    ca: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], tuple[Path, dict[str, str]]]:
+    """Put the authority into a store: its file there, and the options that make the store count."""
+
+    def store(kind: str) -> tuple[Path, dict[str, str]]:
+        directory = tmp_path / "authorities"
+        below = directory / "below"
+        below.mkdir(parents=True)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+        if kind == "default file":
+            monkeypatch.setenv("SSL_CERT_FILE", str(ca))
+            return ca, {}
+        if kind == "default directory":
+            monkeypatch.setenv("SSL_CERT_DIR", f"{below}:{directory}")
+            return ca.rename(directory / f"{subject_hash(ca)}.0"), {}
+        file = directory / "ca.pem" if kind == "directory" else below / "ca.pem"
+        ca.rename(file)
+        if kind == "link's target":
+            target = file.rename(tmp_path / "target.pem")
+            file.symlink_to(target)
+            return target, {"ca_path": str(directory)}
+        return file, {"ca_path": str(directory)}
+
+    return store
+
+
+def subject_hash(file: Path) -> str:
+    """Return the name under which OpenSSL looks for an authority in a directory."""
+    argv = ["openssl", "x509", "-noout", "-subject_hash", "-in", str(file)]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+
+
+STORES = (
+    "file",
+    "directory",
+    "directory below",
+    "link's target",
+    "default file",
+    "default directory",
+)
+
+
+@pytest.fixture
+def trusting(
+    client: Make,
+    tls_server: StandInVault,
+    ca: Path,
+    stores: Callable[[str], tuple[Path, dict[str, str]]],
+) -> Callable[[str], tuple[Kept, Path]]:
+    """Make a client that trusts a store, with the authority's file in it."""
+
+    def make(kind: str) -> tuple[Kept, Path]:
+        file, options = (ca, {"ca_cert": str(ca)}) if kind == "file" else stores(kind)
+        return client(tls_server.address, **options), file
+
+    return make
+
+
+@pytest.mark.parametrize("how", ["rewritten", "replaced", "removed"])
+@pytest.mark.parametrize("kind", STORES)
+def test_an_authority_that_is_removed_from_its_store_is_not_trusted_on_the_next_connection(
+    trusting: Callable[[str], tuple[Kept, Path]],
+    clock: Callable[[float], None],
+    kind: str,
+    how: str,
 ) -> None:
-    """The directory itself does not change then."""
-    directory = ca.parent / "authorities"
-    directory.mkdir()
-    ca.rename(directory / "ca.pem")
-    each = client(tls_server.address, ca_path=str(directory))
-    assert said(each) == "ok active"
-    other = Authority()
-    present(tls_server, other.server("127.0.0.1"))
-    other.write(directory / "ca.pem")
+    each, file = trusting(kind)
+    assert [said(each), said(each)] == ["ok active"] * 2
+    if how == "removed":
+        if not kind.startswith("default"):
+            file.with_name("other.pem").write_bytes(Authority().pem)
+        file.unlink()
+    elif how == "replaced":
+        Authority().write(file.with_name("new")).rename(file)
+    else:
+        Authority().write(file)
     clock(KEPT_FOR + 0.1)
-    assert [said(each), said(each)][1] == "ok active"
+    if how == "removed" and kind in ("file", "link's target"):
+        with pytest.raises(BadConfigError):
+            look(each)
+    else:
+        assert said(each) == "critical tls"
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_an_authority_that_is_rewritten_in_its_store_is_taken_on_the_next_connection(
+    trusting: Callable[[str], tuple[Kept, Path]], clock: Callable[[float], None], kind: str
+) -> None:
+    each, file = trusting(kind)
+    pem = file.read_bytes()
+    Authority().write(file)
+    assert said(each) == "critical tls"
+    file.write_bytes(pem)
+    clock(KEPT_FOR + 0.1)
+    assert said(each) == "ok active"
+
+
+def test_an_authority_that_is_removed_in_the_clock_tick_of_its_loading_is_not_trusted(
+    client: Make,
+    tls_server: StandInVault,
+    ca: Path,
+    clock: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two changes within one tick of the file system's clock leave the same timestamps."""
+    stat = os.stat
+    stamp = stat(ca)
+
+    def one_tick(path: Any, **options: Any) -> Any:
+        return stamp if path == str(ca) else stat(path, **options)
+
+    each = client(tls_server.address, ca_cert=str(ca))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", one_tick)
+        assert said(each) == "ok active"
+        Authority().write(ca)
+        clock(KEPT_FOR + 0.1)
+        assert said(each) == "critical tls"
+
+
+def test_a_store_that_has_long_been_as_it_is_is_read_once(
+    client: Make,
+    tls_server: StandInVault,
+    ca: Path,
+    clock: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To read the system's authorities takes 20 ms."""
+    made: list[VaultOptions] = []
+    really = tls.context
+
+    def counted(options: VaultOptions) -> ssl.SSLContext:
+        made.append(options)
+        return really(options)
+
+    monkeypatch.setattr(tls, "context", counted)
+    monkeypatch.setattr(files_module, "SETTLED", 0.0)
+    each = client(tls_server.address, ca_cert=str(ca))
+    for _ in range(3):
+        assert said(each) == "ok active"
+        clock(KEPT_FOR + 0.1)
+    assert tls_server.connections == 3
+    assert len(made) == 1
 
 
 def test_an_authoritys_file_that_goes_is_a_bad_configuration_until_it_is_back(
@@ -771,9 +907,9 @@ def test_what_an_old_connection_has_shown_is_not_said_of_a_new_one(
     each = client(stand_in.address)
     with monkeypatch.context() as patch:
         patch.setattr(vault, "is_this_machine", lambda _: False)
-        assert "warnings" in look(each).data
+        assert "is not this machine" in look(each).data["warnings"][0]
     clock(KEPT_FOR + 0.1)
-    assert "warnings" not in look(each).data
+    assert "is not this machine" not in look(each).data["warnings"][0]
 
 
 # --- connected anew, without httpx ----------------------------------------------------------------
@@ -888,6 +1024,157 @@ def test_what_cannot_be_read_in_one_way_is_asked_with_httpx(
     each.close()
     assert said(each) == "ok active"
     assert stand_in.connections == 3
+
+
+# --- whatever a one-shot accepts ------------------------------------------------------------------
+
+CHUNKED = b"%x\r\n%s\r\n0\r\n" % (len(BODY), BODY)
+ODD: dict[str, bytes] = {
+    **{name: data for name, (data, _) in PLAIN.items()},
+    **STRANGE,
+    "nothing": b"",
+    "a line feed at the end of the head": plain(fields=LENGTH + b"X: y\n").replace(
+        b"\n\r\n", b"\n\n"
+    ),
+    "a line feed after an early hint": b"HTTP/1.1 103 Early Hints\n\n" + plain(),
+    "three interim answers": b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + plain(),
+    "chunked with trailers": plain(
+        fields=b"Transfer-Encoding: chunked\r\n", body=CHUNKED + b"X: y\r\n\r\n"
+    ),
+    "chunked with an extension": plain(
+        fields=b"Transfer-Encoding: chunked\r\n",
+        body=CHUNKED.replace(b"\r\n", b";x=y\r\n", 1) + b"\r\n",
+    ),
+    "HTTP/1.0 without a length": plain(b"HTTP/1.0 200 OK", fields=b""),
+    "Connection: close without a length": plain(fields=b"Connection: close\r\n"),
+    "Connection: keep-alive": plain(fields=b"Connection: keep-alive\r\n" + LENGTH),
+    "a lower-case name for everything": plain(fields=LENGTH.lower()),
+    "a large head": plain(fields=b"X: %s\r\n" % (b"x" * 70_000) + LENGTH),
+}
+
+
+class Odd:
+    """A server that answers every request with the same bytes, each time after a while."""
+
+    def __init__(self, answer: bytes, *, closes: bool = False, after: float = 0.0) -> None:
+        self.answer, self.closes, self.after = answer, closes, after
+        self.connections = 0
+        self._socks: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sock in (self._server, *self._socks):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        self._server.close()
+
+    def _start(self, work: Callable[..., None], *args: object) -> None:
+        self._threads.append(threading.Thread(target=work, args=args))
+        self._threads[-1].start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock = self._server.accept()[0]
+                self.connections += 1
+                self._socks.append(sock)
+                self._start(self._serve, sock)
+
+    def _serve(self, sock: socket.socket) -> None:
+        with sock, contextlib.suppress(OSError):
+            while sock.recv(65536):
+                time.sleep(self.after)
+                sock.sendall(self.answer)
+                if self.closes:
+                    return
+
+
+def once(address: str, seconds: float) -> Result:
+    """Look as a one-shot does."""
+    options = prepare({"address": address})
+    return within(Deadline(seconds), lambda deadline: vault.probe(options, deadline))
+
+
+@pytest.mark.parametrize("closes", [False, True], ids=["kept", "closed"])
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+def test_what_a_one_shot_says_of_an_odd_answer_the_watcher_says_on_every_look(
+    client: Make, answer: bytes, *, closes: bool
+) -> None:
+    with Odd(answer, closes=closes) as server:
+        expected = once(server.address, 2)
+        seconds = 0.2 if expected.reason == "timeout" else 2
+        each = client(server.address)
+        for number in range(4):
+            result = look(each, seconds)
+            assert result[:2] == expected[:2], f"look {number}: {result.message}"
+        assert server.connections <= 1 + 2 * 4, "two connections at most for each look"
+
+
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+def test_an_odd_answer_after_plain_ones_is_judged_as_a_one_shot_judges_it(
+    client: Make, answer: bytes
+) -> None:
+    """The request is repeated without httpx by then."""
+    with Odd(plain()) as server:
+        each = client(server.address)
+        assert [said(each), said(each)] == ["ok active"] * 2
+        server.answer = answer
+        expected = once(server.address, 2)
+        seconds = 0.2 if expected.reason == "timeout" else 2
+        assert [look(each, seconds)[:2] for _ in range(3)] == [expected[:2]] * 3
+        server.answer = plain()
+        assert said(each) == "ok active"
+
+
+LONG_LOOKS = (
+    "line feeds only",
+    "a bare line feed after the status",
+    "a folded field",
+    "two lengths",
+    "a list of lengths",
+    "early hints",
+    "a large head",
+    "trailing bytes",
+    "chunked",
+    "HTTP/1.0",
+)
+
+
+@pytest.mark.parametrize("name", LONG_LOOKS)
+def test_a_slow_server_that_answers_oddly_is_asked_once_by_each_look_but_the_second(
+    client: Make, name: str
+) -> None:
+    """The second one may find out that httpx is needed; to ask twice takes twice as long."""
+    with Odd(ODD[name], after=0.3) as server:
+        each = client(server.address)
+        verdicts = [said(each, 0.55) for _ in range(5)]
+    del verdicts[1]
+    assert verdicts == ["ok active"] * 4
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict"), [("chunked", "ok active"), ("garbage-head", "critical bad-response")]
+)
+def test_a_server_that_once_answers_oddly_is_asked_without_httpx_afterwards(
+    client: Make, stand_in: StandInVault, monkeypatch: pytest.MonkeyPatch, state: str, verdict: str
+) -> None:
+    """Go's server says Connection: close while it ends."""
+    each = client(stand_in.address)
+    assert [said(each), said(each)] == ["ok active"] * 2
+    stand_in.state = state
+    assert said(each) == verdict
+    stand_in.state = "active"
+    assert said(each) == "ok active"
+    without_httpx(monkeypatch)
+    assert said(each) == "ok active"
 
 
 # --- nothing is left behind ---------------------------------------------------------------------

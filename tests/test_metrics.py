@@ -3,6 +3,7 @@
 import os
 import pathlib
 import resource
+import stat
 import subprocess
 import sys
 import threading
@@ -181,6 +182,42 @@ def test_a_directory_that_cannot_be_written_is_reported_once_and_healed(
         assert read(file)["kacheck_up", "here"] == 1
 
 
+@pytest.mark.parametrize("name", ["kacheck.prom", ".kacheck.prom.new"])
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "FIFO"])
+def test_a_trap_in_the_directory_leads_the_watcher_nowhere_and_does_not_block_it(
+    tmp_path: pathlib.Path, start: Start, file: pathlib.Path, kind: str, name: str
+) -> None:
+    """The directory may be another user's, and the watcher root's."""
+    start(NAME, "60")
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    victim.chmod(0o600)
+    trap = file.with_name(name)
+    if kind == "FIFO":
+        os.mkfifo(trap)
+    else:
+        (trap.symlink_to if kind == "symbolic link" else trap.hardlink_to)(victim)
+    with Resident(tmp_path, toml(file, HERE), prelude=QUICK) as resident:
+        resident.until(lambda: stat.S_ISREG(file.lstat().st_mode) if file.exists() else False)
+        resident.until(lambda: file.stat().st_nlink == 1 and "kacheck_up" in file.read_text())
+    assert victim.read_text() == "precious"
+    assert victim.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(file.parent) == ["kacheck.prom"]
+
+
+@pytest.mark.parametrize("name", ["kacheck.prom", ".kacheck.prom.new"])
+def test_a_directory_in_the_files_place_is_reported(
+    tmp_path: pathlib.Path, start: Start, file: pathlib.Path, name: str
+) -> None:
+    start(NAME, "60")
+    file.with_name(name).mkdir()
+    with Resident(tmp_path, toml(file, HERE), prelude=QUICK) as resident:
+        said = f"{file}: Is a directory: metrics are not written"
+        resident.until(lambda: resident.find(said))
+        file.with_name(name).rmdir()
+        resident.until(lambda: resident.find("metrics are written again"))
+
+
 def test_who_wants_no_metrics_any_more_is_not_told_that_they_are_written(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
@@ -241,7 +278,7 @@ def test_a_disk_that_hangs_delays_nobody_and_gets_the_newest(
     timers = Timers()
     reports: list[str | None] = []
     writer = Metrics(timers, take, reports.append)
-    writer.write_to("/nowhere/kacheck.prom")
+    writer.write_with(writer.writer_of("/nowhere/kacheck.prom"))
     for _ in range(5):
         timers.run(timers.next() or 0)
     assert len(taken) == 5, "nothing waited"
@@ -259,7 +296,7 @@ def test_the_end_waits_for_a_disk_only_so_long(
 ) -> None:
     monkeypatch.setattr(metrics, "PATIENCE", 0.1)
     writer = Metrics(Timers(), lambda: [SAMPLE], lambda _: None)
-    writer.write_to("/nowhere/kacheck.prom")
+    writer.write_with(writer.writer_of("/nowhere/kacheck.prom"))
     before = time.monotonic()
     writer.stop()
     assert time.monotonic() - before < 5
@@ -271,7 +308,7 @@ def test_it_is_written_once_a_second_at_most() -> None:
     writer = Metrics(timers, list, lambda _: None)
     writer.hurry()
     assert timers.next() is None, "metrics are off"
-    writer.write_to("/nowhere/kacheck.prom")
+    writer.write_with(writer.writer_of("/nowhere/kacheck.prom"))
     writer.hurry()
     due = timers.next()
     assert due is not None
@@ -282,7 +319,7 @@ def test_it_is_written_once_a_second_at_most() -> None:
     due = timers.next()
     assert due is not None
     assert metrics.LEAST / 2 < due - time.monotonic() <= metrics.LEAST
-    writer.write_to(None)
+    writer.write_with(writer.writer_of(None))
     assert timers.next() is None
 
 

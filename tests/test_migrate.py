@@ -12,9 +12,10 @@ import pytest
 from kacheck import config
 from kacheck.cli import main
 from kacheck.keepalived import Node, load, parse
+from kacheck.keepalived.version import Version, version_of
 from kacheck.migrate import verify
-from kacheck.migrate.command import Order, changes_of, rewritten
 from kacheck.migrate.equivalents import LIBEXEC, Mode, Paths, script_word
+from kacheck.migrate.plan import Order, changes_of, rewritten
 from kacheck.result import BadConfigError
 
 CONFIGURATIONS = sorted((Path(__file__).parent / "configurations/migrate").glob("*.conf"))
@@ -29,7 +30,7 @@ class Migrated:
     def __init__(self, path: Path, mode: Mode, toml: Path) -> None:
         configuration = load(str(path), config_id="node1")
         paths = Paths(str(toml))
-        self.rewrite = rewritten(configuration, Order(str(path), mode, paths))
+        self.rewrite = rewritten(configuration, Order(str(path), mode, paths), Version(2, 2, 7))
         changes = changes_of(configuration, self.rewrite.checks)
         new = {change.path: change.new.decode() for change in changes}
         self.texts = {name: tree.text() for name, tree in configuration.files.items()}
@@ -222,7 +223,7 @@ def test_weights(  # noqa: PLR0913, PLR0917 - a table
     assert [each.line.text for each in instance.find("track_script")[0].children or ()] == [
         reference_after
     ]
-    files = [done.body("track_file")] if done.tree.find("track_file") else []
+    files = [done.body("vrrp_track_file")] if done.tree.find("vrrp_track_file") else []
     wanted = ["file /run/kacheck/track/app", "weight 0 reverse"]
     assert files == ([wanted] if has_file and mode == "watch" else [])
     assert len(instance.find("track_file")) == len(files)
@@ -235,10 +236,12 @@ WORDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("release", ["2.0.20", "2.2.7", "2.3.1", "2.3.2", "2.4.3"])
 @pytest.mark.parametrize("word", WORDS)
-def test_any_word_comes_through_keepalived_as_it_is(word: str) -> None:
-    text = f"vrrp_script x {{\n    script {script_word(['/bin/x', word, 'end'])}\n}}\n"
-    tree = parse(text)
+def test_any_word_comes_through_keepalived_as_it_is(word: str, release: str) -> None:
+    version = version_of(release)
+    text = f"vrrp_script x {{\n    script {script_word(['/bin/x', word, 'end'], version)}\n}}\n"
+    tree = parse(text, release=version)
 
     assert tree.problems == []
     assert tree.find("vrrp_script", "script")[0].command == ["/bin/x", word, "end"]
@@ -750,20 +753,20 @@ def test_a_command_that_is_too_long_for_its_place_is_left_alone(tmp_path: Path) 
         left.append(bool(done.left))
 
         assert (done.text == text) == bool(done.left)
-        assert max(map(len, done.text.split("\n"))) <= 1023
+        assert max(map(len, done.text.split("\n"))) <= 1022
     assert left == sorted(left)
     assert not left[0]
     assert left[-1]
 
 
-@pytest.mark.parametrize("size", range(1015, 1024))
+@pytest.mark.parametrize("size", range(1014, 1023))
 def test_a_comment_does_not_grow_into_a_line_of_its_own(tmp_path: Path, size: int) -> None:
     comment = "#" * (size - 2) + " x"
     text = SECURE + f"vrrp_track_process app {{\n{comment}\n    process app\n}}\n" + tracking("app")
     done = stable(tmp_path, text)
 
-    assert max(map(len, done.text.split("\n"))) <= 1023
-    assert bool(done.left) == (size > 1019)
+    assert max(map(len, done.text.split("\n"))) <= 1022
+    assert bool(done.left) == (size > 1018)
     assert (done.text == text) == bool(done.left)
 
 
@@ -956,7 +959,7 @@ def test_a_process_that_is_not_utf_8_is_left_alone_by_watch_mode(tmp_path: Path)
     done = Migrated(path, "watch", tmp_path / "kacheck.toml")
     assert done.text == text
     assert "is not UTF-8" in done.left[0]
-    changes = rewritten(load(str(path)), Order(str(path), "script")).configuration.changed()
+    changes = rewritten(load(str(path)), Order(str(path), "script"), None).configuration.changed()
     assert b"kacheck-process --all-namespaces gr\xfcn" in changes[str(path)]
 
 
@@ -998,7 +1001,7 @@ def test_blocks_may_share_a_line(tmp_path: Path, mode: Mode, line: str, between:
 # --- all configurations ---------------------------------------------------------------------
 
 TOUCHED = ("vrrp_track_process", "track_process")
-MADE = ("vrrp_script", "track_file", "track_script")
+MADE = ("vrrp_script", "vrrp_track_file", "track_file", "track_script")
 
 
 @pytest.mark.parametrize("mode", MODES)

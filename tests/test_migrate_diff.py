@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kacheck.keepalived import EditError, Node, Tree, parse
-from kacheck.migrate.command import Order, changes_of, lines_of, read, rewritten
+from kacheck.migrate.command import lines_of
 from kacheck.migrate.diff import unified
 from kacheck.migrate.equivalents import Mode, Paths
+from kacheck.migrate.plan import Order, changes_of, read, rewritten
 
 CONFIGURATIONS = sorted((Path(__file__).parent / "configurations/migrate").glob("*.conf"))
 PLACE = re.compile(r"@@ -(\d+)(,0)?")
@@ -22,7 +23,7 @@ PLACE = re.compile(r"@@ -(\d+)(,0)?")
 def test_a_migration_is_shown_as_difflib_shows_it(tmp_path: Path, path: Path, mode: Mode) -> None:
     order = Order(str(path), mode, Paths(config=str(tmp_path / "kacheck.toml")))
     configuration = read(order.conf)
-    changes = changes_of(configuration, rewritten(configuration, order).checks)
+    changes = changes_of(configuration, rewritten(configuration, order, None).checks)
 
     for change in changes:
         old, new = (lines_of((data or b"").decode()) for data in (change.old, change.new))

@@ -1,9 +1,11 @@
 """`kacheck migrate`: what is written, all of it or nothing, and what keepalived -t says of it."""
 
 import errno
+import json
 import os
 import signal
 import stat
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,10 +15,13 @@ from typing import NamedTuple
 import pytest
 
 import kacheck
+from kacheck import config
 from kacheck.cli import main
+from kacheck.doctor import reading, references
 from kacheck.keepalived import load
 from kacheck.migrate import command, verify
 from kacheck.migrate.verify import Said
+from support.doctor import Made
 from support.keepalived import Lab, Node
 from support.needs import needs
 
@@ -60,6 +65,7 @@ def keepalived(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     program = tmp_path_factory.mktemp("bin") / "keepalived"
     program.write_text(
         f"#!{sys.executable}\nimport os, re, signal, sys, time\n"
+        f"if sys.argv[1] == '-v':\n    sys.exit(open({str(program)!r} + '.version').read())\n"
         "text = open(sys.argv[3]).read()\n"
         "for name in re.findall(r'^include (.*)', text, re.M):\n"
         "    open(name if name[0] == '/' else os.path.join(os.path.dirname(sys.argv[3]), name))\n"
@@ -68,6 +74,7 @@ def keepalived(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     )
     program.chmod(0o755)
     program.with_suffix(".py").write_text("")
+    program.with_suffix(".version").write_text("Keepalived v2.2.7 (01/16,2022)")
     monkeypatch.setattr(verify, "program", lambda: str(program))
     return program.with_suffix(".py")
 
@@ -83,6 +90,193 @@ def snapshot(directory: Path) -> dict[str, tuple[bytes, int, int]]:
         for path in directory.rglob("*")
         if path.is_file()
     }
+
+
+# --- what each release does -----------------------------------------------------------------
+
+GROUP = "vrrp_sync_group G {\n    group {\n        VI_1\n    }\n%s}\n"
+OTHER = "vrrp_script ping {\n    script /bin/ping\n    user root\n}\n"
+TRACKS = "    track_process {\n        app\n    }\n"
+DROPPED = {"script": ("2.1.0", "2.1.5", ""), "watch": ("2.1.0", "2.1.5", "2.2.0", "2.2.1", "")}
+"""By mode: the releases that would not track what a member tracks; "" is one that is not known."""
+KEPT = {
+    "script": ("2.0.20", "2.2.0", "2.2.7", "2.4.3"),
+    "watch": ("2.0.20", "2.2.2", "2.2.7", "2.4.3"),
+}
+CASES = [(mode, version) for mode, versions in DROPPED.items() for version in versions]
+OTHERS = [(mode, version) for mode, versions in KEPT.items() for version in versions]
+
+
+def release(keepalived: Path, version: str) -> None:
+    """Have the keepalived be that release; with "" it does not say."""
+    keepalived.with_suffix(".version").write_text(
+        f"Keepalived v{version} (1/2,2021)" * bool(version)
+    )
+
+
+def tracked(conf: Path) -> dict[str, list[str]]:
+    """What the instance and the sync group track."""
+    return {
+        owner.arguments[0]: [
+            f"{block.keyword} {line.line.text}"
+            for block in owner.children or ()
+            if block.keyword.startswith("track_")
+            for line in block.children or ()
+        ]
+        for keyword in ("vrrp_instance", "vrrp_sync_group")
+        for owner in load(str(conf)).find(keyword)
+    }
+
+
+@pytest.mark.parametrize("place", ["above", "below"])
+@pytest.mark.parametrize(("mode", "version"), CASES)
+def test_a_line_that_a_member_would_lose_moves_to_its_sync_group(  # noqa: PLR0913, PLR0917 - fixtures
+    conf: Path,
+    migrate: Callable[..., Said3],
+    keepalived: Path,
+    place: str,
+    mode: str,
+    version: str,
+) -> None:
+    groups = [GROUP % "", ""] if place == "above" else ["", GROUP % ""]
+    conf.write_text(groups[0] + BLOCK + INSTANCE + groups[1])
+    release(keepalived, version)
+    said = migrate("--in-place", "--mode", mode)
+
+    assert said.code == 0, said.err
+    files = ["track_file app"] if mode == "watch" else []
+    assert tracked(conf) == {"VI_1": [], "G": [*files, "track_script app"]}
+    text = conf.read_text()
+    assert text.index("vrrp_script app") < min(text.index("vrrp_sync"), text.index("vrrp_inst"))
+    line = (groups[0] + BLOCK + INSTANCE).partition("        app\n")[0].count("\n") + 1
+    assert f"{conf}:{line}: app: G tracks it from now on: keepalived " in said.err
+    assert (version or "2.1.0 to 2.2.1") in said.err
+    assert migrate("--in-place", "--mode", mode) == (0, "", "")
+
+
+@pytest.mark.parametrize(("mode", "version"), OTHERS)
+def test_a_line_that_a_member_keeps_stays_there(
+    conf: Path, migrate: Callable[..., Said3], keepalived: Path, mode: str, version: str
+) -> None:
+    conf.write_text(BLOCK + INSTANCE + GROUP % "")
+    release(keepalived, version)
+    said = migrate("--in-place", "--mode", mode)
+
+    assert said.code == 0, said.err
+    files = ["track_file app"] if mode == "watch" else []
+    assert tracked(conf) == {"VI_1": [*files, "track_script app"], "G": []}
+
+
+def test_where_keepalived_is_not_installed_a_member_s_line_moves_too(
+    conf: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "program", lambda: None)
+    conf.write_text(BLOCK + INSTANCE + GROUP % "")
+
+    assert migrate("--in-place").code == 0
+    assert tracked(conf) == {"VI_1": [], "G": ["track_file app", "track_script app"]}
+
+
+def test_a_line_joins_what_its_sync_group_tracks_already(
+    conf: Path, migrate: Callable[..., Said3], keepalived: Path
+) -> None:
+    second = BLOCK.replace("app", "two") + INSTANCE.replace("VI_1", "VI_2").replace("app", "two")
+    members = GROUP.replace("VI_1", "VI_1\n        VI_2")
+    there = "    track_script {\n        ping  # it\n    }\n"
+    both = INSTANCE.replace("        app\n", "        app  # one\n        two\n")
+    conf.write_text(OTHER + BLOCK + both + second + members % there)
+    release(keepalived, "2.1.5")
+
+    assert migrate("--in-place").code == 0
+    files = ["track_file app", "track_file two"]
+    scripts = ["track_script ping", "track_script app", "track_script two"]
+    assert sorted(tracked(conf).pop("G")) == sorted([*files, *scripts])
+    assert tracked(conf)["VI_1"] == tracked(conf)["VI_2"] == []
+    assert "    # one\n" in conf.read_text()
+
+
+def test_a_group_that_tracks_weights_leaves_its_members_what_they_track(
+    conf: Path, migrate: Callable[..., Said3], keepalived: Path
+) -> None:
+    conf.write_text(BLOCK + INSTANCE + GROUP % "    sync_group_tracking_weight\n")
+    release(keepalived, "2.1.5")
+
+    assert migrate("--in-place", "--mode", "script").code == 0
+    assert tracked(conf) == {"VI_1": ["track_script app"], "G": []}
+
+
+@pytest.mark.parametrize(("mode", "version"), CASES)
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (BLOCK + INSTANCE.replace("{\n", "{\n    priority 255\n", 1), "of at most 254"),
+        (BLOCK + INSTANCE + GROUP % "" + (GROUP % "").replace("G {", "H {"), "upgrade it to 2.2"),
+        (
+            BLOCK + INSTANCE + GROUP % "" + "@other vrrp_sync_group H { group { VI_1 } }\n",
+            "upgrade",
+        ),
+        (BLOCK + INSTANCE + "@other vrrp_sync_group H { group { VI_1 } }\n", "upgrade"),
+        (BLOCK + INSTANCE + GROUP % "    @other sync_group_tracking_weight\n", "upgrade"),
+        (
+            BLOCK + INSTANCE + GROUP % TRACKS.replace("app", "app weight 3"),
+            "upgrade",
+        ),
+    ],
+)
+def test_a_line_that_would_be_lost_and_cannot_move_is_left_alone(  # noqa: PLR0913, PLR0917 - fixtures
+    conf: Path,
+    migrate: Callable[..., Said3],
+    keepalived: Path,
+    text: str,
+    words: str,
+    mode: str,
+    version: str,
+) -> None:
+    conf.write_text(text)
+    release(keepalived, version)
+    said = migrate("--in-place", "--mode", mode)
+
+    assert said.code == 1
+    assert ": app is left alone: " in said.err
+    assert words in said.err
+    assert conf.read_text() == text
+
+
+@pytest.mark.parametrize("mode", ["watch", "script"])
+@pytest.mark.parametrize("version", ["2.0.19", "1.4.5"])
+def test_a_keepalived_that_is_not_supported_is_refused(
+    tmp_path: Path, migrate: Callable[..., Said3], keepalived: Path, version: str, mode: str
+) -> None:
+    before = snapshot(tmp_path)
+    release(keepalived, version)
+
+    said = migrate("--in-place", "--mode", mode)
+    assert (said.code, said.out) == (3, "")
+    assert f"keepalived {version} is too old: kacheck's checks need 2.0.20 or later" in said.err
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("version", ["2.0.20", "2.1.5", ""])
+def test_a_line_that_had_no_effect_in_a_sync_group_is_said_to_have_one_now(
+    conf: Path, migrate: Callable[..., Said3], keepalived: Path, version: str
+) -> None:
+    conf.write_text(BLOCK + GROUP % TRACKS)
+    release(keepalived, version)
+    said = migrate("--in-place")
+
+    assert said.code == 0
+    assert f"{conf}:9: app: keepalived before 2.2.0 ignores this line; G goes by it now" in said.err
+    assert tracked(conf) == {"G": ["track_file app", "track_script app"]}
+
+
+@pytest.mark.parametrize("version", ["2.2.0", "2.4.3"])
+def test_a_line_that_has_its_effect_in_a_sync_group_is_not_spoken_of(
+    conf: Path, migrate: Callable[..., Said3], keepalived: Path, version: str
+) -> None:
+    conf.write_text(BLOCK + GROUP % TRACKS)
+    release(keepalived, version)
+
+    assert "ignores this line" not in migrate("--in-place").err
 
 
 # --- in place -------------------------------------------------------------------------------
@@ -142,6 +336,91 @@ def test_mode_owner_and_group_stay(conf: Path, migrate: Callable[..., Said3]) ->
     assert (after.st_mode, after.st_uid, after.st_gid) == (
         before.st_mode, before.st_uid, before.st_gid,
     )  # fmt: skip
+
+
+ACL = "system.posix_acl_access"
+ANYBODY = 0xFFFFFFFF
+
+
+def acl(*entries: tuple[int, int, int]) -> bytes:
+    """Return a POSIX ACL as the kernel has it: tags, permissions and ids."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+FOR_USER_1000 = acl(
+    (1, 6, ANYBODY), (2, 4, 1000), (4, 0, ANYBODY), (0x10, 4, ANYBODY), (0x20, 0, ANYBODY)
+)
+"""user::rw-, user:1000:r--, group::---, mask::r--, other::---"""
+
+
+def set_attribute(path: Path, name: str, value: bytes) -> None:
+    try:
+        os.setxattr(path, name, value)
+    except OSError as error:
+        pytest.skip(f"{path.parent} has no {name}: {error.strerror}")
+
+
+def test_an_acl_and_every_other_attribute_stay(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+) -> None:
+    set_attribute(conf, ACL, FOR_USER_1000)
+    set_attribute(conf, "user.note", b"mine")
+    mode = conf.stat().st_mode
+    assert migrate("--in-place").code == 0
+
+    assert "vrrp_script" in conf.read_text()
+    assert os.getxattr(conf, ACL) == FOR_USER_1000
+    assert os.getxattr(conf, "user.note") == b"mine"
+    assert conf.stat().st_mode == mode
+    assert os.getxattr(tmp_path / "keepalived.conf.kacheck-backup", ACL) == FOR_USER_1000
+
+
+def test_an_acl_stays_though_another_attribute_cannot_be_kept_and_that_is_said(
+    conf: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_attribute(conf, ACL, FOR_USER_1000)
+    real = os.listxattr
+    monkeypatch.setattr(
+        os, "listxattr", lambda file: ["no.such", *real(file)] if file == str(conf) else real(file)
+    )
+    said = migrate("--in-place")
+
+    assert said.code == 0
+    assert os.getxattr(conf, ACL) == FOR_USER_1000
+    assert f"{conf}: its attribute no.such could not be kept (Operation not supported)" in said.out
+
+
+def test_a_file_whose_acl_cannot_be_kept_is_not_written(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_attribute(conf, ACL, FOR_USER_1000)
+    before = snapshot(tmp_path)
+
+    def failing(_: object, name: str, *__: object) -> None:
+        if name == ACL:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "setxattr", failing)
+    said = migrate("--in-place")
+    monkeypatch.undo()
+
+    assert said.code == 3
+    assert f"{conf}: its access control list, {ACL}, cannot be kept" in said.err
+    assert f"nothing was written; remove it first: setfacl -b {conf}\n" in said.err
+    assert snapshot(tmp_path) == before
+    assert os.getxattr(conf, ACL) == FOR_USER_1000
+
+
+def test_nobody_may_read_what_is_written_by_a_default_acl_of_its_directory(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+) -> None:
+    conf.chmod(0o640)
+    set_attribute(tmp_path, "system.posix_acl_default", FOR_USER_1000)
+    assert migrate("--in-place").code == 0
+
+    assert "vrrp_script" in conf.read_text()
+    assert ACL not in os.listxattr(conf)
+    assert stat.S_IMODE(conf.stat().st_mode) == 0o640
 
 
 def test_the_file_that_a_link_leads_to_is_written(
@@ -246,7 +525,6 @@ def test_a_file_that_somebody_changes_meanwhile_is_not_overwritten(
 )
 def test_an_error_names_the_file_that_was_to_change(  # noqa: PLR0913, PLR0917 - fixtures
     tmp_path: Path,
-    conf: Path,
     migrate: Callable[..., Said3],
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -264,7 +542,7 @@ def test_an_error_names_the_file_that_was_to_change(  # noqa: PLR0913, PLR0917 -
     monkeypatch.undo()
 
     assert said.code == 3
-    assert f"kacheck: {conf}: {words}" in said.err
+    assert f"kacheck: {tmp_path}/kacheck.toml: {words}" in said.err
     assert snapshot(tmp_path) == before
 
 
@@ -383,6 +661,112 @@ def test_a_signal_while_files_are_written_leaves_everything_as_it_was(
 
     assert done.returncode == -signal.SIGTERM, done.stderr
     assert snapshot(tmp_path) == before
+
+
+def acceptable(conf: Path, toml: Path) -> bool:
+    """Return whether all that is tracked is defined, and each check that is asked for is there."""
+    setup = reading.read(load(str(conf)), Made(), None)
+    undefined = {references.UNDEFINED, references.TOO_LATE}
+    checks = config.load(str(toml)).checks if toml.exists() else ()
+    asked = [
+        argv[-1]
+        for script in setup.configuration.find("vrrp_script", "script")
+        for argv in [script.command or []]
+        if argv[0].endswith("kacheck-verdict")
+    ]
+    return {*asked} <= {check.name for check in checks} and not any(
+        finding.code in undefined for finding in references.findings(setup)
+    )
+
+
+def contents(directory: Path) -> dict[str, tuple[bytes, int]]:
+    return {name: file[:2] for name, file in snapshot(directory).items()}
+
+
+@pytest.mark.parametrize("name", ["rename", "link", "fsync", "unlink"])
+@pytest.mark.parametrize("files", ["one", "new", "several"])
+def test_after_kill_9_anywhere_what_is_tracked_exists_and_a_second_run_completes_it(  # noqa: PLR0913, PLR0917 - fixtures
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., Said3],
+    interrupted: Callable[..., subprocess.CompletedProcess[str]],
+    files: str,
+    name: str,
+) -> None:
+    toml = tmp_path / "kacheck.toml"
+    there = '[check.x]\nprobe = "process"\nname = "x"\n'
+
+    def begin() -> None:
+        for path in (*tmp_path.glob("*"), *tmp_path.glob(".*.kacheck-*")):
+            path.unlink()
+        conf.write_text(BLOCK + INSTANCE)
+        if files != "new":
+            toml.write_text(there)
+        if files == "several":
+            two = INSTANCE.replace("VI_1", "VI_2").replace("app", "two")
+            (tmp_path / "one.inc").write_text(BLOCK + two.replace("two", "app"))
+            (tmp_path / "two.inc").write_text(BLOCK.replace("app", "two"))
+            conf.write_text("include two.inc\ninclude one.inc\n" + two.replace("VI_2", "VI_3"))
+
+    begin()
+    assert migrate("--in-place").code == 0
+    undisturbed = contents(tmp_path)
+    for nth in range(1, 100):
+        begin()
+        done = interrupted(name, nth, signal.SIGKILL)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert acceptable(conf, toml), (nth, contents(tmp_path))
+        again = migrate("--in-place")
+        assert again.code == 0, (nth, again.err)
+        assert contents(tmp_path) == undisturbed, nth
+    assert nth > 1
+
+
+def test_what_a_killed_run_has_left_is_taken_back_before_another_look(
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., Said3],
+    interrupted: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    before = snapshot(tmp_path)
+    assert interrupted("rename", 2, signal.SIGKILL).returncode == -signal.SIGKILL
+    said = migrate()
+
+    assert said.code == 3
+    assert f"an earlier run on {conf} was killed; run it with --in-place again" in said.err
+    (tmp_path / "kacheck.toml").write_text("# mine\n")
+    killed = snapshot(tmp_path)
+    said = migrate("--in-place")
+    assert said.code == 3
+    assert f"and {tmp_path}/kacheck.toml has changed since; " in said.err
+    assert f"rm {tmp_path}/.keepalived.conf.kacheck-journal" in said.err
+    assert snapshot(tmp_path) == killed != before
+
+
+@pytest.mark.parametrize("kind", ["other", "writable", "link"])
+def test_a_journal_that_others_may_have_written_deletes_nothing(
+    tmp_path: Path,
+    migrate: Callable[..., Said3],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    journal = tmp_path / ".keepalived.conf.kacheck-journal"
+    journal.write_text(json.dumps({"files": [], "staged": [str(victim)]}))
+    if kind == "other":
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    elif kind == "writable":
+        journal.chmod(0o666)
+    else:
+        journal.symlink_to(journal.rename(tmp_path / "elsewhere"))
+    said = migrate("--in-place")
+
+    assert said.code == 3
+    assert f"{journal} may have been written by another user; rm {journal}\n" in said.err
+    assert victim.read_text() == "precious"
 
 
 def test_a_signal_that_was_ignored_is_ignored(
@@ -712,6 +1096,24 @@ def test_what_keepalived_says_in_our_words(
 
     assert said.code == 0
     assert words in said.out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("version", "code", "words"),
+    [
+        ("2.1.5", 3, "cannot read it, as it could not before"),
+        ("2.1.5", 4, "1 complaint that it had before"),
+        ("2.2.0", 4, "cannot read it, as it could not before"),
+        ("2.2.0", 5, "1 complaint that it had before"),
+    ],
+)
+def test_an_exit_code_means_what_it_does_in_this_release(
+    migrate: Callable[..., Said3], keepalived: Path, version: str, code: int, words: str
+) -> None:
+    release(keepalived, version)
+    keepalived.write_text(f"print('old'); sys.exit({code})")
+
+    assert words in migrate("--in-place").out.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,11 @@ class Fake(NamedTuple):
         name = self.name or self.line.split("|", 1)[0].rpartition("/")[2]
         return name.encode()[:15]
 
-    def argv(self) -> list[bytes]:
-        return self.line.encode().split(b"|") if self.line else []
+    def argv(self, limit: int) -> list[bytes]:
+        words = self.line.encode()[:limit].split(b"|") if self.line else []
+        if len(self.line) >= limit:
+            words[-1] += b"\0"
+        return words
 
     def executable(self) -> bytes:
         if self.exe is None:
@@ -36,7 +39,11 @@ def pattern(
 ) -> Pattern:
     name, *args = (word.encode() for word in words.split("|"))
     return Pattern(
-        name, tuple(args), param_match, full_command, resolved.encode() if resolved else None
+        name,
+        tuple(args),
+        param_match,
+        full_command=full_command,
+        resolved=resolved.encode() if resolved else None,
     )
 
 
@@ -191,3 +198,29 @@ def test_the_script_stands_right_behind_its_interpreter() -> None:
 def test_an_unreadable_executable_that_could_be_the_one_is_not_taken_for_another() -> None:
     with pytest.raises(PermissionError):
         pattern("/usr/sbin/haproxy").matches(Fake("haproxy|-W", exe=None))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "line", "expected"),
+    [
+        (pattern("java|-cp=/opt", "initial"), "/usr/bin/java|-cp=/opt/" + "x" * 100_000, True),
+        (pattern("java|-cp=/opt", "partial"), "/usr/bin/java|-cp=/opt|" + "x" * 100_000, True),
+        (pattern("java|-cp=/opt"), "/usr/bin/java|-cp=/opt|" + "x" * 100_000, False),
+        (pattern("java|-cp=/opt"), "/usr/bin/java|-cp=/opt" + "|" * 100_000, False),
+        (pattern(f"java|{'x' * 50_000}|end"), f"/usr/bin/java|{'x' * 50_000}|end", True),
+        (pattern(f"java|{'x' * 50_000}|end"), f"/usr/bin/java|{'x' * 50_000}|end|more", False),
+        (pattern(LONG), "x" * 12_000 + f"/{LONG}" + "y" * 100_000, False),
+        (pattern(f"/{'x' * 9000}", full_command=True), f"/{'x' * 9000}", True),
+        (pattern(LONG), f"/bin/{'i' * 240}|-a|/{'d' * 4000}/{LONG}|" + "x" * 100_000, True),
+        (
+            pattern(f"{LONG}|end"),
+            f"/bin/{'i' * 240}|{'-' * 250}|/{'d' * 4060}/{LONG}|end",
+            True,
+        ),
+    ],
+)
+def test_the_beginning_of_a_command_line_that_is_read_decides_as_all_of_it_would(
+    wanted: Pattern, line: str, expected: bool
+) -> None:
+    assert wanted.reach < 64_000
+    assert wanted.matches(Fake(line, name=LONG, exe="/other")) is expected

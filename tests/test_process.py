@@ -60,6 +60,49 @@ print(os.getpid(), flush=True)
 time.sleep(60)
 """
 
+WITH_UIDS = f"""
+import ctypes, os, sys, time
+os.setresuid(*map(int, sys.argv[2].split()))
+{NAMED}
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+HUGE = f"""
+import ctypes, os, struct, sys, time
+os.setgroups([])
+os.setresuid(*map(int, sys.argv[2].split()))
+libc = ctypes.CDLL(None)
+libc.mmap.restype = libc.sbrk.restype = ctypes.c_void_p
+size = 1 << 30
+area = libc.mmap(None, ctypes.c_size_t(size), 3, 0x4022, -1, 0)  # MAP_NORESERVE: zeros, no memory
+fields = open("/proc/self/stat").read().rpartition(") ")[2].split()
+code, data, stack, environ = fields[23:25], fields[42:44], fields[25], fields[47:49]
+places = [*code, *data, libc.sbrk(0), libc.sbrk(0), stack, area, area + size, *environ, 0]
+exe = 0xFFFFFFFF  # stays
+memory = struct.pack("12Q2I", *map(int, places), 0, exe)
+refused = libc.prctl(35, 14, memory, len(memory), 0)  # PR_SET_MM, PR_SET_MM_MAP
+{NAMED}
+print("refused" if refused else "huge", os.getpid(), flush=True)
+time.sleep(60)
+"""
+"""A process with a command line of 1 GiB, which takes no privilege."""
+MANY_GROUPS = f"""
+import ctypes, os, sys, time
+os.setgroups(range(65536))
+os.setresuid(*map(int, sys.argv[2].split()))
+{NAMED}
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def run_as(start: Start, uids: str, code: str, name: str, *args: str) -> list[str]:
+    """Run Python code under that name and those uids; return the words of its first line."""
+    argv = [name, "-I", "-c", code, name, uids, *args]
+    child = start(argv, executable=os.path.realpath(sys.executable), stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    return child.stdout.readline().decode().split()
+
 
 def test_a_running_process_is_ok(look: Look, start: Start) -> None:
     pid = start(NAME, "60").pid
@@ -124,9 +167,9 @@ def test_arguments_are_compared(look: Look, start: Start, words: list[str], verd
 
 def test_full_command_is_all_of_argv_0_and_nothing_else(look: Look, start: Start) -> None:
     process = procfs.Process("/proc", start(NAME, "60").pid)
-    while not process.argv():
+    while not process.argv(procfs.PAGE):
         pass  # execve(2) gives it last
-    path = process.argv()[0].decode()
+    path = process.argv(procfs.PAGE)[0].decode()
     assert look("process", "--full-command", path).verdict == "ok running"
     assert look("process", "--full-command", path, "60").verdict == "ok running"
     assert look("process", "--full-command", NAME).verdict == "critical missing"
@@ -221,9 +264,9 @@ def test_the_highest_pid_is_found(tmp_path: pathlib.Path) -> None:
 
 @pytest.fixture
 def public_copy() -> Iterator[list[str]]:
-    """The command of a kacheck that every user may read and run."""
+    """The command of a kacheck that every user may read and run; $TMPDIR may be for one alone."""
     needs("/usr/bin/python3")
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
         os.chmod(name, 0o755)
         package = pathlib.Path(kacheck.__file__).parent
         shutil.copytree(package, f"{name}/kacheck", ignore=shutil.ignore_patterns("__pycache__"))
@@ -266,10 +309,10 @@ def test_an_unreadable_process_is_hidden_unless_enough_others_are_seen(
     seen, unseen = start(NAME, "60").pid, start("ktest-other", "60").pid
     real = procfs.read
 
-    def read(path: str) -> bytes:
+    def read(path: str, limit: int = procfs.LONGEST) -> bytes:
         if path.startswith(f"/proc/{unseen}/"):
             raise PermissionError(13, "Permission denied", path)
-        return real(path)
+        return real(path, limit)
 
     monkeypatch.setattr(procfs, "read", read)
     assert look("process", "ktest-nobody").verdict == "unknown hidden"
@@ -289,11 +332,11 @@ def test_a_process_that_ends_between_listing_and_reading_is_no_failure(
     stays, goes = start(NAME, "60").pid, start(NAME, "60")
     real = procfs.read
 
-    def read(path: str) -> bytes:
+    def read(path: str, limit: int = procfs.LONGEST) -> bytes:
         if path == f"/proc/{goes.pid}/{file}":
             goes.kill()
             goes.wait()
-        return real(path)
+        return real(path, limit)
 
     monkeypatch.setattr(procfs, "read", read)
     answer = look("process", NAME)
@@ -361,12 +404,55 @@ def test_only_the_wanted_users_processes_count(look: Look, script: Script) -> No
     assert look("process", "--user", "65534", NAME).verdict == "ok running"
     answer = look("process", "--user", "root", NAME)
     assert answer.verdict == "critical missing"
-    assert "of another user (uid 65534)" in answer.message
+    assert "of another user (effective uid 65534)" in answer.message
     answer = look("process", "--user", "no-such-user", NAME)
     assert (answer.code, answer.verdict) == (3, "unknown bad-config")
     assert "--user no-such-user" in answer.message
     for number in ("\u0661", "1" * 5000):
         assert look("process", "--user", number, NAME).verdict == "unknown bad-config"
+
+
+@pytest.mark.parametrize("name", [NAME, LONG], ids=["short", "long"])
+@pytest.mark.parametrize(
+    ("uids", "objection"),
+    [
+        ("0 0 0", None),
+        ("65534 65534 65534", None),  # a daemon that has dropped its privileges
+        ("65534 0 0", "real uid 65534"),  # a setuid program, such as su
+        ("65534 65534 0", None),  # a setuid program that has put its privilege aside
+        ("0 65534 0", "real uid 0"),  # root's, which acts as another user for a while
+    ],
+)
+def test_a_process_is_a_users_if_both_its_real_and_its_effective_uid_are(
+    look: Look, start: Start, name: str, uids: str, objection: str | None
+) -> None:
+    needs(root=True)
+    (pid,) = run_as(start, uids, WITH_UIDS, name)
+    effective = uids.split()[1]
+    for user in ("0", "65534"):
+        answer = look("process", "--user", user, name)
+        counts = objection is None and user == effective
+        assert answer.verdict == ("ok running" if counts else "critical missing"), user
+        if objection and user == effective:
+            assert f"pid {pid} is of another user ({objection})" in answer.message
+
+
+def test_su_that_waits_for_a_password_is_not_roots_nginx(look: Look, start: Start) -> None:
+    needs("su", "setpriv", root=True)
+    with tempfile.TemporaryDirectory(dir="/tmp") as public:
+        os.chmod(public, 0o755)
+        link = pathlib.Path(public, NAME)
+        link.symlink_to(str(shutil.which("su")))
+        nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]
+        waits = start([*nobody, str(link), "root"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        while not has_started(waits.pid, NAME):
+            assert waits.poll() is None
+        assert os.stat(f"/proc/{waits.pid}").st_uid == 0, "a process whose effective user is root"
+        assert look("process", NAME).verdict == "ok running", "without --user it is anybody's"
+        answer = look("process", "--user", "root", NAME)
+        assert waits.poll() is None
+    assert answer.verdict == "critical missing"
+    assert "of another user (real uid 65534)" in answer.message
 
 
 def test_the_user_is_the_effective_one_also_of_a_process_that_hides_its_memory(
@@ -423,11 +509,7 @@ def test_without_psutil_the_verdict_is_the_same(
 def test_a_process_that_ends_while_it_is_described_is_gone() -> None:
     child = subprocess.Popen(["true"])
     child.wait()
-    assert describe(child.pid, [b"true"]) == {
-        "pid": child.pid,
-        "state": "gone",
-        "command": "true",
-    }
+    assert describe(child.pid) == {"pid": child.pid, "state": "gone"}
 
 
 def test_a_user_without_a_name_is_a_number() -> None:
@@ -440,3 +522,158 @@ def test_a_command_line_longer_than_one_read_is_compared_whole(look: Look, start
     wanted = [sys.executable, "--", "-c", "import time; time.sleep(60)", long]
     assert look("process", *wanted, "end").verdict == "ok running"
     assert look("process", *wanted, "other").verdict == "critical missing"
+
+
+# --- what other users' processes can do to a look -----------------------------------------------
+
+
+class Reads:
+    """How many bytes were read from which files of /proc."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sizes: dict[str, int] = {}
+        self._paths: dict[int, str] = {}
+        self._open, self._read = os.open, os.read
+        monkeypatch.setattr(os, "open", self.open)
+        monkeypatch.setattr(os, "read", self.read)
+
+    def open(self, path: Any, *args: Any, **options: Any) -> int:
+        file = self._open(path, *args, **options)
+        self._paths[file] = os.fsdecode(path)
+        return file
+
+    def read(self, file: int, size: int) -> bytes:
+        data = self._read(file, size)
+        path = self._paths.get(file, "")
+        self.sizes[path] = self.sizes.get(path, 0) + len(data)
+        return data
+
+    def of(self, pid: str | int) -> dict[str, int]:
+        """The files of one process, by their names."""
+        start = f"/proc/{pid}/"
+        return {p.removeprefix(start): n for p, n in self.sizes.items() if p.startswith(start)}
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
+    return Reads(monkeypatch)
+
+
+def attacked(start: Start, name: str, uids: str = "65534 65534 65534") -> str:
+    """Start the service, and an unprivileged process of its name with a huge command line."""
+    needs(root=True)
+    answer, pid = run_as(start, uids, HUGE, name)
+    if answer == "refused":
+        pytest.skip("this kernel has no PR_SET_MM_MAP: it needs CONFIG_CHECKPOINT_RESTORE")
+    start(name, "60")
+    return pid
+
+
+@pytest.mark.parametrize("options", [[], ["--user", "root"]], ids=["anybody", "root"])
+@pytest.mark.parametrize("words", [[NAME], [LONG], [NAME, "60"]], ids=["short", "long", "args"])
+def test_a_huge_command_line_of_an_unprivileged_process_does_not_hold_a_look_up(
+    look: Look, start: Start, reads: Reads, words: list[str], options: list[str]
+) -> None:
+    pid = attacked(start, words[0])
+    answer = look("process", "--timeout", "5", *options, *words)
+    assert answer.verdict == "ok running"
+    # Where comm decides: 4 KiB to tell a look of kacheck's, and 4 KiB that are shown.
+    most = 2 * 4096 if words == [NAME] else 3 * 4096 + 100
+    assert reads.of(pid).get("cmdline", 0) <= most
+
+
+@pytest.mark.parametrize("uids", ["65534 65534 65534", "65534 0 0"], ids=["own", "setuid"])
+@pytest.mark.parametrize("words", [[NAME], [LONG], [NAME, "60"]], ids=["short", "long", "args"])
+def test_another_users_process_is_not_read_closer_where_the_owner_is_asked_for(
+    look: Look, start: Start, reads: Reads, words: list[str], uids: str
+) -> None:
+    pid = attacked(start, words[0], uids)
+    answer = look("process", "--timeout", "5", "--user", "root", *words)
+    assert answer.verdict == "ok running"
+    assert int(pid) not in answer.data["pids"]
+    assert set(reads.of(pid)) <= {"comm", "status"}
+    why = {each["pid"]: each["why"] for each in answer.data.get("not_counted", [])}
+    assert ("of another user" in why.get(int(pid), "")) == (len(words) == 1), "args are unread"
+
+
+def test_the_user_is_read_beside_65536_groups_and_what_follows_them_too(
+    look: Look, start: Start, reads: Reads
+) -> None:
+    needs(root=True)
+    (pid,) = run_as(start, "65534 65534 65534", MANY_GROUPS, NAME)
+    calls = 0
+    read = os.read
+
+    def count(file: int, size: int) -> bytes:
+        nonlocal calls
+        calls += 1
+        return read(file, size)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "read", count)
+        status = procfs.Process("/proc", int(pid)).status()
+    assert reads.of(pid)["status"] > 300_000
+    assert status["NSpid"] == pid
+    assert calls <= 2, "a chunk at a time would take time with its square"
+    assert look("process", "--user", "65534", NAME).verdict == "ok running"
+
+
+def test_a_match_is_described_with_the_beginning_of_its_command_line(
+    look: Look, start: Start, reads: Reads
+) -> None:
+    start(NAME, "60", *["0" * 100_000] * 15)
+    answer = look("process", NAME)
+    (match,) = answer.data["matches"]
+    assert "60 000" in match["command"]
+    assert match["command"].endswith("...")
+    assert len(match["command"]) <= 4096 + 3
+    assert reads.of(match["pid"])["cmdline"] <= 3 * 4096
+
+
+@pytest.mark.parametrize("uids", ["65533 65533 65533", "65533 65534 65534"], ids=["own", "setuid"])
+def test_another_users_unreadable_executable_hides_nothing_where_the_owner_is_asked_for(
+    public_copy: list[str], start: Start, uids: str
+) -> None:
+    """With a maximum a process that could be one more makes the answer unknown."""
+    needs("setpriv", root=True)
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]
+    child = start(
+        ["other-name", "-I", "-c", WITH_UIDS, LONG, uids],
+        executable=os.path.realpath(sys.executable),
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    shown = [
+        subprocess.run(
+            [*nobody, *public_copy, "process", *options, "--quorum-max", "0", LONG],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        for options in ([], ["--user", "65534"])
+    ]
+    assert shown[0].startswith("unknown hidden"), "anybody's: it could be one"
+    assert f"(/proc/{child.pid}/exe: Permission denied)" in shown[0]
+    assert shown[1].startswith("ok missing"), shown[1]
+
+
+def test_a_proc_that_shows_the_owners_hides_nothing_where_the_owner_is_asked_for(
+    public_copy: list[str],
+) -> None:
+    """hidepid=1 lists every process: those that cannot be read are another user's."""
+    needs("unshare", "setpriv", root=True)
+    nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups --"
+    look = f"{nobody} {' '.join(public_copy)} process --quorum-max 1 --user"
+    code = f"""
+        mount -t proc -o hidepid=$1 proc /proc
+        {nobody} sleep 60 &
+        until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done
+        {look} 65534 sleep; {look} root sleep
+        """
+    for mode, own in (("1", "ok running"), ("2", "unknown hidden")):
+        argv = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "sh", "-c", code, "", mode]
+        shown = subprocess.run(argv, capture_output=True, text=True, check=False)
+        nobodys, roots = shown.stdout.splitlines()
+        assert nobodys.startswith(own), shown
+        assert roots.startswith("unknown hidden"), shown

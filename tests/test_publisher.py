@@ -18,7 +18,9 @@ import pytest
 from kacheck.result import BadConfigError, Status
 from kacheck.statedir import Published, parse
 from kacheck.watch import publisher as module
-from kacheck.watch.publisher import COMM, MUTE, Publisher, lock_file
+from kacheck.watch.lock import lock_file
+from kacheck.watch.publisher import COMM, MUTE, Publisher
+from support.clock import SlowClock
 from support.needs import needs
 from support.reasons import REASON
 from support.resident import Resident
@@ -127,7 +129,9 @@ def test_a_track_file_is_written_only_when_its_value_changes_and_a_verdict_alway
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o177])
-def test_everybody_may_read_the_files_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+def test_everybody_may_read_the_files_but_the_lock_whatever_the_umask(
+    tmp_path: Path, umask: int
+) -> None:
     old = os.umask(umask)
     try:
         watched = Seen(tmp_path / "state")
@@ -135,7 +139,7 @@ def test_everybody_may_read_the_files_whatever_the_umask(tmp_path: Path, umask: 
     finally:
         os.umask(old)
     for path in (watched.directory, *watched.directory.rglob("*")):
-        wanted = 0o755 if path.is_dir() else 0o644
+        wanted = 0o755 if path.is_dir() else 0o600 if path.name == "lock" else 0o644
         assert stat.S_IMODE(path.stat().st_mode) == wanted, path
     watched.publisher.close()
 
@@ -205,6 +209,60 @@ def test_a_value_that_others_have_laid_ready_is_not_put_into_place(
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     assert seen.notices == []
     assert (seen.directory / "failing/one").read_text() == "0\n"
+
+
+@pytest.mark.parametrize("later", [0.0, 1.5, 3600.0])
+@pytest.mark.parametrize("value", [0, 1])
+def test_a_track_file_changed_in_the_clock_tick_of_its_writing_is_mended(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch, value: int, later: float
+) -> None:
+    clock = SlowClock(monkeypatch)
+    seen.publish(value)
+    seen.publish(value)
+    file = seen.directory / "track/one"
+    file.write_text(f"{1 - value}\n")
+    clock.now += later
+    seen.publish(value)
+    assert file.read_text() == f"{value}\n"
+    assert len(seen.notices) == 1
+    assert seen.reports == []
+
+
+@pytest.mark.parametrize("later", [0.0, 1.5])
+def test_a_value_laid_ready_in_the_clock_tick_of_its_writing_is_not_put_into_place(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch, later: float
+) -> None:
+    clock = SlowClock(monkeypatch)
+    seen.publish(1)
+    (seen.directory / "failing/one").write_text("1\n")
+    clock.now += later
+    seen.publish(0)
+    assert (seen.directory / "track/one").read_text() == "0\n"
+    assert (seen.directory / "failing/one").read_text() == "0\n"
+
+
+def test_out_of_descriptors_what_cannot_be_read_is_not_taken_for_a_failing_value(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SlowClock(monkeypatch)
+    seen.publish(0)
+    file = seen.directory / "track/one"
+    file.write_text("1\n")
+    with no_descriptors():
+        seen.publish(0)
+    assert file.read_text() == "0\n"
+    assert seen.notices == []
+
+
+def test_files_that_are_long_as_they_are_are_not_read_again(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SlowClock(monkeypatch)
+    seen.publish(1)
+    clock.now += 1.5
+    seen.publish(1)
+    monkeypatch.setattr(module, "read", lambda _: pytest.fail("read"))
+    seen.publish(1)
 
 
 def test_a_verdict_that_an_earlier_resident_left_is_not_vouched_for(seen: Seen) -> None:
@@ -441,7 +499,7 @@ def test_what_a_dead_resident_has_locked_is_free(tmp_path: Path) -> None:
     with Resident(tmp_path, NOTHING) as first:
         first.kill()
         with Resident(tmp_path, NOTHING) as second:
-            pid, ticks = (second.state_dir / "lock").read_text().split()
+            pid, ticks = (second.state_dir / "watcher/pid").read_text().split()
             fields = Path(f"/proc/{second.pid}/stat").read_text().rpartition(") ")[2].split()
             assert (int(pid), ticks) == (second.pid, fields[19])
 
@@ -454,33 +512,38 @@ def test_a_stopped_resident_is_still_the_one_that_has_the_lock(tmp_path: Path) -
         first.signal(signal.SIGCONT)
 
 
-@pytest.mark.parametrize("how", ["deleted", "replaced", "touched"])
-def test_a_lock_file_that_was_meddled_with_is_taken_again(seen: Seen, how: str) -> None:
-    path = seen.directory / "lock"
+@pytest.mark.parametrize("name", ["lock", "pid"])
+@pytest.mark.parametrize("how", ["deleted", "replaced", "touched", "garbled"])
+def test_a_lock_or_pid_file_that_was_meddled_with_is_made_again(
+    seen: Seen, name: str, how: str
+) -> None:
+    path = seen.directory / "watcher" / name
     if how == "touched":
         os.utime(path)
+    elif how == "garbled":
+        path.write_text("garbage")
     else:
         path.unlink()
     if how == "replaced":
         path.touch()
     seen.publisher.check_lock()
-    assert int(path.read_text().split()[0]) == os.getpid()
+    pid = (seen.directory / "watcher/pid").read_text()
+    assert int(pid.split()[0]) == os.getpid()
     with pytest.raises(BadConfigError, match=f"another resident, pid {os.getpid()}, "):
-        lock_file(str(path))
+        lock_file(str(seen.directory))
     assert seen.reports == [], "the directory that keepalived looks at is the same"
 
 
 def test_a_lock_that_another_resident_has_taken_meanwhile_is_an_end(seen: Seen) -> None:
-    path = seen.directory / "lock"
-    path.unlink()
-    other = lock_file(str(path))
+    (seen.directory / "watcher/lock").unlink()
+    other = lock_file(str(seen.directory))
     with pytest.raises(BadConfigError, match="another resident"):
         seen.publisher.check_lock()
     os.close(other)
     seen.publisher.check_lock()
 
 
-def test_a_lock_that_could_not_be_written_is_let_go(
+def test_a_lock_that_could_not_be_kept_is_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or the resident would find itself to be another one, and end."""
@@ -488,12 +551,12 @@ def test_a_lock_that_could_not_be_written_is_let_go(
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    path = str(tmp_path / "lock")
+    (tmp_path / "watcher").mkdir()
     with monkeypatch.context() as patch:
-        patch.setattr(os, "pwrite", full)
+        patch.setattr(os, "fchmod", full)
         with pytest.raises(OSError, match="No space left"):
-            lock_file(path)
-    os.close(lock_file(path))
+            lock_file(str(tmp_path))
+    os.close(lock_file(str(tmp_path)))
 
 
 def test_nothing_is_left_open(tmp_path: Path) -> None:
@@ -506,4 +569,4 @@ def test_nothing_is_left_open(tmp_path: Path) -> None:
         watched.publisher.check_lock()
     watched.publisher.close()
     assert sorted(os.listdir("/proc/self/fd")) == before
-    assert re.fullmatch(rf"{os.getpid()} \d+\n", (watched.directory / "lock").read_text())
+    assert re.fullmatch(rf"{os.getpid()} \d+\n", (watched.directory / "watcher/pid").read_text())

@@ -240,7 +240,7 @@ os.execv = garble_and_execv
 
 
 def test_another_residents_verdicts_are_not_taken_over(tmp_path: Path, start: Start) -> None:
-    """It may have looked for something else; its pid in the lock file is not ours."""
+    """It may have looked for something else; the pid file does not name this one."""
     start(NAME, "60")
     with Resident(tmp_path, PROCESS + "interval = 60.0\n") as resident:
         resident.kill()

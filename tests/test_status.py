@@ -22,6 +22,7 @@ import pytest
 from kacheck import status, status_table, terminal
 from kacheck.cli import main
 from kacheck.status_table import View
+from kacheck.watch import clients
 from kacheck.watch import status as server
 from kacheck.watch.status import StatusServer
 from kacheck.watch.timers import Timers
@@ -168,6 +169,7 @@ class Served:
     """A status server in a loop of its own, with an answer as large as one likes."""
 
     def __init__(self, directory: pathlib.Path, size: int) -> None:
+        (directory / "watcher").mkdir(exist_ok=True)
         self.answer = "x" * size
         self.made = 0
         self.reports: list[str | None] = []
@@ -175,7 +177,7 @@ class Served:
         self.server = StatusServer(
             str(directory), self.selector, self.timers, self.pieces, self.reports.append
         )
-        self.path = directory / "status.sock"
+        self.path = directory / "watcher/status.sock"
         self._is_running = True
         self._thread = threading.Thread(target=self._run)
 
@@ -245,11 +247,11 @@ def test_who_never_reads_is_dropped_and_leaves_nothing(
     monkeypatch.setattr(server, "PATIENCE", 0.3)
     before = descriptors()
     with contextlib.ExitStack() as stack:
-        for _ in range(server.MOST_CLIENTS + 5):
+        for _ in range(clients.FAVOURED_PLACES + 5):
             stack.enter_context(served.connect())
-        until(lambda: len(served.server._clients) == server.MOST_CLIENTS)
-        assert served.get() == served.answer.encode(), "once the first were dropped"
-        until(lambda: not served.server._clients)
+        until(lambda: len([*served.server._clients]) == clients.FAVOURED_PLACES)
+        assert served.get() == served.answer.encode()
+        until(lambda: not [*served.server._clients])
     assert descriptors() == before
 
 
@@ -262,7 +264,7 @@ def test_500_connections_that_are_gone_at_once_or_write_garbage_do_no_harm(serve
             if number % 3 == 2:
                 connection.shutdown(socket.SHUT_RD)
     assert served.get() == served.answer.encode()
-    until(lambda: not served.server._clients)
+    until(lambda: not [*served.server._clients])
     assert descriptors() == before
 
 
@@ -286,7 +288,7 @@ def test_who_writes_garbage_first_is_told_all_the_same(
     with Resident(tmp_path, HERE) as resident, socket.socket(socket.AF_UNIX) as connection:
         monkeypatch.chdir(resident.state_dir)
         resident.signal(signal.SIGSTOP)
-        connection.connect("status.sock")
+        connection.connect("watcher/status.sock")
         connection.send(b"GET / HTTP/1.1\r\n\r\n\0\xff")
         resident.signal(signal.SIGCONT)
         assert json.loads(received(connection))["pid"] == resident.pid
@@ -306,7 +308,7 @@ def test_out_of_descriptors_nobody_is_let_in_for_a_while_and_nobody_is_lost(
                 while True:
                     stack.callback(os.close, os.open("/", os.O_PATH))
             for client in clients:
-                client.connect("status.sock")
+                client.connect("watcher/status.sock")
             until(lambda: len(pauses) > 1)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
@@ -328,20 +330,20 @@ def test_anyone_may_connect_and_the_socket_goes_with_the_resident(
     start(NAME, "60")
     deep = tmp_path / ("long-" * 30) / "state"
     with Resident(tmp_path, HERE, state_dir=deep, environ={"TZ": "UTC"}) as resident:
-        path = deep / "status.sock"
+        path = deep / "watcher/status.sock"
         assert path.stat().st_mode & 0o777 == 0o666
         assert path.is_socket()
         assert ask(deep)["pid"] == resident.pid
         resident.stop()
         assert not path.exists()
-    assert sorted(os.listdir(deep)) == ["failing", "lock", "track", "verdict"]
+    assert sorted(os.listdir(deep / "watcher")) == ["lock", "pid"]
 
 
 def test_a_socket_that_was_left_behind_is_replaced(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
     with Resident(tmp_path, HERE) as resident:
         resident.kill()
-        assert (resident.state_dir / "status.sock").is_socket()
+        assert (resident.state_dir / "watcher/status.sock").is_socket()
     with Resident(tmp_path, HERE) as resident:
         assert ask(resident.state_dir)["pid"] == resident.pid
 
@@ -358,13 +360,13 @@ def test_the_socket_is_made_again_where_it_or_its_directory_has_gone(
             return False
 
         assert answers()
-        (resident.state_dir / "status.sock").unlink()
+        (resident.state_dir / "watcher/status.sock").unlink()
         resident.until(answers)
         resident.state_dir.rename(tmp_path / "old")
         resident.until(answers)
         before = resident.descriptors()
-        (resident.state_dir / "status.sock").unlink()
-        (resident.state_dir / "status.sock").touch()
+        (resident.state_dir / "watcher/status.sock").unlink()
+        (resident.state_dir / "watcher/status.sock").touch()
         resident.until(answers)
         resident.until(lambda: resident.descriptors() == before)
 
@@ -373,13 +375,13 @@ def test_where_no_socket_can_be_made_the_resident_says_so_once_and_goes_on(
     tmp_path: pathlib.Path, start: Start
 ) -> None:
     process = start(NAME, "60")
-    (tmp_path / "state/status.sock/x").mkdir(parents=True)
+    (tmp_path / "state/watcher/status.sock/x").mkdir(parents=True)
     with Resident(tmp_path, HERE, prelude=QUICK) as resident:
         resident.until(lambda: resident.find("status.sock: Is a directory: kacheck status is not"))
         process.kill()
         resident.wait_for("here", "critical missing")
-        (resident.state_dir / "status.sock/x").rmdir()
-        (resident.state_dir / "status.sock").rmdir()
+        (resident.state_dir / "watcher/status.sock/x").rmdir()
+        (resident.state_dir / "watcher/status.sock").rmdir()
         resident.until(lambda: resident.find("kacheck status is answered again"))
         assert ask(resident.state_dir)["pid"] == resident.pid
         said = [line for line in resident.lines if "is not answered" in str(line.get("message"))]
@@ -449,7 +451,8 @@ def test_without_a_resident_it_says_so_and_shows_what_the_files_say(
         resident.kill()
         assert kacheck(resident) == 3
         out, err = capsys.readouterr()
-        assert err.startswith(f"kacheck: no resident answers at {resident.state_dir}/status.sock")
+        path = resident.state_dir / "watcher/status.sock"
+        assert err.startswith(f"kacheck: no resident answers at {path}")
         assert "systemctl start kacheck, or kacheck watch --state-dir" in err
         head, gone, why, here = out.splitlines()
         assert head.split() == ["CHECK", "VERDICT", "FILE", "REASON", "WRITTEN", "VALIDITY"]
@@ -471,7 +474,7 @@ def test_what_a_resident_that_does_not_answer_has_written_is_valid_while_it_runs
 ) -> None:
     start(NAME, "60")
     with Resident(tmp_path, HERE) as resident:
-        (resident.state_dir / "status.sock").unlink()
+        (resident.state_dir / "watcher/status.sock").unlink()
         assert kacheck(resident) == 3
         _, here = capsys.readouterr().out.splitlines()
         assert here.endswith(" s more")
@@ -491,7 +494,7 @@ def test_without_a_state_directory_there_is_nothing_to_show(capsys: Shown, state
     assert main(["status", "--state-dir", state_dir]) == 3
     out, err = capsys.readouterr()
     assert out == ""
-    assert f"no resident answers at {state_dir}/status.sock" in err
+    assert f"no resident answers at {state_dir}/watcher/status.sock" in err
 
 
 def test_a_resident_that_hangs_does_not_make_the_command_hang(
@@ -504,16 +507,19 @@ def test_a_resident_that_hangs_does_not_make_the_command_hang(
         try:
             assert kacheck(resident) == 3
             out, err = capsys.readouterr()
-            assert "did not answer within 0.2 s; systemctl restart kacheck" in err
+            assert f"no answer at {resident.state_dir}/watcher/status.sock within 0.2 s" in err
+            assert "systemctl restart" not in err
+            assert "a restart would drop the VIP" in err
             assert out.splitlines()[1].split()[:3] == ["here", "ok", "running"]
         finally:
             resident.signal(signal.SIGCONT)
 
 
-@pytest.mark.parametrize("answer", [b"", b"\xff", b"[1]", b'{"schema": 2}', b'{"schema": 1'])
+@pytest.mark.parametrize("answer", [b"\n", b"\xff\n", b"[1]\n", b'{"schema": 2}\n'])
 def test_another_versions_answer_is_no_answer(tmp_path: pathlib.Path, answer: bytes) -> None:
+    (tmp_path / "watcher").mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "status.sock"))
+        listener.bind(str(tmp_path / "watcher/status.sock"))
         listener.listen()
 
         def serve() -> None:
@@ -522,8 +528,28 @@ def test_another_versions_answer_is_no_answer(tmp_path: pathlib.Path, answer: by
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with pytest.raises(status.NoResidentError, match="not this version of kacheck"):
+        with pytest.raises(status.NoResidentError, match="not this version of kacheck") as error:
             ask(tmp_path)
+        thread.join()
+        assert "systemctl kill -s USR2 kacheck" in str(error.value)
+        assert "restart" not in str(error.value)
+
+
+def test_an_answer_that_was_cut_off_is_asked_for_again(tmp_path: pathlib.Path) -> None:
+    """As where a user has more connections than it has places."""
+    (tmp_path / "watcher").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "watcher/status.sock"))
+        listener.listen()
+
+        def serve() -> None:
+            for answer in (b"", b'{"schema": 1', b'{"schema": 1}\n'):
+                with listener.accept()[0] as connection:
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert ask(tmp_path) == {"schema": 1}
         thread.join()
 
 
@@ -532,16 +558,17 @@ def test_where_too_many_ask_the_command_waits_its_turn(
 ) -> None:
     monkeypatch.setattr(status, "TIMEOUT", 0.2)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "watcher").mkdir()
     with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
-        listener.bind("status.sock")
+        listener.bind("watcher/status.sock")
         listener.listen(0)
         with pytest.raises(BlockingIOError) as full:  # noqa: PT012 - until it is full
             while True:
                 each = stack.enter_context(socket.socket(socket.AF_UNIX))
                 each.settimeout(0)
-                each.connect("status.sock")
+                each.connect("watcher/status.sock")
         assert full.value.errno == errno.EAGAIN
-        with pytest.raises(status.NoResidentError, match="did not answer"):
+        with pytest.raises(status.NoResidentError, match=r"within 0\.2 s"):
             ask(tmp_path)
 
 

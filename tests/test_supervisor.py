@@ -535,7 +535,7 @@ def test_another_resident_that_has_the_directory_now_is_left_alone(
     with Resident(tmp_path, process_check(**RARELY), prelude=prelude) as first:
         first.signal(signal.SIGSTOP)
         wait_until_stopped(first.pid)
-        (first.state_dir / "lock").unlink()
+        (first.state_dir / "watcher/lock").unlink()
         with Resident(tmp_path, process_check(**RARELY)) as second:
             first.signal(signal.SIGCONT)
             assert first.process.wait(PATIENCE) == 3

@@ -50,7 +50,7 @@ import os, sys
 {NAMED}
 print(os.getpid(), flush=True)
 sys.stdin.readline()
-os.setuid(65534)
+os.setresuid(*map(int, sys.argv[2].split()))
 print("changed", flush=True)
 sys.stdin.readline()
 """
@@ -62,7 +62,7 @@ def start(start: Start) -> Start:
 
     def run(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
         process = start(*args, **options)
-        while not procfs.Process("/proc", process.pid).argv():
+        while not procfs.Process("/proc", process.pid).argv(procfs.PAGE):
             assert process.poll() is None
         return process
 
@@ -152,9 +152,9 @@ def test_what_is_held_is_verified_and_nothing_else_is_read(
     reads: list[str] = []
     real = procfs.read
 
-    def read(path: str) -> bytes:
+    def read(path: str, limit: int = procfs.LONGEST) -> bytes:
         reads.append(path)
-        return real(path)
+        return real(path, limit)
 
     monkeypatch.setattr(procfs, "read", read)
     for _ in range(5):
@@ -258,11 +258,20 @@ def test_a_process_that_becomes_another_program_is_noticed_by_the_next_look(
     assert each.watched() == []
 
 
+@pytest.mark.parametrize(
+    ("uids", "nobodys_then"),
+    [
+        ("65534 65534 65534", "ok running"),
+        ("65534 0 0", "critical missing"),
+        ("0 65534 0", "critical missing"),
+    ],
+    ids=["whole", "real", "effective"],
+)
 def test_a_process_that_becomes_another_users_is_noticed_by_the_next_look(
-    looks: Looks, start: Start
+    looks: Looks, start: Start, uids: str, nobodys_then: str
 ) -> None:
     needs(root=True)
-    process = start([sys.executable, "-I", "-c", CHANGES_USER, NAME], **PIPES)
+    process = start([sys.executable, "-I", "-c", CHANGES_USER, NAME, uids], **PIPES)
     talk(process)
     mine, nobodys = looks.tracker(user="root"), looks.tracker(user="65534")
     assert (look(mine), look(nobodys)) == ("ok running", "critical missing")
@@ -270,7 +279,27 @@ def test_a_process_that_becomes_another_users_is_noticed_by_the_next_look(
     assert look(mine) == "ok running"
     assert looks.scans == scans
     talk(process, b"go")
-    assert (look(mine), look(nobodys)) == ("critical missing", "ok running")
+    assert (look(mine), look(nobodys)) == ("critical missing", nobodys_then)
+
+
+def test_a_held_process_that_becomes_another_users_is_not_read_closer(
+    looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs(root=True)
+    argv = [LONG, "-I", "-c", CHANGES_USER, NAME, "65534 0 0"]
+    process = start(argv, executable=os.path.realpath(sys.executable), **PIPES)
+    talk(process)
+    each = looks.tracker(LONG, user="root")
+    assert look(each) == "ok running"
+    talk(process, b"go")
+    real = procfs.read
+
+    def read(path: str, limit: int = procfs.LONGEST) -> bytes:
+        assert path != f"/proc/{process.pid}/cmdline"
+        return real(path, limit)
+
+    monkeypatch.setattr(procfs, "read", read)
+    assert look(each) == "critical missing"
 
 
 def test_when_one_of_the_quorum_exits_another_one_takes_its_place(
@@ -414,6 +443,25 @@ def test_another_process_that_has_got_the_number_is_not_held(
         assert each.watched() == []
 
 
+def test_another_users_process_that_has_got_the_number_is_not_held(
+    looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends, and its number is given to a process of the same name."""
+    needs(root=True)
+    process = start([sys.executable, "-I", "-c", CHANGES_USER, NAME, "65534 0 0"], **PIPES)
+    talk(process)
+
+    def reused(_: int) -> None:
+        talk(process, b"go")
+
+    with monkeypatch.context() as patch:
+        opened = between_scan_and_hold(patch, reused)
+        each = looks.tracker(user="root")
+        assert look(each) == "critical missing"
+    assert opened == [process.pid]
+    assert each.watched() == []
+
+
 def test_processes_that_go_faster_than_they_can_be_held_are_counted_unheld(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -545,7 +593,7 @@ def test_what_takes_more_than_comm_is_not_told_at_a_glance(
     assert isinstance(words, list)
     each = looks.tracker(str(words[0]) if "full_command" in options else name, **options)
     assert look(each) == "ok running"
-    monkeypatch.setattr(procfs, "read", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(procfs, "read", lambda path, *_: pytest.fail(f"{path} was read"))
     assert each.glance() is None
 
 
@@ -585,9 +633,9 @@ def test_a_glance_reads_nothing_but_comm(
     look(each)
     real = procfs.read
 
-    def read(path: str) -> bytes:
+    def read(path: str, limit: int = procfs.LONGEST) -> bytes:
         assert path == f"/proc/{process.pid}/comm"
-        return real(path)
+        return real(path, limit)
 
     monkeypatch.setattr(procfs, "read", read)
     assert verdict(each.glance()) == "ok running"
@@ -596,7 +644,7 @@ def test_a_glance_reads_nothing_but_comm(
 def test_a_glance_that_cannot_read_says_nothing(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: str) -> bytes:
+    def refuse(path: str, *_: int) -> bytes:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
 
     start(NAME, "60")

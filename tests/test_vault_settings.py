@@ -44,14 +44,22 @@ def test_addresses(address: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address",
+    ("address", "shown"),
     [
-        "127.0.0.1:8200", "vault", "ftp://vault", "https://", "https://vault:port", "https://vault:99999",
-        "https://vault/?standbyok=true", "unix://run/vault.sock", "https://[::1",
-        "https://vault/#x",
+        ("127.0.0.1:8200", "127.0.0.1:8200 is not an address of Vault"),
+        ("vault", "vault is not an address of Vault"),
+        ("ftp://vault", "ftp://vault is not an address of Vault"),
+        ("https://", "https:// is not an address of Vault"),
+        ("https://vault:port", "https://vault:*** is not a valid URL: its port must be a number"),
+        ("https://vault:99999", "https://vault:99999 is not a valid URL: its port must be"),
+        ("https://vault/?standbyok=true", "https://vault/?***: leave out the query"),
+        ("unix://run/vault.sock", "unix://run/vault.sock is not an address of Vault"),
+        ("unix:///run/vault.sock?x=y", "unix:///run/vault.sock?***: leave out the query"),
+        ("https://[::1", "https://[:*** is not a valid URL"),
+        ("https://vault/#x", "https://vault/#***: leave out the query"),
     ],
-)  # fmt: skip
-def test_an_address_that_is_none_is_refused_by_name_with_the_cure(address: str) -> None:
+)
+def test_an_address_that_is_none_is_refused_by_name_with_the_cure(address: str, shown: str) -> None:
     for source, arguments in (
         ("--address", (address,)),
         ("VAULT_ADDR", (None, {"VAULT_ADDR": address})),
@@ -59,7 +67,7 @@ def test_an_address_that_is_none_is_refused_by_name_with_the_cure(address: str) 
     ):
         with pytest.raises(BadConfigError) as refused:
             settle(*arguments)
-        assert str(refused.value).startswith(f"{source} {address}")
+        assert str(refused.value).startswith(f"{source} {shown}")
         assert "https://127.0.0.1:8200" in str(refused.value) or "leave out" in str(refused.value)
 
 

@@ -41,10 +41,10 @@ class Resident(NamedTuple):
             text = text.replace("{soon}", str(int(uptime()) + 60)).encode()
         (self.state_dir / "verdict" / check).write_bytes(text)
 
-    def lock(self, text: str | None = None) -> None:
-        """Write the lock, by default for the process."""
+    def names(self, text: str | None = None) -> None:
+        """Write the pid file, by default for the process."""
         text = f"{self.process.pid} {start_time(self.process)}\n" if text is None else text
-        (self.state_dir / "lock").write_text(text)
+        (self.state_dir / "watcher/pid").write_text(text)
 
     def words(self, *words: str) -> list[str]:
         """The command's words."""
@@ -64,7 +64,7 @@ def start_time(process: subprocess.Popen[bytes]) -> str:
 @pytest.fixture
 def directory() -> Iterator[pathlib.Path]:
     """One that everybody may enter, unlike tmp_path."""
-    with tempfile.TemporaryDirectory(prefix="ktest-") as name:
+    with tempfile.TemporaryDirectory(prefix="ktest-", dir="/tmp") as name:
         pathlib.Path(name).chmod(0o755)
         yield pathlib.Path(name)
 
@@ -76,13 +76,14 @@ def resident(directory: pathlib.Path, start: Start) -> Resident:
 
 def prepared(directory: pathlib.Path, process: subprocess.Popen[bytes]) -> Resident:
     (directory / "verdict").mkdir()
+    (directory / "watcher").mkdir()
     config = directory / "kacheck.toml"
     config.write_text(
         '[check.node]\nprobe = "process"\nname = "ktest-none"\ntimeout = 20\ninterval = 20\n'
     )
     made = Resident(process, directory, config)
     made.says(f"0 {{soon}} ok running {SAID}\n")
-    made.lock()
+    made.names()
     return made
 
 
@@ -257,7 +258,7 @@ def test_bytes_that_are_no_text_are_looked_at_anew(resident: Resident, text: byt
     assert_looked(run([SCRIPT, *resident.words("node")]))
 
 
-@pytest.mark.parametrize("name", ["verdict/node", "lock"])
+@pytest.mark.parametrize("name", ["verdict/node", "watcher/pid"])
 @pytest.mark.parametrize(
     "make",
     [
@@ -280,7 +281,7 @@ def test_what_is_no_file_is_looked_at_anew_and_does_not_block(
 def test_a_file_that_may_not_be_read_is_looked_at_anew(resident: Resident) -> None:
     needs("setpriv", root=True)
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    for name in ("verdict/node", "lock"):
+    for name in ("verdict/node", "watcher/pid"):
         path = resident.state_dir / name
         path.chmod(0)
         shown = run([*nobody, SCRIPT, *resident.words("node")])
@@ -329,17 +330,17 @@ def test_without_proc_it_is_looked_at_anew(resident: Resident) -> None:
 
 
 @pytest.mark.parametrize(
-    "lock",
+    "line",
     ["", "\n", "{pid}\n", "{pid} \n", "{pid} {start}", "x {start}\n", "{pid} x\n", "{pid} 0\n",
      "{pid} {other}\n", "0{pid} {start}\n", "-{pid} {start}\n", "self {start}\n", "1/../{pid} {start}\n",
      "{pid} 0x{start}\n", "4194999 {start}\n"],
 )  # fmt: skip
-def test_a_lock_that_names_no_process_as_it_runs_is_not_believed(
-    resident: Resident, shell: list[str], lock: str
+def test_a_pid_file_that_names_no_process_as_it_runs_is_not_believed(
+    resident: Resident, shell: list[str], line: str
 ) -> None:
     start = start_time(resident.process)
     words = {"pid": resident.process.pid, "start": start, "other": int(start) + 1}
-    resident.lock(lock.format(**words))
+    resident.names(line.format(**words))
     assert_looked(run([*shell, SCRIPT, *resident.words("node")]))
 
 

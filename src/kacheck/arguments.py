@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from kacheck import __version__
 from kacheck.commands import OTHERS, command
 from kacheck.probes import MODULES, probe
+from kacheck.redact import redact_word
 from kacheck.result import BadConfigError
 
 EXIT_CODES = "exit codes: 0 ok, 1 warning (such as a standby), 2 critical, 3 unknown or bad usage"
@@ -84,7 +85,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if unknown:
         hint = " (words for the process itself go after --)" if takes_words else ""
         raise BadConfigError(
-            f"unrecognized arguments: {' '.join(unknown)}{hint}; see kacheck {args.check} --help"
+            f"unrecognized arguments: {' '.join(map(redact_word, unknown))}{hint}; "
+            f"see kacheck {args.check} --help"
         )
     if takes_words:
         args.words += rest

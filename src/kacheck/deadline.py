@@ -10,7 +10,37 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kacheck.result import TIMEOUT, Result, Status
+from kacheck.result import TIMEOUT, BadConfigError, Result, Status
+
+Run = Callable[[Callable[[], None]], object]
+"""Has another thread do this work."""
+
+
+class NoThreadError(BadConfigError):
+    """No thread can be started; says the cure."""
+
+
+def start_thread(work: Callable[[], object], name: str) -> threading.Thread:
+    """Start a thread that the end of the process does not wait for.
+
+    Raises:
+        NoThreadError: the limit of processes, or memory, is reached.
+
+    """
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise NoThreadError(
+            f"cannot start a thread ({error}): at the limit of processes and threads, raise "
+            "TasksMax= of the unit, pids.max of the container or ulimit -u of the user"
+        ) from None
+    return thread
+
+
+def in_new_thread(work: Callable[[], None]) -> None:
+    """Do this work in a thread that ends with it; raises NoThreadError."""
+    start_thread(work, "look")
 
 
 class Deadline:
@@ -77,20 +107,28 @@ class Deadline:
         return result
 
 
-def within(deadline: Deadline, look: Callable[[Deadline], Result]) -> Result:
-    """The look's result, or `critical timeout` as soon as the deadline has passed."""
+def within(
+    deadline: Deadline, look: Callable[[Deadline], Result], run: Run = in_new_thread
+) -> Result:
+    """The look's result, or `critical timeout` as soon as the deadline has passed.
+
+    Raises:
+        NoThreadError: there is no thread for the look.
+
+    """
     results: list[Result] = []
     errors: list[BaseException] = []
+    has_ended = threading.Event()
 
     def work() -> None:
         try:
             results.append(look(deadline))
         except BaseException as error:  # noqa: BLE001 - raised again below, in the caller's thread
             errors.append(error)
+        has_ended.set()
 
-    worker = threading.Thread(target=work, name="look", daemon=True)
-    worker.start()
-    worker.join(deadline.remaining())
+    run(work)
+    has_ended.wait(deadline.remaining())
     if errors:
         raise errors[0]
     return results[0] if results else deadline.expire()

@@ -9,8 +9,8 @@ import errno
 import math
 import os
 import re
-import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from kacheck import files, statedir
@@ -42,13 +42,18 @@ class Drain(NamedTuple):
         return self.until or NEVER
 
     def remaining(self) -> int | None:
-        """Seconds until it ends by itself; None if it does not."""
-        return max(0, math.ceil(self.until - statedir.uptime())) if self.until else None
+        """Seconds until it ends by itself; None if it does not, or if that cannot be told."""
+        try:
+            return max(0, math.ceil(self.until - statedir.uptime())) if self.until else None
+        except OSError:
+            return None
 
     def sentence(self) -> str:
         """`drained for 28 min more: new disks (kacheck drain off vault ends it)`."""
         remaining = self.remaining()
         span = "" if remaining is None else f" for {amount(remaining)} more"
+        if self.until and remaining is None:
+            span = f" (its end cannot be told: {statedir.UPTIME} cannot be read)"
         why = f": {self.message}" if self.message else ""
         return f"drained{span}{why} ({self.cure()} ends it)"
 
@@ -86,25 +91,19 @@ class Drains:
     """The drains of a state directory, for who asks again and again.
 
     Files are read only where the directory's listing has a name that matters, and it is listed
-    only when the directory has changed: two changes within a tick of the kernel's clock look the
-    same, so for a while after a change it is listed each time.
+    only until a listing shows all that the directory's time stamps stand for.
     """
-
-    SETTLED = 1.0
-    """Seconds after which a time stamp of the directory tells everything."""
 
     def __init__(self, state_dir: str) -> None:
         self._state_dir = state_dir
         self._path = f"{state_dir}/drain"
-        self._stamp: tuple[int, int, int] | None = None
+        self._listed: files.Stamp | None = None
         self._names: set[str] = set()
 
     def find(self, names: Sequence[str]) -> Drain | None:
         """The drain that holds for any of these names, as drained() has it."""
         try:
             self._look()
-        except FileNotFoundError:
-            return None
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):  # what was known then still holds
                 self._names = {*names}  # reading each of them tells
@@ -114,18 +113,21 @@ class Drains:
         return max(drains, key=lambda drain: drain.end) if drains else None
 
     def _look(self) -> None:
-        stat = os.stat(self._path)
-        stamp = (stat.st_dev, stat.st_ino, stat.st_mtime_ns)
-        if stamp == self._stamp and time.time() - stat.st_mtime > self.SETTLED:
+        now = files.stamp(self._path)
+        if self._listed is not None and self._listed.still_holds(now):
             return
-        self._stamp, self._names = stamp, {*os.listdir(self._path)}
+        try:
+            self._names = {*os.listdir(self._path)}
+        except FileNotFoundError:
+            self._names = set()
+        self._listed = now
 
 
 def drain_of(state_dir: str, name: str) -> Drain | None:
     """The drain that a file asks for; None if there is no such file, or its time is over."""
     path = f"{state_dir}/drain/{name}"
     try:
-        text = content(path)
+        text = files.head(path, MOST_BYTES).decode("utf-8", "backslashreplace")
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -134,16 +136,7 @@ def drain_of(state_dir: str, name: str) -> Drain | None:
     if not re.fullmatch(r"\d{1,15}", until, re.ASCII):
         return Drain(0, f"{path} has no UNTIL in it" if text.strip() else "", path)
     drain = Drain(int(until), message, path)
-    return None if drain.until and statedir.uptime() >= drain.until else drain
-
-
-def content(path: str) -> str:
-    """The beginning of a file; a FIFO without a writer is empty, and does not block."""
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        return os.read(file, MOST_BYTES).decode("utf-8", "backslashreplace")
-    finally:
-        os.close(file)
+    return None if drain.until and statedir.has_passed(drain.until) else drain
 
 
 def all_drains(state_dir: str) -> Iterator[Drain]:
@@ -176,15 +169,21 @@ def switch_on(state_dir: str, names: Sequence[str], span: int | None, message: s
     """
     from kacheck.render import printable
 
-    until = math.ceil(statedir.uptime() + span) if span else 0
-    text = f"{until} {printable(message)}".rstrip(" ")
     try:
-        for directory in (state_dir, f"{state_dir}/drain"):
-            files.make_directory(directory)
-        for name in names:
-            files.replace(f"{state_dir}/drain/{name}", text + "\n")
+        until = math.ceil(statedir.uptime() + span) if span else 0
     except OSError as error:
-        raise refusal("cannot drain", state_dir, error) from None
+        raise BadConfigError(
+            f"cannot tell when the drain would end: {statedir.UPTIME}: {error.strerror}; "
+            "leave out --for, and end it with kacheck drain off"
+        ) from None
+    text = f"{until} {printable(message)}".rstrip(" ")
+    what = "cannot drain"
+    with opened(state_dir, what, make=True) as directory:
+        for name in names:
+            try:
+                files.replace(name, text + "\n", directory)
+            except OSError as error:
+                raise refusal(what, f"{state_dir}/drain/{name}", state_dir, error) from None
 
 
 def switch_off(state_dir: str, names: Sequence[str]) -> list[str]:
@@ -195,19 +194,54 @@ def switch_off(state_dir: str, names: Sequence[str]) -> list[str]:
 
     """
     were: list[str] = []
-    for name in names:
-        held = drain_of(state_dir, name) is not None
-        try:
-            os.unlink(f"{state_dir}/drain/{name}")
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise refusal(f"cannot end the drain of {name}", state_dir, error) from None
-        were += [name] * held
+    with suppress(FileNotFoundError), opened(state_dir, "cannot end a drain") as directory:
+        for name in names:
+            held = drain_of(state_dir, name) is not None
+            try:
+                os.unlink(name, dir_fd=directory)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                what = f"cannot end the drain of {name}"
+                raise refusal(what, f"{state_dir}/drain/{name}", state_dir, error) from None
+            were += [name] * held
     return were
 
 
-def refusal(what: str, state_dir: str, error: OSError) -> BadConfigError:
+@contextmanager
+def opened(state_dir: str, what: str, *, make: bool = False) -> Iterator[int]:
+    """Open drain/ to write there, and make it if it is missing.
+
+    Raises:
+        BadConfigError: it cannot be had; or this is root, and another user decides what the names
+            in it lead to.
+        FileNotFoundError: it is missing, and is not to be made.
+
+    """
+    with ExitStack() as stack:
+        directory = None
+        for name, path in ((state_dir, state_dir), ("drain", f"{state_dir}/drain")):
+            try:
+                if make:
+                    files.make_directory(name, directory)
+                directory = files.open_directory(name, directory)
+                stack.callback(os.close, directory)
+                owner = os.fstat(directory).st_uid
+            except OSError as error:
+                if isinstance(error, FileNotFoundError) and not make:
+                    raise
+                raise refusal(what, path, state_dir, error) from None
+            if os.geteuid() == 0 != owner:
+                user = statedir.user_name(owner)
+                raise BadConfigError(
+                    f"{what}: {path} belongs to {user}, and root only writes to a directory of "
+                    f"root's; run the command as {user}: put runuser -u {user} -- before it"
+                )
+        if directory is not None:  # always: it is to please the type checker
+            yield directory
+
+
+def refusal(what: str, path: str, state_dir: str, error: OSError) -> BadConfigError:
     """An error of the system's, with its cure."""
     cures = {
         errno.EACCES: "run it as root",
@@ -218,9 +252,7 @@ def refusal(what: str, state_dir: str, error: OSError) -> BadConfigError:
         errno.EISDIR: "remove that directory by hand: it counts as drained",
     }
     cure = cures.get(error.errno or 0, "put that right, or give another --state-dir")
-    path = error.filename2 or error.filename or state_dir
-    place = re.sub(r"/\.([^/]+)\.new$", r"/\1", path)  # files.replace()'s temporary file
-    return BadConfigError(f"{what}: {place}: {error.strerror}; {cure}")
+    return BadConfigError(f"{what}: {path}: {error.strerror}; {cure}")
 
 
 # --- words ----------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """From questions to looks: the one that a one-shot makes, and the one that the resident repeats."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
 from kacheck.check import Question
-from kacheck.deadline import Deadline
+from kacheck.deadline import Deadline, Run
 from kacheck.probe import load
 from kacheck.probes import probe
 from kacheck.result import Loss, Result
@@ -66,8 +67,14 @@ def look_of(question: Question) -> Look:
     return partial(load(probe(question.probe).look), question.asked)
 
 
-def repeated_look_of(question: Question) -> RepeatedLook:
-    """Return the look that the watcher repeats.
+def threads_needed(question: Question) -> int:
+    """Return how many threads a repeated look needs beside the one that makes it."""
+    declared = probe(question.probe)
+    return int(load(declared.threads)(question.asked)) if declared.threads else 0
+
+
+def repeated_look_of(question: Question, threads: Iterator[Run]) -> RepeatedLook:
+    """Return the look that the watcher repeats; it takes as many threads as it needs.
 
     Raises:
         BadConfigError: it cannot be made, such as of a user who does not exist.
@@ -76,8 +83,29 @@ def repeated_look_of(question: Question) -> RepeatedLook:
     declared = probe(question.probe)
     if not declared.repeated:
         return OneShotRepeated(look_of(question))
-    repeated: RepeatedLook = load(declared.repeated)(question.asked)
+    make = load(declared.repeated)
+    repeated: RepeatedLook
+    repeated = make(question.asked, threads) if declared.threads else make(question.asked)
     return repeated
+
+
+def warnings_of(question: Question) -> list[str]:
+    """Return what is wrong with a question although it can be asked; not its members by name."""
+    declared = probe(question.probe)
+    return list(load(declared.warnings)(question.asked)) if declared.warnings else []
+
+
+def preload(questions: Iterable[Question]) -> None:
+    """Import what repeated looks need, so that no deadline includes it.
+
+    What cannot be imported fails the looks that need it; they say why.
+    """
+    for question in questions:
+        with suppress(Exception):
+            declared = probe(question.probe)
+            load(declared.repeated or declared.look)
+            if declared.preload:
+                load(declared.preload)(question.asked)
 
 
 def detailed(question: Question) -> Question:

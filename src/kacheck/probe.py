@@ -99,6 +99,9 @@ class Probe:
         repeated: str = "",
         environment: str = "",
         detailed: str = "",
+        warnings: str = "",
+        preload: str = "",
+        threads: str = "",
     ) -> None:
         self.name = name
         self.summary = summary
@@ -116,6 +119,12 @@ class Probe:
         """(values, environment) -> values: in place of reading each option's variable."""
         self.detailed = detailed
         """(what is asked) -> the same, with details that cost more, for a person or JSON."""
+        self.warnings = warnings
+        """(what is asked) -> sentences about what is wrong although it can be asked."""
+        self.preload = preload
+        """(what is asked): import what a look needs beside the module of `repeated`."""
+        self.threads = threads
+        """(what is asked) -> how many threads the repeated look is made with."""
 
     @property
     def usage(self) -> str:

@@ -5,6 +5,7 @@ process has gone, any other OSError that it may not be looked at.
 """
 
 import os
+import time
 
 COMM_MAX = 15
 """Bytes of a comm: TASK_COMM_LEN less its NUL (linux/sched.h)."""
@@ -14,6 +15,12 @@ GONE = (FileNotFoundError, ProcessLookupError)
 """What reading a process raises once it has ended."""
 DEAD = ("Z", "X")
 """States of a thread that no longer runs."""
+SHOWS_OWNERS = ("1", "noaccess")
+"""Modes of hidepid that list every process and its owner (proc(5))."""
+PAGE = 4096
+"""Bytes that hold nearly every file of one record."""
+LONGEST = 1 << 20
+"""Bytes above any record but a command line: 65536 groups of 11 digits in status."""
 
 
 class Process:
@@ -29,14 +36,30 @@ class Process:
         """The command name: at most 15 bytes, no path."""
         return read(f"{self.path}/comm").removesuffix(b"\n")
 
-    def argv(self) -> list[bytes]:
-        """The command line; empty for kernel threads and zombies."""
-        line = read(f"{self.path}/cmdline")
+    def effective_uid(self) -> int:
+        """Return the owner of the directory: the effective user, whatever the process hides."""
+        return os.stat(self.path).st_uid
+
+    def real_uid(self) -> int:
+        """Return the user who started the process; a setuid file does not change it."""
+        # Not with status(): where the user is asked for this is read of many processes.
+        return int(read(f"{self.path}/status").partition(b"\nUid:")[2].split(None, 1)[0])
+
+    def argv(self, limit: int) -> list[bytes]:
+        """Return the command line's first `limit` bytes; empty for kernel threads and zombies.
+
+        Without privilege a process can show gigabytes there (PR_SET_MM_MAP in prctl(2)). A word
+        that is cut off ends with a NUL, so that it equals no other word.
+        """
+        line = read(f"{self.path}/cmdline", limit)
         if not line:
             # A main thread that has exited has no memory map; the threads that live on share one.
             thread = self.live_thread()
-            line = read(f"{thread}/cmdline") if thread else b""
-        return line.removesuffix(b"\0").split(b"\0") if line else []
+            line = read(f"{thread}/cmdline", limit) if thread else b""
+        words = line.removesuffix(b"\0").split(b"\0") if line else []
+        if len(line) == limit:
+            words[-1] += b"\0"
+        return words
 
     def executable(self) -> bytes:
         """The path of the executable, also after an upgrade has deleted it; needs permission."""
@@ -82,14 +105,26 @@ class Process:
         return read(f"{path}/stat").rpartition(b") ")[2].split()
 
 
-def read(path: str) -> bytes:
-    """The whole of a /proc file of one record. System calls: io.open() costs four times as much."""
+def age(pid: int) -> float:
+    """Return the seconds since the process was started.
+
+    Not with psutil's create_time(), which adds the start to the boot time of /proc/stat: lxcfs
+    shows a container's own there, and so an age below zero.
+    """
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return since_boot - Process("/proc", pid).started_ticks() / os.sysconf("SC_CLK_TCK")
+
+
+def read(path: str, limit: int = LONGEST) -> bytes:
+    """Return the first `limit` bytes of a /proc file of one record.
+
+    With system calls: io.open() costs four times as much.
+    """
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        text = chunk = os.read(file, 4096)
-        while len(chunk) == 4096:
-            chunk = os.read(file, 4096)
-            text += chunk
+        text = os.read(file, min(PAGE, limit))
+        if len(text) == PAGE < limit:
+            text += os.read(file, limit - PAGE)
         return text
     finally:
         os.close(file)
@@ -100,13 +135,12 @@ def pids(proc: str) -> list[int]:
     return [int(name) for name in os.listdir(proc) if name.isdecimal()]
 
 
-def named(proc: str, comm: bytes) -> tuple[list[int], list[OSError]]:
-    """The processes with this comm, and why others could not be looked at.
+def named(proc: str, comm: bytes) -> list[int]:
+    """Return the processes with this comm, and those whose comm cannot be read.
 
     What a death waits for before it is a verdict (bench/failover.py): nothing is done twice here.
     """
     found: list[int] = []
-    denied: list[OSError] = []
     line = comm + b"\n"
     for name in os.listdir(proc):
         if name.isdecimal():
@@ -115,9 +149,9 @@ def named(proc: str, comm: bytes) -> tuple[list[int], list[OSError]]:
                     found.append(int(name))
             except GONE:
                 continue  # it ended between the listing and the reading
-            except OSError as error:
-                denied.append(error)
-    return found, denied
+            except OSError:
+                found.append(int(name))
+    return found
 
 
 def own_pid(proc: str) -> int:

@@ -7,6 +7,8 @@ and Consul's script checks alike, so that "now returning N" in keepalived's log 
 import enum
 from typing import Any, NamedTuple, Self
 
+from kacheck.redact import redact
+
 
 class Status(enum.IntEnum):
     """What a look found; the value is the exit code."""
@@ -129,7 +131,13 @@ class Result(NamedTuple):
 
 
 class BadConfigError(Exception):
-    """An option or environment variable that no look can be made with; says which and the cure."""
+    """An option or environment variable that no look can be made with; says which and the cure.
+
+    The message may quote any value; what is secret in an address is hidden here, for all outputs.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redact(message))
 
     def result(self) -> Result:
         """The error as the answer of the check."""
@@ -143,7 +151,8 @@ def bug(error: Exception) -> Result:
         frame = frame.tb_next
     place = f" at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
     message = (
-        f"{type(error).__name__}: {error}{place}; please report it with the output of --verbose"
+        f"{type(error).__name__}: {redact(str(error))}{place}; "
+        "please report it with the output of --verbose"
     )
     return Result(Status.UNKNOWN, BUG, message, {})
 

@@ -1,33 +1,49 @@
 """The state directory: where the resident, the one-shots and keepalived meet.
 
-    track/CHECK     one integer, for keepalived's track_file
-    verdict/CHECK   EXITCODE EXPIRY STATUS REASON MESSAGE, for kacheck-verdict and people
-    failing/CHECK   the track file's failing value, ready to be renamed to track/CHECK
-    drain/CHECK     UNTIL MESSAGE: present means drained; drain/ALL is for every check
-    lock            PID STARTTIME of the resident, in clock ticks as /proc/PID/stat has it
-    status.sock     the resident's answers to `kacheck status`
+    track/CHECK          one integer, for keepalived's track_file
+    verdict/CHECK        EXITCODE EXPIRY STATUS REASON MESSAGE, for kacheck-verdict and people
+    failing/CHECK        the track file's failing value, ready to be renamed to track/CHECK
+    watcher/pid          PID STARTTIME of the watcher, in clock ticks as /proc/PID/stat has it
+    watcher/lock         locked by the watcher, and closed to other users: to open is to lock
+    watcher/status.sock  the watcher's answers to `kacheck status`
+    drain/CHECK          UNTIL MESSAGE: present means drained; drain/ALL is for every check
+
+The directory and drain/ belong to root, the other four to the watcher's user; elsewhere than in
+/run/kacheck all of it may. Root writes only where root owns the directory, and follows no link.
 
 Times are seconds of /proc/uptime's first field, read as a file: lxcfs gives a container its own.
 """
 
+import errno
 import os
 import re
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from kacheck.result import Reason, Status
 
 DEFAULT = "/run/kacheck"
 UPTIME = "/proc/uptime"
+SECONDS = re.compile(rb"\d+(\.\d+)?(?=\s)")
+"""What UPTIME begins with."""
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 """A check's name: it is a file's name, and a word for sh."""
-SOCKET = "status.sock"
+PID = "watcher/pid"
+SOCKET = "watcher/status.sock"
+MOST_BYTES = 65536
+"""Of a verdict file."""
 ALL = "ALL"
 """Of the names in drain/, the one that means every check; no check may be called so."""
 
 
 def uptime() -> float:
-    """Seconds since boot, as this container sees it."""
+    """Return the seconds since boot, as this container sees them.
+
+    Raises:
+        OSError: they cannot be read, such as after the death of lxcfs, or are not a number.
+
+    """
     file = os.open(UPTIME, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return uptime_of(file)
@@ -36,8 +52,27 @@ def uptime() -> float:
 
 
 def uptime_of(file: int) -> float:
-    """The same, from a descriptor of UPTIME."""
-    return float(os.pread(file, 64, 0).split()[0])
+    """Return the same, from a descriptor of UPTIME; raises OSError, too."""
+    text = os.pread(file, 64, 0)
+    if (number := SECONDS.match(text)) is None:
+        raise OSError(errno.EINVAL, f"not a number of seconds: {text!r}")
+    return float(number[0])
+
+
+def has_passed(second: int) -> bool:
+    """Return whether this second of uptime has come, as far as that can be told.
+
+    PID 1 has run for at most the uptime, and in LXC for exactly as long: lxcfs computes it so.
+    """
+    from kacheck import procfs
+
+    try:
+        return uptime() >= second
+    except OSError:
+        try:
+            return procfs.age(1) >= second
+        except OSError:
+            return False
 
 
 class Published(NamedTuple):
@@ -71,14 +106,41 @@ def parse(text: str) -> Published | None:
         return None
 
 
-def published(path: str) -> tuple[Published, float] | None:
-    """The verdict in a file, and its age in seconds; None if there is none."""
+def verdicts(
+    state_dir: str, names: Sequence[str] | None = None
+) -> dict[str, tuple[Published, float]]:
+    """Return the verdicts of all checks, or of those named, each with its age in seconds."""
+    from kacheck.files import open_directory
+
+    path = f"{state_dir}/verdict"
     try:
-        with open(path, encoding="utf-8", errors="backslashreplace") as file:
-            verdict = parse(file.read(65536))
-            age = time.time() - os.fstat(file.fileno()).st_mtime
+        directory = open_directory(path)
+    except OSError:
+        return {}
+    try:
+        there = names_in(path)
+        wanted = there if names is None else [name for name in names if name in there]
+        found = {name: published(name, directory) for name in wanted}
+    finally:
+        os.close(directory)
+    return {name: verdict for name, verdict in found.items() if verdict is not None}
+
+
+def published(name: str, directory: int) -> tuple[Published, float] | None:
+    """Return the verdict in a file of an open directory, and its age; None without one."""
+    from kacheck.files import open_file
+
+    try:
+        file = open_file(name, directory)
     except OSError:
         return None
+    try:
+        verdict = parse(os.read(file, MOST_BYTES).decode("utf-8", "backslashreplace"))
+        age = time.time() - os.fstat(file).st_mtime
+    except OSError:
+        return None
+    finally:
+        os.close(file)
     return None if verdict is None else (verdict, age)
 
 
@@ -88,3 +150,13 @@ def names_in(directory: str) -> list[str]:
         return sorted(filter(NAME.fullmatch, os.listdir(directory)))
     except OSError:
         return []
+
+
+def user_name(uid: int) -> str:
+    """Return a user's name; the number, if it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

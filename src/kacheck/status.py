@@ -1,13 +1,17 @@
 """`kacheck status`: what the resident answers; without one, what it left behind."""
 
+import errno
 import os
 import socket
+import stat
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Any, NamedTuple, Protocol
 
 from kacheck import statedir
+from kacheck.files import open_directory
 from kacheck.render import printable
 from kacheck.result import BadConfigError, Status
 from kacheck.statedir import SOCKET
@@ -24,8 +28,8 @@ from kacheck.status_table import (
 SCHEMA = 1
 TIMEOUT = 2.0
 """Seconds that the resident has to answer."""
-FULL = 0.02
-"""Seconds until the next try where too many ask."""
+AGAIN = 0.02
+"""Seconds until the next try where an answer was cut off, because too many ask."""
 FOLLOWED = 0.8
 """Seconds between two questions of --follow: what changes is shown within a second."""
 UNKNOWN = int(Status.UNKNOWN)
@@ -83,10 +87,12 @@ def ask(state_dir: str) -> dict[str, Any]:
 
     path = f"{state_dir}/{SOCKET}"
     try:
-        told = json.loads(received(state_dir, time.monotonic() + TIMEOUT))
+        told = json.loads(whole_answer(state_dir, time.monotonic() + TIMEOUT))
     except TimeoutError:
         raise NoResidentError(
-            f"the resident at {path} did not answer within {TIMEOUT:g} s; systemctl restart kacheck"
+            f"no answer at {path} within {TIMEOUT:g} s; the watcher may be busy and still look: "
+            "its verdict files, shown without --json, are valid then. journalctl -u kacheck says "
+            "more; a restart would drop the VIP"
         ) from None
     except PermissionError as error:
         raise NoResidentError(f"{path}: {error.strerror}; run it as root") from None
@@ -100,9 +106,17 @@ def ask(state_dir: str) -> dict[str, Any]:
         told = None
     if not isinstance(told, dict) or told.get("schema") != SCHEMA:
         raise NoResidentError(
-            f"what answers at {path} is not this version of kacheck; systemctl restart kacheck"
+            f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
+            "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
         )
     return told
+
+
+def whole_answer(state_dir: str, end: float) -> bytes:
+    """Return an answer that was not cut off, until the time `end`; raises as received() does."""
+    while not (answer := received(state_dir, end)).endswith(b"\n"):
+        time.sleep(AGAIN)
+    return answer
 
 
 def received(state_dir: str, end: float) -> bytes:
@@ -113,13 +127,16 @@ def received(state_dir: str, end: float) -> bytes:
 
     """
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
-        # Through a descriptor: the path in a socket's address has room for 107 bytes.
-        place = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        # Through a descriptor: the path in a socket's address has room for 107 bytes, and this one
+        # leads nowhere else.
+        place, owner = opened_socket(f"{state_dir}/{SOCKET}")
         try:
-            while not connected(connection, f"/proc/self/fd/{place}/{SOCKET}", end):
-                time.sleep(FULL)
+            connect(connection, f"/proc/self/fd/{place}", end)
         finally:
             os.close(place)
+        if (user := peer(connection)) != owner:
+            what = f"{statedir.user_name(user)} answers instead of {statedir.user_name(owner)}"
+            raise ConnectionRefusedError(errno.ECONNREFUSED, what)
         parts: list[bytes] = []
         while True:
             connection.settimeout(remaining(end))
@@ -128,14 +145,41 @@ def received(state_dir: str, end: float) -> bytes:
             parts.append(part)
 
 
-def connected(connection: socket.socket, path: str, end: float) -> bool:
-    """Connect; False where too many wait already."""
-    connection.settimeout(remaining(end))
+def opened_socket(path: str) -> tuple[int, int]:
+    """Open the watcher's socket by its name, and say which user it should belong to.
+
+    Raises:
+        OSError: it cannot be found, or is something else.
+
+    """
+    directory, _, name = path.rpartition("/")
+    place = open_directory(directory)
+    try:
+        file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
+        owner = os.fstat(place).st_uid
+    finally:
+        os.close(place)
+    if not stat.S_ISSOCK(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.ENOTSOCK, "it is not a socket")
+    return file, owner
+
+
+def peer(connection: socket.socket) -> int:
+    """Return the user whose process listens (SO_PEERCRED)."""
+    size = struct.calcsize("3i")
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return int(struct.unpack("3i", told)[1])
+
+
+def connect(connection: socket.socket, path: str, end: float) -> None:
+    """Connect, and wait in the kernel's queue where too many do, which poll(2) cannot."""
+    limit = struct.pack("ll", *divmod(max(1, int(remaining(end) * 1e6)), 1_000_000))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
     try:
         connection.connect(path)
     except BlockingIOError:
-        return False
-    return True
+        raise TimeoutError from None
 
 
 def remaining(end: float) -> float:
@@ -176,7 +220,7 @@ def only(told: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 def remains(
     state_dir: str, names: Sequence[str]
-) -> tuple[list[tuple[str, statedir.Published, float]], float, str | None]:
+) -> tuple[list[tuple[str, statedir.Published, float]], float | None, str | None]:
     """The verdict files that there are, the uptime, and why kacheck-verdict believes no file.
 
     Of each file the name, the verdict, and its age in seconds.
@@ -184,12 +228,12 @@ def remains(
     from kacheck.doctor.resident import resident_trouble
     from kacheck.doctor.system import Machine
 
-    directory = f"{state_dir}/verdict"
-    there = statedir.names_in(directory)
-    wanted = [name for name in dict.fromkeys(names) if name in there] if names else there
-    read = {name: statedir.published(f"{directory}/{name}") for name in wanted}
-    found = [(name, *verdict) for name, verdict in read.items() if verdict]
-    return found, statedir.uptime(), resident_trouble(Machine(), state_dir)
+    left = statedir.verdicts(state_dir, [*dict.fromkeys(names)] or None)
+    found = [(name, *verdict) for name, verdict in left.items()]
+    uptime = None
+    with suppress(OSError):
+        uptime = statedir.uptime()
+    return found, uptime, resident_trouble(Machine(), state_dir)
 
 
 # --- --follow -------------------------------------------------------------------------------

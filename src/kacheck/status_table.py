@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from kacheck.render import printable
 from kacheck.result import Status
-from kacheck.statedir import Published
+from kacheck.statedir import UPTIME, Published
 from kacheck.watch.journal import duration
 
 HEADS = ("CHECK", "VERDICT", "REASON", "SINCE", "LAST LOOK", "LAST TRANSITIONS")
@@ -140,7 +140,10 @@ def is_now(check: dict[str, Any], transition: dict[str, Any]) -> bool:
 
 
 def left_behind(
-    found: Sequence[tuple[str, Published, float]], uptime: float, trouble: str | None, view: View
+    found: Sequence[tuple[str, Published, float]],
+    uptime: float | None,
+    trouble: str | None,
+    view: View,
 ) -> Iterator[str]:
     """The verdict files of a resident that does not answer; `trouble` is why none is believed."""
     if not found:
@@ -164,11 +167,13 @@ def left_behind(
             yield from wrapped(verdict.message, view)
 
 
-def validity(verdict: Published, uptime: float, trouble: str | None) -> str:
+def validity(verdict: Published, uptime: float | None, trouble: str | None) -> str:
     """Whether kacheck-verdict would believe it."""
-    left = verdict.expiry - uptime
     if verdict.expiry == 0:
         return "expired"
+    if uptime is None:
+        return f"none: {UPTIME} cannot be read"
+    left = verdict.expiry - uptime
     if left <= 0:
         return f"expired {age(-left)} ago"
     return f"{age(left)} more" if trouble is None else f"none: {trouble}"

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import pytest
 
 from kacheck.doctor import process_events
-from kacheck.doctor.facts import find_keepalived
 from kacheck.doctor.process_events import Answer, try_them
+from kacheck.keepalived.program import find_keepalived
 from support.keepalived import Lab, keepalived_version
 from support.needs import needs
 

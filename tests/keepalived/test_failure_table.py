@@ -11,7 +11,6 @@ begins when A has the VIP.
 import datetime as dt
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -24,12 +23,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
+from support import lxcfs
 from support.certificates import Authority
 from support.keepalived import Keepalived, Lab, LabError, Process, children_of, wait_until
 from support.needs import needs
 from support.pair import INSTANCE, PATIENCE, configuration, scripts
 from support.processes import has_started
-from support.vault_node import CONFIGURATION, ROOT, VIP, Resident, VaultNode
+from support.vault_node import AS_USER, CONFIGURATION, ROOT, VIP, Resident, VaultNode
 
 pytestmark = pytest.mark.keepalived
 
@@ -45,6 +45,9 @@ ONLY_THE_PROCESS = """
 probe = "process"
 name = "vault"
 """
+TRUSTING_A_DIRECTORY = CONFIGURATION.replace(
+    'ca_cert = "/etc/vault.d/ca.pem"', 'ca_path = "/etc/vault.d/authorities"'
+)
 
 
 class Row(NamedTuple):
@@ -348,6 +351,21 @@ def test_the_certificate_expires_while_the_connection_is_kept(scene: Scene) -> N
     scene.has_left(end)
 
 
+@row(
+    "the authority of Vault's certificate is overwritten in the directory that is trusted",
+    "resident: `critical tls`, `unknown authority`",
+    "leaves after 2 looks on new connections, the first of which comes within 3 s",
+)
+def test_the_authority_is_overwritten_while_the_connection_is_kept(scene: Scene) -> None:
+    file = scene.a.node.root / "etc/vault.d/authorities/ca.pem"
+    file.parent.mkdir(exist_ok=True)
+    scene.a.authority.write(file)
+    scene.start(TRUSTING_A_DIRECTORY)
+    began = time.monotonic()
+    Authority().write(file)
+    scene.has_left(began)
+
+
 # --- a process --------------------------------------------------------------------------------
 
 
@@ -496,7 +514,7 @@ def test_the_residents_pid_is_anothers(scene: Scene) -> None:
     scene.start()
     pid = pid_in_node(scene.resident.process)
     scene.a.node.run(["sh", "-c", SAME_PID, "sh", str(pid), scene.copy("sleep", "kacheck")])
-    assert scene.a.read("lock").split()[0] == str(pid)
+    assert scene.a.read("watcher/pid").split()[0] == str(pid)
     scene.leaves_by_the_guard(scene.kill_vault)
 
 
@@ -513,7 +531,8 @@ def test_the_resident_is_stopped(scene: Scene) -> None:
 
 def take_descriptors(scene: Scene) -> None:
     scene.start()
-    resource.prlimit(scene.resident.process.pid, resource.RLIMIT_NOFILE, (3, 3))
+    pid = pid_in_node(scene.resident.process)
+    scene.a.node.run([*AS_USER, "prlimit", f"--pid={pid}", "--nofile=3:3"])  # as root needs more
 
 
 @row(
@@ -543,14 +562,17 @@ def test_the_resident_is_out_of_descriptors_for_a_healthy_vault(scene: Scene) ->
 
 @row(
     "the state directory is deleted, then Vault killed",
-    "resident: `is another directory than before: reload keepalived`; keepalived: `now FAULT state`",
-    "leaves at once, and stays away until keepalived is reloaded; then leaves at once",
+    "resident: `/run/kacheck/track is gone`; keepalived: `now FAULT state`",
+    "leaves at once: the resident ends, and its unit makes the directory and starts it again; "
+    "stays away until keepalived is reloaded; then leaves at once",
 )
 def test_the_state_directory_is_deleted(scene: Scene) -> None:
     scene.start()
     scene.leaves(lambda: shutil.rmtree(scene.a.run_dir))
-    scene.resident.wait_said("is another directory")
+    assert scene.resident.process.wait() == 3
+    scene.start_resident()  # as the unit does, which test_systemd.py shows
     wait_until(lambda: scene.a.read(f"track/{CHECK}") == "1\n", "it is not written anew")
+    assert scene.keepalived.state(INSTANCE) == "FAULT"
     scene.settle(scene.keepalived.reload)
     scene.leaves(scene.kill_vault)
 
@@ -563,8 +585,12 @@ def test_the_state_directory_is_deleted(scene: Scene) -> None:
 )
 def test_the_state_directory_is_replaced(scene: Scene) -> None:
     scene.start()
-    new = "mv /run/kacheck /run/kacheck-old && mkdir -p --mode=755 /run/kacheck"
-    scene.stays(lambda: scene.a.node.run(["sh", "-c", new]))
+
+    def replace() -> None:
+        scene.a.node.run(["mv", "/run/kacheck", "/run/kacheck-old"])
+        scene.a.make_run_dir()
+
+    scene.stays(replace)
     scene.resident.wait_said("is another directory")
     scene.leaves(scene.kill_vault)
 
@@ -721,6 +747,28 @@ def test_the_clock_is_set_far(scene: Scene, monkeypatch: pytest.MonkeyPatch, off
     scene.a.certify(scene.a.authority.new("127.0.0.1"))
     scene.start()
     scene.leaves(lambda: jump(offset))
+
+
+@row(
+    "lxcfs dies, then Vault is killed",
+    "resident: `/proc/uptime: Transport endpoint is not connected: verdict files are withdrawn`, "
+    "`critical missing`; keepalived: `now returning 2`",
+    "stays while Vault is healthy; leaves at once",
+)
+def test_lxcfs_dies(scene: Scene) -> None:
+    needs(fuse=True)
+    scene.start()
+    node = scene.a.node
+    pidfile = node.dir / "lxcfs.pid"
+    command = lxcfs.wrapper(pidfile, "/proc/uptime")[2:]
+    try:
+        scene.stays(lambda: node.run([*command, "true"]))  # its child ends with it
+        scene.resident.wait_said("verdict files are withdrawn")
+        assert scene.a.read(f"verdict/{CHECK}") == ""
+        scene.leaves(scene.kill_vault)
+        scene.keepalived.wait_log("now returning 2")
+    finally:
+        node.run(["umount", "-l", "/proc/uptime"])
 
 
 BAD = CONFIGURATION.replace("interval", "intervall")

@@ -288,6 +288,53 @@ def test_an_instance_and_its_sync_group_may_track_the_same(node: VaultNode, mode
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_what_a_sync_group_tracks_in_place_of_its_member_moves_the_vips(
+    node: VaultNode, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written for 2.1.5, which drops a member's; every release has the group's."""
+    older = node.node.write(
+        "older/keepalived",
+        '#!/bin/sh\n[ "$1" = -v ] && echo "Keepalived v2.1.5 (07/13,2020)" && exit\n'
+        f'exec {shutil.which("keepalived")} "$@"\n',
+        0o755,
+    )
+    monkeypatch.setenv("PATH", f"{older.parent}:{os.environ['PATH']}")
+    other = TRACKED.partition("vrrp_instance")[2].partition("    track_process")[0]
+    conf = node.node.write(
+        "keepalived.conf",
+        GLOBAL
+        + TRACKED % STUCK
+        + "vrrp_instance"
+        + other % {"name": "VI_2", "number": 101}
+        + "}\nvrrp_sync_group G {\n    group {\n        VI_1\n        VI_2\n    }\n}\n",
+    )
+    done = migrate(node, conf, "--mode", mode, "--in-place")
+    monkeypatch.undo()
+    assert done.returncode == 0, done.stderr
+    assert "VI_1: G tracks it from now on" in done.stderr
+    resident = node.start_resident() if mode == "watch" else None
+    keepalived = node.keepalived(conf.read_text())
+
+    def comes(count: int) -> None:
+        vips = {"10.77.0.100", "10.77.0.101"}
+        wait_until(
+            lambda: len(vips & node.node.addresses()) == count,
+            f"not {count} VIPs\n{keepalived.log}",
+            PATIENCE,
+        )
+
+    process = node.node.process("app")
+    comes(2)
+    process.kill()
+    comes(0)
+    process = node.node.process("app")
+    comes(2)
+    process.kill()
+    if resident is not None:
+        resident.stop()
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_a_namesake_on_another_path_keeps_no_vip(node: VaultNode, mode: str) -> None:
     """Where there are arguments keepalived compares argv[0] to the letter."""
     text = GLOBAL + TRACKED % {**STUCK, "process": "app serve"}

@@ -219,9 +219,8 @@ def assert_installed(node: Node) -> None:
     )
     assert "has no check" in node.machine.show("kacheck", "StatusText")
     assert node.sh(f"stat -c '%A %U %G' {TOML}") == "-rw-r----- root kacheck\n"
-    assert (
-        node.sh("stat -c '%U %a' /run/kacheck /run/kacheck/track").split() == ["kacheck", "755"] * 2
-    )
+    owners = node.sh("stat -c '%U %a' /run/kacheck /run/kacheck/drain /run/kacheck/track")
+    assert owners.splitlines() == ["root 755", "root 755", "kacheck 755"]
     for name in ENTRY_POINTS:
         parts = node.sh(f"namei -mo /usr/libexec/kacheck/kacheck-{name}").splitlines()[1:]
         assert len(parts) == 5

@@ -193,8 +193,10 @@ def test_it_runs_as_kacheck_without_any_privilege(machine: Machine) -> None:
     assert owner == "kacheck kacheck\n"
 
 
-def test_it_writes_to_run_alone_and_there_to_its_directory_alone(machine: Machine) -> None:
-    places = ["/run", "/etc", "/var/lib", "/dev/shm", "/run/lock", "/run/kacheck", "/proc/sys"]
+def test_it_writes_to_run_alone_and_there_to_its_directories_alone(machine: Machine) -> None:
+    ours = [f"/run/kacheck/{name}" for name in ("failing", "track", "verdict", "watcher")]
+    places = ["/run", "/etc", "/var/lib", "/dev/shm", "/run/lock", "/proc/sys"]
+    places += ["/run/kacheck", "/run/kacheck/drain", *ours]
     pid = machine.main_pid("kacheck")
     inside = [
         "nsenter",
@@ -204,9 +206,9 @@ def test_it_writes_to_run_alone_and_there_to_its_directory_alone(machine: Machin
         "--reuid=kacheck",
         "--clear-groups",
     ]
-    script = 'for place; do touch "$place/x" 2>/dev/null && echo "$place"; done; rm /run/kacheck/x'
+    script = 'for place; do touch "$place/x" 2>/dev/null && rm "$place/x" && echo "$place"; done'
     found = machine.run([*inside, "--regid=kacheck", "sh", "-c", script, "sh", *places]).stdout
-    assert found.split() == ["/run/kacheck"]
+    assert found.split() == ours
 
 
 def test_a_killed_process_of_another_user_is_told(machine: Machine) -> None:
@@ -326,8 +328,10 @@ def test_it_starts_when_the_state_directory_was_deleted(machine: Machine) -> Non
     machine.systemctl("reload", "keepalived")  # its inotify watch is on the old directory
     vip_arrives(machine)
     assert heals(machine)
-    owner = machine.run(["stat", "--format=%U %a", "/run/kacheck", "/run/kacheck/drain"]).stdout
-    assert owner.splitlines() == ["kacheck 755", "root 755"]
+    roots = ["/run/kacheck", "/run/kacheck/drain"]
+    ours = [f"/run/kacheck/{name}" for name in ("failing", "track", "verdict", "watcher")]
+    owners = machine.run(["stat", "--format=%U %a", *roots, *ours]).stdout
+    assert owners.splitlines() == ["root 755"] * 2 + ["kacheck 755"] * 4
 
 
 def test_it_heals_when_the_state_directory_is_deleted_and_made_again(machine: Machine) -> None:
@@ -341,12 +345,15 @@ def test_it_heals_when_the_state_directory_is_deleted_and_made_again(machine: Ma
     assert heals(machine)
 
 
-def test_it_is_started_again_when_the_state_directory_is_deleted_for_good(machine: Machine) -> None:
+@pytest.mark.parametrize("directory", ["/run/kacheck", "/run/kacheck/track"])
+def test_it_is_started_again_when_the_state_directory_is_deleted_for_good(
+    machine: Machine, directory: str
+) -> None:
     vip_arrives(machine)
-    machine.run(["rm", "-r", "/run/kacheck"])
+    machine.run(["rm", "-r", directory])
     vip_leaves(machine)
     wait_for(machine, 1)  # it ends, and its unit makes the directory before it starts it again
-    assert "/run/kacheck is gone" in machine.journal("kacheck")
+    assert "/run/kacheck/track is gone" in machine.journal("kacheck")
     machine.systemctl("reload", "keepalived")
     vip_arrives(machine)
     assert heals(machine)

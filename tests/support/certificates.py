@@ -3,10 +3,12 @@
 import datetime as dt
 import ssl
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import trustme
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 __all__ = ["Authority", "server_context", "write_client_files"]
 
@@ -50,6 +52,27 @@ class Authority:
         now = dt.datetime.now(dt.UTC)
         return self._ca.issue_cert(*names, not_before=now - _DAY, not_after=now + 30 * _DAY)
 
+    def common_name_only(self, name: str, directory: Path) -> ssl.SSLContext:
+        """Return the context of a server whose valid certificate has no subjectAltName."""
+        now = dt.datetime.now(dt.UTC)
+        authority = x509.load_pem_x509_certificate(self.pem)
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
+            .issuer_name(authority.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - _DAY)
+            .not_valid_after(now + 30 * _DAY)
+            .sign(_private_key(self._ca.private_key_pem.bytes()), hashes.SHA256())
+        )
+        file = directory / "common-name-only.pem"
+        file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + _pem_of(key))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        return context
+
     def client(self, name: str = "probe@example.org") -> trustme.LeafCert:
         """A valid certificate for a client."""
         return self._issue((name,), 30 * _DAY)
@@ -89,14 +112,21 @@ def write_client_files(
     cert, key = directory / "client.pem", directory / "client.key"
     cert.write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
     pem = certificate.private_key_pem.bytes()
-    key.write_bytes(pem if password is None else _encrypted(pem, password))
+    key.write_bytes(pem if password is None else _pem_of(_private_key(pem), password))
     key.chmod(0o600)
     return cert, key
 
 
-def _encrypted(pem: bytes, password: bytes) -> bytes:
-    return serialization.load_pem_private_key(pem, None).private_bytes(
+def _private_key(pem: bytes) -> Any:
+    return serialization.load_pem_private_key(pem, None)
+
+
+def _pem_of(key: Any, password: bytes | None = None) -> bytes:
+    pem: bytes = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(password),
+        serialization.BestAvailableEncryption(password)
+        if password
+        else serialization.NoEncryption(),
     )
+    return pem

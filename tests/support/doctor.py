@@ -8,9 +8,9 @@ from pathlib import Path
 from kacheck.doctor import files, own, reading
 from kacheck.doctor.finding import Finding
 from kacheck.doctor.own import Own
-from kacheck.doctor.reading import Setup, Version
+from kacheck.doctor.reading import Setup
 from kacheck.doctor.system import Process, Status
-from kacheck.keepalived import load
+from kacheck.keepalived import DEFAULT, Version, load
 
 Lint = Callable[[Setup], Iterable[Finding]]
 STATE_DIR = "/run/kacheck"
@@ -69,7 +69,7 @@ class Made:
 
     def resident(self, *, comm: str = "kacheck", state: str = "S", start: str = "77") -> None:
         self.directory(f"{STATE_DIR}/track")
-        self.file(f"{STATE_DIR}/lock", b"812 77\n")
+        self.file(f"{STATE_DIR}/watcher/pid", b"812 77\n")
         self.file("/proc/812/stat", f"812 ({comm}) {state} {'0 ' * 18}{start} 0\n".encode())
 
     def verdict(self, name: str, *, expiry: int = 1010) -> None:
@@ -80,7 +80,9 @@ class Made:
     def realpath(self, path: str) -> str:
         real = ""
         for name in path.split("/"):
-            if name:
+            if name == "..":
+                real = real.rpartition("/")[0]
+            elif name:
                 real = self.links.get(f"{real}/{name}", f"{real}/{name}")
         return real or "/"
 
@@ -121,13 +123,15 @@ class Doctor:
 
     def __init__(self, directory: Path) -> None:
         self.machine = Made()
-        self.version: Version | None = (2, 2, 7)
+        self.version: tuple[int, int, int] | None = (2, 2, 7)
         self.own = Own(TOML, STATE_DIR, {})
         self.path = directory / "keepalived.conf"
 
     def setup(self, text: str) -> Setup:
         self.path.write_text(textwrap.dedent(text))
-        return reading.read(load(str(self.path), config_id="node"), self.machine, self.version)
+        version = Version(*self.version) if self.version is not None else None
+        configuration = load(str(self.path), config_id="node", release=version or DEFAULT)
+        return reading.read(configuration, self.machine, version)
 
     def find(self, lint: Lint, text: str) -> list[Finding]:
         return list(lint(self.setup(text)))

@@ -27,11 +27,14 @@ IS_PACKAGE = kacheck.__file__.startswith("/usr/lib/python3/dist-packages/")
 """Is it the Debian package that is tested, and not what pip has installed?"""
 
 
-def needs(*commands: str, root: bool = False, process_events: bool = False) -> None:
+def needs(
+    *commands: str, root: bool = False, process_events: bool = False, fuse: bool = False
+) -> None:
     """Skip the test, with the cure, unless the commands are here and we may do what it does.
 
     `root` is a root who may make namespaces; `process_events` is a kernel that reports them here,
-    as vrrp_track_process needs it. With the environment variable CI the test fails.
+    as vrrp_track_process needs it; `fuse` is a kernel that lets us mount file systems of our own.
+    With the environment variable CI the test fails.
     """
     for command in commands:
         if not shutil.which(command):
@@ -42,6 +45,8 @@ def needs(*commands: str, root: bool = False, process_events: bool = False) -> N
         _give_up("needs root: run it with sudo")
     if root and not _may_make_namespaces():
         _give_up("may not make namespaces: in a container, run it with --privileged")
+    if fuse and not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        _give_up("/dev/fuse cannot be opened: modprobe fuse, or run it outside of containers")
     if process_events and try_them().answer is not Answer.WORKS:
         _give_up("no process events from the kernel: run it outside of containers")
 

@@ -24,6 +24,9 @@ CONFIGURATION = (EXAMPLES / "kacheck.toml").read_text()
 """The shipped configuration of the resident."""
 VIP = "192.0.2.100"
 """The VIP of the shipped keepalived.conf."""
+USER = 65534
+"""The watcher's user in the lab: nobody, since the machine may have no user kacheck."""
+AS_USER = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups")
 
 
 def start_stand_in(
@@ -103,12 +106,13 @@ class VaultNode:
         leaf.private_key_and_cert_chain_pem.write_to_path(str(self.certificate))
 
     def make_run_dir(self) -> None:
-        """Make /run/kacheck and what belongs into it, as tmpfiles.d does, for root."""
+        """Make what is missing of /run/kacheck, as tmpfiles.d does."""
         lines = TMPFILES.read_text().splitlines()
         for line in (line for line in lines if not line.startswith("#")):
-            kind, path, mode, *_ = line.split()
-            assert kind == "d"
-            self.node.run(["mkdir", f"--mode={mode}", path])
+            kind, path, mode, user, group, _ = line.split()
+            assert (kind, group) == ("d", user)
+            owner = {"root": 0, "kacheck": USER}[user]
+            self.node.run(["install", "-d", f"--mode={mode}", f"--owner={owner}", path])
 
     def _install(self, directory: Path) -> None:
         """Link each entry point to a directory with a Python beside it, as the README does.
@@ -152,13 +156,14 @@ class VaultNode:
     def start_resident(
         self, *options: str, env: Mapping[str, str] | None = None, wait: bool = True, **popen: bool
     ) -> Resident:
-        """Start `kacheck watch` and wait until it has a verdict on every check.
+        """Start `kacheck watch` as its unit does, and wait until it has a verdict on every check.
 
         With `net=False` it is in the host's network, as with `docker run --net=host`.
         """
+        self.make_run_dir()
         self._residents += 1
         log = self.node.dir / f"journal-{self._residents}"
-        argv: list[StrPath] = [sys.executable, "-IB", "-m", "kacheck", "watch", *options]
+        argv: list[StrPath] = [*AS_USER, sys.executable, "-IB", "-m", "kacheck", "watch", *options]
         with log.open("w") as stderr:
             env = {**os.environ, **(env or {})}
             process = self.node.popen(argv, stderr=stderr, env=env, **popen)

@@ -1,15 +1,16 @@
 """What every command that looks has in common: drains, looking side by side, and the answer."""
 
 import os
-import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from kacheck import statedir
 from kacheck.commands import Edge
-from kacheck.deadline import Deadline, within
+from kacheck.deadline import Deadline, NoThreadError, start_thread, within
 from kacheck.durations import DEFAULT_TIMEOUT
+from kacheck.redact import redact
 from kacheck.render import Report, line, printable, render
 from kacheck.result import MILDEST_FIRST, BadConfigError, Result, Status, bug, exit_code
 
@@ -45,9 +46,12 @@ def look_and_report(checks: Mapping[str, Prepare], args: Namespace, edge: Edge) 
         reports[name] = one_report(name, prepare, args, edge)
 
     *others, (name, prepare) = checks.items()
-    threads = [threading.Thread(target=work, args=each, daemon=True) for each in others]
-    for thread in threads:
-        thread.start()
+    threads = []
+    for each in others:
+        try:
+            threads.append(start_thread(partial(work, *each), "check"))
+        except NoThreadError:
+            work(*each)  # which says so, unless there is one for its look by now
     work(name, prepare)
     for thread in threads:
         thread.join()
@@ -67,7 +71,7 @@ def one_report(name: str, prepare: Prepare, args: Namespace, edge: Edge) -> Repo
         if args.verbose:
             import traceback
 
-            edge.raw_note(traceback.format_exc().rstrip("\n"))
+            edge.raw_note(redact(traceback.format_exc().rstrip("\n")))
         result = bug(error)
     duration = round((time.monotonic() - edge.started) * 1000, 1)
     code = exit_code(result, on_unknown=on_unknown, misc=args.misc)

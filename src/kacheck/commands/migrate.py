@@ -37,8 +37,9 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
 
 def run(args: Namespace, edge: Edge) -> int:
     """Print the diff, or what was written, apart from what is said about it."""
-    from kacheck.migrate.command import Order, migrate
+    from kacheck.migrate.command import migrate
     from kacheck.migrate.equivalents import Paths
+    from kacheck.migrate.plan import Order
 
     paths = Paths(os.path.abspath(args.config), os.path.abspath(args.state_dir))
     order = Order(args.conf, args.mode, paths, args.output, args.in_place, args.recipes)

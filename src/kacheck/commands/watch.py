@@ -4,6 +4,7 @@ import argparse
 from argparse import Namespace
 
 from kacheck.commands import Edge, options
+from kacheck.render import printable
 
 
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
@@ -35,16 +36,23 @@ def run(args: Namespace, edge: Edge) -> int:
 
 
 def judgement(path: str) -> str:
-    """Return what `--check-config` says of a good configuration.
+    """Return what `--check-config` says of a good configuration: that it is, and its warnings.
 
     Raises:
         BadConfigError: it is bad.
 
     """
     from kacheck import config
+    from kacheck.looks import warnings_of
     from kacheck.watch.metrics import require
 
     loaded = config.load(path)
     require(loaded.metrics)
     names = ", ".join(check.name for check in loaded.checks)
-    return f"{path} is good: {names or 'it has no check, so nothing is watched'}"
+    good = f"{path} is good: {names or 'it has no check, so nothing is watched'}"
+    warnings = [
+        printable(f"{check.name}: warning: {warning}")
+        for check in loaded.checks
+        for warning in warnings_of(check.question)
+    ]
+    return "\n".join([good, *warnings])

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 from kacheck.config.toml_lines import Path
 from kacheck.kinds import InvalidValueError, Kind, nearest
 from kacheck.probe import Option
+from kacheck.redact import redact_word
 
 MAX_DECIMAL_BITS = 2048
 """Of a whole number that Python writes in decimal digits, whatever its limit, 640 at least."""
@@ -89,6 +90,6 @@ def shown(value: Any) -> str:
     if isinstance(value, int) and value.bit_length() > MAX_DECIMAL_BITS:
         value = hex(value)
     elif isinstance(value, str):
-        value = f'"{value}"'
+        value = f'"{redact_word(value)}"'
     text = str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

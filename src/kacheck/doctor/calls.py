@@ -3,6 +3,7 @@
 import os
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck import arguments
@@ -12,7 +13,8 @@ from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, found
 from kacheck.doctor.scripts import Script, scripts
 from kacheck.doctor.shell import unwrapped
-from kacheck.probes import MODULES
+from kacheck.probe import OptionError, load
+from kacheck.probes import MODULES, probe
 from kacheck.result import BadConfigError
 
 USAGE = Code(
@@ -79,6 +81,17 @@ def usage(call: Call) -> Iterator[Finding]:
         what = f"{call.script.name}: {what}"
         why = "the check exits with 3 each time, or shows a text"
         yield found(USAGE, call.script.node, what, why, cure or "correct the options")
+
+
+def warnings(call: Call) -> list[str]:
+    """Return what is wrong with what it asks, as far as its options say."""
+    args = call.args
+    declared = probe(args.check) if args is not None and args.check in MODULES else None
+    if args is None or declared is None or not declared.warnings:
+        return []
+    with suppress(OptionError):
+        return list(load(declared.warnings)(load(declared.prepare)(args.values)))
+    return []
 
 
 def timeout(call: Call, checks: Mapping[str, Check]) -> Iterator[Finding]:

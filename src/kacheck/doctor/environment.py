@@ -9,11 +9,16 @@ from collections.abc import Set as AbstractSet
 
 from kacheck.doctor import causes, versions
 from kacheck.doctor.causes import MIGRATE
-from kacheck.doctor.facts import Facts, Keepalived, gather
+from kacheck.doctor.facts import Facts, gather, run_by
 from kacheck.doctor.finding import Code, Finding, Severity
+from kacheck.keepalived import DEFAULT
+from kacheck.keepalived.program import Keepalived
+from kacheck.keepalived.releases import OLDEST
+from kacheck.keepalived.version import Version
 
-__all__ = ["CODES", "Facts", "findings", "gather"]
+__all__ = ["CODES", "Facts", "findings", "gather", "run_by"]
 
+NO_RELEASE = f"keepalived's version is not known; the configuration is read as {DEFAULT} reads it."
 PIDS_OF_16_BITS = 32768
 """A pid_max up to here gives pids up to 32767."""
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -23,15 +28,18 @@ NOT_INSTALLED = Code(
     "keepalived is not installed",
     "There is no keepalived in PATH, /usr/local/sbin, /usr/sbin or /sbin. Without its version the"
     " doctor cannot say which known faults the configuration meets, and nothing asks keepalived"
-    " itself (`keepalived -t`). Run the doctor where keepalived runs: in the same container.",
+    f" itself (`keepalived -t`). The configuration is read as keepalived {DEFAULT} reads it; 2.4.0"
+    " reads comments that end in a backslash, long lines and definitions differently. Run the"
+    " doctor where keepalived runs: in the same container.",
 )
 NO_VERSION = Code(
     "KA102",
     WARNING,
     "keepalived does not say its version",
     "`keepalived -v` prints `Keepalived v2.2.7 (...)` on stderr. Without that the doctor cannot say"
-    " which known faults the configuration meets. Run `keepalived -v` and read what it says: a"
-    " library that is missing, or a wrapper of that name.",
+    " which known faults the configuration meets, and reads it as keepalived"
+    f" {DEFAULT} does. Run `keepalived -v` and read what it says: a library that is missing, or a"
+    " wrapper of that name.",
 )
 BUILT_WITHOUT = Code(
     "KA103",
@@ -42,6 +50,15 @@ BUILT_WITHOUT = Code(
     " and without VRRP all of VRRP is: keepalived reports them and runs without (configure.ac:"
     " --disable-track-process, --disable-vrrp). Install a package that has them; for processes"
     " there is kacheck.",
+)
+TOO_OLD = Code(
+    "KA104",
+    WARNING,
+    "a keepalived that is too old for kacheck",
+    f"kacheck's recipes, and what `kacheck migrate` writes, are for keepalived {OLDEST} and later."
+    " Before 2.0.18 `weight 0 reverse` of a track file is not understood, and such a line is"
+    " ignored: the VIP stays whatever fails. See KA150. Releases up to 2.0.19 have faults of their"
+    " own: KA130, KA137, KA142. Upgrade keepalived.",
 )
 CONTAINER = Code(
     "KA120",
@@ -65,7 +82,7 @@ HIDEPID = Code(
 
 
 CODES = (
-    *(NOT_INSTALLED, NO_VERSION, BUILT_WITHOUT),
+    *(NOT_INSTALLED, NO_VERSION, BUILT_WITHOUT, TOO_OLD),
     *causes.CODES,
     *(CONTAINER, HIDEPID),
     *versions.CODES,
@@ -85,13 +102,24 @@ def findings(facts: Facts, uses: AbstractSet[str]) -> list[Finding]:
 
 def _of_keepalived(keepalived: Keepalived | None, uses: AbstractSet[str]) -> list[Finding]:
     if keepalived is None:
-        what, why = "keepalived's version is not known.", "There is no keepalived here."
+        what, why = NO_RELEASE, "There is no keepalived here."
         cure = "Run the doctor where keepalived runs, or install it: apt install keepalived."
         return [Finding(NOT_INSTALLED, what, why, cure)]
     if keepalived.version is None:
-        what = "keepalived's version is not known."
         why = f"`{keepalived.path} -v` does not say it."
-        return [Finding(NO_VERSION, what, why, f"Run it: `{keepalived.path} -v`.")]
+        return [Finding(NO_VERSION, NO_RELEASE, why, f"Run it: `{keepalived.path} -v`.")]
+    return [*_too_old(keepalived.version), *_missing(keepalived, uses)]
+
+
+def _too_old(version: Version) -> list[Finding]:
+    if version >= OLDEST:
+        return []
+    what = f"keepalived {version} is too old for kacheck's checks."
+    why = f"They need {OLDEST} or later."
+    return [Finding(TOO_OLD, what, why, f"Upgrade keepalived to {OLDEST} or later.")]
+
+
+def _missing(keepalived: Keepalived, uses: AbstractSet[str]) -> list[Finding]:
     return [
         Finding(
             BUILT_WITHOUT,

@@ -24,6 +24,7 @@ from kacheck.doctor.readable import refuse_hidden, refuse_unreadable
 from kacheck.doctor.reading import Setup
 from kacheck.doctor.system import Machine
 from kacheck.doctor.uses import script_user, uses
+from kacheck.keepalived import DEFAULT as DEFAULT_RELEASE
 from kacheck.keepalived import load
 
 DEFAULT = "/etc/keepalived/keepalived.conf"
@@ -31,7 +32,9 @@ MODULES = (
     *(problems, references, environment, scripts, executables, commands, processes),
     *(files, own, installed),
 )
-CODES: dict[str, Code] = {code.name: code for module in MODULES for code in module.CODES}
+CODES: dict[str, Code] = {
+    code.name: code for code in sorted(code for module in MODULES for code in module.CODES)
+}
 """The catalogue, in the order of the codes."""
 Lint = Callable[[], Iterable[Finding]]
 
@@ -58,29 +61,30 @@ def examine(request: Request) -> list[Finding]:
     path = request.conf or DEFAULT
     if request.conf is None and not os.path.exists(path):
         found: list[Finding] = []
-        facts = gather(found, None)
+        facts = gather(found)
         if facts is not None:
             found += guarded("environment", partial(environment.findings, facts, set()))
         found += guarded("installed", partial(installed.findings, Machine()))
         return [*found, problems.no_file(path)]
     refuse_unreadable(path)
     machine = Machine()
-    configuration = load(path, config_id=request.config_id or machine.config_id)
-    refuse_hidden(configuration)
-    setup = reading.read(configuration, machine, None)
     found = []
-    facts = gather(found, script_user(setup))
+    facts = gather(found)
+    release = facts.keepalived.version if facts is not None and facts.keepalived else None
+    config_id = request.config_id or machine.config_id
+    configuration = load(path, config_id=config_id, release=release or DEFAULT_RELEASE)
+    refuse_hidden(configuration)
+    setup = reading.read(configuration, machine, release)
     if facts is not None:
+        facts = environment.run_by(facts, script_user(setup))
         found += guarded("environment", partial(environment.findings, facts, uses(setup)))
-        if facts.keepalived is not None and facts.keepalived.version is not None:
-            setup.version = facts.keepalived.version
     return found + in_configuration(setup, own.gather(request.config, request.state_dir))
 
 
-def gather(found: list[Finding], user: str | None) -> environment.Facts | None:
+def gather(found: list[Finding]) -> environment.Facts | None:
     """What there is to know of the machine; None, and a finding more, where that crashed."""
     try:
-        return environment.gather(user=user)
+        return environment.gather()
     except Exception as error:  # noqa: BLE001 - the other lints must run
         found.append(problems.bug("environment", error))
         return None
@@ -94,7 +98,17 @@ def in_configuration(setup: Setup, kacheck: Own) -> list[Finding]:
         found += guarded(name, partial(module.findings, setup))
     found += guarded("files", partial(files.findings, setup, kacheck.track_files()))
     found += guarded("own", partial(own.findings, setup, kacheck))
+    found = without_guesses(setup, found)
     return found + guarded("installed", partial(installed.findings, setup.system, setup))
+
+
+def without_guesses(setup: Setup, found: list[Finding]) -> list[Finding]:
+    """Return what is found where all is known: of other lines their problems alone."""
+    unknown = {each.position[:2] for each in setup.configuration.unevaluated}
+    return [
+        each for each in found
+        if each.code in problems.CODES or (each.file, each.line) not in unknown
+    ]  # fmt: skip
 
 
 def guarded(name: str, lint: Lint) -> list[Finding]:

@@ -69,19 +69,22 @@ UNSAFE = Code(
     REMOVED
     + """With enable_script_security, of what root or group root runs every component from / to
 the file must be owned by root, not writable by a group other than root, and not by everyone (a
-directory may, if it is sticky): check_security() in lib/notify.c.
+directory may, if it is sticky): check_security() in lib/notify.c. That is the resolved path, and
+since 2.3.0 the configured one, too. With use_symlink_paths 2.3 looks at the configured path alone,
+so that the target of a link may belong to anybody; since 2.4.0 it looks at both again.
 
-See it: "Unsafe permissions found for script"; keepalived -t exits 5.
+See it: "Unsafe permissions found for script"; keepalived -t exits 5 (before 2.2.0: 4).
 Do: chown root:root and chmod go-w what the finding names; or put the script elsewhere.""",
 )
 LINKED_DIRECTORY = Code(
     "KA226",
     Severity.ERROR,
-    "a path through a link to a directory, with keepalived 2.3",
+    "a path through a link to a directory, since keepalived 2.3",
     REMOVED
     + """Since 2.3.0 the path is checked as it is configured, and each component before the last
-must be a real directory, enable_script_security or not, for what root or group root runs: /bin/x
-and /sbin/x are such where /bin is a link to usr/bin. 2.2 resolves the path first.
+must be a real directory, for what root or group root runs, with or without enable_script_security
+and use_symlink_paths: /bin/x and /sbin/x are rejected where /bin is a link to usr/bin. 2.2 resolves
+the path first.
 
 See it: "Wrong file type found in script path".
 Do: write the real path, as readlink -f shows it; only the file itself may be a link.""",
@@ -119,6 +122,8 @@ WITHOUT_PORTS = ("dash", "busybox", "ash", "sh")
 """Shells that have no /dev/tcp."""
 BUILT_IN = (*KEYWORDS, "cd", "exit", "source", ".", ":")
 MULTI_CALLS = ("killall5", "busybox", "toybox", "coreutils")
+TRUE, FALSE = ("true", "on", "yes"), ("false", "off", "no")
+"""check_true_false() in lib/parser.c."""
 UNTRACKED = "keepalived removes the script, and who tracks it runs untracked"
 
 
@@ -252,10 +257,10 @@ def linked_directories(setup: Setup, script: Script, path: str) -> Iterator[Find
     """Links before the last component."""
     if not setup.is_from(2, 3, 0):
         return
-    for directory in prefixes(path)[:-1]:
+    for directory in prefixes(os.path.normpath(path))[:-1]:  # clean_path()
         status = setup.system.status(directory)
         if status is not None and status.is_link:
-            what = f"{script.name}: {directory} is a link, which keepalived 2.3 does not accept"
+            what = f"{script.name}: {directory} is a link, which keepalived since 2.3 rejects"
             cure = f"write {setup.system.realpath(os.path.dirname(path))}/{os.path.basename(path)}"
             yield found(LINKED_DIRECTORY, script.node, what, UNTRACKED, cure)
             return
@@ -263,8 +268,10 @@ def linked_directories(setup: Setup, script: Script, path: str) -> Iterator[Find
 
 def unsafe(setup: Setup, script: Script, path: str, real: str) -> Iterator[Finding]:
     """Components that others than root can change: check_security()."""
-    paths = dict.fromkeys(prefixes(real) + (prefixes(path) if setup.is_from(2, 3, 0) else []))
-    for component in paths:
+    paths = [] if is_target_unchecked(setup) else prefixes(real)
+    if setup.is_from(2, 3, 0):
+        paths += prefixes(os.path.normpath(path))
+    for component in dict.fromkeys(paths):
         status = setup.system.status(component)
         trouble = status and rejected(status)
         if status and trouble:
@@ -274,6 +281,15 @@ def unsafe(setup: Setup, script: Script, path: str, real: str) -> Iterator[Findi
             if status.is_directory and status.uid:
                 cure = "move the script to where only root writes, such as /etc/keepalived"
             yield found(UNSAFE, script.node, what, UNTRACKED, cure)
+
+
+def is_target_unchecked(setup: Setup) -> bool:
+    """Return whether only the configured path is checked: 2.3, with use_symlink_paths."""
+    keeps_links = False
+    for line in setup.configuration.find("global_defs", "use_symlink_paths"):
+        word = "".join(line.arguments[:1]) or "true"
+        keeps_links = word in TRUE or (keeps_links and word not in FALSE)
+    return keeps_links and not setup.is_before(2, 3, 0) and not setup.is_from(2, 4, 0)
 
 
 def rejected(status: Status) -> str | None:

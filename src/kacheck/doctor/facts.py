@@ -4,31 +4,19 @@ import gzip
 import os
 import pwd
 import re
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck import procfs
-from kacheck.doctor import versions
 from kacheck.doctor.process_events import Outcome, try_them
-from kacheck.doctor.versions import Version
+from kacheck.keepalived.program import Keepalived, find_keepalived
 
 INITIAL = {"pid": 0xEFFFFFFC, "user": 0xEFFFFFFD}
 """The initial namespaces' inodes: PROC_PID_INIT_INO and PROC_USER_INIT_INO (include/linux/
 proc_ns.h, since Linux 3.8); others begin at 0xF0000000. The network's has none before 6.18."""
-DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 DEFAULT_USER = "keepalived_script"
 """Whom keepalived runs scripts as, if he is there (keepalived.conf(5), script_user)."""
-
-
-class Keepalived(NamedTuple):
-    """The program that was found."""
-
-    path: str
-    version: Version | None
-    options: frozenset[str]
-    """Its `Config options`; empty where it does not say."""
 
 
 class Container(NamedTuple):
@@ -60,14 +48,13 @@ def gather(
     *,
     root: str = "",
     environ: Mapping[str, str] = os.environ,
-    user: str | None = None,
     trial: Callable[[], Outcome] = try_them,
 ) -> Facts:
     """Look at the machine; `root` is put before every path. It takes a second at most.
 
-    `user` is the one that the checks run as: without, keepalived's default.
+    The checks are taken to run as keepalived's default user; `run_by()` changes that.
     """
-    runner = user or _default_user()
+    user = _default_user()
     return Facts(
         keepalived=find_keepalived(root, environ.get("PATH", "")),
         events=trial(),
@@ -76,34 +63,16 @@ def gather(
         is_root=os.geteuid() == 0,
         pid_max=int(_text(f"{root}/proc/sys/kernel/pid_max") or 0),
         container=find_container(root, environ),
-        user=runner,
-        hidepid=hidepid_for(runner, f"{root}/proc"),
+        user=user,
+        hidepid=hidepid_for(user, f"{root}/proc"),
     )
 
 
-def find_keepalived(root: str, search_path: str) -> Keepalived | None:
-    """The keepalived in PATH or where root's programs are, and what `keepalived -v` says of it."""
-    for directory in (*filter(None, search_path.split(":")), *DIRECTORIES):
-        path = f"{root}{directory}/keepalived"
-        if os.access(path, os.X_OK) and os.path.isfile(path):
-            return Keepalived(path, *parse_version(_version_text(path)))
-    return None
-
-
-def _version_text(path: str) -> str:
-    try:
-        answer = subprocess.run([path, "-v"], check=False, capture_output=True, timeout=5)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return (answer.stderr + answer.stdout).decode(errors="replace")
-
-
-def parse_version(text: str) -> tuple[Version | None, frozenset[str]]:
-    """The version and config options in what `keepalived -v` prints (on stderr; main.c)."""
-    found = re.search(r"Keepalived v(\d+\.\d+\.\d+)", text)
-    options = re.search(r"^(?:Config|Build) options: *(.*)$", text, re.MULTILINE)
-    version = versions.version_of(found[1]) if found else None
-    return version, frozenset(options[1].split() if options else ())
+def run_by(facts: Facts, user: str | None, root: str = "") -> Facts:
+    """Return the facts for checks that run as this user; None is keepalived's default."""
+    if user is None:
+        return facts
+    return facts._replace(user=user, hidepid=hidepid_for(user, f"{root}/proc"))
 
 
 def find_container(root: str, environ: Mapping[str, str]) -> Container | None:

@@ -14,6 +14,7 @@ from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, below_run, found
 from kacheck.doctor.resident import Tracked
 from kacheck.keepalived import Node
+from kacheck.looks import warnings_of
 from kacheck.result import BadConfigError
 
 BAD_CONFIG = Code(
@@ -47,7 +48,21 @@ maintenance. It holds until its time is over, `kacheck drain off`, or the next b
 
 Do: kacheck drain off, when the work is done.""",
 )
-CODES = tuple(sorted((BAD_CONFIG, UNKNOWN, DRAINED, *calls.CODES, *resident.CODES)))
+UNPROVEN = Code(
+    "KA511",
+    Severity.WARNING,
+    "an answer that any local user could give in Vault's place",
+    """\
+Over plain http nothing in an answer shows who gave it. While Vault is down, any local user can
+listen on a port above 1023, such as 8200, say that the node is active, and get the VIP; a process
+with Vault's name is as easily started. The same holds for a certificate that is not verified, and
+for a Unix socket in a directory that other users can write to.
+
+See it: ss -ltnp 'sport = :8200' shows who listens.
+Do: https:// with --ca-cert (in kacheck.toml: ca_cert); or a Unix socket, unix:///PATH, in a
+directory that only Vault's user can write to.""",
+)
+CODES = tuple(sorted((BAD_CONFIG, UNKNOWN, DRAINED, UNPROVEN, *calls.CODES, *resident.CODES)))
 
 
 class Own(NamedTuple):
@@ -94,6 +109,7 @@ def findings(setup: Setup, own: Own) -> Iterator[Finding]:
     for call in asking:
         yield from calls.usage(call)
         yield from calls.timeout(call, own.checks or {})
+    yield from unproven(own, asking)
     yield from unknown(own, [*names, *((name, node) for name, node, _ in tracked)])
     known = own.checks or {}
     yield from resident.resident(setup.system, own.state_dir, known, names, tracked)
@@ -130,6 +146,19 @@ def configuration(own: Own, *, needed: bool) -> Iterator[Finding]:
         what = (rest if line else what.removeprefix(f"{own.config}:")).strip()
         why = "the resident and `kacheck run` refuse such a configuration"
         yield Finding(BAD_CONFIG, what, why, cure or "write it", own.config, line)
+
+
+def unproven(own: Own, asking: list[Call]) -> Iterator[Finding]:
+    """Could somebody else than Vault answer?"""
+    why = "nothing in the answer shows who gave it"
+    for name, check in (own.checks or {}).items():
+        for warning in warnings_of(check.question):
+            what, _, cure = warning.partition("; ")
+            yield Finding(UNPROVEN, f"{name}: {what}", why, cure, own.config)
+    for call in asking:
+        for warning in calls.warnings(call):
+            what, _, cure = warning.partition("; ")
+            yield found(UNPROVEN, call.script.node, f"{call.script.name}: {what}", why, cure)
 
 
 def unknown(own: Own, names: list[tuple[str, Node]]) -> Iterator[Finding]:

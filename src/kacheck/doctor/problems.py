@@ -83,20 +83,24 @@ LINE = Code(
     Severity.WARNING,
     "a line that keepalived does not read as one line",
     """\
-Lines of more than 1023 bytes are cut and go on as a line of their own; a NUL hides the rest;
-`\\#` and `\\!` are a comment after all to keepalived's VRRP process, which reads what its parent
-has already unescaped (decomment() in lib/parser.c is called twice).
+Lines of more than 1023 bytes are cut and go on as a line of their own, and a NUL hides the rest;
+since 2.4.0 a line with a NUL is ignored, and so are the first 1023 bytes of one that has more than
+1022. Before 2.4.0 a `\\` at the end of a comment is read as the end of the last word:
+`process nginx  # C:\\` looks for nginx\\. Since 2.2.0 `\\#` and `\\!` are a comment after all to
+keepalived's VRRP process, which reads what its parent has already unescaped (decomment() in
+lib/parser.c is called twice).
 
-Do: write it in shorter lines, and put # or ! in double quotes.""",
+Do: write lines of at most 1022 bytes, end no comment in \\, and put # or ! in double quotes.""",
 )
 UNEVALUATED = Code(
     "KA008",
     Severity.NOTE,
     "what cannot be known before keepalived runs",
     """\
-Random numbers, and limits of this program: such a line is looked at as it stands in the file, so
-findings about it may be missing or wrong. And which lines with @ID count, where none of them is
-for the ID that is taken: --config-id, else that of the keepalived that runs, else the host's name.
+Random numbers, variables of keepalived's environment (${_ENV NAME}, since 2.4.0), and limits of
+this program: nothing else is said of such a line, and what depends on it may be missing or wrong.
+And which lines with @ID count, where none of them is for the ID that is taken: --config-id, else
+that of the keepalived that runs, else the host's name.
 
 Do: kacheck doctor --config-id ID, if that is the matter.""",
 )
@@ -136,13 +140,13 @@ BY_KIND = {
     ),
     ProblemKind.LINE: (
         LINE,
-        "keepalived reads lines of at most 1023 bytes, and unescapes them twice",
-        "write it in shorter lines, with # and ! in double quotes",
+        "keepalived reads lines of at most 1022 bytes, and may unescape them twice",
+        "write shorter lines, with # and ! in double quotes and no comment that ends in \\",
     ),
     ProblemKind.UNEVALUATED: (
         UNEVALUATED,
         "it is decided when keepalived starts",
-        "nothing, if it is meant so; findings about this line may be wrong",
+        "nothing, if it is meant so; nothing else is said of this line",
     ),
 }
 OUTERMOST = ("global_defs", "vrrp_script", "vrrp_instance", "vrrp_sync_group", "virtual_server")
@@ -190,7 +194,7 @@ def undefined(configuration: Configuration, *, is_ours: bool) -> Iterator[Findin
         name = inner[0].keyword
         if inner[0].position.line != node.position.line:
             continue  # a block whose name ends so
-        if re.fullmatch(r"[A-Za-z_]\w*", name) and name != "_RANDOM" and name not in names:
+        if re.fullmatch(r"[A-Za-z_]\w*", name) and name not in names:
             names.add(name)
             what = f"${{{name}}} is not defined above, and stays as it is"
             why = "keepalived takes its braces for those of a block, and reads what follows wrongly"

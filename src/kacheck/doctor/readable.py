@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from kacheck.keepalived import Configuration, Kind, files
+from kacheck.keepalived.lexer import include_of
 from kacheck.result import BadConfigError
 
 WILDCARD = re.compile(r"[*?\[{]")
@@ -35,7 +36,7 @@ def refuse_hidden(configuration: Configuration) -> None:
         for node in tree.root.walk():
             if node.kind is not Kind.INCLUDE:
                 continue
-            pattern = "".join(node.line.text.split(None, 1)[1:])
+            _, pattern = include_of(node.line.text, node.line.source.rules) or ("", "")
             place = os.path.dirname(name), pattern
             path = None if place in seen else hidden(*place, budget)
             seen.add(place)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kacheck.doctor.finding import Code, Finding
 from kacheck.doctor.system import System
-from kacheck.keepalived import Configuration, Node
+from kacheck.keepalived import Configuration, Node, Version
 
 DEFINITIONS = {
     "vrrp_script": "track_script",
@@ -21,7 +21,6 @@ WEIGHTS = {"track_script": 253, "track_process": 254, "track_file": 254}
 DEFAULT_WEIGHTS = {"track_script": 0, "track_process": 0, "track_file": 1}
 OWNER = 255
 """The priority of an address owner (RFC 5798)."""
-Version = tuple[int, int, int]
 
 
 class Weight(NamedTuple):
@@ -72,6 +71,13 @@ class Holder(NamedTuple):
     def is_group(self) -> bool:
         """Is it a sync group?"""
         return self.node.keyword == "vrrp_sync_group"
+
+    @property
+    def is_fixed(self) -> bool:
+        """Return whether its priority must not change: vrrp_complete_instance()."""
+        return not self.is_group and (
+            self.priority == OWNER or (self.group is not None and not self.group.tracks_weights)
+        )
 
 
 class Reference(NamedTuple):

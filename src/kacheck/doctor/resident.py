@@ -1,5 +1,6 @@
 """KA5: does the resident run, is what it says fresh, and who looks where it is gone? Pure."""
 
+import stat
 from collections.abc import Container, Iterator
 from typing import TypeAlias
 
@@ -89,8 +90,8 @@ def resident(
 
 
 def resident_trouble(system: System, state_dir: str) -> str | None:
-    """Why there is no resident to rely on: the lock's process, as kacheck-verdict asks for it."""
-    words = system.head(f"{state_dir}/lock").decode("ascii", "replace").split()
+    """Why there is no resident to rely on: the pid file's, as kacheck-verdict asks for it."""
+    words = head(system, f"{state_dir}/{statedir.PID}").decode("ascii", "replace").split()
     if len(words) != 2 or not all(word.isdecimal() for word in words):
         return "there is no resident"
     text = system.head(f"/proc/{words[0]}/stat").decode("utf-8", "replace")
@@ -105,11 +106,17 @@ def resident_trouble(system: System, state_dir: str) -> str | None:
 
 def verdict_trouble(system: System, state_dir: str, name: str) -> str | None:
     """What is wrong with a verdict's file."""
-    text = system.head(f"{state_dir}/verdict/{name}").decode("utf-8", "replace")
+    text = head(system, f"{state_dir}/verdict/{name}").decode("utf-8", "replace")
     published = statedir.parse(text) if text else None
     if published is None:
         return "cannot be read" if text else "is missing"
     return "has expired" if published.expiry <= system.uptime() else None
+
+
+def head(system: System, path: str) -> bytes:
+    """Return the beginning of a file; nothing of a symbolic link, which another user may set."""
+    status = system.status(path)
+    return system.head(path) if status is not None and stat.S_ISREG(status.mode) else b""
 
 
 def guards(setup: Setup, calls: list[Call], tracked: list[Tracked]) -> Iterator[Finding]:

@@ -44,7 +44,8 @@ the VIP stays whatever fails, where the user does not exist; or, with enable_scr
 force when the script is read, where there is neither `user` nor script_user nor the account
 keepalived_script (get_default_script_user() in lib/notify.c, vrrp_vscript_end_handler()).
 
-See it: "Unable to set default user for vrrp script NAME - removing", keepalived -t exits 5.
+See it: "Unable to set default user for vrrp script NAME - removing"; keepalived -t exits 5, before
+2.2.0 4.
 Do: `user root` in the vrrp_script, or script_user in a global_defs above it.""",
 )
 NOT_BELOW = Code(

@@ -11,12 +11,15 @@ from contextlib import suppress
 from functools import cache, cached_property
 from typing import NamedTuple, Protocol
 
-from kacheck import statedir
+from kacheck import procfs, statedir
+from kacheck.probes.process.look import another_user
 
 SYSTEMD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """systemd.exec(5): what a service's PATH is where nothing says otherwise."""
 HEAD = 4096
 """Bytes that are read of a file."""
+COMMAND_LINE = 1 << 14
+"""Bytes that are read of a command line; without privilege a process can show gigabytes."""
 
 
 class Status(NamedTuple):
@@ -94,19 +97,30 @@ class Machine:
     @cached_property
     def search_path(self) -> str:
         """Of the keepalived that runs, if we may know; else what systemd would give it."""
-        for process in self.processes():
-            if process.comm == "keepalived":
-                for entry in self._read(f"/proc/{process.pid}/environ", 1 << 20).split(b"\0"):
-                    if entry.startswith(b"PATH="):
-                        return os.fsdecode(entry[5:])
+        for process in self._keepaliveds:
+            for entry in self._read(f"/proc/{process.pid}/environ", 1 << 20).split(b"\0"):
+                if entry.startswith(b"PATH="):
+                    return os.fsdecode(entry[5:])
         return SYSTEMD_PATH
 
     @property
     def config_id(self) -> str | None:
         """The --config-id of the keepalived that runs; None: none, or several have others."""
-        running = [each.argv[1:] for each in self.processes() if each.comm == "keepalived"]
+        running = [each.argv[1:] for each in self._keepaliveds]
         found = {value for argv in running for value in config_ids(argv)}
         return found.pop() if len(found) == 1 else None
+
+    @cached_property
+    def _keepaliveds(self) -> list[Process]:
+        """Root's and ours: any user can give a process the name keepalived."""
+        named = [each for each in self.processes() if each.comm == "keepalived"]
+        return [each for each in named if self._is_trusted(procfs.Process("/proc", each.pid))]
+
+    @staticmethod
+    def _is_trusted(process: procfs.Process) -> bool:
+        with suppress(OSError):
+            return not all(another_user(process, uid) for uid in {0, os.geteuid()})
+        return False
 
     @cache  # noqa: B019 - it lives as long as the command
     def status(self, path: str) -> Status | None:
@@ -187,7 +201,7 @@ class Machine:
         comm, _, rest = text.partition("(")[2].rpartition(") ")
         if not rest or rest.startswith("Z"):
             return None
-        words = os.fsdecode(self._read(f"/proc/{pid}/cmdline", 1 << 17)).split("\0")
+        words = os.fsdecode(self._read(f"/proc/{pid}/cmdline", COMMAND_LINE)).split("\0")
         return Process(pid, comm, tuple(words[:-1]))
 
     def _read(self, path: str, size: int) -> bytes:

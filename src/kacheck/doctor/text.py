@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from kacheck.doctor.finding import Code, Finding, Severity
+from kacheck.redact import redact
 from kacheck.render import printable
 
 WIDTH = 98
@@ -20,13 +21,13 @@ def exit_code(findings: Sequence[Finding]) -> int:
 
 
 def ordered(findings: Sequence[Finding]) -> list[Finding]:
-    """The most probable cause of a FAULT first.
+    """Return the most probable cause of a FAULT first; all without the secrets of addresses.
 
     That is what makes the machine unable; then what is so now; then the worst, by file and line.
     """
     files = {each.file: rank for rank, each in reversed([*enumerate(findings)])}
     return sorted(
-        dict.fromkeys(findings),
+        dict.fromkeys(map(without_secrets, findings)),
         key=lambda each: (
             each.code.severity is not Severity.ERROR or each.file is not None,
             each.code.name not in NOW,
@@ -37,6 +38,12 @@ def ordered(findings: Sequence[Finding]) -> list[Finding]:
             each.code.name,
         ),
     )
+
+
+def without_secrets(finding: Finding) -> Finding:
+    """Return the finding as it may be shown: a script's command line may have a password in it."""
+    what, why, cure = map(redact, (finding.what, finding.why, finding.cure))
+    return finding._replace(what=what, why=why, cure=cure)
 
 
 def as_text(findings: Sequence[Finding], *, colours: bool) -> str:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from kacheck.doctor.calls import calls_of
 from kacheck.doctor.reading import Definition, Setup, leading
+from kacheck.doctor.scripts import scripts
 
 
 def uses(setup: Setup) -> set[str]:
@@ -16,7 +18,9 @@ def uses(setup: Setup) -> set[str]:
         words.add("track_process")
     for definition in setup.definitions:
         words |= {*of_definition(definition)}
-    words |= {*in_sync_groups(setup)}
+    words |= {*of_holders(setup)}
+    if len(calls_of(setup)) < len(scripts(setup)):
+        words.add("foreign_script")
     return words
 
 
@@ -27,23 +31,23 @@ def of_definition(definition: Definition) -> Iterator[str]:
         yield "weight_reverse"
     if definition.kind == "track_file" and weight.value:
         yield "track_file_weight"
-    if definition.kind == "track_script" and definition.last("timeout") is not None:
-        yield "script_timeout"
     if definition.kind == "track_process" and ")" in (definition.value("process") or ""):
         yield "process_with_parenthesis"
     if definition.kind == "track_process" and leading(definition.value("delay") or ""):
         yield from ("fork_delay", "terminate_delay")
 
 
-def in_sync_groups(setup: Setup) -> Iterator[str]:
-    """Unweighted trackers of instances that are in a sync group."""
+def of_holders(setup: Setup) -> Iterator[str]:
+    """Yield what sync groups track, and what instances with a fixed priority do."""
     weights = {(each.kind, each.name): each.weight for each in reversed(setup.definitions)}
     for reference in setup.references:
         default = weights.get((reference.kind, reference.name))
-        if reference.holder.group is None or default is None:
+        if default is None:
             continue
-        if not reference.weight(default).value:
-            yield f"unweighted_{reference.kind}_in_sync_group"
+        if reference.holder.is_group:
+            yield f"{reference.kind}_in_sync_group"
+        elif reference.holder.is_fixed and not reference.weight(default).value:
+            yield f"unweighted_{reference.kind}_at_fixed_priority"
 
 
 def script_user(setup: Setup) -> str | None:

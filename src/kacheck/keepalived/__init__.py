@@ -1,16 +1,18 @@
 r"""keepalived.conf: read as keepalived reads it, changed without touching anything else.
 
-    configuration = load("/etc/keepalived/keepalived.conf", config_id="node1")  # never raises
+    configuration = load("/etc/keepalived/keepalived.conf", config_id="node1",
+                         release=Version(2, 4, 0))          # never raises
 
-What keepalived sees: includes followed, `$NAME`, `@id` and `~SEQ` evaluated, for the doctor.
+What that release sees: includes followed, `$NAME`, `@id` and `~SEQ` evaluated, for the doctor.
+Without `release` it is `DEFAULT`; rules.py has the differences.
 
     for script in configuration.find("vrrp_script"):        # nodes, in keepalived's order
         script.keyword, script.arguments                    # "vrrp_script", ["chk"]: values
         script.position                                     # Position(file, line, column), from 1
         for statement in script.find("script"):
             statement.words[1].value                        # keepalived's alloc_strvec()
-            statement.command                               # the command that is executed, cut and
-                                                            # unescaped twice; None: not readable
+            statement.command                               # the command that is executed, cut
+                                                            # twice; None: not readable
     for node in configuration.root.walk(): ...              # every statement, depth first
     configuration.problems       # Problem(position, message, kind): what keepalived rejects
     configuration.unevaluated    # the same shape: what we cannot know, and left as it stands
@@ -42,10 +44,13 @@ from kacheck.keepalived.configuration import Configuration, load
 from kacheck.keepalived.edit import EditError
 from kacheck.keepalived.lexer import quote
 from kacheck.keepalived.pieces import Kind
+from kacheck.keepalived.rules import DEFAULT
 from kacheck.keepalived.source import Position, Problem, ProblemKind, Word
 from kacheck.keepalived.syntax import Node, Tree, parse
+from kacheck.keepalived.version import Version
 
 __all__ = [
+    "DEFAULT",
     "Configuration",
     "EditError",
     "Kind",
@@ -54,6 +59,7 @@ __all__ = [
     "Problem",
     "ProblemKind",
     "Tree",
+    "Version",
     "Word",
     "load",
     "parse",

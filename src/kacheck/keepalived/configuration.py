@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from kacheck.keepalived import files, syntax
+from kacheck.keepalived import files, lexer, syntax
 from kacheck.keepalived.expand import Reader
+from kacheck.keepalived.rules import DEFAULT, Rules, rules_of
 from kacheck.keepalived.source import (
     Line,
     Problem,
@@ -15,6 +16,7 @@ from kacheck.keepalived.source import (
     note,
 )
 from kacheck.keepalived.syntax import Node, Tree
+from kacheck.keepalived.version import Version
 
 MAX_OPENED = 5_000
 """How often files may be opened."""
@@ -29,6 +31,8 @@ class Configuration:
         self.files: dict[str, Tree] = opened.trees
         """The files by the path under which they were opened first, the main file first."""
         self.config_id = opened.config_id
+        self.release = opened.rules.version
+        """Of the keepalived that is taken to read it."""
         found: list[Problem] = []
         self.root: Node = syntax.grow(reader.pieces(), None, found)
         """The statements as keepalived sees them."""
@@ -55,13 +59,15 @@ class Configuration:
         return {path: tree.bytes() for path, tree in self.files.items() if tree.edited}
 
 
-def load(path: str, *, config_id: str | None = None) -> Configuration:
-    """Read a configuration file and all that it includes. Never raises.
+def load(path: str, *, config_id: str | None = None, release: Version = DEFAULT) -> Configuration:
+    """Read a configuration file and all that it includes, as a release does. Never raises.
 
     `config_id` is keepalived's --config-id: by default the host's name up to the first dot.
     """
-    opened = Opened(path, os.uname().nodename.split(".")[0] if config_id is None else config_id)
-    return Configuration(opened, Reader(opened, opened.config_id))
+    if config_id is None:
+        config_id = os.uname().nodename.split(".")[0]
+    opened = Opened(path, config_id, rules_of(release))
+    return Configuration(opened, Reader(opened, config_id, opened.rules))
 
 
 class Frame(NamedTuple):
@@ -78,8 +84,9 @@ class Frame(NamedTuple):
 class Opened:
     """The files, opened as they are needed; `expand.Files` for the reader."""
 
-    def __init__(self, path: str, config_id: str) -> None:
+    def __init__(self, path: str, config_id: str, rules: Rules) -> None:
         self.config_id = config_id
+        self.rules = rules
         self.trees: dict[str, Tree] = {}
         self.problems: list[Problem] = []
         self.unevaluated: list[Problem] = []
@@ -88,7 +95,7 @@ class Opened:
         self._count = self._again = 0
         self._names = files.Budget(files.MAX_NAMES)
         self._start = path
-        self._open(iter([path]), Line("", range(1), Source("", path)))
+        self._open(iter([path]), Line("", range(1), Source("", path, rules)))
 
     def next(self) -> Line | None:
         """The next line of the innermost file."""
@@ -102,8 +109,8 @@ class Opened:
         return None
 
     def include(self, line: Line) -> None:
-        """check_include(): the pattern is the rest of the line, quotes and all."""
-        keyword, pattern = (*line.text.split(None, 1), "")[:2]
+        """check_include(): the pattern is the rest of the line, quotes and all since 2.1.4."""
+        keyword, pattern = lexer.include_of(line.text, self.rules) or ("", "")
         here = self._stack[-1].directory if self._stack else os.path.dirname(self._start)
         match = files.glob(pattern, here, self._names)
         if not match.complete:
@@ -146,7 +153,7 @@ class Opened:
         except files.FileError as error:
             self._problem(statement, f"{path} {error}")
             return None
-        tree = Tree(Source(text, path), self.config_id)
+        tree = Tree(Source(text, path, self.rules), self.config_id)
         self.trees[path] = self._by_identity[identity] = tree
         return tree
 

@@ -1,7 +1,8 @@
 r"""`$NAME`, `~SEQ` and `~LST`: what keepalived makes of a line before it reads it. Pure.
 
 `$NAME` is replaced where a blank, `,`, `)` or the line's end follows, `${NAME}` anywhere: `$IP/24`
-stays as it stands. What comes in is looked at again, so that a definition may use later ones. A
+stays as it stands. What comes in is searched for references again, so that a definition may use
+later ones. A
 definition of several lines counts only at the end of a line; its other lines follow.
 """
 
@@ -9,11 +10,8 @@ import re
 from typing import NamedTuple
 
 from kacheck.keepalived import lexer
+from kacheck.keepalived.rules import Rules
 from kacheck.keepalived.source import Line
-
-REFERENCE = re.compile(
-    r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)([ 0-9]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?=[ \t,)]|\Z))"
-)
 
 
 class Definition:
@@ -65,23 +63,43 @@ class Reference(NamedTuple):
     end: int
     name: str
     definition: Definition
+    parameters: list[str] | None
+    """What stands behind the name in braces; None: there are none."""
 
 
-def find_reference(text: str, start: int, names: dict[str, Definition]) -> Reference | None:
-    """find_definition(): the first that is defined, from `start` on."""
-    for found in REFERENCE.finditer(text, start):
+PARAMETERS = {"_RANDOM": range(3), "_ENV": range(1, 2)}
+"""How many parameters a name may have, where it may have any."""
+
+
+def find_reference(
+    text: str, start: int, names: dict[str, Definition], rules: Rules
+) -> Reference | None:
+    """Return the first that is defined, from `start` on: find_definition()."""
+    for found in rules.reference.finditer(text, start):
         name = found[1] or found[3]
         definition = names.get(name)
         if definition is None:
             continue
-        blanks = found[2] or ""
-        end = found.end() - len(blanks)
+        behind = found[2] or ""
+        parameters = behind.split()
+        # Without a parameter the blanks are not counted, so that what ends the reference stays.
+        end = found.end() - (0 if parameters else len(behind))
         if definition.multiline and (end != len(text)):
             continue
-        if blanks.strip() and (name != "_RANDOM" or blanks.endswith(" ")):
+        if parameters and (behind[-1] in lexer.BLANK or not _are_accepted(name, parameters, rules)):
             continue
-        return Reference(found.start(), end, name, definition)
+        return Reference(found.start(), end, name, definition, parameters if found[1] else None)
     return None
+
+
+def _are_accepted(name: str, parameters: list[str], rules: Rules) -> bool:
+    """Return whether a name may have these parameters; before 2.4.0 too many are reported only."""
+    if name not in PARAMETERS:
+        return False
+    if not rules.knows_environment:
+        return True
+    are_numbers = all(each.isdecimal() for each in parameters)
+    return len(parameters) in PARAMETERS[name] and (are_numbers or name == "_ENV")
 
 
 def splice(line: Line, reference: Reference, value: str) -> Line:
@@ -163,7 +181,7 @@ ITEM = re.compile(r"([^ \t,})]*)[ \t]*")
 COMMA = re.compile(r",[ \t]*")
 
 
-def list_of(line: Line) -> Sequence | None:
+def list_of(line: Line, rules: Rules) -> Sequence | None:
     """add_lst(): `~LST(NAME, a, b) TEXT` or `~LST({A, B}, {a, b}, {c, d}) TEXT`."""
     found = LST.match(line.text)
     names, position = _set(line.text, found.end()) if found else (None, 0)
@@ -173,6 +191,8 @@ def list_of(line: Line) -> Sequence | None:
     while comma := COMMA.match(line.text, position):
         row, position = _set(line.text, comma.end())
         if row is None or len(row) > len(names):
+            return None
+        if len(row) < len(names) and not rules.list_fills_up:
             return None
         rows.append(row + [""] * (len(names) - len(row)))
     if not rows or line.text[position : position + 1] != ")":

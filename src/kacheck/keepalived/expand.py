@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from kacheck.keepalived import definitions, lexer, pieces
 from kacheck.keepalived.definitions import Definition, Reference, Sequence
 from kacheck.keepalived.pieces import Kind, Piece
+from kacheck.keepalived.rules import MAXBUF, Rules
 from kacheck.keepalived.source import Line, Problem, ProblemKind, encode, note
 
 MAX_PIECES = 500_000
@@ -50,13 +51,14 @@ class Rest(NamedTuple):
 class Reader:
     """The state of read_line()."""
 
-    def __init__(self, files: Files, config_id: str) -> None:
+    def __init__(self, files: Files, config_id: str, rules: Rules) -> None:
         self.problems: list[Problem] = []
         self.unevaluated: list[Problem] = []
         self._files = files
         self._config_id = config_id
+        self._rules = rules
         self._residue: Line | None = None
-        self._unseen = lexer.MAXBUF
+        self._unseen = MAXBUF
         """How many characters at the end of a line may have references that can be replaced."""
         self._sequences: list[Turns] = []
         self._rests: list[Rest] = []
@@ -66,9 +68,11 @@ class Reader:
             "_PWD": self._pwd,
             "_INSTANCE": Definition(config_id),
             "_RANDOM": Definition(None),
-            "_HASH": Definition("#"),
-            "_BANG": Definition("!"),
         }
+        if rules.reads_replaced:
+            self._names |= {"_HASH": Definition("#"), "_BANG": Definition("!")}
+        if rules.knows_environment:
+            self._names["_ENV"] = Definition(None)
         self._made = self._replaced = 0
         self._ended = False
 
@@ -86,11 +90,11 @@ class Reader:
             line, plain = self._residue, False
             self._residue = None
             if line is None:
-                self._unseen = lexer.MAXBUF
+                self._unseen = MAXBUF
                 if (line := self._waiting()) is None:
                     if (line := self._files.next()) is None:
                         break
-                    plain = lexer.is_include(line.text)
+                    plain = pieces.is_plain_include(line)
             if self._defining is not None:
                 self._go_on(line, plain=plain)
             elif pieces.is_plain(line.text):
@@ -106,10 +110,10 @@ class Reader:
         condition, rests = None, len(self._rests)
         if line.text[0] in "@~$" or "$" in line.text:
             condition, line = self._evaluate(line)
-        if lexer.is_include(line.text):
+        if lexer.is_include(line.text, self._rules):
             if plain:
                 del self._rests[rests:]  # the children have an empty line here
-            else:
+            elif self._rules.children_read_copy:
                 message = (
                     "an include behind @id, a brace or from $NAME: keepalived's processes read the"
                     " file twice, and its comments as something else"
@@ -122,6 +126,9 @@ class Reader:
             return
         head, self._residue = pieces.brace_cut(line)
         if not head.text:
+            return
+        if head.text[:4] == "~SEQ" and not self._rules.sequence_is_line:
+            self._add_sequence(head)
             return
         kind = pieces.BRACES.get(head.text, Kind.STATEMENT)
         pieces.check_quotes(head, self.problems)
@@ -190,7 +197,7 @@ class Reader:
             if found := pieces.DEFINITION.match(line.text):
                 self._define(found[1], line.text[found.end() :])
                 return condition, empty
-            if line.text[:4] in ("~SEQ", "~LST"):
+            if self._rules.sequence_is_line and pieces.is_sequence(line.text, self._rules):
                 self._add_sequence(line)
                 return condition, empty
             if line.text[:1] == "~" or "$" not in line.text:
@@ -198,10 +205,20 @@ class Reader:
             line, goes_on = self._replace(line)
             if not goes_on:
                 break
-            line = lexer.decomment(line)[0]
-            if line.text[:1] != "@" and "$" not in line.text:
+            if self._rules.reads_replaced:
+                line = lexer.decomment(line)[0]
+            if not self._is_evaluated_again(line):
                 break
         return condition, line
+
+    def _is_evaluated_again(self, line: Line) -> bool:
+        """Return whether what definitions have brought into a line counts as more than words."""
+        if not self._rules.evaluates_again:
+            return False
+        if line.text[:1] == "@" and not self._rules.keeps_length:
+            message = "an @id that a definition brings: before 2.2.8 keepalived crashes on it"
+            self._problem(line, message, ProblemKind.DEFINITION)
+        return line.text[:1] == "@" or "$" in line.text
 
     def _define(self, name: str, value: str) -> None:
         definition = definitions.define(value)
@@ -209,19 +226,25 @@ class Reader:
         self._defining = definition if definition.multiline else None
 
     def _replace(self, line: Line) -> tuple[Line, bool]:
-        """replace_param(): the line with its references replaced, and whether to look at it again.
+        """replace_param(): the line with its references replaced, and whether any was.
 
         Where there is no room for one, keepalived leaves the line as far as it got.
         """
         original, position = line, max(0, len(line.text) - self._unseen)
-        self._unseen = lexer.MAXBUF
+        self._unseen = MAXBUF
         rest = None
-        while reference := definitions.find_reference(line.text, position, self._names):
+        while reference := definitions.find_reference(
+            line.text, position, self._names, self._rules
+        ):
             value, behind = self._value(reference, line)
             if value is None:
                 position = reference.end
+                if reference.parameters is not None:  # its braces are no block
+                    stand_in = f"({':'.join((reference.name, *reference.parameters))})"
+                    line = definitions.splice(line, reference, stand_in)
+                    position = reference.start + len(stand_in)
                 continue
-            if _size(line.text) - (reference.end - reference.start) + _size(value) >= lexer.MAXBUF:
+            if _size(line.text) - (reference.end - reference.start) + _size(value) >= MAXBUF:
                 message = "longer than keepalived's 1023 bytes with its definitions"
                 self._problem(line, message, ProblemKind.DEFINITION)
                 self._unseen = len(line.text) - reference.start
@@ -248,6 +271,11 @@ class Reader:
             return self._files.directory(), None
         if definition.value is None:
             message = f"${reference.name} is another number each time"
+            if reference.name == "_ENV":
+                message = "${_ENV NAME} is a variable of keepalived's environment"
+                if not reference.parameters:
+                    crash = "_ENV without the name of a variable crashes keepalived"
+                    self._problem(line, crash, ProblemKind.DEFINITION)
             note(self.unevaluated, line, message, ProblemKind.UNEVALUATED, reference.start)
             return None, None
         if not definition.multiline:
@@ -258,7 +286,8 @@ class Reader:
 
     def _add_sequence(self, line: Line) -> None:
         """~SEQ and ~LST."""
-        sequence = definitions.list_of(line) if line.text[1] == "L" else self._seq(line)
+        is_list = line.text[1] == "L"
+        sequence = definitions.list_of(line, self._rules) if is_list else self._seq(line)
         if sequence is None:
             message = f"keepalived rejects this {line.text[:4]}, or crashes"
             self._problem(line, message, ProblemKind.DEFINITION)
@@ -267,10 +296,16 @@ class Reader:
 
     def _seq(self, line: Line) -> Sequence | None:
         found = definitions.SEQ.match(line.text)
-        if found is None or _size(found[3]) + 2 > SEQ_ROOM:
+        if found is None:
+            return None
+        if not self._rules.sequence_is_line:
+            return None if found[1] else definitions.sequence(line, found[3])
+        if _size(found[3]) + 2 > SEQ_ROOM:
+            return None
+        if found[2].startswith("{") and self._rules.sequence_name_is_checked:
             return None
         rests = len(self._rests)
-        self._unseen = lexer.MAXBUF
+        self._unseen = MAXBUF
         numbers, _ = self._replace(line.cut(found.start(3), found.end(3)))
         if len(self._rests) > rests:
             self._rests.pop()

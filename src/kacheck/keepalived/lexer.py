@@ -3,35 +3,32 @@ r"""Lines, comments, quotes, braces and words, as keepalived's lib/parser.c has 
 keepalived reads lines, not tokens, and its four passes over a line do not agree about quotes:
 
 - fgets() in read_line() takes at most 1023 bytes; what is longer goes on as a line of its own, so
-  that the rest of a long comment is no comment. A NUL hides the rest of its line.
+  that the rest of a long comment is no comment. A NUL hides the rest of its line. Since 2.4.0 such
+  a line is ignored: all of it that has the NUL, or all but what remains after the last 1023 bytes.
 - decomment(): `#` and `!` begin a comment anywhere outside of double quotes, also inside a word;
-  a `\` hides the next character from it. A `\` at the very end stays, even behind a comment.
-  The parent does this once and hands the result to its children, VRRP among them, which do it
-  again: to them `\#` is the comment that the backslash was meant to prevent.
+  a `\` hides the next character from it. A `\` at the very end stays, before 2.4.0 even behind a
+  comment. Since 2.2.0 the parent does this once and hands the result to its children, VRRP among
+  them, which do it again: to them `\#` is the comment that the backslash was meant to prevent.
 - read_line(): each brace outside of double quotes is a line of its own; `\"` is a quote here. Only
   braces cut: `{ script "x" interval 2 }` is `{`, one statement of four words, and `}`.
 - alloc_strvec(): a word in double quotes ends at the next one, whatever is before it; a quote ends
   an unquoted word, so that `a"b c"d` is three. Single quotes are letters.
 
-A script or notify command is cut again, by alloc_strvec_quoted_escaped(): `quoted_escaped()`.
+A script or notify command is cut again, by alloc_strvec_quoted_escaped(): escapes.py.
 """
 
 import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import partial
 
-from kacheck.keepalived.source import Line, Source, Word
+from kacheck.keepalived.rules import MAXBUF, Rules
+from kacheck.keepalived.source import Line, Problem, ProblemKind, Source, Word, note
 
 MAX_CUTS = 150_000
 """Lines and braces of a file that are read: who has more has no configuration."""
-MAXBUF = 1024
-"""lib/parser.h: the size of a line's buffer, with its NUL."""
 
 BLANK = " \t"
-SPACE = " \t\f\n\r\v"
-"""WHITE_SPACE_STR: what parts words. Only BLANK is removed from the ends of a line."""
 
 CUT = re.compile(r"[\n{}]")
 SPECIAL = re.compile(r"[!#\\]")
@@ -40,7 +37,6 @@ CODE = re.compile(r'(?:[^"\\#!]+|\\.|"(?:[^"\\]|\\.)*")*', re.DOTALL)
 CODE_ESCAPE = re.compile(r'\\(?P<drops>[#!])|\\.|"(?:[^"\\]|\\.)*"', re.DOTALL)
 BRACE_OR_QUOTE = re.compile(r'[{}"]')
 WORD = re.compile(r'"([^"]*)"|([^ \t\f\n\r\v"]+)|(")')
-INCLUDE = re.compile(r"include[rmwba]?(?=[ \t\f\n\r\v])")
 
 
 def limit(text: str) -> int:
@@ -51,39 +47,74 @@ def limit(text: str) -> int:
     return text.rfind("\n", 0, cut) + 1
 
 
-def lines(source: Source, limit: int) -> Iterator[Line]:
-    """The lines as fgets() has them, without their ends; empty ones too."""
+def lines(source: Source, limit: int, problems: list[Problem]) -> Iterator[Line]:
+    """Yield the lines as read_line() takes them, without their ends; empty ones too."""
     text = source.text
     start = 0
     while start < limit:
         newline = text.find("\n", start, limit)
         end = limit if newline < 0 else newline
         # Four bytes is the longest that a character can be.
-        if end - start < MAXBUF // 4 or len(text[start:end].encode("utf-8", "replace")) < MAXBUF:
-            yield _line(source, start, end)
+        if end - start >= MAXBUF // 4 and (
+            (size := len(text[start:end].encode("utf-8", "replace"))) >= MAXBUF - 1
+        ):
+            if size > source.rules.longest_line:
+                note(problems, _line(source, start, start), _too_long(source), ProblemKind.LINE)
+            yield from _chunks(source, start, end, is_last=newline < 0)
+        elif (nul := text.find("\0", start, end)) >= 0:
+            yield _with_nul(source, start, nul, problems, is_last=newline < 0)
         else:
-            yield from _chunks(source, start, end)
+            yield _line(source, start, end)
         start = end + 1
 
 
-def _chunks(source: Source, start: int, end: int) -> Iterator[Line]:
-    """A line that is longer than the buffer; a character is not cut, although fgets() does."""
+def _too_long(source: Source) -> str:
+    message = f"longer than {source.rules.longest_line} bytes: keepalived "
+    if source.rules.ignores_odd_lines:
+        message += f"{source.rules.version} ignores what fills its buffer and "
+    return message + "reads the rest as another line"
+
+
+def _chunks(source: Source, start: int, end: int, *, is_last: bool) -> Iterator[Line]:
+    """Yield a line that fills the buffer in parts; no character is cut, although fgets() does."""
+    ignored = source.rules.ignores_odd_lines
     room = MAXBUF - 1
     for offset in range(start, end):
         size = len(source.text[offset].encode("utf-8", "surrogatepass")) if (
             source.text[offset] > "\x7f" and not "\udc80" <= source.text[offset] <= "\udcff"
         ) else 1  # fmt: skip
         if size > room:
-            yield _line(source, start, offset)
+            yield _part(source, start, start if ignored else offset)
             start, room = offset, MAXBUF - 1
         room -= size
-    yield _line(source, start, end)
+    if room:
+        has_nul = ignored and not is_last and "\0" in source.text[start:end]
+        yield _part(source, start, start if has_nul else end)
+    else:
+        yield _part(source, start, start if ignored else end)
+        if not is_last:
+            yield _line(source, end, end)  # its line end alone
+
+
+def _part(source: Source, start: int, end: int) -> Line:
+    """Return a part of a long line, up to its first NUL."""
+    nul = source.text.find("\0", start, end)
+    return _line(source, start, end if nul < 0 else nul)
+
+
+def _with_nul(
+    source: Source, start: int, nul: int, problems: list[Problem], *, is_last: bool
+) -> Line:
+    """Return what remains of a line that has a NUL."""
+    message = "a NUL: keepalived ignores the rest of the line"
+    if source.rules.ignores_odd_lines and not is_last:
+        message = f"a NUL: keepalived {source.rules.version} ignores the line"
+    line = _line(source, start, nul)
+    note(problems, line, message, ProblemKind.LINE, len(line.text))
+    return line.cut(0, 0) if source.rules.ignores_odd_lines and not is_last else line
 
 
 def _line(source: Source, start: int, end: int) -> Line:
-    nul = source.text.find("\0", start, end)
-    if nul >= 0:
-        end = nul
     while end > start and source.text[end - 1] == "\r":
         end -= 1
     return Line(source.text[start:end], range(start, end + 1), source)
@@ -100,6 +131,7 @@ def decomment(line: Line) -> tuple[Line, int | None]:
     if is_bare(text):
         return strip(line), None
     quote, comment, dropped, continued = _scan(text)
+    continued = continued and (comment is None or line.source.rules.comment_goes_on)
     kept = line.cut(0, len(text) - continued if comment is None else comment)
     if dropped:
         kept = _without(kept, dropped)
@@ -138,6 +170,14 @@ def _with_backslash(line: Line, kept: Line) -> Line:
     return Line(kept.text + "\\", at, line.source, line.made)
 
 
+def has_comment_end(line: Line) -> bool:
+    r"""Return whether the last character of a line is a `\` with a comment before it."""
+    text, at = line.text, line.at
+    if len(text) < 2 or text[-1] != "\\":
+        return False
+    return line.source.text[at[len(text) - 2] + 1 : at[len(text) - 1]].strip(BLANK) != ""
+
+
 def strip(line: Line) -> Line:
     """The line without blanks at its ends."""
     text = line.text
@@ -147,9 +187,23 @@ def strip(line: Line) -> Line:
     return line.cut(start, len(text.rstrip(BLANK)))
 
 
-def is_include(text: str) -> bool:
-    """Is it include, includer, includem, includew, includeb, includea, with a space behind?"""
-    return INCLUDE.match(text) is not None
+def is_include(text: str, rules: Rules) -> bool:
+    """Return whether a line is an include to a release."""
+    return text[:7] == "include" and include_of(text, rules) is not None
+
+
+def include_of(text: str, rules: Rules) -> tuple[str, str] | None:
+    """Return the keyword and the pattern of an include, whose quotes count as letters since 2.1.4.
+
+    None where the line is no include.
+    """
+    match = rules.include.match(text)
+    if match is None:
+        return None
+    if not rules.include_is_words:
+        return match[0], text[match.end() + 1 :].lstrip(BLANK)
+    found = [each[1] if each[2] is None else each[2] for each in WORD.finditer(text) if not each[3]]
+    return (found[0], found[1]) if len(found) == 2 else None
 
 
 def next_brace(text: str) -> int:
@@ -201,69 +255,3 @@ def quote(value: str) -> str:
         raise ValueError(f"keepalived cannot read {value!r} as one word")
     plain = value and not re.search(r"[\s!#{}\\$@~]", value)
     return value if plain else f'"{value}"'
-
-
-ESCAPES = {"a": "\a", "b": "\b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-ESCAPED = re.compile(r"\\(?:x([0-9A-Fa-f]+)|c(.)|([0-7]{1,3})|(.))", re.DOTALL)
-PLAIN = {
-    "": re.compile(r"[^ \t\f\n\r\v'\"\\]+"),
-    '"': re.compile(r'[^"\\]+'),
-    "'": re.compile(r"[^'\\]+"),
-}
-"""What is taken as it is, by the quote it is in."""
-
-
-def quoted_escaped(text: str, *, hex_digits: int | None = None) -> list[str] | None:
-    r"""alloc_strvec_quoted_escaped(): the words of a command; None where a quote or `\` is open.
-
-    Both kinds of quotes, inside words too, and the shell's escapes. `\x` takes all the hex digits
-    there are and keeps the last byte; two since 2.3.3 (`hex_digits`).
-    """
-    found: list[str] = []
-    position = 0
-    while (position := _skip_space(text, position)) < len(text):
-        word, position = _escaped_word(text, position, hex_digits)
-        if word is None:
-            return None
-        found.append(word)
-    return found
-
-
-def _skip_space(text: str, position: int) -> int:
-    while position < len(text) and text[position] in SPACE:
-        position += 1
-    return position
-
-
-def _escaped_word(text: str, position: int, hex_digits: int | None) -> tuple[str | None, int]:
-    """One word and where it ends."""
-    parts: list[str] = []
-    quote = ""
-    while position < len(text):
-        if plain := PLAIN[quote].match(text, position):
-            parts.append(plain[0])
-            position = plain.end()
-        elif text[position] == "\\":
-            if not (escape := ESCAPED.match(text, position)):
-                return None, position
-            part, position = _escape(escape, hex_digits)
-            parts.append(part)
-        elif text[position] in SPACE and not quote:
-            break
-        else:
-            quote = "" if quote else text[position]
-            position += 1
-    return (None if quote else "".join(parts).split("\0")[0]), position
-
-
-def _escape(escape: re.Match[str], hex_digits: int | None) -> tuple[str, int]:
-    """What an escape stands for, and its end."""
-    byte = partial(bytes.decode, encoding="utf-8", errors="surrogateescape")
-    if digits := escape[1]:
-        digits = digits[:hex_digits]
-        return byte(bytes([int(digits[-2:], 16)])), escape.start() + 2 + len(digits)
-    if control := escape[2]:
-        return chr(ord(control) & 0x1F), escape.end()
-    if octal := escape[3]:
-        return byte(bytes([int(octal, 8) & 0xFF])), escape.end()
-    return ESCAPES.get(escape[4], escape[4]), escape.end()

@@ -1,7 +1,7 @@
 """A file's statements and braces, one after the other, as read_line() cuts them. Pure.
 
 keepalived's parent reads the files, follows the includes, and hands a copy without comments to its
-children; VRRP is one. What is here is what VRRP reads.
+children; VRRP is one. What is here is what VRRP reads. Before 2.2.0 each reads the files itself.
 """
 
 import enum
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from kacheck.keepalived import lexer
+from kacheck.keepalived.rules import Rules
 from kacheck.keepalived.source import Line, Problem, ProblemKind, Source, note
 
 
@@ -50,6 +51,7 @@ UNSIMPLE = re.compile(r"[@$~]")
 TOKEN = re.compile(r'[{}]|(?:[^{}"]+|"[^"]*(?:"|\Z))+')
 BRACES = {"{": Kind.OPEN, "}": Kind.CLOSE}
 ESCAPED_BANG = r"a line that begins with \! crashes keepalived's VRRP process"
+COMMENT_END = r"before 2.4.0 the \ at the comment's end belongs to the word before it"
 ESCAPED_COMMENT = r"\# and \! do not last: to keepalived's VRRP process a comment begins here"
 
 
@@ -59,23 +61,36 @@ def statement_lines(source: Source, problems: list[Problem]) -> Iterator[Line]:
     if limit < len(source.text):
         message = f"more than {lexer.MAX_CUTS} lines and braces: nothing from here on is read"
         problems.append(Problem(source.position(limit), message, ProblemKind.UNEVALUATED))
-    for line in lexer.lines(source, limit):
+    rules = source.rules
+    for line in lexer.lines(source, limit, problems):
         text = line.text
-        if lexer.is_bare(text):
+        if lexer.is_bare(text) and (not text or text[-1] not in lexer.BLANK):
             yield lexer.strip(line)
             continue
         once, quote = lexer.decomment(line)
+        if not once.text and text and rules.skips_comment_lines:
+            continue
+        if once.text[-1:] == "\r" and rules.children_read_copy:
+            once = lexer.strip(once.cut(0, len(once.text.rstrip("\r"))))
+        if once.text[-1:] == "\\" and ("#" in text or "!" in text) and lexer.has_comment_end(once):
+            note(problems, once, COMMENT_END, ProblemKind.LINE, len(once.text) - 1)
         if quote is not None:
             note(problems, line, "no closing quote", ProblemKind.QUOTE, quote)
-        if "\\" not in text[:-1] or lexer.is_include(once.text):
+        if "\\" not in text[:-1] or not rules.children_read_copy:
             yield once
-            continue
-        twice = None if once.text[:1] in ("#", "!") else lexer.decomment(once)[0]
-        if twice is None or len(twice.text) + 1 < len(once.text):
-            message = ESCAPED_BANG if once.text[:1] == "!" else ESCAPED_COMMENT
-            note(problems, line, message, ProblemKind.LINE)
-        if twice is not None:
+        elif twice := _twice(line, once, problems):
             yield twice
+
+
+def _twice(line: Line, once: Line, problems: list[Problem]) -> Line | None:
+    """Return what the children read of a line that the parent has unescaped once."""
+    if lexer.is_include(once.text, line.source.rules):
+        return once
+    twice = None if once.text[:1] in ("#", "!") else lexer.decomment(once)[0]
+    if twice is None or len(twice.text) + 1 < len(once.text):
+        message = ESCAPED_BANG if once.text[:1] == "!" else ESCAPED_COMMENT
+        note(problems, line, message, ProblemKind.LINE)
+    return twice
 
 
 def pieces(
@@ -86,7 +101,7 @@ def pieces(
     for line in lines:
         text = line.text
         if definition is not None:
-            if text and not lexer.is_include(text):
+            if text and not is_plain_include(line):
                 definition = definition._replace(end=line.at[len(text)])
                 if text[-1] == "\\":
                     continue
@@ -141,8 +156,13 @@ def line_pieces(line: Line, config_id: str | None, problems: list[Problem]) -> I
                 yield Piece(Kind.OTHER_ID, rest, rest.at[len(rest.text)], condition, start)
                 return
             rest = behind
-        kind = kind_of(rest.text)
-        head, rest = (rest, None) if kind is not Kind.STATEMENT else brace_cut(rest)
+        rules = line.source.rules
+        kind = kind_of(rest.text, rules)
+        is_whole = kind is not Kind.SEQUENCE or rules.sequence_is_line
+        if kind is not Kind.STATEMENT and is_whole:
+            head, rest = rest, None
+        else:
+            head, rest = brace_cut(rest)
         if not head.text:
             continue
         if kind is Kind.STATEMENT:
@@ -151,15 +171,26 @@ def line_pieces(line: Line, config_id: str | None, problems: list[Problem]) -> I
         yield Piece(kind, head, head.at[len(head.text)], condition, start)
 
 
-def kind_of(text: str) -> Kind:
-    """What a line is, as read_line() tells."""
+def is_plain_include(line: Line) -> bool:
+    """Return whether a line of a file is an include that the children see as an empty line."""
+    rules = line.source.rules
+    return rules.children_read_copy and lexer.is_include(line.text, rules)
+
+
+def kind_of(text: str, rules: Rules) -> Kind:
+    """Return what a line is, as read_line() tells."""
     if text[:1] == "$" and DEFINITION.match(text):
         return Kind.DEFINITION
-    if text[:4] in ("~SEQ", "~LST"):
+    if is_sequence(text, rules):
         return Kind.SEQUENCE
-    if text[:7] == "include" and lexer.is_include(text):
+    if lexer.is_include(text, rules):
         return Kind.INCLUDE
     return Kind.STATEMENT
+
+
+def is_sequence(text: str, rules: Rules) -> bool:
+    """Return whether a line begins with ~SEQ, or with ~LST where the release has that."""
+    return text[:4] == "~SEQ" or (text[:4] == "~LST" and rules.sequence_is_line)
 
 
 def conditional(line: Line, config_id: str | None) -> tuple[bool, str, Line]:

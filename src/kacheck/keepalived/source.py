@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from kacheck.keepalived.rules import DEFAULT, Rules, rules_of
+
 if TYPE_CHECKING:
     from kacheck.keepalived.syntax import Tree
 
@@ -66,11 +68,12 @@ class Word(NamedTuple):
 
 
 class Source:
-    """A file's text."""
+    """A file's text, and how the release that reads it does so."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, rules: Rules | None = None) -> None:
         self.text = text
         self.name = name
+        self.rules = rules or rules_of(DEFAULT)
         self.tree: Tree | None = None
         """What was made of it."""
 
@@ -138,6 +141,8 @@ class Line(NamedTuple):
         return self.source.position(self.at[index])
 
 
+SPACE = " \t\f\n\r\v"
+"""WHITE_SPACE_STR of lib/parser.c: what parts words. Of a line's ends only blanks are removed."""
 MAX_PROBLEMS = 1000
 """Of a file or of the reading: who has more has no configuration."""
 

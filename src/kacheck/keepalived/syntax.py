@@ -13,9 +13,10 @@ without braces.
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from kacheck.keepalived import lexer, pieces
+from kacheck.keepalived import escapes, lexer, pieces
 from kacheck.keepalived.edit import Edits
 from kacheck.keepalived.pieces import Kind, Piece
+from kacheck.keepalived.rules import DEFAULT, rules_of
 from kacheck.keepalived.source import (
     MAX_PROBLEMS,
     Line,
@@ -28,6 +29,7 @@ from kacheck.keepalived.source import (
     encode,
     note,
 )
+from kacheck.keepalived.version import Version
 
 NO_LINE = Line("", range(1), Source("", ""))
 
@@ -82,23 +84,29 @@ class Node:
 
     @property
     def escaped(self) -> list[str] | None:
-        """All of its words as a script or notify keyword cuts them: alloc_strvec_quoted_escaped().
+        """All of its words as a script or notify keyword cuts them.
 
-        None where a quote or an escape is not finished.
+        Since 2.3.2 escapes stay. None where a quote or an escape is not finished.
         """
-        return lexer.quoted_escaped(self.line.text)
+        rules = self.line.source.rules
+        return escapes.quoted_escaped(self.line.text, rules, unescape=not rules.unescapes_once)
 
     @property
     def command(self) -> list[str] | None:
         """The command of a script or notify statement as it is executed; None if there is none.
 
         keepalived cuts the statement, then the second word once more (set_script_params_array()):
-        `script /bin/x -a` has no `-a`, and escapes count twice.
+        `script /bin/x -a` has no `-a`, and before 2.3.2 escapes count twice.
         """
         escaped = self.escaped
         if escaped is None or len(escaped) < 2:
             return None
-        return lexer.quoted_escaped(escaped[1]) or None
+        return escapes.quoted_escaped(escaped[1], self.line.source.rules) or None
+
+    @property
+    def ends_in_comment(self) -> bool:
+        r"""Return whether its last character is the `\` that ends its comment (before 2.4.0)."""
+        return lexer.has_comment_end(self.line)
 
     @property
     def first(self) -> int:
@@ -215,13 +223,20 @@ class Tree(Edits):
         return encode(self.text())
 
 
-def parse(text: str | bytes, name: str = "", config_id: str | None = None) -> Tree:
-    """The tree of a text. Never raises.
+def parse(
+    text: str | bytes,
+    name: str = "",
+    config_id: str | None = None,
+    *,
+    release: Version = DEFAULT,
+) -> Tree:
+    """Return the tree of a text. Never raises.
 
     `config_id` decides which lines with an `@id` count (keepalived's --config-id, by default the
-    host's name up to the first dot); with None those with `@^id` do.
+    host's name up to the first dot); with None those with `@^id` do. `release` is keepalived's.
     """
-    return Tree(Source(decode(text) if isinstance(text, bytes) else text, name), config_id)
+    text = decode(text) if isinstance(text, bytes) else text
+    return Tree(Source(text, name, rules_of(release)), config_id)
 
 
 def grow(found: Iterable[Piece], tree: Tree | None, problems: list[Problem]) -> Node:

@@ -3,36 +3,37 @@
 import os
 from typing import NamedTuple
 
-from kacheck.keepalived import Configuration, Kind, Problem, ProblemKind, load
-from kacheck.keepalived.edit import EditError, Span
+from kacheck.keepalived import (
+    DEFAULT,
+    Configuration,
+    Kind,
+    Problem,
+    ProblemKind,
+    Version,
+    load,
+)
+from kacheck.keepalived.program import version_at
+from kacheck.keepalived.releases import OLDEST
 from kacheck.migrate import files, verify
-from kacheck.migrate.checks import Checks
 from kacheck.migrate.diff import unified
-from kacheck.migrate.equivalents import INTERVAL, LIBEXEC, Mode, Paths
-from kacheck.migrate.files import Change, Interruption, Transaction
-from kacheck.migrate.recipes import replace_recipes
-from kacheck.migrate.rewrite import Rewrite
+from kacheck.migrate.equivalents import INTERVAL, LIBEXEC
+from kacheck.migrate.interruption import Interruption
+from kacheck.migrate.plan import Order, changes_of, in_order, in_steps, read, rewritten
+from kacheck.migrate.transaction import Change, Transaction, recover, refuse_killed, written
 from kacheck.result import BadConfigError
 
 DOUBTFUL = (ProblemKind.QUOTE, ProblemKind.BRACE, ProblemKind.CYCLE, ProblemKind.DEFINITION)
 SKIPPED = ("no file matches", "is executable")
 """Includes that keepalived does not read either."""
+NO_RELEASE = (
+    "keepalived's version is not known here; the configuration is read as keepalived"
+    f" {DEFAULT} reads it"
+)
 POLLED = {
     "script": f"a script looks every {INTERVAL} s: a failure is acted on 2 to 5 s after native"
     " tracking would, and never before a delay is over; --mode watch needs milliseconds",
     "watch": f"what is added to a priority follows within {INTERVAL} s, FAULT within milliseconds",
 }
-
-
-class Order(NamedTuple):
-    """What is asked for."""
-
-    conf: str
-    mode: Mode = "watch"
-    paths: Paths = Paths()
-    output: str | None = None
-    in_place: bool = False
-    recipes: bool = False
 
 
 class Answer(NamedTuple):
@@ -50,12 +51,25 @@ def migrate(order: Order) -> Answer:
         BadConfigError: it could not be done; nothing was written.
 
     """
-    configuration = read(order.conf)
-    rewrite = rewritten(configuration, order)
+    if order.output is None and not order.in_place:
+        refuse_killed(order.conf)
+    else:
+        recover(order.output or order.conf)
+    keepalived = verify.program()
+    release = version_at(keepalived) if keepalived else None
+    if release is not None and release < OLDEST:
+        raise BadConfigError(
+            f"keepalived {release} is too old: kacheck's checks need {OLDEST} or later; upgrade"
+            " keepalived first"
+        )
+    configuration = read(order.conf, release or DEFAULT)
+    rewrite = rewritten(configuration, order, release)
     changes = changes_of(configuration, rewrite.checks)
     remarks = [str(remark) for remark in sorted(rewrite.survey.remarks)]
     if remarks or changes or unread(configuration):
         refuse_doubt(configuration)
+    if release is None and changes:
+        remarks.append(f"note: {NO_RELEASE}")
     if rewrite.migrated:
         remarks.append(f"note: {POLLED[order.mode]}")
     code = 1 if any(remark.is_left for remark in rewrite.survey.remarks) else 0
@@ -63,16 +77,8 @@ def migrate(order: Order) -> Answer:
         changes = redirected(configuration, changes, order.output)
     if order.output is None and not order.in_place:
         return Answer(diff(changes), remarks, code)
-    return Answer("\n".join(write(changes, order)), remarks, code)
-
-
-def read(path: str) -> Configuration:
-    """The configuration with all that it includes."""
-    configuration = load(path)
-    if path not in configuration.files:
-        why = configuration.problems[0].message if configuration.problems else "cannot be read"
-        raise BadConfigError(f"{why}; give the path of a keepalived.conf")
-    return configuration
+    steps = in_steps(in_order(changes, order), order, release)
+    return Answer("\n".join(write(changes, steps, order, configuration.release)), remarks, code)
 
 
 def unread(configuration: Configuration) -> list[Problem]:
@@ -91,50 +97,6 @@ def refuse_doubt(configuration: Configuration) -> None:
     if doubts:
         where, message, _ = doubts[0]
         raise BadConfigError(f"{where.file}:{where.line}: {message}; correct that first")
-
-
-def rewritten(configuration: Configuration, order: Order) -> Rewrite:
-    """The edits, in the configuration's trees."""
-    text = None
-    if order.mode == "watch" and configuration.find("vrrp_track_process"):
-        text = configuration_text(order.paths.config)
-    rewrite = Rewrite(configuration, Checks(order.paths.config, text), order.mode, order.paths)
-    try:
-        rewrite.run()
-        if order.recipes:
-            replace_recipes(configuration, rewrite.survey)
-    except EditError as error:
-        raise BadConfigError(f"{error}; write that part in lines of its own") from None
-    return rewrite
-
-
-def configuration_text(path: str) -> str | None:
-    """kacheck.toml, if it is there."""
-    data = files.content(path)
-    try:
-        return None if data is None else data.decode()
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise BadConfigError(
-            f"{path}:{line}: byte 0x{error.object[error.start]:02x} is not UTF-8; save it as UTF-8"
-        ) from None
-
-
-def changes_of(configuration: Configuration, checks: Checks) -> list[Change]:
-    """Old and new contents, keepalived's files first."""
-    changes = []
-    for path, new in configuration.changed().items():
-        tree = configuration.files[path]
-        old = tree.source.text.encode("utf-8", "surrogateescape")
-        if old != new:
-            changes.append(Change(path, old, new, tree.spans()))
-    text = checks.result()
-    if text != checks.text:
-        old_text = checks.text.encode() if checks.is_there else None
-        last, end = checks.text.count("\n"), text.count("\n")
-        added = [Span(last, last + 1, last, end + 1)]
-        changes.append(Change(checks.path, old_text, text.encode(), added))
-    return changes
 
 
 def redirected(configuration: Configuration, changes: list[Change], output: str) -> list[Change]:
@@ -203,37 +165,38 @@ def lines_of(text: str) -> list[str]:
     return [*(f"{line}\n" for line in lines), *([rest] if rest else [])]
 
 
-def write(changes: list[Change], order: Order) -> list[str]:
+def write(changes: list[Change], steps: list[Change], order: Order, release: Version) -> list[str]:
     """Write all files, or none; then let keepalived judge. What to say about it."""
     if not changes:
         return []
     keepalived = verify.program()
     result = order.output or order.conf
-    transaction = Transaction(changes)
+    transaction = Transaction(steps, result)
     with Interruption() as interruption:
         with interruption.now():
             before = verify.ask(keepalived, order.conf) if keepalived else None
         try:
             transaction.stage()
             if order.in_place:
-                refuse_included(order.conf, transaction)
+                refuse_included(order.conf, transaction, release)
             transaction.commit()
             said = ["keepalived is not installed here: keepalived -t has not seen the result"]
             with interruption.now():
                 if keepalived and before:
-                    said = [judgement(before, verify.ask(keepalived, result), result)]
+                    said = [judgement(before, verify.ask(keepalived, result), result, release)]
+            transaction.finish()
         except BaseException as error:
             if stuck := transaction.undo():
                 raise BadConfigError(
                     "; but ".join((str(error) or "interrupted", *stuck))
                 ) from error
             raise
-    return [*files.written(changes, transaction.backups), *said]
+    return [*written(changes, transaction.backups), *transaction.lost, *said]
 
 
-def judgement(before: verify.Said, after: verify.Said, result: str) -> str:
+def judgement(before: verify.Said, after: verify.Said, result: str, release: Version) -> str:
     """What keepalived says; a complaint that it did not have before takes everything back."""
-    user = verify.other_user(load(result)) if after.is_terminated else None
+    user = verify.other_user(load(result, release=release)) if after.is_terminated else None
     new = verify.new_complaints(before, after, may_end=user is not None)
     if new:
         cure = "please report it"
@@ -254,9 +217,9 @@ def judgement(before: verify.Said, after: verify.Said, result: str) -> str:
     return verify.in_words(before, after)
 
 
-def refuse_included(conf: str, transaction: Transaction) -> None:
+def refuse_included(conf: str, transaction: Transaction, release: Version) -> None:
     """A backup that an `include *` takes in would define everything twice."""
-    read_now = {os.path.realpath(path) for path in load(conf).files}
+    read_now = {os.path.realpath(path) for path in load(conf, release=release).files}
     for backup in transaction.backups.values():
         if backup in read_now:
             raise BadConfigError(

@@ -24,7 +24,8 @@ from typing import Literal, NamedTuple
 
 from kacheck import statedir
 from kacheck.commands.options import CONFIGURATION
-from kacheck.keepalived import parse, quote
+from kacheck.keepalived import DEFAULT, Version, parse, quote
+from kacheck.keepalived.rules import rules_of
 from kacheck.migrate.tracked import MICROSECONDS, LeftError, Tracked, Weight
 from kacheck.probes import process
 from kacheck.probes.process.look import ProcessOptions
@@ -174,8 +175,15 @@ def check_name(name: str) -> str:
 # --- keepalived.conf ------------------------------------------------------------------------
 
 
-def blocks(equivalent: Equivalent, paths: Paths, unit: str, comments: Sequence[str] = ()) -> str:
-    """The blocks that define it; `unit` indents what is in them.
+def blocks(
+    equivalent: Equivalent,
+    paths: Paths,
+    unit: str,
+    comments: Sequence[str] = (),
+    *,
+    release: Version = DEFAULT,
+) -> str:
+    """Return the blocks that define it, as this release reads them; `unit` indents their lines.
 
     Raises:
         LeftError: keepalived could not read them.
@@ -187,7 +195,7 @@ def blocks(equivalent: Equivalent, paths: Paths, unit: str, comments: Sequence[s
         command = verdict_command(equivalent.check, paths)
     script = [
         *comments,
-        f"script {script_word(command)}",
+        f"script {script_word(command, release)}",
         f"interval {INTERVAL}",
         "timeout 1",
         f"fall {equivalent.fall}",
@@ -198,9 +206,10 @@ def blocks(equivalent: Equivalent, paths: Paths, unit: str, comments: Sequence[s
     made = [block(f"vrrp_script {quote(equivalent.name)}", script, unit)]
     if equivalent.has_file:
         file = [f"file {quote(f'{paths.state_dir}/track/{equivalent.check}')}", "weight 0 reverse"]
-        made.append(block(f"track_file {quote(equivalent.name)}", file, unit))
+        # Its older name, which 2.0.20 knows, too; and no release complains of it.
+        made.append(block(f"vrrp_track_file {quote(equivalent.name)}", file, unit))
     text = "\n\n".join(made)
-    tree = parse(text)
+    tree = parse(text, release=release)
     names = [node.arguments for node in tree.root.children or ()]
     commands = [node.command for node in tree.find("vrrp_script", "script")]
     if tree.problems or commands != [command] or names != [[equivalent.name]] * len(made):
@@ -239,17 +248,21 @@ def verdict_command(check: str, paths: Paths) -> list[str]:
     return [*words, check]
 
 
-def script_word(command: list[str]) -> str:
-    r"""A command as the word behind `script`: keepalived cuts it twice, and escapes count twice.
+def script_word(command: list[str], release: Version = DEFAULT) -> str:
+    r"""Return a command as the word behind `script`, which keepalived cuts twice.
 
-    What either pass or a `$NAME` could take for its own is written as `\\042`, which the first pass
-    makes `\042` and the second the character.
+    What either pass or a `$NAME` could take for its own is written as an octal escape. Before 2.3.2
+    escapes count twice, too: the first pass makes `\042` of `\\042`, and the second the character.
     """
-    return '"' + " ".join(map(_script_part, command)) + '"'
+    backslash = "\\" if rules_of(release).unescapes_once else "\\\\"
+    return '"' + " ".join(_script_part(word, backslash) for word in command) + '"'
 
 
-def _script_part(word: str) -> str:
-    escaped = ESCAPED.sub(lambda found: f"\\\\{ord(found[0]):03o}", word)
+def _script_part(word: str, backslash: str) -> str:
+    def octal(found: re.Match[str]) -> str:
+        return f"{backslash}{ord(found[0]):03o}"
+
+    escaped = ESCAPED.sub(octal, word)
     if "\\" in escaped:
-        return re.sub(r"[ {}!#~;&|<>*?()`]", lambda found: f"\\\\{ord(found[0]):03o}", escaped)
+        return re.sub(r"[ {}!#~;&|<>*?()`]", octal, escaped)
     return escaped if UNQUOTED.fullmatch(escaped) else f"'{escaped}'"

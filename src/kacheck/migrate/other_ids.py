@@ -60,7 +60,8 @@ def other_ids(configuration: Configuration, names: AbstractSet[str]) -> Iterator
 
     for node, text, words in others:
         named = names & words
-        includes = any(map(is_include, text.split(None, 1)[1:]))
+        rules = node.line.source.rules
+        includes = any(is_include(each, rules) for each in text.split(None, 1)[1:])
         if includes or (tracking and MADE.search(text) and may_track(node)):
             named = names  # who knows which
         yield Other(node, words, named or ({""} if id(node) in tracking else set()))

@@ -34,7 +34,7 @@ def replace_recipes(configuration: Configuration, survey: Survey) -> None:
         source = script.source
         if command is None or source is None or source.tree is None or survey.is_shared(source):
             continue
-        source.tree.replace(source, f"script {script_word(command)}")
+        source.tree.replace(source, f"script {script_word(command, configuration.release)}")
         name = " ".join(block.arguments)
         survey.note(script, f"{name}: {shlex.join(script.command or [])} is {command[0]} now")
 

@@ -33,10 +33,13 @@ def rewrite(
         if moving:
             done.add(id(source))
             Block(owner, node, source, equivalents, is_shared).rewrite(moving)
+    new = [reference.node for reference in owner.references.values() if reference.is_new]
+    if new and owner.node.source is not None:
+        Block(owner, owner.node, owner.node.source, equivalents, is_shared).add(new)
 
 
 class Block:
-    """One track_process block."""
+    """A track_process block that is rewritten, or a sync group that gets what it had not."""
 
     def __init__(
         self,
@@ -72,6 +75,18 @@ class Block:
                 self.rename(written, files)
             elif written:
                 self.move_some(written, scripts, files)
+
+    def add(self, new: list[Node]) -> None:
+        """Write lines like those of the members into their sync group."""
+        files = self.new_files(new)
+        lines = [self.text(node) for node in new]
+        scripts = self.neighbour("track_script")
+        if files:
+            append(self.source, files.splitlines())
+        if scripts is None:
+            append(self.source, block("track_script", lines, self.unit).splitlines())
+        else:
+            append(scripts, lines)
 
     def is_grouped(self, node: Node) -> bool:
         """Does the sync group track it, so that it is not written here?"""

@@ -2,33 +2,49 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Literal
 
 from kacheck.keepalived import Configuration, Kind, Node
-from kacheck.keepalived.lexer import MAXBUF
+from kacheck.keepalived.releases import GROUPS_IGNORE_PROCESSES
+from kacheck.keepalived.rules import LONGEST_LINE
 from kacheck.keepalived.source import encode
+from kacheck.keepalived.version import Version
 from kacheck.migrate import equivalents, references, tracked
 from kacheck.migrate.checks import Checks
 from kacheck.migrate.comments import comments_in
 from kacheck.migrate.equivalents import Equivalent, Mode, Paths
+from kacheck.migrate.groups import GROUP, lost
 from kacheck.migrate.references import Owner, unit_of
 from kacheck.migrate.security import secure
 from kacheck.migrate.survey import OWNERS, Survey, refuse
-from kacheck.migrate.tracked import LeftError, Tracked
+from kacheck.migrate.tracked import LeftError, Reference, Tracked
 from kacheck.procfs import COMM_MAX
 from kacheck.result import BadConfigError
+
+Extent = Literal["defined", "tracked", "all"]
+"""How far to go: new blocks beside the old ones; all that track them, too; without the old ones.
+
+Where several files change, each of these holds whichever of them have been written.
+"""
 
 
 class Rewrite:
     """The edits, gathered in the trees of the configuration."""
 
     def __init__(
-        self, configuration: Configuration, checks: Checks, mode: Mode, paths: Paths
+        self,
+        configuration: Configuration,
+        checks: Checks,
+        mode: Mode,
+        paths: Paths,
+        release: Version | None,
     ) -> None:
         self.configuration = configuration
         self.checks = checks
         self.mode = mode
         self.paths = paths
-        self.survey = Survey(configuration)
+        self.release = release
+        self.survey = Survey(configuration, lost(release, mode))
         self.migrated: dict[str, Equivalent] = {}
         self._texts: dict[str, str] = {}
         tops = configuration.root.children or ()
@@ -45,12 +61,12 @@ class Rewrite:
                 self._taken |= {node.keyword for block in configuration.find(owner, keyword)
                                 for node in block.children or ()}  # fmt: skip
 
-    def run(self) -> None:
+    def run(self, extent: Extent = "all") -> None:
         """Plan, and edit."""
         for name, (node, data) in self.survey.definitions.items():
             if name not in self.survey.left:
                 self._plan(name, node, data)
-        self._edit()
+        self._edit(extent)
         self._refuse_long_lines()
 
     def _plan(self, name: str, node: Node, data: Tracked) -> None:
@@ -75,15 +91,26 @@ class Rewrite:
         self._taken.add(made.name)
         for text in notes(data, made, self.mode):
             self.survey.note(node, f"{name}: {text}")
-        for reference in found:
-            if reference.group is not None:
-                text = f"{reference.group} tracks it for its members, so that this line goes"
+        for owner, reference in self.survey.references.get(name, ()):
+            for text in self._notes_on(owner, reference, name):
                 self.survey.note(reference.node, f"{name}: {text}")
         if self._first_use(name, node) is not node:
             text = (
                 "keepalived ignored it where it was tracked above its block; it counts from now on"
             )
             self.survey.note(node, f"{name}: {text}")
+
+    def _notes_on(self, owner: Node, reference: Reference, name: str) -> Iterator[str]:
+        """Yield what changes for a line that tracks it."""
+        group = " ".join(owner.arguments)
+        new = [each.group for _, each in self.survey.references[name] if each.is_new]
+        if reference.is_new:
+            why = lost(self.release, self.mode)
+            yield f"{group} tracks it from now on: {why} from members of a vrrp_sync_group"
+        elif owner.keyword == GROUP and GROUPS_IGNORE_PROCESSES.include(self.release):
+            yield f"keepalived before 2.2.0 ignores this line; {group} goes by it now"
+        elif reference.group is not None and reference.group not in new:
+            yield f"{reference.group} tracks it for its members, so that this line goes"
 
     def _free(self, name: str) -> str:
         """A name that no vrrp_script and no track_file has."""
@@ -95,14 +122,16 @@ class Rewrite:
             number += 1
         return candidate
 
-    def _edit(self) -> None:
+    def _edit(self, extent: Extent) -> None:
         secured = secure(self.configuration) if self.migrated else None
         if secured is not None:
             text = "enable_script_security added: keepalived wants it where there are scripts"
             self.survey.note(secured, text)
         done: set[int] = set()
         for name in self.migrated:
-            self._replace(name)
+            self._replace(name, keeps_old=extent != "all")
+        if extent == "defined":
+            return
         owners: dict[int, Owner] = {}
         for name in self.migrated:
             for node, reference in self.survey.references.get(name, ()):
@@ -127,11 +156,13 @@ class Rewrite:
         )
         assert place is not None  # noqa: S101 - refused
         comments = comments_in(source, behind=place is not source)
-        text = equivalents.blocks(made, self.paths, unit_of(source), comments)
+        text = equivalents.blocks(
+            made, self.paths, unit_of(source), comments, release=self.configuration.release
+        )
         margin = place.line.source.indentation(place.start)
         refuse(
             any(is_too_long(margin + line) for line in text.split("\n")),
-            f"a line of it would be longer than keepalived's {MAXBUF - 1} bytes; shorten its"
+            f"a line of it would be longer than keepalived's {LONGEST_LINE} bytes; shorten its"
             " comments and arguments, or indent it less",
         )
         return text
@@ -158,16 +189,17 @@ class Rewrite:
                         )
         return ""
 
-    def _replace(self, name: str) -> None:
+    def _replace(self, name: str, *, keeps_old: bool) -> None:
         """Write the equivalent where the block stood, or before its first use if that is above."""
         node, _ = self.survey.definitions[name]
         source, first = node.source, self._first_use(name, node).source
         if source is None or source.tree is None or first is None or first.tree is None:
             return
-        if first is source:
+        if first is source and not keeps_old:
             source.tree.replace(source, self._texts[name])
-        else:
-            first.tree.insert_before(first, self._texts[name] + "\n\n", comment=has_comment(first))
+            return
+        first.tree.insert_before(first, self._texts[name] + "\n\n", comment=has_comment(first))
+        if not keeps_old:
             source.tree.remove(source)
 
     def _refuse_long_lines(self) -> None:
@@ -179,7 +211,7 @@ class Rewrite:
             for line in tree.text().split("\n"):
                 if line not in old and is_too_long(line):
                     raise BadConfigError(
-                        f"{path}: a line would be longer than keepalived's {MAXBUF - 1} bytes,"
+                        f"{path}: a line would be longer than keepalived's {LONGEST_LINE} bytes,"
                         f" shorten it: {line.strip()[:60]}"
                     )
 
@@ -191,7 +223,7 @@ class Rewrite:
 
 def is_too_long(line: str) -> bool:
     """Does keepalived cut a line in two?"""
-    return len(encode(line.removesuffix("\r"))) >= MAXBUF
+    return len(encode(line)) > LONGEST_LINE
 
 
 def has_comment(node: Node) -> bool:

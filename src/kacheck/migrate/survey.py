@@ -12,12 +12,11 @@ from typing import NamedTuple
 from kacheck.keepalived import Configuration, Node, Position
 from kacheck.migrate import tracked
 from kacheck.migrate.files import BOM
+from kacheck.migrate.groups import GROUP, Groups
 from kacheck.migrate.other_ids import other_ids
 from kacheck.migrate.tracked import LeftError, Reference, Tracked, Weight
 
-GROUP = "vrrp_sync_group"
 OWNERS = ("vrrp_instance", GROUP)
-ADDRESS_OWNER = "255"
 
 
 class Remark(NamedTuple):
@@ -35,7 +34,8 @@ class Remark(NamedTuple):
 class Survey:
     """All of it, with what there is to say."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, lost: str) -> None:
+        """Read it; `lost` is what `groups.lost()` says of the keepalived that it is for."""
         self.configuration = configuration
         self.remarks: set[Remark] = set()
         self.left: set[str] = set()
@@ -44,20 +44,7 @@ class Survey:
         """By name: the instance or sync group, and its line."""
         self._tracking: set[tuple[str, int]] = set()
         """A name and the id() of who tracks it, for each line that was read."""
-        groups = configuration.find(GROUP)
-        self._group_names = Counter(" ".join(group.arguments) for group in groups)
-        self._groups: dict[str, list[Node]] = {}
-        """By instance: the sync groups that it is in."""
-        for group in groups:
-            for name in _members(group):
-                self._groups.setdefault(name, []).append(group)
-        self._address_owners = {
-            name for instance in configuration.find("vrrp_instance")
-            for priority in instance.find("priority") if priority.arguments[:1] == [ADDRESS_OWNER]
-            for name in instance.arguments
-        }  # fmt: skip
-        self._other_words: set[str] = set()
-        """In lines for another `@id`."""
+        self._groups = Groups(configuration)
         self._seen = Counter(
             id(node.source) for node in configuration.root.walk() if node.source is not None
         )
@@ -66,6 +53,8 @@ class Survey:
         self._read_hidden()
         self._read_other_ids()
         self._find_grouped()
+        if lost:
+            self._find_lost(lost)
 
     def is_shared(self, source: Node | None) -> bool:
         """Is a node of a file read more than once?"""
@@ -139,7 +128,7 @@ class Survey:
         )
         others.append((owner, found))
         self._tracking.add((name, id(owner)))
-        self._refuse_ignored_weight(owner, found.own or weight)
+        self._groups.refuse_ignored_weight(owner, found.own or weight)
 
     def _find_grouped(self) -> None:
         """Lines for FAULT in instances whose sync group has the same line.
@@ -153,30 +142,54 @@ class Survey:
             for place, (owner, found) in enumerate(lines):
                 if owner.keyword == GROUP or id(owner) not in faults:
                     continue
-                groups = self._groups_of(owner)
+                groups = self._groups.of(owner)
                 if faults.isdisjoint(map(id, groups)):
                     continue
                 group = " ".join(groups[0].arguments)
                 lines[place] = owner, found._replace(group=group)
-                if self.is_shared(found.node.source) or not self._is_certain(owner, groups):
+                if self.is_shared(found.node.source) or not self._groups.is_certain(owner):
                     error = LeftError(f"{group} tracks it for its members, too; remove this line")
                     self.leave(name, found.node, error)
 
-    def _groups_of(self, instance: Node) -> list[Node]:
-        """The sync groups that it is in."""
-        found = [group for name in instance.arguments for group in self._groups.get(name, ())]
-        return list(dict.fromkeys(found))
+    def _find_lost(self, lost: str) -> None:
+        """Have a sync group track what its members would lose.
 
-    def _is_certain(self, instance: Node, groups: list[Node]) -> bool:
-        """Is it in the first of these sync groups, and in no other, for every `@id`?"""
-        return (
-            len(groups) == 1
-            and self._group_names[" ".join(groups[0].arguments)] == 1
-            and tracked.is_plain(groups[0])
-            and instance.source is not None
-            and instance.condition is None
-            and self._other_words.isdisjoint((GROUP, *instance.arguments))
+        Both mean the same, since a member in FAULT has its whole group in FAULT.
+        """
+        for name, (_, data) in self.definitions.items():
+            lines = self.references.get(name, [])
+            moved: dict[int, tuple[Node, Reference]] = {}
+            for place, (owner, found) in enumerate(lines):
+                is_fault = not (found.own or data.weight).value
+                if not is_fault or found.group or not self._groups.is_fixed(owner):
+                    continue
+                try:
+                    group = self._taker(owner, found, lost)
+                except LeftError as error:
+                    self.leave(name, found.node, error)
+                    continue
+                title = " ".join(group.arguments)
+                moved.setdefault(id(group), (group, found._replace(group=title, is_new=True)))
+                lines[place] = owner, found._replace(group=title)
+            lines += moved.values()
+
+    def _taker(self, instance: Node, found: Reference, lost: str) -> Node:
+        """Return the sync group that can track it instead of its member."""
+        refuse(
+            self._groups.owns_address(instance),
+            f"{lost} from an instance with priority 255; give it one of at most 254, or upgrade it"
+            " to 2.2.2 or later",
         )
+        groups = self._groups.of(instance)
+        refuse(
+            not self._groups.is_certain(instance)
+            or self.is_shared(found.node.source)
+            or self.is_shared(groups[0].source)
+            or (found.name, id(groups[0])) in self._tracking,
+            f"{lost} from members of a vrrp_sync_group; upgrade it to 2.2.2 or later, or write a"
+            " track_script into the group",
+        )
+        return groups[0]
 
     def _lines(self) -> Iterator[tuple[Node, Node]]:
         """The lines of all track_process blocks, and the instance or sync group they are of."""
@@ -205,37 +218,10 @@ class Survey:
     def _read_other_ids(self) -> None:
         """Lines for other nodes are not read; what they name has to stay."""
         for other in other_ids(self.configuration, self.definitions.keys()):
-            self._other_words |= other.words
+            self._groups.other_words |= other.words
             for name in other.named:
                 error = LeftError("the line is for another @id; write it out, plainly")
                 self.leave(name, other.node, error)
-
-    def _refuse_ignored_weight(self, owner: Node, weight: Weight) -> None:
-        """Where keepalived's track_process has weights and its track_script has none."""
-        if not weight.value:
-            return
-        is_group = owner.keyword == GROUP
-        names = _members(owner) if is_group else {*owner.arguments}
-        for name in sorted(names & self._address_owners):
-            where = f", which {name} has" if is_group else ""
-            raise LeftError(
-                f"a weight does nothing at priority 255{where}; take weight 0, or remove it"
-            )
-        for group in [] if is_group else self._groups_of(owner):
-            switches = group.find("sync_group_tracking_weight")
-            if not any(switch.condition is None for switch in switches):
-                raise LeftError(
-                    "a script's weight does nothing in a member of a vrrp_sync_group without"
-                    " sync_group_tracking_weight; add that, or take weight 0"
-                )
-
-
-def _members(group: Node) -> set[str]:
-    """The instances of a sync group."""
-    return {
-        word.value for node in group.find("group") for line in node.children or ()
-        for word in line.words
-    }  # fmt: skip
 
 
 def refuse(condition: bool, why: str) -> None:  # noqa: FBT001 - reads as a sentence

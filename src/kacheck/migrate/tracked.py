@@ -15,6 +15,9 @@ HEAVIEST = 254
 NUMBER = re.compile(r"[ \t]*[+-]?[0-9]{1,9}", re.ASCII)
 COUNT = re.compile(r"[ \t]*\+?[0-9]{1,9}", re.ASCII)
 SECONDS = re.compile(r"([0-9]{0,9})(?:\.([0-9]{0,6}))?", re.ASCII)
+COMMENT_END = (
+    r"a comment in it ends in \, which this keepalived adds to the word before it; remove that"
+)
 NOT_LITERAL = (
     "@id, $NAME, ~SEQ, an include or a missing brace had a hand in it; write it out, plainly"
 )
@@ -56,6 +59,8 @@ class Reference(NamedTuple):
     node: Node
     group: str | None = None
     """The sync group that tracks it for all of its members, so that this line is one too many."""
+    is_new: bool = False
+    """It is a member's line, and its sync group gets one like it."""
 
 
 def is_plain(node: Node) -> bool:
@@ -87,6 +92,8 @@ def read(node: Node) -> Tracked:
 
     """
     plain(node)
+    if any(each.ends_in_comment for each in (node, *node.walk())):
+        raise LeftError(COMMENT_END)
     if node.source is not None and defines(node.source):
         raise LeftError("$NAME= in it would be lost; define it outside of the block")
     if len(node.words) != 2 or node.children is None:

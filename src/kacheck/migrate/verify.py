@@ -9,6 +9,8 @@ from collections import Counter
 from typing import NamedTuple
 
 from kacheck.keepalived import Configuration
+from kacheck.keepalived.program import find_path, version_at
+from kacheck.keepalived.releases import TEST_EXITS_ONE_LOWER
 from kacheck.migrate.files import naming
 
 TIMEOUT = 20
@@ -17,8 +19,8 @@ PLACE = re.compile(r"^\((?:.*?: )?Line \d+\) ")
 """Its main process names a line without its file, where there is but one file."""
 DEFAULT_USER = "keepalived_script"
 """Whom scripts run as where none is given, if there is such a user."""
-GOOD, BAD, INSECURE, CANNOT = 0, 5, 6, 4
-"""Exit codes; 5 has errors that it would run with, and 0 may have complaints, too."""
+GOOD, CANNOT = 0, 4
+"""Exit codes; between and above are errors that it would run with. 0 may have complaints, too."""
 
 
 class Said(NamedTuple):
@@ -26,6 +28,7 @@ class Said(NamedTuple):
 
     code: int | None
     complaints: tuple[str, ...]
+    cannot_run: bool = False
 
     @property
     def has_crashed(self) -> bool:
@@ -40,9 +43,7 @@ class Said(NamedTuple):
 
 def program() -> str | None:
     """Where keepalived is; it is not in every user's PATH."""
-    from shutil import which
-
-    return which("keepalived", path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin")
+    return find_path("", os.environ.get("PATH", ""))
 
 
 def ask(keepalived: str, path: str) -> Said:
@@ -63,7 +64,10 @@ def ask(keepalived: str, path: str) -> Said:
     except subprocess.TimeoutExpired:
         return Said(None, ())
     lines = done.stdout.decode(errors="backslashreplace").splitlines()
-    return Said(done.returncode, tuple(PLACE.sub("", line) for line in lines if line.strip()))
+    complaints = tuple(PLACE.sub("", line) for line in lines if line.strip())
+    release = version_at(keepalived)
+    is_lower = release is not None and TEST_EXITS_ONE_LOWER.include(release)
+    return Said(done.returncode, complaints, done.returncode == CANNOT - is_lower)
 
 
 def other_user(configuration: Configuration) -> str | None:
@@ -110,7 +114,7 @@ def in_words(before: Said, after: Said) -> str:
     """For a result that is no worse than what was there."""
     if after.has_crashed:
         return f"keepalived -t cannot tell: {how_it_ended(after.code)}, as it was before"
-    if after.code == CANNOT:
+    if after.cannot_run:
         return "keepalived -t cannot read it, as it could not before"
     if after.complaints:
         number = len(after.complaints)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from queue import Full, Queue
 from typing import Literal
 
+from kacheck.deadline import start_thread
 from kacheck.render import printable
 from kacheck.result import Status
 from kacheck.state import Verdict
@@ -22,6 +23,10 @@ class Writer:
     """Writes lines in a thread of its own: a logger that is stuck must not keep a verdict back.
 
     When MOST lines wait, the newest is lost.
+
+    Raises:
+        NoThreadError: the thread cannot be started.
+
     """
 
     MOST = 1000
@@ -29,8 +34,7 @@ class Writer:
     def __init__(self, write: Callable[[str], None]) -> None:
         self._lines: Queue[str | threading.Event | None] = Queue(self.MOST)
         self._write = write
-        self._thread = threading.Thread(target=self._work, name="log", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._work, "log")
 
     def __call__(self, line: str) -> None:
         """Write it soon."""

@@ -6,13 +6,13 @@ is replaced by what is newer.
 """
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, NamedTuple
 
+from kacheck.deadline import start_thread
 from kacheck.files import replace
 from kacheck.result import STOPPED, BadConfigError, Reason, Status
 from kacheck.state import passes
@@ -104,14 +104,24 @@ class Metrics:
         self._timer: Timer | None = None
         self._written_at = float("-inf")
 
-    def write_to(self, path: str | None) -> None:
-        """Write to this file from now on; None: to none. A file that was written before goes."""
-        if self._writer is not None and self._writer.path != path:
+    def writer_of(self, path: str | None) -> "Writer | None":
+        """Return the writer of this file, which may be the one that writes now.
+
+        Raises:
+            NoThreadError: a new one is needed, and cannot be started.
+
+        """
+        if path is None or (self._writer is not None and self._writer.path == path):
+            return self._writer if path else None
+        return Writer(path, self._report)
+
+    def write_with(self, writer: "Writer | None") -> None:
+        """Write with it from now on; None: not at all. A file that was written before goes."""
+        if self._writer is not None and self._writer is not writer:
             self._cancel()
             self._writer.end(None)
-            self._writer = None
-        if path is not None:
-            self._writer = self._writer or Writer(path, self._report)
+        self._writer = writer
+        if writer is not None:
             self._write_at(time.monotonic() + LEAST)
 
     def hurry(self) -> None:
@@ -146,7 +156,12 @@ class Metrics:
 
 
 class Writer:
-    """Writes one file, in a thread of its own."""
+    """Writes one file, in a thread of its own.
+
+    Raises:
+        NoThreadError: the thread cannot be started.
+
+    """
 
     def __init__(self, path: str, report: Callable[[str | None], None]) -> None:
         self.path = path
@@ -154,8 +169,7 @@ class Writer:
         self._trouble: str | None = None
         self._waiting: Queue[tuple[list[Sample] | None, bool]] = Queue(1)
         """What to write, or None to remove the file; and whether it is the last."""
-        self.thread = threading.Thread(target=self._work, name="metrics", daemon=True)
-        self.thread.start()
+        self.thread = start_thread(self._work, "metrics")
 
     def write(self, samples: list[Sample]) -> None:
         """Write these, instead of those that still wait."""
@@ -180,7 +194,8 @@ class Writer:
                 if samples is None:
                     os.unlink(self.path)
                 else:
-                    # Not write_to_textfile(): of its file's mode the umask leaves what it likes.
+                    # Not write_to_textfile(): of its file's mode the umask leaves what it likes,
+                    # and it follows links and waits for FIFOs, which may be another user's.
                     replace(self.path, exposition(samples))
             except OSError as error:
                 trouble = f"{self.path}: {error.strerror}"

@@ -7,20 +7,29 @@ kacheck-verdict looks for itself; where not even that can be done, the resident 
 name (comm), which kacheck-verdict reads.
 """
 
-import fcntl
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
-from kacheck.files import identity, make_directory, replace
-from kacheck.procfs import Process
+from kacheck.files import Stamp, make_directory, replace, stamp
 from kacheck.result import BadConfigError
-from kacheck.statedir import Published, names_in, published, uptime
+from kacheck.statedir import Published, names_in, uptime, verdicts
+from kacheck.watch.lock import Lock, is_same, read, refuse_foreign
 
-DIRECTORIES = ("track", "verdict", "failing")
+DIRECTORIES = ("track", "verdict", "failing", "watcher")
+CURE = "systemd-tmpfiles --create kacheck.conf"
+"""What makes the directories that only root can make."""
 COMM = "kacheck"
 MUTE = "kacheck-mute"
 """The comm of a resident that cannot publish: what stands in its files is not its verdict."""
+
+
+class Written(NamedTuple):
+    """What a track file was when its value had been written."""
+
+    value: int
+    stamp: Stamp
 
 
 class Publisher:
@@ -51,24 +60,22 @@ class Publisher:
         """The checks whose files say something that is not their verdict."""
         self._comm = COMM
         set_comm(COMM)
-        self._track: dict[str, tuple[int, tuple[int, ...]]] = {}
-        """The value that was written, and what its file was then."""
+        self._track: dict[str, Written] = {}
         self._failing: dict[str, int] = {}
-        self._ready: dict[str, tuple[int, ...]] = {}
-        self._lock = -1
+        self._ready: dict[str, Stamp] = {}
+        self.lock = Lock(directory)
         self._place = -1
         """The directory that keepalived watches; while it is open no other can have its inode."""
         self._earlier: dict[str, Published] = {}
         """What this process published before it re-executed."""
-        has_re_executed = read(self._path("lock")) == owner()
         try:
             self._prepare()
         except OSError as error:
             raise BadConfigError(
                 f"{error.filename or directory} cannot be written ({error.strerror}): make the "
-                "state directory (systemd-tmpfiles --create), or give another one with --state-dir"
+                f"state directory ({CURE}), or give another one with --state-dir"
             ) from None
-        if has_re_executed:
+        if self.lock.was_ours:
             self._earlier = self._fresh()
 
     def expect(self, name: str, failing: int) -> Published | None:
@@ -97,13 +104,15 @@ class Publisher:
 
     def _fresh(self) -> dict[str, Published]:
         """The verdicts that have not expired."""
-        now = uptime()
-        names = names_in(self._path("verdict"))
-        found = {name: published(self._path("verdict", name)) for name in names}
-        return {name: each[0] for name, each in found.items() if each and now < each[0].expiry}
+        try:
+            now = uptime()
+        except OSError:
+            return {}
+        left = verdicts(self.directory)
+        return {name: verdict for name, (verdict, _) in left.items() if now < verdict.expiry}
 
-    def publish(self, name: str, track: int, verdict: Published) -> None:
-        """Write the track file, if it is not as it should be, and the verdict."""
+    def publish(self, name: str, track: int, verdict: Published | None) -> None:
+        """Write the track file, if it is not as it should be, and the verdict; None: remove it."""
         told, renewed = self._write(name, track, verdict)
         if told and renewed:
             self._recover(name)
@@ -116,13 +125,13 @@ class Publisher:
             self._untrue.add(name)
         self._set_comm(MUTE if self._untrue else COMM)
 
-    def _write(self, name: str, track: int, verdict: Published) -> tuple[bool, bool]:
+    def _write(self, name: str, track: int, verdict: Published | None) -> tuple[bool, bool]:
         """Is the track file as it should be, and the verdict?"""
+        told = self._try(name, lambda: self._write_track(name, track))
+        if verdict is None:
+            return told, self._remove("verdict", name)
         path, line = self._path("verdict", name), verdict.line()
-        return (
-            self._try(name, lambda: self._write_track(name, track)),
-            self._try(name, lambda: replace(path, line)),
-        )
+        return told, self._try(name, lambda: replace(path, line))
 
     def forget(self, name: str, verdict: Published) -> None:
         """Leave the failing value and this verdict behind."""
@@ -137,21 +146,21 @@ class Publisher:
         """Find out whether the state directory is still the one that was locked.
 
         Raises:
-            BadConfigError: another resident has it now; or it is gone and cannot be made, which
-                whoever starts the resident anew may mend, as its unit does.
+            BadConfigError: another resident has it now; or there is no track/, and this user cannot
+                make it, but whatever starts the watcher again may, as its unit does.
 
         """
-        if (self._has_lock() and self._has_place()) or self._try("", self._prepare):
+        if (self.lock.holds() and self._has_place()) or self._try("", self._prepare):
             self._recover("")
-        elif not os.path.isdir(self.directory):
+        elif not os.path.isdir(self._path("track")):
             raise BadConfigError(
-                f"{self.directory} is gone, and cannot be made by this user: make it "
-                "(systemd-tmpfiles --create) and start the resident again"
+                f"{self._path('track')} is gone, and cannot be made by this user: make it "
+                f"({CURE}) and start the watcher again"
             )
 
     def close(self) -> None:
         """Let another resident have the directory."""
-        os.close(self._lock)
+        self.lock.close()
         os.close(self._place)
 
     def _path(self, *parts: str) -> str:
@@ -160,18 +169,14 @@ class Publisher:
     def _prepare(self) -> None:
         """Make the directories and take the lock."""
         os.makedirs(os.path.dirname(self.directory) or ".", exist_ok=True)
-        for path in (self.directory, *map(self._path, DIRECTORIES)):
+        make_directory(self.directory)
+        refuse_foreign(self.directory, self.directory, 0, os.geteuid())
+        for path in map(self._path, DIRECTORIES):
             make_directory(path)
-        if not self._has_lock():
-            lock = lock_file(self._path("lock"))
-            if self._lock >= 0:
-                os.close(self._lock)
-            self._lock = lock
+            refuse_foreign(path, self.directory, os.geteuid())
+        self.lock.take()
         if not self._has_place():
             self._take_place(self._path("track"))
-
-    def _has_lock(self) -> bool:
-        return is_same(self._path("lock"), self._lock)
 
     def _has_place(self) -> bool:
         return is_same(self._path("track"), self._place)
@@ -189,33 +194,48 @@ class Publisher:
         self._place = place
 
     def _write_track(self, name: str, value: int) -> None:
-        path = self._path("track", name)
-        before, found = self._track.get(name), identity(path)
-        if before != (value, found):
-            if not (value == self._failing[name] and self._is_ready(name) and self._rename(name)):
-                replace(path, f"{value}\n")
-            self._track[name] = value, identity(path)
-            if before is not None and before[1] != found:
-                what = "changed" if found else "deleted"
-                self._notice(name, f"somebody has {what} {path}: it says {value} again")
+        path, before = self._path("track", name), self._track.get(name)
+        now = stamp(path)
+        is_changed = False
+        if before is not None:
+            if is_unchanged(path, before.stamp, now, before.value):
+                if before.value == value:
+                    if not before.stamp.still_holds(now):
+                        self._track[name] = Written(value, now)
+                    self._make_ready(name)
+                    return
+            else:  # but out of descriptors nobody can tell
+                is_changed = before.stamp.identity != now.identity or read(path) is not None
+        if not (value == self._failing[name] and self._is_ready(name) and self._rename(name)):
+            replace(path, f"{value}\n")
+        self._track[name] = Written(value, just_written(path))
+        if is_changed:
+            what = "changed" if now.identity else "deleted"
+            self._notice(name, f"somebody has {what} {path}: it says {value} again")
         self._make_ready(name)
 
     def _adopt_track(self, name: str) -> None:
         """Take a track file that has a number for one that was written."""
         path = self._path("track", name)
-        found = identity(path)
+        now = stamp(path)
         with suppress(ValueError):
-            self._track[name] = int(read(path) or ""), found
+            self._track[name] = Written(int(read(path) or ""), now)
 
     def _is_ready(self, name: str) -> bool:
         """Does the failing value lie ready, as it was written?"""
-        return self._ready.get(name) == identity(self._path("failing", name)) != ()
+        path = self._path("failing", name)
+        before, now = self._ready.get(name), stamp(path)
+        if before is None or not is_unchanged(path, before, now, self._failing[name]):
+            return False
+        if not before.still_holds(now):
+            self._ready[name] = now
+        return True
 
     def _make_ready(self, name: str) -> None:
         if not self._is_ready(name):
             path = self._path("failing", name)
             replace(path, f"{self._failing[name]}\n")
-            self._ready[name] = identity(path)
+            self._ready[name] = just_written(path)
 
     def _rename(self, name: str) -> bool:
         """Put the failing value that lies ready into place: one system call, at any time."""
@@ -228,11 +248,17 @@ class Publisher:
     def _fail(self, name: str, track: int) -> bool:
         """Rename the failing value into place, unless the file says that or what it should."""
         path, failing = self._path("track", name), self._failing[name]
-        if self._track.get(name) in ((track, identity(path)), (failing, identity(path))):
+        before, now = self._track.get(name), stamp(path)
+        if before is not None and before.stamp.identity != now.identity:
+            before = None
+        if before is not None and (
+            before.value == track != failing
+            or (before.value == failing and before.stamp.still_holds(now))
+        ):
             return True
         if not self._rename(name):
-            return False
-        self._track[name] = failing, identity(path)
+            return before is not None and before.value == failing
+        self._track[name] = Written(failing, just_written(path))
         return True
 
     def _remove(self, *parts: str) -> bool:
@@ -282,46 +308,16 @@ class Publisher:
                 self._comm = comm
 
 
-def lock_file(path: str) -> int:
-    """The locked file, which says who has it: PID STARTTIME.
-
-    Raises:
-        BadConfigError: another resident has it.
-        OSError: it cannot be made.
-
-    """
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.fchmod(file, 0o644)
-        os.ftruncate(file, 0)
-        os.pwrite(file, owner().encode(), 0)
-    except BlockingIOError:
-        other = os.read(file, 64).decode(errors="replace").split()
-        os.close(file)
-        raise BadConfigError(
-            f"another resident, pid {other[0] if other else 'unknown'}, has "
-            f"{path.rpartition('/')[0]}: stop it, or give another one with --state-dir"
-        ) from None
-    except OSError:
-        os.close(file)  # the lock with it, or the next attempt would find it taken
-        raise
-    return file
+def just_written(path: str) -> Stamp:
+    """Return the stamp of a file that nobody has read since it was written: it never holds."""
+    return stamp(path)._replace(is_settled=False)
 
 
-def owner() -> str:
-    """The line of a lock file that is this process's, whatever program it has become."""
-    pid = os.getpid()
-    return f"{pid} {Process('/proc', pid).started_ticks()}\n"
-
-
-def read(path: str) -> str | None:
-    """The beginning of a file; None if it cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(64)
-    except OSError:
-        return None
+def is_unchanged(path: str, before: Stamp, now: Stamp, value: int) -> bool:
+    """Return whether a file is certain to have the value that it had at the earlier stamp."""
+    if not now.identity or before.identity != now.identity:
+        return False
+    return before.still_holds(now) or read(path) == f"{value}\n"
 
 
 def set_comm(name: str) -> None:
@@ -331,8 +327,3 @@ def set_comm(name: str) -> None:
         os.write(file, name.encode())
     finally:
         os.close(file)
-
-
-def is_same(path: str, file: int) -> bool:
-    """Is this open file, if it is one, what the path leads to?"""
-    return file >= 0 and identity(path)[:2] == identity(file)[:2]

@@ -1,46 +1,43 @@
 """What the resident says of itself: a socket that gives whoever connects one JSON object.
 
-Anyone may connect, so nobody may cost much: an answer serves all who come within FRESH seconds and
-is made a slice at a time, clients are few and are dropped when they do not read, and nothing here
-waits. Where there is no room or descriptor for a socket, the resident goes on without.
+Anyone may connect, so nobody may cost much: an answer is made once in FRESH seconds at most and a
+slice at a time, and serves all who have come by then; only root and the watcher's own user may have
+the one before. Connections are taken as fast as they come, for a part of the time, so that nobody
+can keep root out by waiting at the door. Each user has a number of places, and clients that do not
+read are dropped. Nothing here waits. Where there is no room or descriptor for a socket, the watcher
+goes on without.
 """
 
 import os
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
-from kacheck.files import identity
+from kacheck.files import identity, open_directory
 from kacheck.statedir import SOCKET
+from kacheck.watch.clients import FAVOURED, Client, Places
 from kacheck.watch.timers import Timer, Timers
 
-MOST_CLIENTS = 16
-ACCEPTED_AT_ONCE = 4
-BACKLOG = 64
+ACCEPTED_AT_ONCE = 32
+BACKLOG = 128
+"""Connections that wait in the kernel: soon let in, whoever they are of, so that root is, too."""
 PATIENCE = 2.0
 """Seconds that a client has to read its answer."""
 PAUSE = 0.2
-"""Seconds in which nobody is let in, when there are too many clients or no descriptor."""
+"""Seconds in which nobody is let in, when there is no descriptor."""
+BREATH = 0.005
+"""Seconds in which nobody is let in, after so many at once that more may come all the time."""
 FRESH = 0.1
-"""Seconds for which an answer is given again."""
+"""Seconds between two answers, for which root may have the first one again."""
 SLICE = 0.0005
-"""Seconds of work on an answer, between which the supervisor does what else there is to do."""
+"""Seconds of work, between which the supervisor does what else there is to do."""
 
 
 # --- the socket -----------------------------------------------------------------------------
-
-
-class Client:
-    """Somebody who has not read all of the answer yet."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.rest = memoryview(b"")
-        self.timer: Timer | None = None
-        """Runs while it is waited for."""
 
 
 class StatusServer:
@@ -54,7 +51,6 @@ class StatusServer:
         describe: Callable[[], Iterator[str]],
         report: Callable[[str | None], None],
     ) -> None:
-        self._directory = directory
         self._path = f"{directory}/{SOCKET}"
         self._selector = selector
         self._timers = timers
@@ -65,8 +61,13 @@ class StatusServer:
         self._listener: socket.socket | None = None
         self._identity: tuple[int, ...] = ()
         self._pause: Timer | None = None
-        self._clients: set[Client] = set()
-        self._unanswered: list[Client] = []
+        self._clients = Places()
+        self._unanswered: dict[Client, None] = {}
+        """Those whom the next answer is for."""
+        self._answered: deque[Client] = deque()
+        """Those whom this answer is for, and who have not been given it."""
+        self._next: Timer | None = None
+        """Runs until the next answer may be made."""
         self._pieces: Iterator[str] | None = None
         """The rest of an answer that is being made."""
         self._parts: list[str] = []
@@ -79,7 +80,7 @@ class StatusServer:
             return
         self._close_listener()
         try:
-            self._listener = listen(self._directory)
+            self._listener = listen(self._path)
             self._identity = identity(self._path)
             self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         except OSError as error:
@@ -114,33 +115,31 @@ class StatusServer:
             self._listener = None
 
     def _accept(self) -> None:
-        """Answer some of those who wait."""
-        for _ in range(ACCEPTED_AT_ONCE):
-            if (connection := self._next_connection()) is None:
-                break
-            connection.settimeout(0)
-            client = Client(connection)
-            self._clients.add(client)
-            self._unanswered.append(client)
+        """Let in those who wait."""
+        listener = self._listener
+        if listener is None or self._pause is not None:
+            return
+        try:
+            for _ in range(ACCEPTED_AT_ONCE):
+                self._let_in(listener.accept()[0])
+            self._rest(listener, BREATH)
+        except BlockingIOError:
+            pass
+        except OSError:  # no descriptor to be had
+            self._rest(listener, PAUSE)
         self._prepare()
 
-    def _next_connection(self) -> socket.socket | None:
-        if self._listener is None or self._pause is not None:
-            return None
-        try:
-            if len(self._clients) < MOST_CLIENTS:
-                return self._listener.accept()[0]
-        except BlockingIOError:
-            return None
-        except OSError:  # no descriptor to be had
-            pass
-        self._rest(self._listener)
-        return None
+    def _let_in(self, connection: socket.socket) -> None:
+        connection.settimeout(0)
+        client = Client(connection)
+        if (oldest := self._clients.add(client)) is not None:
+            self._drop(oldest)
+        self._unanswered[client] = None
 
-    def _rest(self, listener: socket.socket) -> None:
+    def _rest(self, listener: socket.socket, seconds: float) -> None:
         """Let nobody in for a while; who is at the door waits in the kernel."""
         self._selector.unregister(listener)
-        self._pause = self._timers.at(time.monotonic() + PAUSE, self._resume)
+        self._pause = self._timers.at(time.monotonic() + seconds, self._resume)
 
     def _resume(self) -> None:
         self._pause = None
@@ -151,10 +150,20 @@ class StatusServer:
                 self._close_listener()
 
     def _prepare(self) -> None:
-        """Begin an answer, unless there is one."""
+        """Begin an answer, or wait until it is time for one."""
         if time.monotonic() < self._answer_ends:
-            self._give()
-        elif self._unanswered and self._pieces is None:
+            for client in [each for each in self._unanswered if each.owner == FAVOURED]:
+                self._answer_now(client)
+            if self._unanswered and self._next is None:
+                self._next = self._timers.at(self._answer_ends, self._begin)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        if self._unanswered and self._pieces is None:
             self._pieces = self._describe()
             self._go_on()
 
@@ -169,13 +178,27 @@ class StatusServer:
         self._answer = "".join(self._parts).encode()
         self._answer_ends = time.monotonic() + FRESH
         self._pieces, self._parts = None, []
-        self._give()
+        is_giving = bool(self._answered)
+        self._answered.extend(sorted(self._unanswered, key=lambda each: each.owner != FAVOURED))
+        self._unanswered = {}
+        if not is_giving:
+            self._give()
 
     def _give(self) -> None:
-        unanswered, self._unanswered = self._unanswered, []
-        for client in unanswered:
-            client.rest = memoryview(self._answer)
-            self._write(client)
+        """Give the answer to those whom it is for, for a while."""
+        end = time.monotonic() + SLICE
+        while self._answered:
+            client = self._answered.popleft()
+            if client.is_open:
+                self._answer_now(client)
+            if (now := time.monotonic()) >= end and self._answered:
+                self._timers.at(now, self._give)
+                return
+
+    def _answer_now(self, client: Client) -> None:
+        self._unanswered.pop(client, None)
+        client.rest = memoryview(self._answer)
+        self._write(client)
 
     def _write(self, client: Client) -> None:
         """Write what the socket takes, and the rest when it can be written again."""
@@ -206,10 +229,12 @@ class StatusServer:
         with suppress(OSError):
             client.connection.recv(4096)  # what it wrote, unread, would make the end a reset
         client.connection.close()
-        self._clients.discard(client)
+        client.is_open = False
+        self._clients.remove(client)
+        self._unanswered.pop(client, None)
 
 
-def listen(directory: str) -> socket.socket:
+def listen(path: str) -> socket.socket:
     """The socket, ready before it has its name; through a descriptor, as a socket's path is short.
 
     Raises:
@@ -217,19 +242,20 @@ def listen(directory: str) -> socket.socket:
 
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    directory, _, name = path.rpartition("/")
     try:
-        place = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        place = open_directory(directory)
     except OSError:
         listener.close()
         raise
-    new = f"/proc/self/fd/{place}/.{SOCKET}.new"
+    new = f"/proc/self/fd/{place}/.{name}.new"
     try:
         with suppress(FileNotFoundError):
             os.unlink(new)
         listener.bind(new)
         os.chmod(new, 0o666)  # noqa: S103 - whoever may see the checks' files may ask
         listener.listen(BACKLOG)
-        os.rename(new, f"/proc/self/fd/{place}/{SOCKET}")
+        os.rename(new, f"/proc/self/fd/{place}/{name}")
     except OSError:
         listener.close()
         with suppress(OSError):

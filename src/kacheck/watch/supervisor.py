@@ -4,25 +4,27 @@ Everything that a check's verdict depends on is here and belongs to this thread;
 look. Nothing here waits for a worker, so none can delay a verdict, its own or another's.
 """
 
+import errno
 import os
 import selectors
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from math import floor
 from queue import Empty, SimpleQueue
 
 from kacheck import __version__, config
 from kacheck.check import Check, Configuration, drained_by
-from kacheck.deadline import Deadline
+from kacheck.deadline import Deadline, NoThreadError
 from kacheck.drain import Drains
+from kacheck.looks import preload, warnings_of
 from kacheck.result import STOPPED, BadConfigError, Loss, Result, Status, bug, exit_code
 from kacheck.state import State, Verdict, recheck_at, step
 from kacheck.statedir import UPTIME, Published, uptime, uptime_of
 from kacheck.watch.journal import ERROR, INFO, NOTICE, WARNING, Journal
-from kacheck.watch.metrics import Metrics, require, samples
+from kacheck.watch.metrics import Metrics, Writer, require, samples
 from kacheck.watch.notify import Notifier
 from kacheck.watch.overview import describe
 from kacheck.watch.publisher import Publisher
@@ -63,8 +65,8 @@ class Supervisor:
         self.directory = directory
         self.journal = journal
         self._successor = successor
-        self.trouble: str | None = None
-        """What keeps verdicts from being published."""
+        self._troubles: dict[str, str | None] = {}
+        """What keeps verdicts from being published: of the files, and of the uptime."""
         self.publisher = Publisher(directory, self._report, self._notice)
         self.drains = Drains(directory)
         self.notifier = Notifier(os.environ, os.getpid())
@@ -81,7 +83,9 @@ class Supervisor:
         self._is_running = True
         self._is_ready = False
         self._status = ""
-        self._uptime = os.open(UPTIME, os.O_RDONLY | os.O_CLOEXEC)
+        self._uptime = -1
+        with suppress(OSError):
+            self._uptime = os.open(UPTIME, os.O_RDONLY | os.O_CLOEXEC)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
 
@@ -91,13 +95,20 @@ class Supervisor:
         """Look until a signal says stop; then leave the failing values behind.
 
         Raises:
-            BadConfigError: another resident has taken the state directory.
+            BadConfigError: another resident has taken the state directory; NoThreadError: the
+                configuration needs more threads than can be had.
 
         """
         self._take_signals()
+        preload(check.question for check in self.configuration.checks)
         now = time.monotonic()
         try:
-            self._take(self.configuration, now)
+            made, writer = self._make(self.configuration)
+        except NoThreadError:
+            self.publisher.end_others()  # those of before re-execution
+            raise
+        try:
+            self._take(self.configuration, made, writer, now)
             self.publisher.end_others()
             if all(watched.state.verdict for watched in self.watched.values()):
                 self._tell_status()  # no look will: nothing is watched, or it has re-executed
@@ -159,10 +170,11 @@ class Supervisor:
         """Read the configuration again; one that is bad is refused."""
         try:
             configuration = self._load()
+            made, writer = self._make(configuration)
         except BadConfigError as error:
             self.journal.say(ERROR, f"configuration not reloaded, the old one stays: {error}")
             return
-        self._take(configuration, time.monotonic())
+        self._take(configuration, made, writer, time.monotonic())
         self.configuration = configuration
         self.journal.say(NOTICE, f"{self.path} reloaded")
         self._tell_status()
@@ -197,7 +209,8 @@ class Supervisor:
             return
         self.journal.say(NOTICE, f"re-executing, kacheck {__version__} until now")
         try:
-            self._successor.execute()
+            with self.publisher.lock.kept():
+                self._successor.execute()
         except OSError as error:
             self._not_re_executed(str(error))
 
@@ -221,29 +234,61 @@ class Supervisor:
         if self.watched and not configuration.checks:
             cure = "add one, which begins with [check.NAME], or stop the resident"
             raise BadConfigError(f"{self.path} has no check; {cure}")
+        preload(check.question for check in configuration.checks)
         return configuration
 
-    def _take(self, configuration: Configuration, now: float) -> None:
+    def _make(self, configuration: Configuration) -> tuple[dict[str, Watched], Writer | None]:
+        """Start all threads that these checks and their metrics need and that do not run yet.
+
+        Raises:
+            NoThreadError: one cannot be started; none of the others is left.
+
+        """
+        made: dict[str, Watched] = {}
+        with ExitStack() as undo:
+            for check in configuration.checks:
+                old = self.watched.get(check.name)
+                if old is None or old.check != check:
+                    watched = made[check.name] = self._new(check)
+                    undo.callback(watched.worker.stop)
+            writer = self.metrics.writer_of(configuration.metrics)
+            undo.pop_all()
+        return made, writer
+
+    def _new(self, check: Check) -> Watched:
+        watched = Watched(
+            check, Worker(check.name, check.question, lambda outcome: self._post(watched, outcome))
+        )
+        return watched
+
+    def _take(
+        self,
+        configuration: Configuration,
+        made: dict[str, Watched],
+        writer: Writer | None,
+        now: float,
+    ) -> None:
         """Watch these checks; those that are as before keep their state."""
         wanted = {check.name: check for check in configuration.checks}
         for name, watched in [*self.watched.items()]:
             if name not in wanted:
                 self._retire(watched, f"{self.path} no longer has it")
                 del self.watched[name]
-            elif watched.check != wanted[name]:
+            elif name in made:
                 self._silence(watched)
                 del self.watched[name]
         for place, check in enumerate(configuration.checks):
             if check.name not in self.watched:
                 # Spread over the interval: many looks should not fall together, some may.
                 share = (place // TOGETHER + 1) / (len(wanted) // TOGETHER + 1)
-                self._begin(check, now, now + check.interval * share)
-        self.metrics.write_to(configuration.metrics)
+                self._begin(made[check.name], now, now + check.interval * share)
+        self.metrics.write_with(writer)
 
-    def _begin(self, check: Check, now: float, next_look: float) -> None:
-        watched = self.watched[check.name] = Watched(
-            check, Worker(check.name, check.question, lambda outcome: self._post(watched, outcome))
-        )
+    def _begin(self, watched: Watched, now: float, next_look: float) -> None:
+        check = watched.check
+        self.watched[check.name] = watched
+        for warning in warnings_of(check.question):
+            self.journal.say(WARNING, warning, check.name)
         earlier = self.publisher.expect(check.name, check.track.critical)
         if earlier is not None:
             told = Verdict(earlier.status, earlier.reason, earlier.message, now)
@@ -397,22 +442,46 @@ class Supervisor:
         check = watched.check
         result = Result(verdict.status, verdict.reason, verdict.message, {})
         code = exit_code(result, on_unknown=check.policy.on_unknown)
-        # It is renewed at the next look, or when that one times out.
-        expiry = floor(self._uptime_now() + check.interval + check.timeout) + 1
         track = check.track.value(verdict.status, verdict.reason, check.policy)
-        published = Published(code, expiry, verdict.status, verdict.reason, verdict.message)
+        published = None
+        if (now := self._uptime_now()) is not None:
+            # It is renewed at the next look, or when that one times out.
+            expiry = floor(now + check.interval + check.timeout) + 1
+            published = Published(code, expiry, verdict.status, verdict.reason, verdict.message)
         self.publisher.publish(check.name, track, published)
 
-    def _uptime_now(self) -> float:
-        """What readers will compare with: opened anew, for lxcfs may cache what is kept open."""
+    def _uptime_now(self) -> float | None:
+        """Return what readers will compare with; None, and say so, if it cannot be read.
+
+        It is opened again each time, since lxcfs may cache what is kept open.
+        """
+        trouble, now = None, None
         try:
-            return uptime()
-        except OSError:  # out of descriptors
-            return uptime_of(self._uptime)
+            try:
+                now = uptime()
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE):
+                    raise
+                now = uptime_of(self._uptime)
+        except OSError as error:
+            trouble = (
+                f"{UPTIME}: {error.strerror}: verdict files are withdrawn, and kacheck-verdict "
+                f"looks for itself. If lxcfs has died: umount -l {UPTIME} in this container, "
+                "or start lxcfs and restart the container"
+            )
+        if trouble != self._troubles.get("uptime"):
+            self._troubles["uptime"] = trouble
+            self._say(trouble, f"{UPTIME} can be read again")
+        return now
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps verdicts from being published."""
+        return "; ".join(filter(None, self._troubles.values())) or None
 
     def _report(self, trouble: str | None) -> None:
         """The publisher's troubles, to the journal and to systemd."""
-        self.trouble = trouble
+        self._troubles["files"] = trouble
         self._say(trouble, f"{self.directory} can be written again")
 
     def _notice(self, check: str, message: str) -> None:

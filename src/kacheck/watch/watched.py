@@ -62,5 +62,7 @@ class Overview(Protocol):
     watched: dict[str, Watched]
     started_at: float
     """Unix time."""
-    trouble: str | None
-    """What keeps verdicts from being published."""
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps verdicts from being published."""

@@ -1,17 +1,17 @@
 """A thread for each check: it looks when it is told to, and posts what it found.
 
-It may block for ever, in getaddrinfo(3) or in a read of /proc; nobody waits for it.
+It may block for ever, in getaddrinfo(3) or in a read of /proc; nobody waits for it. All threads
+that the looks need are there from the start, so that none has to be had later.
 """
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from kacheck.check import Question
-from kacheck.deadline import Deadline
-from kacheck.looks import RepeatedLook, repeated_look_of
+from kacheck.deadline import Deadline, NoThreadError, start_thread
+from kacheck.looks import RepeatedLook, repeated_look_of, threads_needed
 from kacheck.result import BadConfigError, Loss, Result, bug
 
 
@@ -36,8 +36,38 @@ class Outcome(NamedTuple):
     """Descriptors whose readability is an event; the worker's, until its next job."""
 
 
+class LastingThread:
+    """A thread that does whatever it is given, one piece of work after the other.
+
+    Raises:
+        NoThreadError: it cannot be started.
+
+    """
+
+    def __init__(self, name: str) -> None:
+        self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        start_thread(self._work, name)
+
+    def __call__(self, work: Callable[[], None]) -> None:
+        """Do this next; it raises nothing."""
+        self._waiting.put(work)
+
+    def end(self) -> None:
+        """End, once all that was given is done."""
+        self._waiting.put(None)
+
+    def _work(self) -> None:
+        while (work := self._waiting.get()) is not None:
+            work()
+
+
 class Worker:
-    """Makes the looks of one check, one after the other."""
+    """Makes the looks of one check, one after the other.
+
+    Raises:
+        NoThreadError: its threads cannot be started.
+
+    """
 
     def __init__(self, name: str, question: Question, post: Callable[[Outcome], None]) -> None:
         self.pending = 0
@@ -46,7 +76,15 @@ class Worker:
         self._post = post
         self._look: RepeatedLook | None = None
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._threads: list[LastingThread] = []
+        """For looks that it may have to leave behind."""
+        try:
+            for _ in range(threads_needed(question)):
+                self._threads.append(LastingThread(name))
+            start_thread(self._work, name)
+        except NoThreadError:
+            self._end_threads()
+            raise
 
     def glance(self) -> Result | None:
         """What a look would say, if that can be told without one; for the thread that starts jobs.
@@ -83,11 +121,16 @@ class Worker:
             self._post(Outcome(job, result, loss, files))
         if self._look is not None:
             self._look.close()
+        self._end_threads()
+
+    def _end_threads(self) -> None:
+        for thread in self._threads:
+            thread.end()
 
     def _result(self, deadline: Deadline) -> Result:
         try:
             if self._look is None:
-                self._look = repeated_look_of(self._question)
+                self._look = repeated_look_of(self._question, iter(self._threads))
             return self._look(deadline)
         except BadConfigError as error:
             return error.result()

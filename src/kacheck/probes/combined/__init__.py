@@ -41,4 +41,7 @@ PROBE = Probe(
     repeated="kacheck.probes.combined.repeated:RepeatedCombination",
     environment="kacheck.probes.vault.settings:from_environment",
     detailed="kacheck.probes.combined.question:detailed",
+    warnings="kacheck.probes.combined.question:warnings",
+    preload="kacheck.probes.combined.repeated:preload_members",
+    threads="kacheck.probes.combined.repeated:threads",
 )

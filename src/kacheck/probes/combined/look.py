@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from kacheck.deadline import Deadline, within
+from kacheck.deadline import Deadline, NoThreadError, Run, in_new_thread, within
 from kacheck.result import MILDEST_FIRST, BadConfigError, Result, Status, bug
 
 Look = Callable[[Deadline], Result]
@@ -18,23 +18,39 @@ SHARED = 0.9
 
 
 class Member:
-    """One of the looks, and its name."""
+    """One of the looks, its name, and where `any` runs it."""
 
-    def __init__(self, name: str, look: Look) -> None:
+    def __init__(self, name: str, look: Look, run: Run = in_new_thread) -> None:
         self.name = name
         self.look = look
         self.lock = threading.Lock()
         """Held while it looks alone."""
+        self._run = run
 
     def alone(self, deadline: Deadline) -> Result:
-        """The look, when the one before it, which may have been left behind, has ended."""
+        """Look, when the look before it, which may have been left behind, has ended.
+
+        Raises:
+            NoThreadError: there is no thread for it.
+
+        """
         deadline.waiting_for = "the look before it to end"
         if not self.lock.acquire(timeout=deadline.remaining()):
             return deadline.timed_out()
+        return within(deadline, self._look_and_release, self._run_or_release)
+
+    def _look_and_release(self, deadline: Deadline) -> Result:
         try:
             return self.look(deadline)
         finally:
             self.lock.release()
+
+    def _run_or_release(self, work: Callable[[], None]) -> None:
+        try:
+            self._run(work)
+        except NoThreadError:
+            self.lock.release()
+            raise
 
 
 def probe(mode: Literal["all", "any"], members: Sequence[Member], deadline: Deadline) -> Result:
@@ -102,7 +118,7 @@ def probe_any(members: Sequence[Member], deadline: Deadline) -> Result:
 def answer(deadline: Deadline, member: Member) -> Result:
     """A member's result; what it raises is one, too."""
     try:
-        return within(deadline, member.alone)
+        return member.alone(deadline)
     except BadConfigError as error:
         return error.result()
     except Exception as error:  # noqa: BLE001 - a bug must be `unknown`, with its name

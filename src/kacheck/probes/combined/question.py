@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from kacheck.check import Question
 from kacheck.deadline import Deadline
 from kacheck.looks import detailed as detailed_question
-from kacheck.looks import look_of
+from kacheck.looks import look_of, warnings_of
 from kacheck.probe import OptionError
 from kacheck.probes import process
 from kacheck.probes.combined.look import Member, probe
@@ -66,6 +66,12 @@ def detailed(asked: Combination) -> Combination:
     """Return the same, with the details of each member."""
     members = tuple((name, detailed_question(member)) for name, member in asked.members)
     return asked._replace(members=members)
+
+
+def warnings(asked: Combination) -> list[str]:
+    """Return the warnings of inline members; a member by name has its own check."""
+    members = asked.members if asked.inline else ()
+    return [warning for _, member in members for warning in warnings_of(member)]
 
 
 def look(asked: Combination, deadline: Deadline) -> Result:

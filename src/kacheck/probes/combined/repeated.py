@@ -1,23 +1,35 @@
 """The repeated look of a combination: its members' repeated looks, each with what it holds."""
 
+from collections.abc import Iterator
 from functools import partial
 
-from kacheck.deadline import Deadline
-from kacheck.looks import RepeatedLook, repeated_look_of
+from kacheck.deadline import Deadline, Run, in_new_thread
+from kacheck.looks import RepeatedLook, preload, repeated_look_of, threads_needed
 from kacheck.probes.combined import look as combined
 from kacheck.probes.combined.question import Combination
 from kacheck.result import Loss, Result
 
 
+def threads(asked: Combination) -> int:
+    """Return how many threads its members need: with `any` one each, and what is theirs."""
+    members = [member for _, member in asked.members]
+    return len(members) * (asked.mode == "any") + sum(map(threads_needed, members))
+
+
+def preload_members(asked: Combination) -> None:
+    """Import what the members' looks need."""
+    preload(member for _, member in asked.members)
+
+
 class RepeatedCombination:
     """A combination of repeated looks."""
 
-    def __init__(self, asked: Combination) -> None:
-
-        looks = [(name, repeated_look_of(member)) for name, member in asked.members]
-        self._members = [
-            (combined.Member(name, partial(self._ask, look)), look) for name, look in looks
-        ]
+    def __init__(self, asked: Combination, threads: Iterator[Run]) -> None:
+        self._members: list[tuple[combined.Member, RepeatedLook]] = []
+        for name, question in asked.members:
+            look = repeated_look_of(question, threads)
+            run = next(threads) if asked.mode == "any" else in_new_thread
+            self._members.append((combined.Member(name, partial(self._ask, look), run), look))
         members = [member for member, _ in self._members]
         self._probe = partial(combined.probe, asked.mode, members)
         self._asked: set[RepeatedLook] = set()

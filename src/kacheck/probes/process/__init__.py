@@ -5,7 +5,9 @@ from kacheck.probe import Option, Probe
 from kacheck.probes.process.reasons import MISSING, RUNNING, TOO_FEW, TOO_MANY
 
 SCOPE = (
-    Option("user", USER, "count processes of this user only", metavar="USER"),
+    Option(
+        "user", USER, "count only processes whose real and effective user is USER", metavar="USER"
+    ),
     Option(
         "all_namespaces",
         FLAG,

@@ -2,38 +2,39 @@
 
 import os
 import pwd
-import time
+from contextlib import suppress
 from typing import Any
 
 import psutil
 
-from kacheck.procfs import GONE, Process
+from kacheck.procfs import GONE, Process, age
+from kacheck.redact import redact
+
+LONGEST_COMMAND = 4096
+"""Bytes of a command line that are shown."""
 
 
-def describe(pid: int, argv: list[bytes]) -> dict[str, Any]:
+def describe(pid: int) -> dict[str, Any]:
     """Pid, user, age in seconds, state and command line; what cannot be read is left out."""
     seen: dict[str, Any] = {"pid": pid}
     try:
         process = psutil.Process(pid)
         seen["user"] = user_name(process.uids().effective)
-        seen["age_s"] = age(pid)
+        seen["age_s"] = round(age(pid), 1)
         state = process.status()
         # It was counted, so another thread of it runs.
         seen["state"] = "main thread exited" if state == psutil.STATUS_ZOMBIE else state
     except (psutil.Error, *GONE):
         seen["state"] = "gone"
-    seen["command"] = os.fsdecode(b" ".join(argv))
+    with suppress(OSError):
+        seen["command"] = redact(command(Process("/proc", pid)))
     return seen
 
 
-def age(pid: int) -> float:
-    """Seconds since the process was started.
-
-    Not with psutil's create_time(), which adds the start to the boot time of /proc/stat: lxcfs
-    shows a container's own there, and so an age below zero.
-    """
-    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
-    return round(since_boot - Process("/proc", pid).started_ticks() / os.sysconf("SC_CLK_TCK"), 1)
+def command(process: Process) -> str:
+    """Return the command line; of a long one the beginning, with an ellipsis."""
+    line = b" ".join(process.argv(LONGEST_COMMAND))
+    return os.fsdecode(line.removesuffix(b"\0")) + ("..." if line.endswith(b"\0") else "")
 
 
 def user_name(uid: int) -> str:

@@ -1,7 +1,9 @@
 """Is the process alive? What vrrp_track_process asks, without the process connector.
 
 A look costs one small read for each process of the machine; only what matched is looked at
-closer. Not counted, because none of them is the service that was asked for:
+closer. Any user's processes are among them, so every read has a bound, and where the user is
+asked for, other users' processes are not read beyond comm. Not counted, because none of them is
+the service that was asked for:
 
 - a zombie; but a process whose main thread has exited is alive while another thread runs,
 - the check itself, its parents, and any other look of kacheck's, which keepalived starts beside it,
@@ -11,6 +13,7 @@ What may not be seen (hidepid, another user's executable) is `hidden`, never `mi
 """
 
 import os
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from kacheck import procfs
@@ -24,6 +27,8 @@ from kacheck.result import HIDDEN, BadConfigError, Result, Status
 ENTRY_POINTS = tuple(f"kacheck-{name}".encode() for name in (*MODULES, "verdict"))
 ONE_SHOTS = tuple(name.encode() for name in (*MODULES, "run"))
 
+ONE_SHOT_REACH = 4096
+"""Bytes of a command line that tell a look of ours."""
 LONGEST_UID = 10
 """Digits of the largest number that a user can have (chown(2))."""
 
@@ -39,7 +44,7 @@ class ProcessOptions(NamedTuple):
     param_match: str | None = None
     full_command: bool = False
     user: str | None = None
-    """Name or number of the effective user."""
+    """Name or number of the real and effective user."""
     all_namespaces: bool = False
     describe: bool = False
     """Add user, age, command line and state of each match to the data (psutil: 20 ms)."""
@@ -50,7 +55,6 @@ class Match(NamedTuple):
     """One process that the pattern means, and why it does not count (None: it does)."""
 
     pid: int
-    argv: list[bytes]
     objection: str | None
 
 
@@ -90,7 +94,7 @@ def described(matches: list[Match]) -> dict[str, Any]:
         from kacheck.probes.process.describe import describe
     except ImportError as error:
         return {"warnings": [f"no details: {error}; install it: apt install python3-psutil"]}
-    return {"matches": [describe(match.pid, match.argv) for match in matches]}
+    return {"matches": [describe(match.pid) for match in matches]}
 
 
 def prepare(values: dict[str, Any]) -> ProcessOptions:
@@ -119,25 +123,24 @@ def detailed(options: ProcessOptions) -> ProcessOptions:
 
 def scan(options: ProcessOptions) -> Look:
     """Read /proc once and sort every match into counted and not counted."""
-    uid = user_id(options.user)
     pattern = pattern_of(options)
     try:
-        own_pid = procfs.own_pid(options.proc)
+        judgement = Judgement(options, pattern, procfs.own_pid(options.proc))
         if pattern.by_comm:
-            pids, denied = procfs.named(options.proc, pattern.name)
+            pids = procfs.named(options.proc, pattern.name)
         else:
-            pids, denied = procfs.pids(options.proc), []
+            pids = procfs.pids(options.proc)
     except OSError as error:
         return Look(
             [], [], f"{options.proc} cannot be read ({error.strerror}); mount a procfs there"
         )
     matches: list[Match] = []
-    judgement = Judgement(options, own_pid, uid)
+    denied: list[OSError] = []
     for pid in pids:
-        process = procfs.Process(options.proc, pid)
         try:
-            if pattern.matches(process):
-                matches.append(judgement.match(process))
+            match = judgement.match(procfs.Process(options.proc, pid))
+            if match is not None:
+                matches.append(match)
         except procfs.GONE:
             continue  # it ended between the listing and the reading
         except OSError as error:
@@ -145,7 +148,7 @@ def scan(options: ProcessOptions) -> Look:
     return Look(
         sorted(m for m in matches if m.objection is None),
         sorted(m for m in matches if m.objection is not None),
-        hidden(options.proc, denied),
+        hidden(options, denied),
     )
 
 
@@ -154,16 +157,19 @@ def pattern_of(options: ProcessOptions) -> Pattern:
     name = os.fsencode(options.name)
     args = tuple(os.fsencode(arg) for arg in options.args)
     resolved = os.path.realpath(name) if b"/" in name else None
-    return Pattern(name, args, options.param_match, options.full_command, resolved)
+    return Pattern(
+        name, args, options.param_match, full_command=options.full_command, resolved=resolved
+    )
 
 
 class Judgement:
-    """Why a process that matches does not count."""
+    """Which processes match, and why some of them do not count."""
 
-    def __init__(self, options: ProcessOptions, own_pid: int, uid: int | None) -> None:
+    def __init__(self, options: ProcessOptions, pattern: Pattern, own_pid: int) -> None:
         self.options = options
+        self.pattern = pattern
         self.own_pid = own_pid
-        self.uid = uid
+        self.uid = user_id(options.user)
         self._own: tuple[list[int], int] | None = None
 
     def own(self) -> tuple[list[int], int]:
@@ -173,21 +179,28 @@ class Judgement:
             self._own = (procfs.ancestors(proc, pid), depth(procfs.Process(proc, pid).status()))
         return self._own
 
-    def match(self, process: procfs.Process) -> Match:
-        """A process that matches, with the first reason not to count it.
+    def match(self, process: procfs.Process) -> Match | None:
+        """Return a match with the first reason not to count it; None for any other process.
 
         Raises:
             OSError: it has gone, or may not be read.
 
         """
+        if self.uid is not None and (foreign := another_user(process, self.uid)):
+            with suppress(OSError):
+                if self.pattern.may_match(process):
+                    return Match(process.pid, foreign)
+            return None
+        if not self.pattern.matches(process):
+            return None
         status = process.status()
         if status["State"][0] in procfs.DEAD and not process.live_thread():
-            return Match(process.pid, [], "a zombie")  # first: who was killed often is one
-        argv = process.argv()
-        return Match(process.pid, argv, self.objection(process.pid, status, argv))
+            return Match(process.pid, "a zombie")  # first: who was killed often is one
+        return Match(process.pid, self.objection(process, status))
 
-    def objection(self, pid: int, status: dict[str, str], argv: list[bytes]) -> str | None:
-        """The first reason not to count a living process, or None."""
+    def objection(self, process: procfs.Process, status: dict[str, str]) -> str | None:
+        """Return the first reason not to count a living process, or None."""
+        pid, argv = process.pid, process.argv(ONE_SHOT_REACH)
         parents, own_depth = self.own()
         objections = {
             "this check itself": pid == self.own_pid,
@@ -196,18 +209,21 @@ class Judgement:
             "in a nested pid namespace (--all-namespaces counts it)": (
                 depth(status) > own_depth and not self.options.all_namespaces
             ),
-            f"of another user (uid {effective_uid(status)})": self.is_of_another_user(status),
         }
         return next((objection for objection, holds in objections.items() if holds), None)
 
-    def is_of_another_user(self, status: dict[str, str]) -> bool:
-        """Is it not the user's that was asked for?"""
-        return self.uid is not None and effective_uid(status) != self.uid
 
+def another_user(process: procfs.Process, uid: int) -> str | None:
+    """Return why a process does not belong to `uid`, or None.
 
-def effective_uid(status: dict[str, str]) -> int:
-    """Whose rights a process has."""
-    return int(status["Uid"].split()[1])
+    Any user can start a setuid program, such as su, under any name: its effective uid is that of
+    the file's owner, its real uid that of whoever started it. A service has both from its user.
+    """
+    effective = process.effective_uid()
+    if effective != uid:
+        return f"of another user (effective uid {effective})"
+    real = process.real_uid()
+    return None if real == uid else f"of another user (real uid {real})"
 
 
 def depth(status: dict[str, str]) -> int:
@@ -242,13 +258,16 @@ def user_id(user: str | None) -> int | None:
         ) from None
 
 
-def hidden(proc: str, denied: list[OSError]) -> str | None:
-    """Why a scan may have missed a process."""
+def hidden(options: ProcessOptions, denied: list[OSError]) -> str | None:
+    """Return why a scan may have missed a process, or None."""
+    proc = options.proc
     if denied:
-        first = f"{denied[0].filename or proc}: {denied[0].strerror}"
+        first = f"{os.fsdecode(denied[0].filename or proc)}: {denied[0].strerror}"
         cure = "; run the check as root" if isinstance(denied[0], PermissionError) else ""
         return f"{len(denied)} could not be looked at ({first}){cure}"
     mode = procfs.hidepid(proc)
+    if mode in procfs.SHOWS_OWNERS and options.user is not None:
+        return None  # what could not be read was another user's
     if mode:
         return f"{proc} is mounted with hidepid={mode}; run the check as root or in the gid= group"
     return None

@@ -10,9 +10,12 @@ whatever the caller of execve(2) liked, so some patterns could never match there
   that the kernel handed to an interpreter, and with the executable.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from kacheck.procfs import COMM_MAX
+
+PATH_MAX = 4096
+"""Bytes of a path, its NUL among them (linux/limits.h)."""
 
 
 class ProcessView(Protocol):
@@ -21,30 +24,42 @@ class ProcessView(Protocol):
     def comm(self) -> bytes:
         """The command name, at most 15 bytes."""
 
-    def argv(self) -> list[bytes]:
-        """The command line."""
+    def argv(self, limit: int) -> list[bytes]:
+        """Return the first bytes of the command line, a word that is cut off with a NUL."""
 
     def executable(self) -> bytes:
         """The path of the executable."""
 
 
-class Pattern(NamedTuple):
-    """A process to look for, in the words of vrrp_track_process."""
+class Pattern:
+    """A process to look for, in the words of vrrp_track_process.
 
-    name: bytes
-    args: tuple[bytes, ...] = ()
-    param_match: str | None = None
-    """exact, initial (the last ARG may be a prefix), partial (the first ARGs); None: any."""
-    full_command: bool = False
-    """NAME is argv[0], all of it, and nothing else is."""
-    resolved: bytes | None = None
-    """NAME with its symbolic links followed, where it has a slash."""
+    `param_match` is exact, initial (the last ARG may be a prefix) or partial (the first ARGs);
+    None: any. With `full_command` NAME is argv[0], all of it, and nothing else is. `resolved` is
+    NAME with its symbolic links followed, where it has a slash.
+    """
 
-    @property
-    def by_comm(self) -> bool:
-        """Is comm enough?"""
-        plain = not (self.args or self.param_match or self.full_command or b"/" in self.name)
-        return plain and len(self.name) <= COMM_MAX
+    def __init__(
+        self,
+        name: bytes,
+        args: tuple[bytes, ...] = (),
+        param_match: str | None = None,
+        *,
+        full_command: bool = False,
+        resolved: bytes | None = None,
+    ) -> None:
+        self.name = name
+        self.args = args
+        self.param_match = param_match
+        self.full_command = full_command
+        self.resolved = resolved
+        plain = not (args or param_match or full_command or b"/" in name)
+        self.by_comm = plain and len(name) <= COMM_MAX
+        """Whether comm is enough."""
+        # Before the ARGs are at most an interpreter, its argument and a script.
+        before = 3 * max(PATH_MAX, len(name) + 1)
+        self.reach = before + sum(len(arg) + 1 for arg in args) + 1
+        """Bytes of a command line that decide; the last one shows whether more follows."""
 
     def matches(self, process: ProcessView) -> bool:
         """Is this a process that the pattern means?
@@ -55,7 +70,7 @@ class Pattern(NamedTuple):
         """
         if self.by_comm:
             return process.comm() == self.name
-        argv = process.argv()
+        argv = process.argv(self.reach)
         if not argv:
             return False
         if self.full_command:
@@ -65,6 +80,10 @@ class Pattern(NamedTuple):
             return self.args_match(argv[place + 1 :])
         # The executable last: to read another user's takes permission.
         return self.args_match(argv[1:]) and self.runs(process)
+
+    def may_match(self, process: ProcessView) -> bool:
+        """Return whether comm, which alone is read, is the wanted one and no ARG is asked for."""
+        return not self.args and self.param_match is None and self.comm_agrees(process)
 
     def place(self, argv: list[bytes], process: ProcessView) -> int | None:
         """Where in argv the wanted command stands: at 0, or further on for a script."""

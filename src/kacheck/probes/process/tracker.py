@@ -15,9 +15,9 @@ import select
 from kacheck import procfs
 from kacheck.deadline import Deadline
 from kacheck.probes.process.look import (
-    Judgement,
     Match,
     ProcessOptions,
+    another_user,
     answer,
     pattern_of,
     scan,
@@ -88,10 +88,9 @@ class Tracker:
     def still_matches(self, pid: int) -> bool:
         """Has a held process not become another program, or another user's?"""
         process = procfs.Process(self.options.proc, pid)
-        if self.options.user is not None:
-            judgement = Judgement(self.options, 0, user_id(self.options.user))
-            if judgement.is_of_another_user(process.status()):
-                return False
+        uid = user_id(self.options.user)
+        if uid is not None and another_user(process, uid):
+            return False
         return self._pattern.matches(process)
 
     def scan(self) -> Result:
@@ -147,7 +146,7 @@ class Tracker:
                 self._held[pid] = os.pidfd_open(pid)
                 self._exits.register(self._held[pid], select.POLLIN)
                 # Between the scan and now another process may have got the number.
-                if not self._pattern.matches(procfs.Process(self.options.proc, pid)):
+                if not self.still_matches(pid):
                     raise ProcessLookupError(pid)
         if self._exits.poll(0):
             raise ProcessLookupError

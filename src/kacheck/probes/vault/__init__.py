@@ -72,4 +72,6 @@ PROBE = Probe(
     look="kacheck.probes.vault.client:probe",
     repeated="kacheck.probes.vault.client:kept_client",
     environment="kacheck.probes.vault.settings:from_environment",
+    warnings="kacheck.probes.vault.settings:warnings",
+    preload="kacheck.probes.vault.client:preload",
 )

@@ -13,15 +13,15 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
 from kacheck import __version__
 from kacheck.deadline import Deadline
-from kacheck.probes.vault import kept, reasons, tls
+from kacheck.probes.vault import authorities, kept, reasons, tls
 from kacheck.probes.vault.health import MAX_BODY, Answer, judge
-from kacheck.probes.vault.settings import VaultOptions
+from kacheck.probes.vault.settings import VaultOptions, unproven
 from kacheck.result import HIDDEN, BadConfigError, Loss, Result, Status
 
 HEADERS = {
@@ -77,6 +77,26 @@ def load_httpx() -> ModuleType:
     return httpx
 
 
+@cache
+def load() -> None:
+    """Import all that a look needs: httpx itself loads most of its modules with a transport.
+
+    Raises:
+        BadConfigError: httpx is not installed.
+
+    """
+    import encodings.idna  # noqa: F401 - with which the socket module encodes every host
+
+    tls.iso("Jan  1 00:00:00 2020 GMT")  # time.strptime() imports, too
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    load_httpx().HTTPTransport(verify=context, trust_env=False).close()
+
+
+def preload(_: VaultOptions) -> None:
+    """Import all that a look needs, whatever it asks; raises as load() does."""
+    load()
+
+
 class Client:
     """Asks one node; with `keep`, again and again on a connection that is kept.
 
@@ -90,10 +110,12 @@ class Client:
         self.keep = keep
         self.deadline = Deadline(0)
         self.peer: tuple[str, int] | None = None
-        self._trust: tuple[object, ssl.SSLContext] | None = None
+        self._trust: tuple[authorities.Stamps, ssl.SSLContext] | None = None
         self._transport: Any = None
         self._request = b""
         """The request as httpx has sent it, to be sent again; empty: it has had no plain answer."""
+        self._is_misread = False
+        """Whether an answer was not plain that httpx may have shown as such."""
         self._host, self._port = "", 0
         """Where httpx has sent it."""
         self._connected_at = 0.0
@@ -172,14 +194,22 @@ class Client:
         return answer
 
     def repeat(self, sock: socket.socket) -> Answer | None:
-        """The answer to the request that was answered before; None if it is to be asked by httpx.
+        """Return the answer to the request that was answered before; None if there is none yet.
 
-        A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5).
+        A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5). One
+        whose answer is not plain is asked by httpx next: to ask in vain takes as long.
         """
         self.deadline.enter("response", f"{self.options.address} to answer")
-        with suppress(OSError):
-            return kept.ask(sock, self._request, self.deadline)
-        return None
+        answer = None
+        try:
+            answer = kept.ask(sock, self._request, self.deadline)
+        except kept.MisreadError:
+            self._is_misread = True
+        except OSError:
+            return None
+        if answer is None:
+            self._request = b""
+        return answer
 
     def ask(self) -> Result:
         """One request on a new connection, which is kept only after an answer."""
@@ -246,21 +276,23 @@ class Client:
         fields = b"".join(b"%s: %s\r\n" % field for field in request.headers.raw)
         if self.keep:
             words = b"GET %s HTTP/1.1\r\n%s\r\n" % (request.url.raw_path, fields)
-            self._request = words if is_plain(response) else b""
+            plain = is_plain(response)
+            self._is_misread = self._is_misread and plain
+            self._request = words if plain and not self._is_misread else b""
             self._host = request.url.raw_host.decode("ascii")
             self._port = request.url.port or PORTS[request.url.scheme]
         return Answer(response.status_code, body, response.headers.get("location"))
 
     def context(self) -> ssl.SSLContext:
-        """The TLS context, made anew when one of its files has changed.
+        """Return the TLS context, made again unless every file of it is known to be the same.
 
         Raises:
             BadConfigError: a file cannot be used.
 
         """
-        files = tls.files(self.options)
-        if self._trust is None or self._trust[0] != files:
-            self._trust = files, tls.context(self.options)
+        stamps = authorities.stamps(self.options)
+        if self._trust is None or not authorities.still_hold(self._trust[0], stamps):
+            self._trust = stamps, tls.context(self.options)
         return self._trust[1]
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
@@ -281,6 +313,7 @@ class Client:
         """Note who answers."""
         self._connected_at = time.monotonic()
         self._about = {}
+        warning = unproven(self.options)
         if sock.family != socket.AF_UNIX:
             host, port = sock.getpeername()[:2]  # IPv6 has two more
             self.peer = host, port
@@ -289,7 +322,8 @@ class Client:
                     f"{self.options.address} is not this machine but {host}: its health says "
                     "nothing of this node (--remote if that is meant)"
                 )
-                self.learn("warnings", [warning])
+        if warning is not None:
+            self.learn("warnings", [warning])
         self.watch(sock)
 
     def encrypted(self, sock: ssl.SSLSocket) -> None:
@@ -316,13 +350,13 @@ class Client:
                 # Half of what is left: the answer must still be in time.
                 wait = self.deadline.remaining() / 2
                 why = tls.explain(cause, self.options, self.peer, wait)
-                self._trust = None  # the system's authorities may have changed, for all we know
                 return Result(Status.CRITICAL, reasons.TLS, f"{address}: {why}", {})
             if isinstance(cause, (TimeoutError, httpx.TimeoutException)):
                 return self.deadline.timed_out()
             if isinstance(cause, OSError):
                 return system_error(cause, address)
         if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
+            self._is_misread = False  # httpx does not read it either
             return Result(
                 Status.CRITICAL,
                 reasons.BAD_RESPONSE,
@@ -337,7 +371,10 @@ def is_plain(response: Any) -> bool:
     """Would kept.py understand this answer of httpx's, too?"""
     start = b"%s %d" % (response.http_version.encode(), response.status_code)
     fields = b"".join(b"\r\n%s: %s" % field for field in response.headers.raw)
-    _, length = kept.understand(start + fields)
+    try:
+        _, length = kept.understand(start + fields)
+    except kept.MisreadError:
+        return False
     return length >= 0
 
 

@@ -23,6 +23,7 @@ from kacheck.probes.vault.reasons import (
     STANDBY,
     UNINITIALIZED,
 )
+from kacheck.redact import redact, redact_address
 from kacheck.result import Reason, Result, Status
 
 MAX_BODY = 64 * 1024
@@ -136,8 +137,9 @@ def strange(answer: Answer, fields: dict[str, Any], address: str) -> Result:
         )
         return Result(Status.UNKNOWN, RATE_LIMITED, message, {})
     if code in (301, 302, 303, 307, 308):
+        where = redact_address(answer.location) if answer.location else "nowhere"
         message = (
-            f"{address} redirects ({code}) to {answer.location or 'nowhere'}, "
+            f"{address} redirects ({code}) to {where}, "
             "which is not followed: "
             "give the address of the node itself"
         )
@@ -168,8 +170,8 @@ def explain(answer: Answer, fields: dict[str, Any]) -> str:
 
 
 def quote(body: bytes) -> str:
-    """The beginning of a body, on one line."""
-    text = " ".join(body[: 4 * SHOWN].decode(errors="replace").split())
+    """Return the beginning of a body, on one line."""
+    text = redact(" ".join(body[: 4 * SHOWN].decode(errors="replace").split()))
     if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text[:SHOWN]:
         return f"with {len(body)} bytes that are no text"
     return f'"{text[:SHOWN]}..."' if len(text) > SHOWN else f'"{text}"'

@@ -7,6 +7,8 @@ VAULT_AGENT_ADDR, VAULT_PROXY_ADDR, HTTP_PROXY and its kin, VAULT_NAMESPACE, VAU
 VAULT_MAX_RETRIES.
 """
 
+import os
+import stat
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -15,6 +17,7 @@ from kacheck.durations import seconds
 from kacheck.kinds import BLANK, has_blank
 from kacheck.probe import OptionError
 from kacheck.probes.vault import DEFAULT_ADDRESS
+from kacheck.redact import redact_address
 from kacheck.result import BadConfigError
 
 HEALTH = "/v1/sys/health"
@@ -134,22 +137,27 @@ def parse_address(address: str) -> tuple[str, str | None]:
     """
     if has_blank(address):
         raise ValueError(f"has {BLANK} in it; leave that out")
+    shown = redact_address(address)
     try:
         parts = urlsplit(address)
-        _ = parts.port  # ValueError when it is not a number
-    except ValueError as error:
-        raise ValueError(f"{address}: {error}; it looks like {DEFAULT_ADDRESS}") from None
-    if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
-        return f"http://localhost{HEALTH}", parts.path
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+        _ = parts.port
+    except ValueError:  # whose message repeats what may be a password
         raise ValueError(
-            f"{address} is not an address of Vault: "
-            f"it looks like {DEFAULT_ADDRESS} or unix:///run/vault.sock"
+            f"{shown} is not a valid URL: its port must be a number up to 65535, and an IPv6 "
+            f"address be in brackets; an address looks like {DEFAULT_ADDRESS}"
+        ) from None
+    is_unix = parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc
+    if is_unix and not (parts.query or parts.fragment):
+        return f"http://localhost{HEALTH}", parts.path
+    if not is_unix and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError(
+            f"{shown} is not an address of Vault: "
+            f"one looks like {DEFAULT_ADDRESS} or unix:///run/vault.sock"
         )
     if parts.username is not None:  # and do not repeat the password
         raise ValueError(f"has a user or password: leave it out, {HEALTH} is asked without one")
     if parts.query or parts.fragment:
-        raise ValueError(f"{address}: leave out the query, {HEALTH} is asked without one")
+        raise ValueError(f"{shown}: leave out the query, {HEALTH} is asked without one")
     netloc = parts.netloc.replace("%25", "%")  # an IPv6 zone, as RFC 6874 writes it
     return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}{HEALTH}", None
 
@@ -165,3 +173,50 @@ def timeout(text: str, variable: str) -> float:
         return seconds(text)
     except ValueError as error:
         raise BadConfigError(f"{variable}: {error}") from None
+
+
+def warnings(options: VaultOptions) -> list[str]:
+    """Return the warnings of the probe."""
+    warning = unproven(options)
+    return [] if warning is None else [warning]
+
+
+def unproven(options: VaultOptions) -> str | None:
+    """Return why an answer need not be Vault's: what is open to other users; the cure.
+
+    Of another machine nothing is said: who may do what there is not known here.
+    """
+    address, way = options.address, None
+    if options.unix_socket:
+        directory = open_directory(options.unix_socket)
+        if directory is not None:
+            way = f"any local user can put a socket into {directory}"
+            cure = "move it to a directory that only Vault's user can write to"
+    elif options.url.startswith("http:"):
+        address, way = f"{address} is plain http", "any local user can listen there"
+        cure = "use https://, or a Unix socket, unix:///PATH"
+    elif options.insecure:
+        address = f"the certificate of {address} is not verified"
+        way = "any local user can listen there"
+        cure = "trust its authority with --ca-cert (ca_cert) instead"
+    if way is None or options.remote:
+        return None
+    return f"{address}: {way} while Vault is down, and is believed; {cure}"
+
+
+def open_directory(path: str) -> str | None:
+    """Return the directory in which any user could put something in this file's place.
+
+    In a sticky one, such as /tmp, nobody can replace what is there, but make what is not.
+    """
+    directory, is_made = os.path.dirname(os.path.realpath(path)), False
+    while True:
+        try:
+            mode = os.stat(directory).st_mode
+        except OSError:
+            mode = 0
+        if mode & stat.S_IWOTH and not (is_made and mode & stat.S_ISVTX):
+            return directory
+        if directory == "/":
+            return None
+        directory, is_made = os.path.dirname(directory), is_made or mode != 0

@@ -1,17 +1,11 @@
-"""Trust for the Vault probe: the TLS context, and which of its many failures one was.
+"""The TLS context of the Vault probe, and which of its many failures one was."""
 
-Source of the trust rules: hashicorp/go-rootcerts, as api/client.go calls it: a CA file, bytes or
-directory replaces the system's roots; of a directory every file is read, hashed names or not.
-"""
-
-import os
-import re
 import socket
 import ssl
 import time
 from typing import Any, NamedTuple
 
-from kacheck.files import identity
+from kacheck.probes.vault.authorities import error_text, trust
 from kacheck.probes.vault.settings import VaultOptions
 from kacheck.result import BadConfigError
 
@@ -32,9 +26,6 @@ CLIENT_CERTIFICATE_ALERTS = (
 """Alerts of RFC 8446, 6.2, by which a server refuses the certificate it was shown, or none."""
 NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 """What OpenSSL says of an answer that is not TLS; the word depends on its version."""
-
-
-PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----[!-~\s]+?-----END [A-Z0-9 ]+-----", re.ASCII)
 
 
 class Certificate(NamedTuple):
@@ -69,6 +60,7 @@ def context(options: VaultOptions) -> ssl.SSLContext:
     """
     tls = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.server_name = options.tls_server_name
+    tls.hostname_checks_common_name = False  # as Go and every browser: only a subjectAltName counts
     tls.set_alpn_protocols(["http/1.1"])  # as httpcore does
     # As in Go: an intermediate or the server's own certificate may be what is trusted.
     tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -90,57 +82,9 @@ def context(options: VaultOptions) -> ssl.SSLContext:
     return tls
 
 
-def files(options: VaultOptions) -> list[tuple[int, ...]]:
-    """What tells whether a file of these options has changed: the identity of each."""
-    paths = (options.ca_cert, options.ca_path, options.client_cert, options.client_key)
-    return [identity(path) for path in paths if path]
-
-
 def no_password() -> str:
     """Answer OpenSSL's question for a key's password, which would wait at a terminal."""
     raise ValueError("the key is encrypted; give one that is not")
-
-
-def trust(tls: ssl.SSLContext, options: VaultOptions) -> None:
-    """Load the one source of authorities that counts."""
-    if options.ca_cert:
-        load_file(tls, options.ca_cert, "CA file")
-    elif options.ca_cert_bytes:
-        # Only the blocks: text between them may be anything, and cadata must be ASCII.
-        blocks = PEM.findall(options.ca_cert_bytes)
-        try:
-            tls.load_verify_locations(cadata="\n".join(blocks))
-        except (ssl.SSLError, ValueError) as error:
-            raise BadConfigError(
-                f"VAULT_CACERT_BYTES or BAO_CACERT_BYTES holds no PEM certificate: "
-                f"{error_text(error)}"
-            ) from None
-    elif options.ca_path:
-        files = sorted(
-            os.path.join(top, name) for top, _, names in os.walk(options.ca_path) for name in names
-        )
-        if not files:
-            raise BadConfigError(f"the CA directory {options.ca_path} has no file that can be read")
-        for file in files:
-            load_file(tls, file, "CA directory's file")
-    else:
-        tls.load_default_certs()
-
-
-def load_file(tls: ssl.SSLContext, path: str, what: str) -> None:
-    """Trust the certificates of one PEM file."""
-    try:
-        tls.load_verify_locations(cafile=path)
-    except OSError as error:
-        cause = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise BadConfigError(f"the {what} {path} cannot be used: {cause}") from None
-
-
-def error_text(error: Exception) -> str:
-    """What OpenSSL or the system says, without its source line."""
-    if isinstance(error, ssl.SSLError):
-        return (getattr(error, "reason", None) or str(error)).lower().replace("_", " ")
-    return getattr(error, "strerror", None) or str(error)
 
 
 def certificate(sock: ssl.SSLSocket) -> Certificate | None:
@@ -180,17 +124,27 @@ def explain(
     if code == NOT_YET_VALID:
         return "its certificate is not valid yet; compare the clocks of both machines"
     if code in WRONG_NAME:
-        names = f", it is for {', '.join(seen.names) or 'no name at all'}" if seen else ""
-        return (
-            f"its certificate is not for {server_name(options)}{names}; "
-            "give one of its names with --tls-server-name or in --address"
-        )
+        return wrong_name(seen, server_name(options))
     if code in UNKNOWN_AUTHORITY:
         return (
             f"its certificate is from an unknown authority ({error.verify_message}); "
             f"give the authority's certificate with --ca-cert (trusted now: {trusted(options)})"
         )
     return f"its certificate does not verify: {error.verify_message}"
+
+
+def wrong_name(seen: Certificate | None, name: str) -> str:
+    """Return which names the certificate has, and the cure."""
+    if seen is not None and not seen.names:
+        return (
+            f"its certificate has no subjectAltName, so it is not for {name}; Vault's own client "
+            f"refuses it too, whatever its common name; reissue it with {name} as a subjectAltName"
+        )
+    names = f", it is for {', '.join(seen.names)}" if seen else ""
+    return (
+        f"its certificate is not for {name}{names}; "
+        "give one of its names with --tls-server-name or in --address"
+    )
 
 
 def expired(seen: Certificate | None) -> str:
