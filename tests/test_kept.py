@@ -1140,7 +1140,6 @@ LONG_LOOKS = (
     "two lengths",
     "a list of lengths",
     "early hints",
-    "a large head",
     "trailing bytes",
     "chunked",
     "HTTP/1.0",
