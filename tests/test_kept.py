@@ -1141,7 +1141,6 @@ LONG_LOOKS = (
     "two lengths",
     "a list of lengths",
     "early hints",
-    "a large head",
     "trailing bytes",
     "chunked",
     "HTTP/1.0",

@@ -29,9 +29,9 @@ MODULES = (
     "httpcore",
     "h11",
     "httpcore._sync.http11",
-    "kacheck.probes.vault",
+    "kacheck.probes.vault.client",
     "kacheck.probes.process.tracker",
-    "kacheck.probes.combined",
+    "kacheck.probes.combined.repeated",
 )
 PROCESS = f'[check.proc]\nprobe = "process"\nname = "{NAME}"\n'
 
@@ -78,7 +78,7 @@ def test_a_slow_import_after_a_re_execution_leaves_the_verdict(
     assert resident.transitions("vault") == ["ok active"]
 
 
-@pytest.mark.parametrize("module", ["httpx", "kacheck.probes.vault"])
+@pytest.mark.parametrize("module", ["httpx", "kacheck.probes.vault.client"])
 def test_a_slow_import_for_a_reload_is_not_taken_for_a_timeout(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:

@@ -76,8 +76,8 @@ def test_the_death_of_lxcfs_keeps_the_track_file_and_withdraws_the_verdict(
         assert resident.says("proc", "ok running")
         lxcfs.kill(pidfile)
         resident.until(lambda: resident.verdict("proc") is None)
-        resident.until(lambda: resident.find(f"{DEAD}: verdict files are withdrawn"))
-        assert resident.find("umount -l /proc/uptime")
+        said = resident.until(lambda: resident.find(f"{DEAD}: verdict files are withdrawn"))
+        assert "umount -l /proc/uptime" in said["message"]
         assert DEAD in str(status.ask(str(resident.state_dir))["trouble"])
         looks = status.ask(str(resident.state_dir))["checks"][0]["looks"]["ok"]
         resident.until(
@@ -95,7 +95,7 @@ def test_the_death_of_lxcfs_keeps_the_track_file_and_withdraws_the_verdict(
         enter = ["nsenter", "--target", str(resident.pid), "--mount"]
         subprocess.run([*enter, "umount", "-l", "/proc/uptime"], check=True)
         resident.wait_for("proc", "critical missing")
-        assert resident.find("/proc/uptime can be read again")
+        resident.until(lambda: resident.find("/proc/uptime can be read again"))
         assert status.ask(str(resident.state_dir))["trouble"] is None
 
 

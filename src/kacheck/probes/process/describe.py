@@ -18,14 +18,15 @@ def describe(pid: int) -> dict[str, Any]:
     """Pid, user, age in seconds, state and command line; what cannot be read is left out."""
     seen: dict[str, Any] = {"pid": pid}
     try:
-        process = psutil.Process(pid)
-        seen["user"] = user_name(process.uids().effective)
+        seen["user"] = user_name(Process("/proc", pid).effective_uid())
         seen["age_s"] = round(age(pid), 1)
-        state = process.status()
+        state = psutil.Process(pid).status()
         # It was counted, so another thread of it runs.
         seen["state"] = "main thread exited" if state == psutil.STATUS_ZOMBIE else state
-    except (psutil.Error, *GONE):
+    except (psutil.NoSuchProcess, *GONE):
         seen["state"] = "gone"
+    except (psutil.Error, OSError):  # before 5.9.6 psutil reads /proc/stat, which lxcfs may serve
+        pass
     with suppress(OSError):
         seen["command"] = redact(command(Process("/proc", pid)))
     return seen

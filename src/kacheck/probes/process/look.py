@@ -90,8 +90,12 @@ def answer(options: ProcessOptions, look: Look) -> Result:
 
 def described(matches: list[Match]) -> dict[str, Any]:
     """More about each match; without psutil a warning instead, as the verdict does not need it."""
+    import io
+    from contextlib import redirect_stderr
+
     try:
-        from kacheck.probes.process.describe import describe
+        with redirect_stderr(io.StringIO()):  # psutil prints a traceback where /proc/stat is dead
+            from kacheck.probes.process.describe import describe
     except ImportError as error:
         return {"warnings": [f"no details: {error}; install it: apt install python3-psutil"]}
     return {"matches": [describe(match.pid) for match in matches]}

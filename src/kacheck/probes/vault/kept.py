@@ -19,6 +19,8 @@ HEAD = re.compile(
     rb"HTTP/1\.1 (\d{3})(?: [^\r\n]*)?((?:\r?\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)*)"
 )
 """RFC 9112: a status line and header fields."""
+MAX_HEAD = 16 * 1024
+"""Bytes; what every release of httpx takes, where h11 has its default."""
 LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?=\r?\n|\Z)")
 CHANGING = (b"\ntransfer-encoding:", b"\nconnection:", b"\ncontent-encoding:")
 """Header fields after which the body, or the connection, is another one."""
@@ -47,6 +49,8 @@ def ask(sock: socket.socket, request: bytes, deadline: Deadline) -> Answer | Non
             raise ConnectionResetError
         seen += chunk
         end = END.search(seen)
+        if (len(seen) if end is None else end.start()) > MAX_HEAD:
+            raise MisreadError
         if end is not None:
             code, length = understand(seen[: end.start()])
             if length < 0:
@@ -56,8 +60,6 @@ def ask(sock: socket.socket, request: bytes, deadline: Deadline) -> Answer | Non
                 raise MisreadError
             if length == len(body):
                 answer = Answer(code, body)
-        elif len(seen) > MAX_BODY:
-            raise MisreadError
     return answer
 
 
