@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kacheck.cli import main
-from kacheck.probes import vault as vault_probe
+from kacheck.probes.vault import client as vault_probe
 from support.resident import Resident
 from support.vault import StandInVault
 
