@@ -96,6 +96,7 @@ class VaultNode:
         (node.root / "etc/kacheck").mkdir(exist_ok=True)
         self.toml = node.root / "etc/kacheck/kacheck.toml"
         self.toml.write_text(CONFIGURATION)
+        self.toml.chmod(0o644)  # the package's file is for its own group alone
         self.run_dir = node.root / "run/kacheck"
         self.make_run_dir()
         self._residents = 0
