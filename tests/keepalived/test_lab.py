@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.certificates import Authority
 from support.keepalived import (
     NETNS_DIR,
     Keepalived,
@@ -25,6 +26,7 @@ from support.keepalived import (
     wait_until,
 )
 from support.needs import needs
+from support.vault_node import VaultNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,12 +175,24 @@ def test_an_overlay_is_private_to_the_node(node: Node) -> None:
     source = node.write("checks/kacheck-test", "#!/bin/sh\n", 0o755)
     node.overlay("/usr/libexec")
 
-    node.run(["mkdir", "-p", "/usr/libexec/kacheck"])
-    node.bind(source.parent, "/usr/libexec/kacheck")
+    node.run(["mkdir", "/usr/libexec/kacheck-lab"])
+    node.bind(source.parent, "/usr/libexec/kacheck-lab")
 
-    node.run(["/usr/libexec/kacheck/kacheck-test"])
+    node.run(["/usr/libexec/kacheck-lab/kacheck-test"])
     assert len(node.run(["ls", "-A", "/usr/libexec"]).stdout.split()) == len(before) + 1
     assert sorted(Path("/usr/libexec").iterdir()) == before
+
+
+def test_what_is_installed_on_the_machine_is_not_in_the_way_of_a_node(node: Node) -> None:
+    for path in ("/usr/libexec", "/etc"):
+        node.overlay(path)
+    node.run(["mkdir", "-p", "/usr/libexec/kacheck", "/etc/vault.d", "/etc/kacheck"])
+    node.run(["touch", "/usr/libexec/kacheck/kacheck-of-old"])
+
+    with_vault = VaultNode(node, Authority())
+
+    assert not (with_vault.libexec / "kacheck-of-old").exists()
+    assert node.run(["/usr/libexec/kacheck/kacheck-process", "--version"]).returncode == 0
 
 
 def test_a_tmpfs_and_run_are_private_to_the_node(node: Node) -> None:

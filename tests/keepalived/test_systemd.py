@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SHOWN
+from conftest import ROOT, SHOWN
 from support import package, vault
 from support.certificates import Authority
 from support.keepalived import LabError, command, wait_until
@@ -332,6 +332,27 @@ def test_it_starts_when_the_state_directory_was_deleted(machine: Machine) -> Non
     ours = [f"/run/kacheck/{name}" for name in ("failing", "track", "verdict", "watcher")]
     owners = machine.run(["stat", "--format=%U %a", *roots, *ours]).stdout
     assert owners.splitlines() == ["root 755"] * 2 + ["kacheck 755"] * 4
+
+
+def test_a_line_in_tmpfiles_d_lets_a_group_drain_and_a_bad_one_keeps_nothing_from_starting(
+    machine: Machine,
+) -> None:
+    line = re.search(
+        r"^    (z /run/kacheck/drain .*)$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    assert line
+    text = line[1].replace("operators", "adm")
+    machine.write("/etc/tmpfiles.d/kacheck-drain.conf", f"{text}\n")
+    machine.write("/etc/tmpfiles.d/other.conf", "nonsense\n")
+    machine.systemctl("restart", "kacheck")
+    wait_for(machine, 1)
+    operator = ["setpriv", "--reuid=nobody", "--regid=adm", "--clear-groups"]
+    machine.run([*operator, "kacheck", "drain", "on", "vault"])
+    wait_for(machine, 0)
+    machine.run(["kacheck", "drain", "on", "vault", "--message", "by root"])
+    machine.run([*operator, "kacheck", "drain", "off", "vault"])
+    wait_for(machine, 1)
+    machine.run(["rm", "/etc/tmpfiles.d/kacheck-drain.conf", "/etc/tmpfiles.d/other.conf"])
 
 
 def test_it_heals_when_the_state_directory_is_deleted_and_made_again(machine: Machine) -> None:

@@ -44,8 +44,9 @@ def exit(code, really=os._exit):
         measure.save()
     really(code)
 def execv(path, argv, really=os.execv):
-    measure.stop()
-    measure.save()
+    with contextlib.suppress(Exception):  # another user's process may not write its data here
+        measure.stop()
+        measure.save()
     really(path, argv)
 os._exit, os.execv = exit, execv
 """

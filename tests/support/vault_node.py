@@ -85,7 +85,7 @@ class VaultNode:
         node.overlay("/etc")
         self.libexec = node.root / "usr/libexec/kacheck"
         self._install(node.dir / "kacheck-bin")
-        (node.root / "etc/vault.d").mkdir()
+        (node.root / "etc/vault.d").mkdir(exist_ok=True)
         authority.write(node.root / "etc/vault.d/ca.pem")
         self.authority = authority
         self.certificate = node.dir / "vault.pem"
@@ -96,6 +96,7 @@ class VaultNode:
         (node.root / "etc/kacheck").mkdir(exist_ok=True)
         self.toml = node.root / "etc/kacheck/kacheck.toml"
         self.toml.write_text(CONFIGURATION)
+        self.toml.chmod(0o644)  # the package's file is for its own group alone
         self.run_dir = node.root / "run/kacheck"
         self.make_run_dir()
         self._residents = 0
@@ -125,6 +126,8 @@ class VaultNode:
         python.chmod(0o755)
         if IS_PACKAGE:
             return  # they are there
+        if self.libexec.exists():  # of a kacheck that is installed on this machine
+            shutil.rmtree(self.libexec)
         self.libexec.mkdir()
         for program in (ROOT / "checks").iterdir():
             shutil.copyfile(program, directory / program.name)
