@@ -18,7 +18,7 @@ from kacheck.result import BadConfigError
 EXIT_CODES = "exit codes: 0 ok, 1 warning (such as a standby), 2 critical, 3 unknown or bad usage"
 
 
-class Shown(Exception):  # noqa: N818 - no error
+class TextRequested(Exception):  # noqa: N818 - no error
     """The user asked for the text of --help or --version, not for a look."""
 
 
@@ -31,7 +31,7 @@ class ShowText(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         """Show the text given, or the parser's help."""
-        raise Shown(self.text or parser.format_help().rstrip("\n"))
+        raise TextRequested(self.text or parser.format_help().rstrip("\n"))
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,19 +59,19 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Return the command line as a namespace; `check` names the command.
+    """Return the command line as a namespace; `command` names the command.
 
     Of a probe it has the options that were given, by name, in `values`.
 
     Raises:
         BadConfigError: bad usage.
-        Shown: --help or --version.
+        TextRequested: --help or --version.
 
     """
     own, separated, rest = split(argv)
     try:
         args, unknown = build(own).parse_known_args(own)
-    except Shown:
+    except TextRequested:
         if len(argv) <= 2:  # it stands alone, but for the command
             raise
         raise BadConfigError(
@@ -86,16 +86,16 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         hint = " (words for the process itself go after --)" if takes_words else ""
         raise BadConfigError(
             f"unrecognized arguments: {' '.join(map(redact_word, unknown))}{hint}; "
-            f"see kacheck {args.check} --help"
+            f"see kacheck {args.command} --help"
         )
     if takes_words:
         args.words += rest
     elif separated:
-        raise BadConfigError(f"-- has no meaning for kacheck {args.check}; leave it out")
-    if args.check in MODULES:
+        raise BadConfigError(f"-- has no meaning for kacheck {args.command}; leave it out")
+    if args.command in MODULES:
         from kacheck.commands.probe import values_of
 
-        args.values = values_of(probe(args.check), args)
+        args.values = values_of(probe(args.command), args)
     return args
 
 
@@ -118,7 +118,7 @@ def build(argv: Sequence[str] | None = None) -> Parser:
         prog="kacheck", description="Health checks for keepalived that fail closed and say why."
     )
     subparsers = parser.add_subparsers(
-        dest="check", metavar="COMMAND", required=True, prog="kacheck"
+        dest="command", metavar="COMMAND", required=True, prog="kacheck"
     )
     known = (*MODULES, *OTHERS)
     names = argv[:1] if argv and argv[0] in known else known

@@ -53,9 +53,9 @@ def main(argv: Sequence[str]) -> int:
     started = time.monotonic()
     try:
         args = arguments.parse(argv)
-        return command(args.check).run(args, Edge(started))
-    except arguments.Shown as shown:
-        say(sys.stdout, str(shown))
+        return command(args.command).run(args, Edge(started))
+    except arguments.TextRequested as requested:
+        say(sys.stdout, str(requested))
         return 0
     except BadConfigError as error:
         return refuse(error, argv)

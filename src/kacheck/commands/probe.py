@@ -94,7 +94,7 @@ def reader(option: Option) -> Callable[[str], Any]:
 
 def run(args: Namespace, edge: Edge) -> int:
     """Ask, and answer."""
-    return check.run_all({args.check: partial(prepared, args)}, args, edge)
+    return check.run_all({args.command: partial(prepared, args)}, args, edge)
 
 
 def prepared(args: Namespace) -> check.Prepared:
@@ -104,7 +104,7 @@ def prepared(args: Namespace) -> check.Prepared:
         BadConfigError: no look can be made with these options.
 
     """
-    declared = probe(args.check)
+    declared = probe(args.command)
     values = completed(declared, args.values, args.timeout)
     timeout = values.pop("timeout", DEFAULT_TIMEOUT)
     try:

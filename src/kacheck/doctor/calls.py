@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck import arguments
-from kacheck.arguments import Shown
+from kacheck.arguments import TextRequested
 from kacheck.check import Check
 from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, found
@@ -68,7 +68,7 @@ def call_of(script: Script, words: list[str]) -> Call:
     """What its words ask for."""
     try:
         return Call(script, arguments.parse(words))
-    except Shown:
+    except TextRequested:
         return Call(script, None, "it only prints a text, and is healthy for ever")
     except BadConfigError as error:
         return Call(script, None, str(error))
@@ -86,7 +86,7 @@ def usage(call: Call) -> Iterator[Finding]:
 def warnings(call: Call) -> list[str]:
     """Return what is wrong with what it asks, as far as its options say."""
     args = call.args
-    declared = probe(args.check) if args is not None and args.check in MODULES else None
+    declared = probe(args.command) if args is not None and args.command in MODULES else None
     if args is None or declared is None or not declared.warnings:
         return []
     with suppress(OptionError):
@@ -97,7 +97,7 @@ def warnings(call: Call) -> list[str]:
 def timeout(call: Call, checks: Mapping[str, Check]) -> Iterator[Finding]:
     """Can the check say why before keepalived ends it?"""
     limits: dict[str, float] = {}
-    if call.args is not None and call.args.check == "run":
+    if call.args is not None and call.args.command == "run":
         limits = {name: checks[name].timeout for name in call.args.names if name in checks}
     elif call.args is not None and call.args.timeout is not None:
         limits = {"--timeout": call.args.timeout}

@@ -123,7 +123,7 @@ def findings(setup: Setup, own: Own) -> Iterator[Finding]:
 def named(own: Own, asking: list[Call]) -> Iterator[tuple[str, Node]]:
     """The checks of our configuration that scripts ask for."""
     for call in asking:
-        if call.args is not None and call.args.check == "run" and call.args.config == own.config:
+        if call.args is not None and call.args.command == "run" and call.args.config == own.config:
             for name in call.args.names:
                 yield name, call.script.node
 
