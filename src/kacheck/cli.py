@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     started = time.monotonic()
     try:
         args = arguments.parse(argv)
-        return command(args.command).run(args, Edge(started))
+        return command(args.command).run(args, ProcessEdge(started))
     except arguments.TextRequested as requested:
         say(sys.stdout, str(requested))
         return 0
@@ -64,8 +64,8 @@ def main(argv: Sequence[str]) -> int:
         return unknown_code(argv)
 
 
-class Edge:
-    """The world outside, for a command; see kacheck.commands."""
+class ProcessEdge:
+    """The world outside, for a command; the `Edge` of kacheck.commands."""
 
     def __init__(self, started: float) -> None:
         self.started = started

@@ -19,7 +19,7 @@ class InvalidValueError(ValueError):
     """A value that the kind does not allow; the text says what to give instead."""
 
 
-class Kind:
+class ValueKind:
     """What an option's value may be."""
 
     def __init__(  # a NamedTuple would cost 0.1 ms at start-up
@@ -90,7 +90,7 @@ def has_blank(address: str) -> bool:
     return not address.isprintable() or (" " in address and not address.startswith("unix:"))
 
 
-def one_of(*words: str) -> Kind:
+def one_of(*words: str) -> ValueKind:
     """Return the kind of one of these words."""
     quoted = [f'"{word}"' for word in words]
     wanted = " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
@@ -101,21 +101,21 @@ def one_of(*words: str) -> Kind:
             raise InvalidValueError(wanted + (f" (did you mean {near}?)" if near else ""))
         return str(value)
 
-    return Kind(read, read, words)
+    return ValueKind(read, read, words)
 
 
-ANY_TEXT = Kind(any_text, any_text)
-TEXT = Kind(text, any_text)
-FILE = Kind(absolute, any_text, completion="file")
-DIRECTORY = Kind(absolute, any_text, completion="directory")
-USER = Kind(user, any_text)
-URL = Kind(url, any_text)
+ANY_TEXT = ValueKind(any_text, any_text)
+TEXT = ValueKind(text, any_text)
+FILE = ValueKind(absolute, any_text, completion="file")
+DIRECTORY = ValueKind(absolute, any_text, completion="directory")
+USER = ValueKind(user, any_text)
+URL = ValueKind(url, any_text)
 
 
 # --- numbers --------------------------------------------------------------------------------
 
 
-def whole(least: int, most: int) -> Kind:
+def whole(least: int, most: int) -> ValueKind:
     """Return the kind of a whole number within these bounds."""
 
     def refuse() -> NoReturn:
@@ -130,10 +130,10 @@ def whole(least: int, most: int) -> Kind:
         is_number = word.isascii() and word.isdecimal() and len(word) <= len(str(most))
         return from_toml(int(word)) if is_number else refuse()
 
-    return Kind(from_toml, from_word)
+    return ValueKind(from_toml, from_word)
 
 
-def seconds(least: float, most: float) -> Kind:
+def seconds(least: float, most: float) -> ValueKind:
     """Return the kind of a time within these bounds: seconds, or a duration such as `1s500ms`."""
     bounds = f"above 0 and at most {most:g}" if least == ABOVE_0 else f"from {least:g} to {most:g}"
 
@@ -143,7 +143,7 @@ def seconds(least: float, most: float) -> Kind:
             raise InvalidValueError(f'seconds {bounds}, such as 1.5 or "1s500ms"')
         return time
 
-    return Kind(read, read)
+    return ValueKind(read, read)
 
 
 def number_of(value: Any) -> float | None:
@@ -164,7 +164,7 @@ def flag(value: Any) -> bool:
     return value
 
 
-FLAG = Kind(flag, lambda _: True, takes_value=False)
+FLAG = ValueKind(flag, lambda _: True, takes_value=False)
 
 
 # --- suggestions ----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kacheck.kinds import Kind
+from kacheck.kinds import ValueKind
 
 if TYPE_CHECKING:
     from kacheck.result import Reason
@@ -21,7 +21,7 @@ class Option:
     def __init__(  # noqa: PLR0913 - a row of a table; a NamedTuple would cost 0.1 ms at start-up
         self,
         name: str,
-        kind: Kind,
+        kind: ValueKind,
         help: str,  # noqa: A002 - argparse's word
         *,
         metavar: str = "",

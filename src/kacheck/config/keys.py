@@ -5,7 +5,7 @@ from typing import Any
 from kacheck.check import Track
 from kacheck.config.toml_lines import Path
 from kacheck.config.values import WrongError, of_kind, shown, suggestion
-from kacheck.kinds import ABOVE_0, ANY_TEXT, Kind, one_of, seconds, whole
+from kacheck.kinds import ABOVE_0, ANY_TEXT, ValueKind, one_of, seconds, whole
 from kacheck.probe import Option
 from kacheck.probes import MODULES, reasons
 from kacheck.result import Status
@@ -16,7 +16,7 @@ def registered(value: Any) -> Any:
     return one_of(*MODULES).from_toml(value)
 
 
-PROBE = Option("probe", Kind(registered, registered), "what the check asks", is_required=True)
+PROBE = Option("probe", ValueKind(registered, registered), "what the check asks", is_required=True)
 TRACK = Option("track", ANY_TEXT, "the numbers for keepalived's track_file")  # see track()
 OPTIONS = (
     PROBE,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from kacheck.config.toml_lines import Path
-from kacheck.kinds import InvalidValueError, Kind, nearest
+from kacheck.kinds import InvalidValueError, ValueKind, nearest
 from kacheck.probe import Option
 from kacheck.redact import redact_word
 
@@ -67,7 +67,7 @@ def read_one(path: Path, option: Option, value: Any) -> Any:
         refuse(path, option, value, str(error))
 
 
-def of_kind(path: Path, kind: Kind, value: Any) -> Any:
+def of_kind(path: Path, kind: ValueKind, value: Any) -> Any:
     """Return a value of a key that is not an option, such as `track`'s numbers."""
     return read_one(path, Option(str(path[-1]), kind, ""), value)
 
