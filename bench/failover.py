@@ -1,4 +1,4 @@
-"""From a failure to FAULT on keepalived's notify FIFO: the resident, native tracking and scripts.
+"""From a failure to FAULT on keepalived's notify FIFO: the watcher, native tracking and scripts.
 
     sudo .venv/bin/python bench/failover.py [--runs N] [--processes N] [--svg FILE]
 
@@ -34,7 +34,7 @@ from bench.rows import Bench
 from support.keepalived import Keepalived, Lab, LabError, Node, keepalived_version
 
 NATIVE = "kill -9: native vrrp_track_process"
-RESIDENT = "kill -9: kacheck watch"
+WATCHER = "kill -9: kacheck watch"
 PGREP = "kill -9: pgrep -x, interval {0}, fall {0}"
 VAULT_KILLED = "kill -9 of Vault: kacheck watch"
 SEALED = "Vault sealed: kacheck watch, fall {}"
@@ -134,10 +134,10 @@ class Scene:
         }
         addresses = {word: vault.address for word, vault in vaults.items()}
         configuration = CONFIGURATION.format(process=names[1], **addresses)
-        track = enter(stage.Resident(kacheck, configuration, memory)).state_dir + "/track"
+        track = enter(stage.Watcher(kacheck, configuration, memory)).state_dir + "/track"
         with process_events():
             self.add(NATIVE, PROCESS % names[0], killing(sleepers[0]))
-        self.add(RESIDENT, FILE % f"{track}/process", killing(sleepers[1]))
+        self.add(WATCHER, FILE % f"{track}/process", killing(sleepers[1]))
         for number in (1, 2):
             text = SCRIPT % (names[1 + number], number, number)
             name = PGREP.format(number)
@@ -224,9 +224,9 @@ def goals(trials: Sequence[Trial]) -> Iterator[str]:
     """Whether they are met."""
     times = {trial.name: trial.times for trial in trials}
     medians = {name: statistics.median(each) for name, each in times.items()}
-    ratio = medians[RESIDENT] / medians[NATIVE]
+    ratio = medians[WATCHER] / medians[NATIVE]
     yield goal("killed to FAULT, median against native", ratio, 1.5)
-    yield goal("killed to FAULT, p99", percentile(times[RESIDENT], 99), 10, " ms")
+    yield goal("killed to FAULT, p99", percentile(times[WATCHER], 99), 10, " ms")
     yield goal("Vault killed to FAULT, median", medians[VAULT_KILLED], 10, " ms")
     yield goal("Vault killed to FAULT, p99", percentile(times[VAULT_KILLED], 99), 10, " ms")
     if sealed := times.get(SEALED.format(1)):

@@ -145,8 +145,8 @@ def memory_of(pid: int) -> tuple[float, float]:
     """MB of memory that a process has: all of it, and its share (Pss) of what others have, too."""
     with open(f"/proc/{pid}/smaps_rollup") as file:
         sizes = dict(line.split(":", 1) for line in file.read().splitlines()[1:])
-    resident, share = (int(sizes[key].split()[0]) * 1024 / 1e6 for key in ("Rss", "Pss"))
-    return resident, share
+    watcher, share = (int(sizes[key].split()[0]) * 1024 / 1e6 for key in ("Rss", "Pss"))
+    return watcher, share
 
 
 def table(measured: Measurements, reference: str) -> str:

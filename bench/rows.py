@@ -116,7 +116,7 @@ def process_rows(bench: Bench, path: str) -> list[Command]:
 
 
 def one_liners(bench: Bench, address: str, ca: str | None) -> list[Command]:
-    """What people run once a second in the resident's place: is it there, and is it active?"""
+    """What people run once a second in the watcher's place: is it there, and is it active?"""
     trust = f"--cacert {ca} " if ca else ""
     grep = f"curl -s {trust}{address}/v1/sys/health | grep -q '\"standby\":false'"
     return [

@@ -3,7 +3,7 @@
     .venv/bin/python bench/soak.py [--seconds N] [--checks N]
 
 Half of the checks have a process each, which is killed, and started again as soon as its death is
-in the resident's journal and in its track file; an eighth asks a Vault that is sealed, unsealed,
+in the watcher's journal and in its track file; an eighth asks a Vault that is sealed, unsealed,
 killed and started again; the others ask Vaults that are well. So each transition is known before
 it happens. Exit code 1: one was missed, one came without a reason, or memory or descriptors grew.
 """
@@ -51,7 +51,7 @@ VAULT = '[check.{}]\nprobe = "vault"\naddress = "{}"\n' + COMMON
 
 
 class Sample(NamedTuple):
-    """What the resident has, that many seconds after the beginning."""
+    """What the watcher has, that many seconds after the beginning."""
 
     at: float
     memory: float
@@ -171,7 +171,7 @@ def scene(stack: ExitStack, directory: str, checks: int) -> tuple[list[Subject],
 
 
 def measure_soak(soak: Soak, pid: int, seconds: float) -> Iterator[Sample]:
-    """Let it go on, and look at the resident at each quarter, while all is well."""
+    """Let it go on, and look at the watcher at each quarter, while all is well."""
     begun = time.monotonic()
     for quarter in range(1, 5):
         soak.run(begun + seconds * quarter / 4, hurting=True)
@@ -196,7 +196,7 @@ def show(soak: Soak, samples: Sequence[Sample], cpu: float) -> None:
         f"\n{soak.expected} transitions, of {soak.deaths} deaths and {soak.subjects[0].turn} "
         f"changes of the Vault.\nA death is in the journal after {median:.1f} ms (median), "
         f"{late:.1f} ms (p99), {max(delays):.1f} ms (max).\n"
-        f"CPU of the resident: {cpu:.0f} % of one core."
+        f"CPU of the watcher: {cpu:.0f} % of one core."
     )
 
 
@@ -227,11 +227,11 @@ def report(args: argparse.Namespace, stack: ExitStack) -> bool:
     print(f"# Soak\n\n{machine()}, {args.checks} checks\n", flush=True)
     subjects, text = scene(stack, directory, args.checks)
     soak = Soak(subjects, f"{memory}/state/track")
-    resident = stage.Resident(kacheck, text, memory, soak.hear, "json")
-    with resident:
+    watcher = stage.Watcher(kacheck, text, memory, soak.hear, "json")
+    with watcher:
         begun = time.monotonic()
-        samples = [*measure_soak(soak, resident.pid, args.seconds)]
-        cpu = cpu_of(resident.pid) / (time.monotonic() - begun) / 10
+        samples = [*measure_soak(soak, watcher.pid, args.seconds)]
+        cpu = cpu_of(watcher.pid) / (time.monotonic() - begun) / 10
     show(soak, samples, cpu)
     title("Goals")
     lines = [*goals(soak, samples)]

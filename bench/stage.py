@@ -179,7 +179,7 @@ def memory() -> Iterator[str]:
         yield directory
 
 
-class Resident:
+class Watcher:
     """`kacheck watch` with that configuration; its state directory is on a tmpfs.
 
     `hear` is called with each line that it logs, in a thread of its own.

@@ -67,7 +67,7 @@ def test_the_committed_picture_is_one_of_them() -> None:
     assert len(paths(ET.fromstring(text), "median")) == 7
 
 
-@pytest.mark.parametrize("name", ["one_shot", "failover", "resident", "soak", "configuration"])
+@pytest.mark.parametrize("name", ["one_shot", "failover", "watcher", "soak", "configuration"])
 def test_every_bench_says_what_it_is(name: str) -> None:
     argv = [sys.executable, f"{ROOT}/bench/{name}.py", "--help"]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30)
@@ -97,24 +97,24 @@ def test_a_vault_of_the_stage_comes_back_at_its_address(tmp_path: object) -> Non
 
 
 @pytest.mark.slow
-def test_a_resident_of_the_stage_is_measured_while_it_runs(tmp_path: object) -> None:
+def test_a_watcher_of_the_stage_is_measured_while_it_runs(tmp_path: object) -> None:
     directory = str(tmp_path)
     heard: list[str] = []
     kacheck = Bench(stage.install(f"{directory}/env"), directory, {}).kacheck
     text = f'[check.process]\nprobe = "process"\nname = "{NAME}"\n'
-    with stage.Resident(kacheck, text, directory, heard.append) as resident:
-        whole, share = measure.memory_of(resident.pid)
+    with stage.Watcher(kacheck, text, directory, heard.append) as watcher:
+        whole, share = measure.memory_of(watcher.pid)
 
-        assert measure.cpu_of(resident.pid) > 0
+        assert measure.cpu_of(watcher.pid) > 0
         assert whole >= share > 1
     assert any("critical missing" in line for line in heard)
     assert any("was stopped" in line for line in heard)
 
 
 @pytest.mark.slow
-def test_a_resident_that_does_not_start_is_no_figure(tmp_path: object) -> None:
+def test_a_watcher_that_does_not_start_is_no_figure(tmp_path: object) -> None:
     directory = str(tmp_path)
     kacheck = Bench(stage.install(f"{directory}/env"), directory, {}).kacheck
 
     with pytest.raises(measure.UnexpectedError, match="does not become ready"):
-        stage.Resident(kacheck, "[check.x]\n", directory).__enter__()
+        stage.Watcher(kacheck, "[check.x]\n", directory).__enter__()

@@ -295,7 +295,7 @@ def test_what_one_member_has_seen_is_not_in_the_data_of_the_next() -> None:
     hangs.release.set()
 
 
-# --- the resident's -----------------------------------------------------------------------------
+# --- the watcher's -----------------------------------------------------------------------------
 
 
 class Repeated:

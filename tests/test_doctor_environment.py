@@ -163,11 +163,11 @@ class TestFindings:
         (finding,) = findings(machine, TRACKS)
         assert "[Errno 97] Address family" in finding.why
 
-    def test_the_cure_of_missing_events_is_migrate_and_the_resident(self) -> None:
+    def test_the_cure_of_missing_events_is_migrate_and_the_watcher(self) -> None:
         for code in ("KA110", "KA111", "KA112", "KA114", "KA115", "KA116"):
             (finding,) = findings(*PROVOKED[code])
             assert "kacheck migrate" in finding.cure
-            assert "resident" in finding.cure
+            assert "watcher" in finding.cure
 
     def test_a_keepalived_without_vrrp_cannot_do_anything(self) -> None:
         without = facts(keepalived=KEEPALIVED._replace(options=frozenset({"LVS"})))

@@ -10,7 +10,7 @@ import pytest
 import kacheck
 from kacheck import drain
 from kacheck.check import Check, Question
-from kacheck.doctor import installed, own, resident
+from kacheck.doctor import installed, own, watcher
 from kacheck.probes.process.look import ProcessOptions
 from support.doctor import STATE_DIR, TOML, Doctor, instance, script
 
@@ -25,7 +25,7 @@ def doctor(tmp_path: Path) -> Doctor:
     doctor.own = doctor.own._replace(
         checks={"vault": Check("vault", Question("process", ProcessOptions("vault")))}
     )
-    doctor.machine.resident()
+    doctor.machine.watcher()
     doctor.machine.verdict("vault")
     return doctor
 
@@ -119,7 +119,7 @@ class TestUsage:
         assert doctor.codes(doctor.kacheck, VERDICT) == ["KA508"]
 
 
-class TestResident:
+class TestWatcher:
     @pytest.mark.parametrize(
         ("change", "trouble"),
         [
@@ -132,7 +132,7 @@ class TestResident:
     def test_that_cannot_be_relied_on(
         self, doctor: Doctor, change: dict[str, str], trouble: str
     ) -> None:
-        doctor.machine.resident(**change)
+        doctor.machine.watcher(**change)
         assert doctor.codes(doctor.kacheck, VERDICT + FILE + TRACKED) == ["KA502"]
         assert trouble in doctor.one(doctor.kacheck, VERDICT + FILE + TRACKED, "KA502").what
         assert doctor.codes(doctor.kacheck, VERDICT) == ["KA503"]
@@ -150,7 +150,7 @@ class TestResident:
     def test_the_lock_s_comm_is_the_publisher_s(self) -> None:
         from kacheck.watch import publisher
 
-        assert resident.MUTE == publisher.MUTE
+        assert watcher.MUTE == publisher.MUTE
 
 
 class TestGuard:

@@ -324,7 +324,7 @@ def test_the_known_names_are_shown_once_each(here: pathlib.Path, kacheck: Kachec
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_where_the_default_configuration_cannot_be_read_the_resident_knows_the_names(
+def test_where_the_default_configuration_cannot_be_read_the_watcher_knows_the_names(
     here: pathlib.Path, kacheck: Kacheck, monkeypatch: pytest.MonkeyPatch, *, broken: bool
 ) -> None:
     default = here / "kacheck.toml"
@@ -336,7 +336,7 @@ def test_where_the_default_configuration_cannot_be_read_the_resident_knows_the_n
     (here / "verdict/vault-node").write_text("0 1 ok running x\n")
     code, out, err = kacheck("on", "vault-nod")
     assert (code, out) == (3, "")
-    assert f"the resident of {here} has no check vault-nod; did you mean vault-node?" in err
+    assert f"the watcher of {here} has no check vault-nod; did you mean vault-node?" in err
     assert "; what is in another file needs --config FILE" in err
     assert not (here / "drain/vault-nod").exists()
     for name in ("vault-node", "process", "vault", "combined"):
@@ -446,7 +446,7 @@ def test_a_combination_is_drained_with_any_member_that_it_needs() -> None:
     assert drained_by(Check("either", Question("combined", either))) == ("either",)
 
 
-class TestDrainsForTheResident:
+class TestDrainsForTheWatcher:
     @pytest.fixture
     def directory(self, tmp_path: pathlib.Path) -> pathlib.Path:
         (tmp_path / "drain").mkdir()

@@ -19,8 +19,8 @@ from kacheck.probes.process import look as process
 from kacheck.result import Result, Status
 from support.needs import needs
 from support.reasons import REASON
-from support.resident import Resident
 from support.vault import StandInVault
+from support.watcher import Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -259,22 +259,22 @@ def test_an_own_secondary_address_such_as_a_vip_is_this_machine() -> None:
     assert b"is not this machine" not in shown.stderr
 
 
-def test_a_resident_without_outputs_watches_and_gives_no_file_their_numbers(
+def test_a_watcher_without_outputs_watches_and_gives_no_file_their_numbers(
     tmp_path: pathlib.Path, start: Start
 ) -> None:
     start(NAME, "60")
     toml = f'[check.here]\nprobe = "process"\nname = "{NAME}"\n'
     wrapper = shell("<&- >&- 2>&-", [])
-    with Resident(tmp_path, toml, wrapper=wrapper) as resident:
-        resident.wait_for("here", "ok running")
+    with Watcher(tmp_path, toml, wrapper=wrapper) as watcher:
+        watcher.wait_for("here", "ok running")
         for file in range(3):
-            assert os.readlink(f"/proc/{resident.pid}/fd/{file}") == os.devnull
-        resident.told.clear()
-        resident.signal(signal.SIGUSR2)
-        resident.until(lambda: "READY=1" in resident.told)
-        assert os.readlink(f"/proc/{resident.pid}/fd/2") == os.devnull
-    assert resident.returncode == 0
-    assert resident.says("here", "critical stopped")
+            assert os.readlink(f"/proc/{watcher.pid}/fd/{file}") == os.devnull
+        watcher.told.clear()
+        watcher.signal(signal.SIGUSR2)
+        watcher.until(lambda: "READY=1" in watcher.told)
+        assert os.readlink(f"/proc/{watcher.pid}/fd/2") == os.devnull
+    assert watcher.returncode == 0
+    assert watcher.says("here", "critical stopped")
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_a_resident_without_outputs_watches_and_gives_no_file_their_numbers(
         (["--log-format", "json", "--nonsense"], "--nonsense"),
     ],
 )  # fmt: skip
-def test_what_a_resident_that_logs_json_says_of_its_end_is_json(
+def test_what_a_watcher_that_logs_json_says_of_its_end_is_json(
     capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert cli.main(["watch", *words]) == 3
@@ -296,7 +296,7 @@ def test_what_a_resident_that_logs_json_says_of_its_end_is_json(
     assert message in said["message"]
 
 
-def test_a_bug_of_a_resident_that_logs_json_is_json(
+def test_a_bug_of_a_watcher_that_logs_json_is_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(_: object, __: object) -> int:

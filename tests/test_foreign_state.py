@@ -22,12 +22,12 @@ import pytest
 from conftest import ROOT
 from kacheck import status
 from kacheck.cli import main
-from kacheck.doctor.resident import resident_trouble
 from kacheck.doctor.system import Machine
+from kacheck.doctor.watcher import watcher_trouble
 from kacheck.statedir import Published, names_in, uptime, verdicts
 from kacheck.watch.lock import lock_file
 from support.needs import needs
-from support.resident import Resident
+from support.watcher import Watcher
 
 Shown = pytest.CaptureFixture[str]
 
@@ -112,9 +112,9 @@ def test_root_does_not_watch_where_another_user_decides_what_a_name_leads_to(
     if owner == "of everything":
         os.chown(state, USER, USER)
     before = sorted(str(path) for path in state.rglob("*"))
-    with Resident(place, NOTHING, state_dir=state, wait=False) as resident:
-        assert resident.process.wait(20) == 3
-    (line,) = resident.lines
+    with Watcher(place, NOTHING, state_dir=state, wait=False) as watcher:
+        assert watcher.process.wait(20) == 3
+    (line,) = watcher.lines
     foreign = state if owner == "of everything" else state / "track"
     assert f"{foreign} belongs to nobody, and this watcher runs as root" in line["message"]
     assert f"runuser -u nobody -- kacheck watch --state-dir {state}" in line["message"]
@@ -131,9 +131,9 @@ def test_a_trap_in_a_directory_of_its_own_leads_the_watcher_nowhere(
         if name != "watcher/lock":
             (state / name).parent.mkdir(parents=True, exist_ok=True)
             trap(state / name, victim)
-    with Resident(place, NOTHING, state_dir=state) as resident:
-        resident.until(lambda: resident.says("nothing", "critical missing"))
-        assert status.ask(str(state))["pid"] == resident.pid
+    with Watcher(place, NOTHING, state_dir=state) as watcher:
+        watcher.until(lambda: watcher.says("nothing", "critical missing"))
+        assert status.ask(str(state))["pid"] == watcher.pid
     assert is_untouched(victim)
 
 
@@ -144,9 +144,9 @@ def test_a_link_in_a_directorys_place_is_refused(place: Path, state: Path, name:
     elsewhere = place / "elsewhere"
     (state / name).rename(elsewhere)
     (state / name).symlink_to(elsewhere)
-    with Resident(place, NOTHING, state_dir=state, wait=False) as resident:
-        assert resident.process.wait(20) == 3
-    assert f"{state / name} cannot be written (Not a directory)" in resident.lines[0]["message"]
+    with Watcher(place, NOTHING, state_dir=state, wait=False) as watcher:
+        assert watcher.process.wait(20) == 3
+    assert f"{state / name} cannot be written (Not a directory)" in watcher.lines[0]["message"]
 
 
 # --- kacheck watch, by its user -------------------------------------------------------------
@@ -155,15 +155,15 @@ def test_a_link_in_a_directorys_place_is_refused(place: Path, state: Path, name:
 def test_its_user_watches_where_root_owns_the_directory_and_root_drains_and_asks(
     place: Path, state: Path, capsys: Shown
 ) -> None:
-    with Resident(place, NOTHING, state_dir=state, wrapper=AS_USER) as resident:
-        assert resident.says("nothing", "critical missing")
-        assert status.ask(str(state))["pid"] == resident.pid
-        assert resident_trouble(Machine(), str(state)) is None
+    with Watcher(place, NOTHING, state_dir=state, wrapper=AS_USER) as watcher:
+        assert watcher.says("nothing", "critical missing")
+        assert status.ask(str(state))["pid"] == watcher.pid
+        assert watcher_trouble(Machine(), str(state)) is None
         assert main(["drain", "on", "nothing", "--state-dir", str(state)]) == 0
-        resident.wait_for("nothing", "critical draining")
+        watcher.wait_for("nothing", "critical draining")
         assert main(["drain", "off", "nothing", "--state-dir", str(state)]) == 0
-        resident.wait_for("nothing", "critical missing")
-        resident.kill()
+        watcher.wait_for("nothing", "critical missing")
+        watcher.kill()
         assert main(["status", "--state-dir", str(state)]) == 3
     assert "no process named kacheck-no-such" in capsys.readouterr().out
 
@@ -173,9 +173,9 @@ def test_its_user_is_told_what_makes_the_directories_that_are_missing(
     place: Path, state: Path, missing: str
 ) -> None:
     (state / missing).rmdir()
-    with Resident(place, NOTHING, state_dir=state, wrapper=AS_USER, wait=False) as resident:
-        assert resident.process.wait(20) == 3
-    said = resident.lines[0]["message"]
+    with Watcher(place, NOTHING, state_dir=state, wrapper=AS_USER, wait=False) as watcher:
+        assert watcher.process.wait(20) == 3
+    said = watcher.lines[0]["message"]
     assert f"{state / missing} cannot be written (Permission denied)" in said
     assert "systemd-tmpfiles --create kacheck.conf" in said
 
@@ -184,9 +184,9 @@ def test_a_directory_of_roots_that_should_be_its_users_is_refused_with_the_cure(
     place: Path, state: Path
 ) -> None:
     os.chown(state / "failing", 0, 0)
-    with Resident(place, NOTHING, state_dir=state, wrapper=AS_USER, wait=False) as resident:
-        assert resident.process.wait(20) == 3
-    assert f"let root run chown nobody: {state / 'failing'}" in resident.lines[0]["message"]
+    with Watcher(place, NOTHING, state_dir=state, wrapper=AS_USER, wait=False) as watcher:
+        assert watcher.process.wait(20) == 3
+    assert f"let root run chown nobody: {state / 'failing'}" in watcher.lines[0]["message"]
 
 
 QUICK = "import kacheck.watch.supervisor as s; s.LOCK_INTERVAL = 0.2"
@@ -197,12 +197,12 @@ def test_it_ends_where_its_track_files_are_gone_and_only_root_can_make_the_place
 ) -> None:
     """keepalived reads a file that is gone as 0; what starts it again can make the directory."""
     options = {"state_dir": state, "wrapper": AS_USER, "prelude": QUICK}
-    with Resident(place, NOTHING, **options) as resident:  # type: ignore[arg-type]
+    with Watcher(place, NOTHING, **options) as watcher:  # type: ignore[arg-type]
         (state / "track/nothing").unlink()
         (state / "track").rmdir()
-        assert resident.process.wait(20) == 3
+        assert watcher.process.wait(20) == 3
         said = f"{state}/track is gone, and cannot be made by this user: make it (systemd-tmpfiles"
-        assert resident.until(lambda: resident.find(said))
+        assert watcher.until(lambda: watcher.find(said))
 
 
 @pytest.mark.parametrize("name", ["verdict", "failing", "watcher"])
@@ -211,21 +211,21 @@ def test_without_another_of_its_directories_it_goes_on_and_heals(
 ) -> None:
     """A node is healthy without them, and a watcher that ends would fail it."""
     options = {"state_dir": state, "wrapper": AS_USER, "prelude": QUICK}
-    with Resident(place, NOTHING, **options) as resident:  # type: ignore[arg-type]
+    with Watcher(place, NOTHING, **options) as watcher:  # type: ignore[arg-type]
         (state / name).rename(place / "away")
-        resident.until(lambda: resident.find("Permission denied"))
-        assert resident.track("nothing") == 0
-        assert resident.returncode is None
+        watcher.until(lambda: watcher.find("Permission denied"))
+        assert watcher.track("nothing") == 0
+        assert watcher.returncode is None
         (state / name).mkdir(mode=0o755)
         os.chown(state / name, USER, USER)
-        resident.until(lambda: resident.find("can be written again"))
-        resident.until(lambda: status_pid(state) == resident.pid)
-        resident.until(lambda: resident.says("nothing", "critical missing"))
-        assert (state / "watcher/pid").read_text().split()[0] == str(resident.pid)
+        watcher.until(lambda: watcher.find("can be written again"))
+        watcher.until(lambda: status_pid(state) == watcher.pid)
+        watcher.until(lambda: watcher.says("nothing", "critical missing"))
+        assert (state / "watcher/pid").read_text().split()[0] == str(watcher.pid)
 
 
 def status_pid(state: Path) -> int | None:
-    with contextlib.suppress(status.NoResidentError):
+    with contextlib.suppress(status.NoWatcherError):
         return int(status.ask(str(state))["pid"])
     return None
 
@@ -255,25 +255,25 @@ def test_nobody_takes_the_lock_while_the_watcher_becomes_another_program(
 ) -> None:
     """Whoever had it then would end the watcher at each upgrade of the package."""
     state = place / "state"
-    with Resident(place, NOTHING, state_dir=state) as resident:
+    with Watcher(place, NOTHING, state_dir=state) as watcher:
         argv = [*attacker, sys.executable, "-I", "-c", LOCKS, str(state)]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout is not None
                 while process.stdout.readline() != "waiting\n":
                     assert process.poll() is None
-                known = len(resident.lines)
-                resident.signal(signal.SIGUSR2)
-                resident.until(lambda: resident.find("ready: watching", known))
-                assert resident.returncode is None
-                with pytest.raises(Exception, match="another resident, pid"):
+                known = len(watcher.lines)
+                watcher.signal(signal.SIGUSR2)
+                watcher.until(lambda: watcher.find("ready: watching", known))
+                assert watcher.returncode is None
+                with pytest.raises(Exception, match="another watcher, pid"):
                     lock_file(str(state))
             finally:
                 process.kill()
 
 
 def test_only_its_owner_can_open_the_lock(place: Path) -> None:
-    with Resident(place, NOTHING, state_dir=place / "state"):
+    with Watcher(place, NOTHING, state_dir=place / "state"):
         found = (place / "state/watcher/lock").stat()
         assert (stat.S_IMODE(found.st_mode), found.st_size) == (0o600, 0)
         with (place / "state/watcher/pid").open() as public:
@@ -362,7 +362,7 @@ def test_a_trap_is_neither_shown_nor_waited_for(
     shown = run("status", "--state-dir", str(state))
     assert shown.returncode == 3
     assert "secret" not in shown.stdout + shown.stderr
-    assert "no resident answers" in shown.stderr
+    assert "no watcher answers" in shown.stderr
 
 
 def test_a_directory_that_is_a_link_has_no_verdicts(place: Path, state: Path) -> None:
@@ -411,7 +411,7 @@ def answering(path: Path, user: int) -> Iterator[None]:
 
 def test_a_link_in_the_sockets_place_is_not_followed(place: Path, state: Path) -> None:
     (state / "watcher/status.sock").symlink_to(place / "other.sock")
-    refused = pytest.raises(status.NoResidentError, match="it is not a socket")
+    refused = pytest.raises(status.NoWatcherError, match="it is not a socket")
     with answering(place / "other.sock", 0), refused:
         status.ask(str(state))
 
@@ -420,14 +420,14 @@ def test_a_directory_that_is_a_link_has_no_socket(place: Path, state: Path) -> N
     (state / "watcher").rmdir()
     (place / "elsewhere").mkdir()
     (state / "watcher").symlink_to(place / "elsewhere")
-    refused = pytest.raises(status.NoResidentError, match="Not a directory")
+    refused = pytest.raises(status.NoWatcherError, match="Not a directory")
     with answering(place / "elsewhere/status.sock", 0), refused:
         status.ask(str(state))
 
 
 def test_another_users_server_in_the_sockets_place_is_not_believed(state: Path) -> None:
     """A hard link leads to it as well."""
-    refused = pytest.raises(status.NoResidentError, match="root answers instead of nobody")
+    refused = pytest.raises(status.NoWatcherError, match="root answers instead of nobody")
     with answering(state / "watcher/status.sock", 0), refused:
         status.ask(str(state))
 

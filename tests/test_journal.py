@@ -1,4 +1,4 @@
-"""What the resident writes: a line for each transition and trouble, whatever is in it."""
+"""What the watcher writes: a line for each transition and trouble, whatever is in it."""
 
 import json
 import threading

@@ -285,7 +285,7 @@ def stand_in() -> Iterator[StandInVault]:
 
 
 class Kept(Client):
-    """One that is used by one thread at a time, as the resident's are."""
+    """One that is used by one thread at a time, as the watcher's are."""
 
     def __init__(self, options: VaultOptions) -> None:
         super().__init__(options, keep=True)

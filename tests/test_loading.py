@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.certificates import Authority, server_context
-from support.resident import SOURCE, Resident
 from support.vault import StandInVault
+from support.watcher import SOURCE, Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
 NAME = f"kload-{os.getpid()}"
@@ -56,12 +56,12 @@ def test_a_slow_import_is_not_taken_for_a_timeout_of_the_first_look(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
     toml = PROCESS + vault(server.address) + both()
-    with Resident(tmp_path, toml, prelude=SLOW.format(name=module)) as resident:
-        assert resident.says("proc", "ok running")
-        assert resident.says("vault", "ok active")
-        assert resident.says("both", "ok active")
+    with Watcher(tmp_path, toml, prelude=SLOW.format(name=module)) as watcher:
+        assert watcher.says("proc", "ok running")
+        assert watcher.says("vault", "ok active")
+        assert watcher.says("both", "ok active")
     for check in ("proc", "vault", "both"):
-        assert len(resident.transitions(check)) == 1
+        assert len(watcher.transitions(check)) == 1
 
 
 @pytest.mark.parametrize("module", ["httpx", "httpcore"])
@@ -69,23 +69,23 @@ def test_a_slow_import_after_a_re_execution_leaves_the_verdict(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
     prelude = SLOW.format(name=module)
-    with Resident(tmp_path, vault(server.address), prelude=prelude) as resident:
+    with Watcher(tmp_path, vault(server.address), prelude=prelude) as watcher:
         requests = len(server.requests)
-        resident.signal(signal.SIGUSR2)
-        resident.until(lambda: resident.told.count("READY=1") == 2)
-        resident.until(lambda: len(server.requests) > requests + 2)
-        assert resident.says("vault", "ok active")
-    assert resident.transitions("vault") == ["ok active"]
+        watcher.signal(signal.SIGUSR2)
+        watcher.until(lambda: watcher.told.count("READY=1") == 2)
+        watcher.until(lambda: len(server.requests) > requests + 2)
+        assert watcher.says("vault", "ok active")
+    assert watcher.transitions("vault") == ["ok active"]
 
 
 @pytest.mark.parametrize("module", ["httpx", "kacheck.probes.vault.client"])
 def test_a_slow_import_for_a_reload_is_not_taken_for_a_timeout(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
-    with Resident(tmp_path, PROCESS, prelude=SLOW.format(name=module)) as resident:
-        resident.reload(PROCESS + vault(server.address))
-        resident.until(lambda: resident.transitions("vault"))
-    assert resident.transitions("vault") == ["ok active"]
+    with Watcher(tmp_path, PROCESS, prelude=SLOW.format(name=module)) as watcher:
+        watcher.reload(PROCESS + vault(server.address))
+        watcher.until(lambda: watcher.transitions("vault"))
+    assert watcher.transitions("vault") == ["ok active"]
 
 
 @pytest.mark.parametrize("what", ["raise ImportError('gone')", "1 / 0"])
@@ -93,9 +93,9 @@ def test_a_module_that_cannot_be_imported_fails_only_the_checks_that_need_it(
     tmp_path: Path, server: StandInVault, what: str
 ) -> None:
     prelude = SLOW.format(name="httpx").replace("time.sleep(1.5)", what)
-    with Resident(tmp_path, PROCESS + vault(server.address), prelude=prelude) as resident:
-        assert resident.says("proc", "ok running")
-        verdict = resident.verdict("vault")
+    with Watcher(tmp_path, PROCESS + vault(server.address), prelude=prelude) as watcher:
+        assert watcher.says("proc", "ok running")
+        verdict = watcher.verdict("vault")
         assert verdict is not None
         assert (verdict.status.word, verdict.exit_code) == ("unknown", 3)
 

@@ -20,7 +20,7 @@ from kacheck.watch import metrics
 from kacheck.watch.metrics import Metrics, Sample, exposition
 from kacheck.watch.timers import Timers
 from support.reasons import REASON
-from support.resident import RUN, SOURCE, Resident
+from support.watcher import RUN, SOURCE, Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -102,17 +102,17 @@ def test_a_transition_is_in_the_file_within_a_moment(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
     process = start(NAME, "60")
-    with Resident(tmp_path, toml(file, HERE, GONE)) as resident:
-        resident.until(lambda: read(file).get(("kacheck_up", "here")) == 1)
-        resident.until(lambda: read(file).get(("kacheck_verdict", "gone")) == 2)
+    with Watcher(tmp_path, toml(file, HERE, GONE)) as watcher:
+        watcher.until(lambda: read(file).get(("kacheck_up", "here")) == 1)
+        watcher.until(lambda: read(file).get(("kacheck_verdict", "gone")) == 2)
         seen = read(file)
         assert seen["kacheck_verdict", "here"] == 0
         assert seen["kacheck_verdict_info", "gone", "missing", "critical"] == 1
         assert abs(seen["kacheck_last_look_timestamp_seconds", "here"] - time.time()) < 10
         assert 0 < seen["kacheck_look_duration_seconds", "here"] < 10
         process.kill()
-        resident.wait_for("here", "critical missing")
-        resident.until(lambda: read(file)["kacheck_up", "here"] == 0)
+        watcher.wait_for("here", "critical missing")
+        watcher.until(lambda: read(file)["kacheck_up", "here"] == 0)
         assert read(file)["kacheck_transitions_total", "here"] == 2
         assert read(file)["kacheck_looks_total", "here", "critical"] >= 1
 
@@ -121,7 +121,7 @@ def test_it_is_readable_by_all_and_nothing_else_is_left_beside_it(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, toml(file, HERE), prelude=f"import os; os.umask(0o177); {QUICK}") as r:
+    with Watcher(tmp_path, toml(file, HERE), prelude=f"import os; os.umask(0o177); {QUICK}") as r:
         r.until(file.exists)
         assert file.stat().st_mode & 0o777 == 0o644
     assert os.listdir(file.parent) == ["kacheck.prom"]
@@ -131,8 +131,8 @@ def test_it_goes_on_while_nothing_happens(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, toml(file, HERE), prelude=QUICK) as resident:
-        resident.until(lambda: read(file).get(("kacheck_looks_total", "here", "ok"), 0) >= 2)
+    with Watcher(tmp_path, toml(file, HERE), prelude=QUICK) as watcher:
+        watcher.until(lambda: read(file).get(("kacheck_looks_total", "here", "ok"), 0) >= 2)
 
 
 def test_a_check_that_was_removed_disappears_and_so_does_a_file(
@@ -140,26 +140,26 @@ def test_a_check_that_was_removed_disappears_and_so_does_a_file(
 ) -> None:
     start(NAME, "60")
     other = file.with_name("other.prom")
-    with Resident(tmp_path, toml(file, HERE, GONE), prelude=QUICK) as resident:
-        resident.until(lambda: ("kacheck_up", "gone") in read(file))
-        resident.reload(toml(file, HERE))
-        resident.until(lambda: ("kacheck_up", "gone") not in read(file))
+    with Watcher(tmp_path, toml(file, HERE, GONE), prelude=QUICK) as watcher:
+        watcher.until(lambda: ("kacheck_up", "gone") in read(file))
+        watcher.reload(toml(file, HERE))
+        watcher.until(lambda: ("kacheck_up", "gone") not in read(file))
         assert ("kacheck_up", "here") in read(file)
-        resident.reload(toml(other, HERE))
-        resident.until(lambda: not file.exists())
-        resident.until(lambda: ("kacheck_up", "here") in read(other))
-        resident.reload(HERE)
-        resident.until(lambda: not other.exists())
-        resident.reload(toml(file, HERE))
-        resident.until(lambda: ("kacheck_up", "here") in read(file))
+        watcher.reload(toml(other, HERE))
+        watcher.until(lambda: not file.exists())
+        watcher.until(lambda: ("kacheck_up", "here") in read(other))
+        watcher.reload(HERE)
+        watcher.until(lambda: not other.exists())
+        watcher.reload(toml(file, HERE))
+        watcher.until(lambda: ("kacheck_up", "here") in read(file))
 
 
 def test_what_stays_after_the_end_says_that_all_checks_fail(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, toml(file, HERE)) as resident:
-        resident.until(lambda: read(file).get(("kacheck_up", "here")) == 1)
+    with Watcher(tmp_path, toml(file, HERE)) as watcher:
+        watcher.until(lambda: read(file).get(("kacheck_up", "here")) == 1)
     assert read(file)["kacheck_up", "here"] == 0
     assert read(file)["kacheck_verdict", "here"] == 2
     assert read(file)["kacheck_verdict_info", "here", "stopped", "critical"] == 1
@@ -170,15 +170,15 @@ def test_a_directory_that_cannot_be_written_is_reported_once_and_healed(
 ) -> None:
     start(NAME, "60")
     file.parent.rmdir()
-    with Resident(tmp_path, toml(file, HERE), prelude=QUICK) as resident:
-        said = resident.until(lambda: resident.find("metrics are not written"))
+    with Watcher(tmp_path, toml(file, HERE), prelude=QUICK) as watcher:
+        said = watcher.until(lambda: watcher.find("metrics are not written"))
         assert said["message"] == f"{file}: No such file or directory: metrics are not written"
-        known = len(resident.lines)
+        known = len(watcher.lines)
         time.sleep(0.5)  # two or three more attempts, none of which says it again
-        assert resident.find("metrics are not written", known) is None
-        assert resident.says("here", "ok running")
+        assert watcher.find("metrics are not written", known) is None
+        assert watcher.says("here", "ok running")
         file.parent.mkdir()
-        resident.until(lambda: resident.find("metrics are written again"))
+        watcher.until(lambda: watcher.find("metrics are written again"))
         assert read(file)["kacheck_up", "here"] == 1
 
 
@@ -197,9 +197,9 @@ def test_a_trap_in_the_directory_leads_the_watcher_nowhere_and_does_not_block_it
         os.mkfifo(trap)
     else:
         (trap.symlink_to if kind == "symbolic link" else trap.hardlink_to)(victim)
-    with Resident(tmp_path, toml(file, HERE), prelude=QUICK) as resident:
-        resident.until(lambda: stat.S_ISREG(file.lstat().st_mode) if file.exists() else False)
-        resident.until(lambda: file.stat().st_nlink == 1 and "kacheck_up" in file.read_text())
+    with Watcher(tmp_path, toml(file, HERE), prelude=QUICK) as watcher:
+        watcher.until(lambda: stat.S_ISREG(file.lstat().st_mode) if file.exists() else False)
+        watcher.until(lambda: file.stat().st_nlink == 1 and "kacheck_up" in file.read_text())
     assert victim.read_text() == "precious"
     assert victim.stat().st_mode & 0o777 == 0o600
     assert os.listdir(file.parent) == ["kacheck.prom"]
@@ -211,11 +211,11 @@ def test_a_directory_in_the_files_place_is_reported(
 ) -> None:
     start(NAME, "60")
     file.with_name(name).mkdir()
-    with Resident(tmp_path, toml(file, HERE), prelude=QUICK) as resident:
+    with Watcher(tmp_path, toml(file, HERE), prelude=QUICK) as watcher:
         said = f"{file}: Is a directory: metrics are not written"
-        resident.until(lambda: resident.find(said))
+        watcher.until(lambda: watcher.find(said))
         file.with_name(name).rmdir()
-        resident.until(lambda: resident.find("metrics are written again"))
+        watcher.until(lambda: watcher.find("metrics are written again"))
 
 
 def test_who_wants_no_metrics_any_more_is_not_told_that_they_are_written(
@@ -223,15 +223,15 @@ def test_who_wants_no_metrics_any_more_is_not_told_that_they_are_written(
 ) -> None:
     start(NAME, "60")
     other = tmp_path / "kacheck.prom"
-    with Resident(tmp_path, toml(other, HERE), prelude=QUICK) as resident:
-        resident.until(other.exists)
+    with Watcher(tmp_path, toml(other, HERE), prelude=QUICK) as watcher:
+        watcher.until(other.exists)
         file.parent.rmdir()
-        resident.reload(toml(file, HERE))
-        resident.until(lambda: resident.find("metrics are not written"))
-        resident.reload(HERE)
-        resident.reload(toml(other, HERE))
-        resident.until(other.exists)
-    assert resident.find("metrics are written again") is None
+        watcher.reload(toml(file, HERE))
+        watcher.until(lambda: watcher.find("metrics are not written"))
+        watcher.reload(HERE)
+        watcher.reload(toml(other, HERE))
+        watcher.until(other.exists)
+    assert watcher.find("metrics are written again") is None
 
 
 def test_a_file_that_does_not_fit_leaves_the_old_one(tmp_path: pathlib.Path) -> None:
@@ -348,17 +348,17 @@ def test_without_the_package_a_reload_that_wants_it_is_refused_and_the_rest_goes
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, HERE, prelude=MISSING) as resident:
-        said = resident.reload(toml(file, HERE, GONE))
+    with Watcher(tmp_path, HERE, prelude=MISSING) as watcher:
+        said = watcher.reload(toml(file, HERE, GONE))
         assert "not reloaded, the old one stays" in said["message"]
         assert "python3-prometheus-client" in said["message"]
-        assert resident.verdict("gone") is None
-        assert resident.says("here", "ok running")
+        assert watcher.verdict("gone") is None
+        assert watcher.says("here", "ok running")
     assert not file.exists()
 
 
 def test_who_wants_no_metrics_does_not_load_the_package() -> None:
-    code = "import sys, kacheck.watch.resident; print('prometheus_client' in sys.modules)"
+    code = "import sys, kacheck.watch.watcher; print('prometheus_client' in sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(SOURCE)},

@@ -168,7 +168,7 @@ def test_the_process_is_asked_for_in_the_same_words(
         ),
     ],
 )
-def test_delays_are_the_residents_or_whole_looks(
+def test_delays_are_the_watchers_or_whole_looks(
     tmp_path: Path, delays: list[str], check: dict[str, float], looks: tuple[str, str]
 ) -> None:
     text = block("process app", *delays) + tracking("app")
@@ -301,7 +301,7 @@ def test_what_has_no_equivalent_is_left_alone_and_the_line_is_said(
         (["process app", "quorum_max 2", "fork_delay 4"], "different delays"),
     ],
 )
-def test_what_only_the_resident_can_do_is_left_alone_by_script_mode(
+def test_what_only_the_watcher_can_do_is_left_alone_by_script_mode(
     tmp_path: Path, lines: list[str], why: str
 ) -> None:
     text = block(*lines) + tracking("app")

@@ -23,7 +23,7 @@ from kacheck.watch.publisher import COMM, MUTE, Publisher
 from support.clock import SlowClock
 from support.needs import needs
 from support.reasons import REASON
-from support.resident import Resident
+from support.watcher import Watcher
 
 UP = Published(0, 4_000_000_000, Status.OK, REASON["running"], "it runs")
 DOWN = Published(2, 4_000_000_000, Status.CRITICAL, REASON["missing"], "it has gone")
@@ -265,7 +265,7 @@ def test_files_that_are_long_as_they_are_are_not_read_again(
     seen.publish(1)
 
 
-def test_a_verdict_that_an_earlier_resident_left_is_not_vouched_for(seen: Seen) -> None:
+def test_a_verdict_that_an_earlier_watcher_left_is_not_vouched_for(seen: Seen) -> None:
     (seen.directory / "verdict/other").write_text(UP.line())
     seen.publisher.expect("other", 0)
     assert not (seen.directory / "verdict/other").exists()
@@ -273,7 +273,7 @@ def test_a_verdict_that_an_earlier_resident_left_is_not_vouched_for(seen: Seen) 
 
 def test_a_check_that_is_forgotten_ends_failing(seen: Seen) -> None:
     seen.publish(1)
-    stopped = Published(2, 0, Status.CRITICAL, REASON["stopped"], "the resident was stopped")
+    stopped = Published(2, 0, Status.CRITICAL, REASON["stopped"], "the watcher was stopped")
     seen.publisher.forget("one", stopped)
     assert (seen.directory / "track/one").read_text() == "0\n"
     assert parse((seen.directory / "verdict/one").read_text()) == stopped
@@ -403,7 +403,7 @@ def read_only(place: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", place], check=True)
 
 
-def test_a_file_system_that_is_read_only_makes_the_resident_mute_until_it_is_not(
+def test_a_file_system_that_is_read_only_makes_the_watcher_mute_until_it_is_not(
     small: Seen, comm: list[str]
 ) -> None:
     with read_only(small.directory.parent):
@@ -421,7 +421,7 @@ def test_a_file_system_that_is_read_only_makes_the_resident_mute_until_it_is_not
 
 
 @pytest.mark.parametrize("others", [0, 1])
-def test_the_resident_is_mute_as_long_as_one_check_cannot_be_published(
+def test_the_watcher_is_mute_as_long_as_one_check_cannot_be_published(
     seen: Seen, comm: list[str], others: int
 ) -> None:
     """A directory stands where one of the files should be: nothing can be renamed to it."""
@@ -470,44 +470,44 @@ def test_the_name_of_the_process_says_that_it_is_mute(tmp_path: Path) -> None:
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", place], check=True)
     try:
-        with Resident(tmp_path, NOTHING, state_dir=place / "state") as resident:
-            comm_file = Path(f"/proc/{resident.pid}/comm")
+        with Watcher(tmp_path, NOTHING, state_dir=place / "state") as watcher:
+            comm_file = Path(f"/proc/{watcher.pid}/comm")
             assert comm_file.read_text() == f"{COMM}\n"
             with read_only(place):
-                resident.until(lambda: comm_file.read_text() == f"{MUTE}\n")
-                resident.until(lambda: resident.find("Read-only file system"))
-            resident.until(lambda: comm_file.read_text() == f"{COMM}\n")
-            resident.until(lambda: resident.find("can be written again"))
+                watcher.until(lambda: comm_file.read_text() == f"{MUTE}\n")
+                watcher.until(lambda: watcher.find("Read-only file system"))
+            watcher.until(lambda: comm_file.read_text() == f"{COMM}\n")
+            watcher.until(lambda: watcher.find("can be written again"))
     finally:
         subprocess.run(["umount", "--lazy", place], check=True)
 
 
-# --- one resident for each ----------------------------------------------------------------------
+# --- one watcher for each ----------------------------------------------------------------------
 
 
-def test_a_second_resident_is_refused_and_told_who_the_first_one_is(tmp_path: Path) -> None:
-    with Resident(tmp_path, NOTHING) as first:
-        with Resident(tmp_path, NOTHING, wait=False) as second:
+def test_a_second_watcher_is_refused_and_told_who_the_first_one_is(tmp_path: Path) -> None:
+    with Watcher(tmp_path, NOTHING) as first:
+        with Watcher(tmp_path, NOTHING, wait=False) as second:
             assert second.process.wait(10) == 3
         (line,) = second.lines
-        assert f"another resident, pid {first.pid}, has {first.state_dir}" in line["message"]
+        assert f"another watcher, pid {first.pid}, has {first.state_dir}" in line["message"]
         assert "--state-dir" in line["message"]
         assert first.says("nothing", "critical missing"), "the first one goes on"
 
 
-def test_what_a_dead_resident_has_locked_is_free(tmp_path: Path) -> None:
-    with Resident(tmp_path, NOTHING) as first:
+def test_what_a_dead_watcher_has_locked_is_free(tmp_path: Path) -> None:
+    with Watcher(tmp_path, NOTHING) as first:
         first.kill()
-        with Resident(tmp_path, NOTHING) as second:
+        with Watcher(tmp_path, NOTHING) as second:
             pid, ticks = (second.state_dir / "watcher/pid").read_text().split()
             fields = Path(f"/proc/{second.pid}/stat").read_text().rpartition(") ")[2].split()
             assert (int(pid), ticks) == (second.pid, fields[19])
 
 
-def test_a_stopped_resident_is_still_the_one_that_has_the_lock(tmp_path: Path) -> None:
-    with Resident(tmp_path, NOTHING) as first:
+def test_a_stopped_watcher_is_still_the_one_that_has_the_lock(tmp_path: Path) -> None:
+    with Watcher(tmp_path, NOTHING) as first:
         first.signal(signal.SIGSTOP)
-        with Resident(tmp_path, NOTHING, wait=False) as second:
+        with Watcher(tmp_path, NOTHING, wait=False) as second:
             assert second.process.wait(10) == 3
         first.signal(signal.SIGCONT)
 
@@ -529,15 +529,15 @@ def test_a_lock_or_pid_file_that_was_meddled_with_is_made_again(
     seen.publisher.check_lock()
     pid = (seen.directory / "watcher/pid").read_text()
     assert int(pid.split()[0]) == os.getpid()
-    with pytest.raises(BadConfigError, match=f"another resident, pid {os.getpid()}, "):
+    with pytest.raises(BadConfigError, match=f"another watcher, pid {os.getpid()}, "):
         lock_file(str(seen.directory))
     assert seen.reports == [], "the directory that keepalived looks at is the same"
 
 
-def test_a_lock_that_another_resident_has_taken_meanwhile_is_an_end(seen: Seen) -> None:
+def test_a_lock_that_another_watcher_has_taken_meanwhile_is_an_end(seen: Seen) -> None:
     (seen.directory / "watcher/lock").unlink()
     other = lock_file(str(seen.directory))
-    with pytest.raises(BadConfigError, match="another resident"):
+    with pytest.raises(BadConfigError, match="another watcher"):
         seen.publisher.check_lock()
     os.close(other)
     seen.publisher.check_lock()
@@ -546,7 +546,7 @@ def test_a_lock_that_another_resident_has_taken_meanwhile_is_an_end(seen: Seen) 
 def test_a_lock_that_could_not_be_kept_is_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or the resident would find itself to be another one, and end."""
+    """Or the watcher would find itself to be another one, and end."""
 
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -12,8 +12,8 @@ import pytest
 
 from kacheck.cli import main
 from kacheck.probes.vault import client as vault_probe
-from support.resident import Resident
 from support.vault import StandInVault
+from support.watcher import Watcher
 
 SECRETS = ("hunter2", "s3cret", "anna")
 ADDRESSES = {
@@ -169,15 +169,15 @@ def test_an_address_under_another_key_is_not_repeated(
 
 def test_the_watcher_repeats_no_address_in_its_journal_or_to_systemd(tmp_path: Path) -> None:
     good = '[check.p]\nprobe = "process"\nname = "sleep"\n'
-    with Resident(tmp_path, good) as resident:
+    with Watcher(tmp_path, good) as watcher:
         for address in ADDRESSES.values():
             bad = f'[check.v]\nprobe = "vault"\naddress = {json.dumps(address)}\n'
-            resident.reload(bad)
-        resident.configure(bad)
-    with Resident(tmp_path, bad, wait=False) as refused:
+            watcher.reload(bad)
+        watcher.configure(bad)
+    with Watcher(tmp_path, bad, wait=False) as refused:
         refused.until(lambda: refused.returncode is not None)
         refused.until(lambda: refused.told)
-    for each in (resident, refused):
+    for each in (watcher, refused):
         assert_silent(json.dumps(each.lines) + "\n".join(each.told))
 
 

@@ -1,4 +1,4 @@
-"""`kacheck status`: what the resident answers, whoever asks and however badly; and how it is shown."""
+"""`kacheck status`: what the watcher answers, whoever asks and however badly; and how it is shown."""
 
 import contextlib
 import errno
@@ -26,15 +26,15 @@ from kacheck.watch import clients
 from kacheck.watch import status as server
 from kacheck.watch.status import StatusServer
 from kacheck.watch.timers import Timers
-from support.resident import PATIENCE, RUN, SOURCE, Resident
 from support.vault import StandInVault
+from support.watcher import PATIENCE, RUN, SOURCE, Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
 Shown = pytest.CaptureFixture[str]
 
 NAME = f"kstat-{os.getpid()}"
 QUICK = "import kacheck.watch.supervisor as s; s.LOCK_INTERVAL = 0.1"
-"""A resident that looks after its socket ten times a second."""
+"""A watcher that looks after its socket ten times a second."""
 
 
 def check(name: str, process: str, more: str = "") -> str:
@@ -44,8 +44,8 @@ def check(name: str, process: str, more: str = "") -> str:
 HERE, GONE = check("here", NAME), check("gone", "kstat-none")
 
 
-def kacheck(resident: Resident, *words: str) -> int:
-    return main(["status", "--state-dir", str(resident.state_dir), *words])
+def kacheck(watcher: Watcher, *words: str) -> int:
+    return main(["status", "--state-dir", str(watcher.state_dir), *words])
 
 
 def ask(state_dir: pathlib.Path) -> dict[str, Any]:
@@ -66,15 +66,15 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
 def test_the_keys_are_a_contract(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
     before = time.time()
-    with Resident(tmp_path, HERE + GONE) as resident:
-        told = ask(resident.state_dir)
+    with Watcher(tmp_path, HERE + GONE) as watcher:
+        told = ask(watcher.state_dir)
         assert [*told] == [
             "schema", "pid", "started_at", "config", "state_dir", "trouble", "checks",
         ]  # fmt: skip
-        assert (told["schema"], told["pid"], told["trouble"]) == (1, resident.pid, None)
+        assert (told["schema"], told["pid"], told["trouble"]) == (1, watcher.pid, None)
         assert (told["config"], told["state_dir"]) == (
-            str(resident.config),
-            str(resident.state_dir),
+            str(watcher.config),
+            str(watcher.state_dir),
         )
         assert before <= told["started_at"] <= time.time()
         here, gone = told["checks"]
@@ -106,11 +106,11 @@ def test_transitions_are_the_newest_first_with_what_was_before(
     tmp_path: pathlib.Path, start: Start
 ) -> None:
     process = start(NAME, "60")
-    with Resident(tmp_path, HERE) as resident:
+    with Watcher(tmp_path, HERE) as watcher:
         process.kill()
-        resident.wait_for("here", "critical missing")
+        watcher.wait_for("here", "critical missing")
         (here,) = until(
-            lambda: [c for c in ask(resident.state_dir)["checks"] if c["transition_count"] == 2]
+            lambda: [c for c in ask(watcher.state_dir)["checks"] if c["transition_count"] == 2]
         )
         newest, first = here["transitions"]
         assert (newest["from_status"], newest["from_reason"]) == ("ok", "running")
@@ -121,27 +121,27 @@ def test_transitions_are_the_newest_first_with_what_was_before(
 
 def test_a_drain_is_told_beside_what_was_seen(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, check("here", NAME, "interval = 0.1")) as resident:
-        where = ["--state-dir", str(resident.state_dir), "--config", str(resident.config)]
+    with Watcher(tmp_path, check("here", NAME, "interval = 0.1")) as watcher:
+        where = ["--state-dir", str(watcher.state_dir), "--config", str(watcher.config)]
         assert main(["drain", "on", *where, "--message", "new disks", "here"]) == 0
-        resident.wait_for("here", "critical draining")
-        (here,) = ask(resident.state_dir)["checks"]
+        watcher.wait_for("here", "critical draining")
+        (here,) = ask(watcher.state_dir)["checks"]
         assert (here["status"], here["reason"]) == ("critical", "draining")
         assert here["drained"] == "new disks"
         assert here["last_look"]["reason"] == "running"
         assert main(["drain", "off", *where, "here"]) == 0
-        resident.wait_for("here", "ok running")
-        until(lambda: ask(resident.state_dir)["checks"][0]["drained"] is None)
+        watcher.wait_for("here", "ok running")
+        until(lambda: ask(watcher.state_dir)["checks"][0]["drained"] is None)
 
 
 def test_a_look_that_is_held_is_told(tmp_path: pathlib.Path) -> None:
     more = 'interval = 0.5\non_unknown = "hold"\nhold_for = 50\n'
     with StandInVault(state="active") as vault:
         table = f'[check.vault]\nprobe = "vault"\naddress = "{vault.address}"\n{more}'
-        with Resident(tmp_path, table) as resident:
-            until(lambda: ask(resident.state_dir)["checks"][0]["status"] == "ok")
+        with Watcher(tmp_path, table) as watcher:
+            until(lambda: ask(watcher.state_dir)["checks"][0]["status"] == "ok")
             vault.state = "rate-limited"
-            (told,) = until(lambda: [c for c in ask(resident.state_dir)["checks"] if c["held"]])
+            (told,) = until(lambda: [c for c in ask(watcher.state_dir)["checks"] if c["held"]])
             assert (told["status"], told["last_look"]["reason"]) == ("ok", "rate-limited")
             assert told["held"]["hold_for_s"] == 50
             assert 0 <= told["held"]["held_s"] < 10
@@ -152,14 +152,14 @@ def test_a_run_of_looks_that_has_not_changed_the_verdict_is_told(
 ) -> None:
     process = start(NAME, "60")
     slow = "interval = 0.1\nfall = 100\nterminate_delay = 50"
-    with Resident(tmp_path, check("here", NAME, slow)) as resident:
+    with Watcher(tmp_path, check("here", NAME, slow)) as watcher:
         process.kill()
         process.wait()
-        (here,) = until(lambda: [c for c in ask(resident.state_dir)["checks"] if c["run"]])
+        (here,) = until(lambda: [c for c in ask(watcher.state_dir)["checks"] if c["run"]])
         assert (here["status"], here["last_look"]["reason"]) == ("ok", "missing")
         assert here["run"]["needed"] == 1, "an event was confirmed"
         assert 40 < here["run"]["wait_s"] <= 50
-        assert kacheck(resident) == 0
+        assert kacheck(watcher) == 0
 
 
 # --- the socket -----------------------------------------------------------------------------
@@ -285,13 +285,13 @@ def test_who_writes_garbage_first_is_told_all_the_same(
     tmp_path: pathlib.Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, HERE) as resident, socket.socket(socket.AF_UNIX) as connection:
-        monkeypatch.chdir(resident.state_dir)
-        resident.signal(signal.SIGSTOP)
+    with Watcher(tmp_path, HERE) as watcher, socket.socket(socket.AF_UNIX) as connection:
+        monkeypatch.chdir(watcher.state_dir)
+        watcher.signal(signal.SIGSTOP)
         connection.connect("watcher/status.sock")
         connection.send(b"GET / HTTP/1.1\r\n\r\n\0\xff")
-        resident.signal(signal.SIGCONT)
-        assert json.loads(received(connection))["pid"] == resident.pid
+        watcher.signal(signal.SIGCONT)
+        assert json.loads(received(connection))["pid"] == watcher.pid
 
 
 def test_out_of_descriptors_nobody_is_let_in_for_a_while_and_nobody_is_lost(
@@ -324,67 +324,67 @@ def noting(times: list[float], method: Callable[..., None]) -> Callable[..., Non
     return noted
 
 
-def test_anyone_may_connect_and_the_socket_goes_with_the_resident(
+def test_anyone_may_connect_and_the_socket_goes_with_the_watcher(
     tmp_path: pathlib.Path, start: Start
 ) -> None:
     start(NAME, "60")
     deep = tmp_path / ("long-" * 30) / "state"
-    with Resident(tmp_path, HERE, state_dir=deep, environ={"TZ": "UTC"}) as resident:
+    with Watcher(tmp_path, HERE, state_dir=deep, environ={"TZ": "UTC"}) as watcher:
         path = deep / "watcher/status.sock"
         assert path.stat().st_mode & 0o777 == 0o666
         assert path.is_socket()
-        assert ask(deep)["pid"] == resident.pid
-        resident.stop()
+        assert ask(deep)["pid"] == watcher.pid
+        watcher.stop()
         assert not path.exists()
     assert sorted(os.listdir(deep / "watcher")) == ["lock", "pid"]
 
 
 def test_a_socket_that_was_left_behind_is_replaced(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, HERE) as resident:
-        resident.kill()
-        assert (resident.state_dir / "watcher/status.sock").is_socket()
-    with Resident(tmp_path, HERE) as resident:
-        assert ask(resident.state_dir)["pid"] == resident.pid
+    with Watcher(tmp_path, HERE) as watcher:
+        watcher.kill()
+        assert (watcher.state_dir / "watcher/status.sock").is_socket()
+    with Watcher(tmp_path, HERE) as watcher:
+        assert ask(watcher.state_dir)["pid"] == watcher.pid
 
 
 def test_the_socket_is_made_again_where_it_or_its_directory_has_gone(
     tmp_path: pathlib.Path, start: Start
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, HERE, prelude=QUICK) as resident:
+    with Watcher(tmp_path, HERE, prelude=QUICK) as watcher:
 
         def answers() -> bool:
-            with contextlib.suppress(status.NoResidentError):
-                return bool(ask(resident.state_dir)["pid"] == resident.pid)
+            with contextlib.suppress(status.NoWatcherError):
+                return bool(ask(watcher.state_dir)["pid"] == watcher.pid)
             return False
 
         assert answers()
-        (resident.state_dir / "watcher/status.sock").unlink()
-        resident.until(answers)
-        resident.state_dir.rename(tmp_path / "old")
-        resident.until(answers)
-        before = resident.descriptors()
-        (resident.state_dir / "watcher/status.sock").unlink()
-        (resident.state_dir / "watcher/status.sock").touch()
-        resident.until(answers)
-        resident.until(lambda: resident.descriptors() == before)
+        (watcher.state_dir / "watcher/status.sock").unlink()
+        watcher.until(answers)
+        watcher.state_dir.rename(tmp_path / "old")
+        watcher.until(answers)
+        before = watcher.descriptors()
+        (watcher.state_dir / "watcher/status.sock").unlink()
+        (watcher.state_dir / "watcher/status.sock").touch()
+        watcher.until(answers)
+        watcher.until(lambda: watcher.descriptors() == before)
 
 
-def test_where_no_socket_can_be_made_the_resident_says_so_once_and_goes_on(
+def test_where_no_socket_can_be_made_the_watcher_says_so_once_and_goes_on(
     tmp_path: pathlib.Path, start: Start
 ) -> None:
     process = start(NAME, "60")
     (tmp_path / "state/watcher/status.sock/x").mkdir(parents=True)
-    with Resident(tmp_path, HERE, prelude=QUICK) as resident:
-        resident.until(lambda: resident.find("status.sock: Is a directory: kacheck status is not"))
+    with Watcher(tmp_path, HERE, prelude=QUICK) as watcher:
+        watcher.until(lambda: watcher.find("status.sock: Is a directory: kacheck status is not"))
         process.kill()
-        resident.wait_for("here", "critical missing")
-        (resident.state_dir / "watcher/status.sock/x").rmdir()
-        (resident.state_dir / "watcher/status.sock").rmdir()
-        resident.until(lambda: resident.find("kacheck status is answered again"))
-        assert ask(resident.state_dir)["pid"] == resident.pid
-        said = [line for line in resident.lines if "is not answered" in str(line.get("message"))]
+        watcher.wait_for("here", "critical missing")
+        (watcher.state_dir / "watcher/status.sock/x").rmdir()
+        (watcher.state_dir / "watcher/status.sock").rmdir()
+        watcher.until(lambda: watcher.find("kacheck status is answered again"))
+        assert ask(watcher.state_dir)["pid"] == watcher.pid
+        said = [line for line in watcher.lines if "is not answered" in str(line.get("message"))]
         assert len(said) == 1
 
 
@@ -395,34 +395,32 @@ def test_a_row_for_each_check_and_the_worst_verdicts_code(
     tmp_path: pathlib.Path, start: Start, capsys: Shown
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, HERE + GONE) as resident:
-        assert kacheck(resident) == 2
+    with Watcher(tmp_path, HERE + GONE) as watcher:
+        assert kacheck(watcher) == 2
         out, err = capsys.readouterr()
         assert err == ""
         head, columns, here, gone, why = out.splitlines()
-        assert head.startswith(f"resident, pid {resident.pid}, since ")
-        assert head.endswith(str(resident.config))
+        assert head.startswith(f"watcher, pid {watcher.pid}, since ")
+        assert head.endswith(str(watcher.config))
         assert columns.split("  ")[0] == "CHECK"
         assert here.split()[:3] == ["here", "ok", "running"]
         assert gone.split()[:3] == ["gone", "critical", "missing"]
         assert why == "    no process named kstat-none"
         assert "\033" not in out
-        assert kacheck(resident, "here") == 0
-        assert kacheck(resident, "gone", "here", "gone") == 2
+        assert kacheck(watcher, "here") == 0
+        assert kacheck(watcher, "gone", "here", "gone") == 2
         _, _, gone, _, here = capsys.readouterr().out.splitlines()[-5:]
         assert (gone.split()[0], here.split()[0]) == ("gone", "here"), "in the order asked for"
 
 
-def test_json_is_what_the_resident_says(
-    tmp_path: pathlib.Path, start: Start, capsys: Shown
-) -> None:
+def test_json_is_what_the_watcher_says(tmp_path: pathlib.Path, start: Start, capsys: Shown) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, HERE + GONE) as resident:
-        assert kacheck(resident, "--json") == 2
+    with Watcher(tmp_path, HERE + GONE) as watcher:
+        assert kacheck(watcher, "--json") == 2
         told = json.loads(capsys.readouterr().out)
-        assert told.keys() == ask(resident.state_dir).keys()
+        assert told.keys() == ask(watcher.state_dir).keys()
         assert [each["check"] for each in told["checks"]] == ["here", "gone"]
-        assert kacheck(resident, "here", "--json") == 0
+        assert kacheck(watcher, "here", "--json") == 0
         assert [c["check"] for c in json.loads(capsys.readouterr().out)["checks"]] == ["here"]
 
 
@@ -431,8 +429,8 @@ def test_a_check_that_is_none_is_refused_with_the_nearest_name(
     tmp_path: pathlib.Path, start: Start, capsys: Shown, words: list[str]
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, HERE) as resident:
-        assert kacheck(resident, *words, "hero") == 3
+    with Watcher(tmp_path, HERE) as watcher:
+        assert kacheck(watcher, *words, "hero") == 3
         out, err = capsys.readouterr()
         assert out == ""
         assert "has no check hero; did you mean here?" in err
@@ -443,48 +441,48 @@ def test_json_and_follow_exclude_each_other(capsys: Shown) -> None:
     assert "not allowed with" in capsys.readouterr().err
 
 
-def test_without_a_resident_it_says_so_and_shows_what_the_files_say(
+def test_without_a_watcher_it_says_so_and_shows_what_the_files_say(
     tmp_path: pathlib.Path, start: Start, capsys: Shown
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, HERE + GONE) as resident:
-        resident.kill()
-        assert kacheck(resident) == 3
+    with Watcher(tmp_path, HERE + GONE) as watcher:
+        watcher.kill()
+        assert kacheck(watcher) == 3
         out, err = capsys.readouterr()
-        path = resident.state_dir / "watcher/status.sock"
-        assert err.startswith(f"kacheck: no resident answers at {path}")
+        path = watcher.state_dir / "watcher/status.sock"
+        assert err.startswith(f"kacheck: no watcher answers at {path}")
         assert "systemctl start kacheck, or kacheck watch --state-dir" in err
         head, gone, why, here = out.splitlines()
         assert head.split() == ["CHECK", "VERDICT", "FILE", "REASON", "WRITTEN", "VALIDITY"]
         assert gone.split()[:3] == ["gone", "critical", "missing"]
         assert why.strip() == "no process named kstat-none"
         assert here.split()[:3] == ["here", "ok", "running"]
-        assert here.endswith(f"none: the resident, pid {resident.pid}, has ended")
-        (resident.state_dir / "verdict/here").write_text("0 1 ok running x\n")
-        (resident.state_dir / "verdict/junk").write_text("junk\n")
-        assert kacheck(resident, "here", "junk", "nothing") == 3
+        assert here.endswith(f"none: the watcher, pid {watcher.pid}, has ended")
+        (watcher.state_dir / "verdict/here").write_text("0 1 ok running x\n")
+        (watcher.state_dir / "verdict/junk").write_text("junk\n")
+        assert kacheck(watcher, "here", "junk", "nothing") == 3
         _, here = capsys.readouterr().out.splitlines()
         assert "expired " in here
-        assert kacheck(resident, "--json") == 3
+        assert kacheck(watcher, "--json") == 3
         assert capsys.readouterr().out == ""
 
 
-def test_what_a_resident_that_does_not_answer_has_written_is_valid_while_it_runs(
+def test_what_a_watcher_that_does_not_answer_has_written_is_valid_while_it_runs(
     tmp_path: pathlib.Path, start: Start, capsys: Shown
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, HERE) as resident:
-        (resident.state_dir / "watcher/status.sock").unlink()
-        assert kacheck(resident) == 3
+    with Watcher(tmp_path, HERE) as watcher:
+        (watcher.state_dir / "watcher/status.sock").unlink()
+        assert kacheck(watcher) == 3
         _, here = capsys.readouterr().out.splitlines()
         assert here.endswith(" s more")
-        resident.signal(signal.SIGSTOP)
-        until(lambda: " T " in pathlib.Path(f"/proc/{resident.pid}/stat").read_text())
-        assert kacheck(resident) == 3
+        watcher.signal(signal.SIGSTOP)
+        until(lambda: " T " in pathlib.Path(f"/proc/{watcher.pid}/stat").read_text())
+        assert kacheck(watcher) == 3
         _, here = capsys.readouterr().out.splitlines()
-        assert here.endswith(f"none: the resident, pid {resident.pid}, is stopped (SIGSTOP)")
-        resident.signal(signal.SIGCONT)
-    assert kacheck(resident) == 3
+        assert here.endswith(f"none: the watcher, pid {watcher.pid}, is stopped (SIGSTOP)")
+        watcher.signal(signal.SIGCONT)
+    assert kacheck(watcher) == 3
     _, here, _ = capsys.readouterr().out.splitlines()
     assert here.endswith("expired")
 
@@ -494,25 +492,25 @@ def test_without_a_state_directory_there_is_nothing_to_show(capsys: Shown, state
     assert main(["status", "--state-dir", state_dir]) == 3
     out, err = capsys.readouterr()
     assert out == ""
-    assert f"no resident answers at {state_dir}/watcher/status.sock" in err
+    assert f"no watcher answers at {state_dir}/watcher/status.sock" in err
 
 
-def test_a_resident_that_hangs_does_not_make_the_command_hang(
+def test_a_watcher_that_hangs_does_not_make_the_command_hang(
     tmp_path: pathlib.Path, start: Start, capsys: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "TIMEOUT", 0.2)
     start(NAME, "60")
-    with Resident(tmp_path, HERE) as resident:
-        resident.signal(signal.SIGSTOP)
+    with Watcher(tmp_path, HERE) as watcher:
+        watcher.signal(signal.SIGSTOP)
         try:
-            assert kacheck(resident) == 3
+            assert kacheck(watcher) == 3
             out, err = capsys.readouterr()
-            assert f"no answer at {resident.state_dir}/watcher/status.sock within 0.2 s" in err
+            assert f"no answer at {watcher.state_dir}/watcher/status.sock within 0.2 s" in err
             assert "systemctl restart" not in err
             assert "a restart would drop the VIP" in err
             assert out.splitlines()[1].split()[:3] == ["here", "ok", "running"]
         finally:
-            resident.signal(signal.SIGCONT)
+            watcher.signal(signal.SIGCONT)
 
 
 @pytest.mark.parametrize("answer", [b"\n", b"\xff\n", b"[1]\n", b'{"schema": 2}\n'])
@@ -528,7 +526,7 @@ def test_another_versions_answer_is_no_answer(tmp_path: pathlib.Path, answer: by
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with pytest.raises(status.NoResidentError, match="not this version of kacheck") as error:
+        with pytest.raises(status.NoWatcherError, match="not this version of kacheck") as error:
             ask(tmp_path)
         thread.join()
         assert "systemctl kill -s USR2 kacheck" in str(error.value)
@@ -568,7 +566,7 @@ def test_where_too_many_ask_the_command_waits_its_turn(
                 each.settimeout(0)
                 each.connect("watcher/status.sock")
         assert full.value.errno == errno.EAGAIN
-        with pytest.raises(status.NoResidentError, match=r"within 0\.2 s"):
+        with pytest.raises(status.NoWatcherError, match=r"within 0\.2 s"):
             ask(tmp_path)
 
 
@@ -579,7 +577,7 @@ def test_who_may_not_connect_is_told_to_be_root(
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(status, "received", refuse)
-    with pytest.raises(status.NoResidentError, match="Permission denied; run it as root"):
+    with pytest.raises(status.NoWatcherError, match="Permission denied; run it as root"):
         ask(tmp_path)
 
 
@@ -744,10 +742,10 @@ def test_colours_are_of_the_verdict_alone_and_move_nothing() -> None:
     assert "\033[31mcritical\033[0m  missing" in coloured[1]
 
 
-def test_the_residents_line_tells_its_trouble() -> None:
-    line = status_table.resident_line(told(trouble="track: disk full"), NOW)
+def test_the_watchers_line_tells_its_trouble() -> None:
+    line = status_table.watcher_line(told(trouble="track: disk full"), NOW)
     assert line == (
-        "resident, pid 7, since 08:56:40 (3 h 3 min), /etc/kacheck/kacheck.toml; "
+        "watcher, pid 7, since 08:56:40 (3 h 3 min), /etc/kacheck/kacheck.toml; "
         "TROUBLE: track: disk full"
     )
 
@@ -771,8 +769,8 @@ def test_on_a_small_screen_what_is_not_ok_comes_first() -> None:
 OFTEN = "import kacheck.status as s; s.FOLLOWED = 0.1\n"
 
 
-def follow(resident: Resident, prelude: str = "", **options: Any) -> subprocess.Popen[bytes]:
-    words = ["status", "--follow", "--state-dir", str(resident.state_dir)]
+def follow(watcher: Watcher, prelude: str = "", **options: Any) -> subprocess.Popen[bytes]:
+    words = ["status", "--follow", "--state-dir", str(watcher.state_dir)]
     return subprocess.Popen(
         [sys.executable, "-c", prelude + RUN, *words],
         env={**os.environ, "PYTHONPATH": str(SOURCE), "TERM": "xterm"},
@@ -802,20 +800,20 @@ def test_followed_into_a_pipe_each_transition_is_a_line(
     tmp_path: pathlib.Path, start: Start
 ) -> None:
     process = start(NAME, "60")
-    resident = Resident(tmp_path, HERE + GONE)
-    with resident, follow(resident, stdout=subprocess.PIPE) as client:
+    watcher = Watcher(tmp_path, HERE + GONE)
+    with watcher, follow(watcher, stdout=subprocess.PIPE) as client:
         assert client.stdout is not None
         reader = Reader(client.stdout.fileno())
         try:
-            reader.wait_for(f"resident, pid {resident.pid}, since")
+            reader.wait_for(f"watcher, pid {watcher.pid}, since")
             assert "gone" not in reader.text, "what was before is kacheck status's business"
             process.kill()
-            resident.wait_for("here", "critical missing")
+            watcher.wait_for("here", "critical missing")
             reader.wait_for("here: ok running -> critical missing after ")
-            resident.stop()
-            reader.wait_for("no resident answers")
-            with Resident(tmp_path, HERE) as again:
-                reader.wait_for(f"resident, pid {again.pid}, since")
+            watcher.stop()
+            reader.wait_for("no watcher answers")
+            with Watcher(tmp_path, HERE) as again:
+                reader.wait_for(f"watcher, pid {again.pid}, since")
                 reader.wait_for("here: critical missing: no process named")
         finally:
             client.terminate()
@@ -826,10 +824,10 @@ def test_followed_into_a_pipe_that_nobody_reads_it_ends(
     tmp_path: pathlib.Path, start: Start
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, HERE) as resident:
-        client = follow(resident, stdout=subprocess.PIPE)
+    with Watcher(tmp_path, HERE) as watcher:
+        client = follow(watcher, stdout=subprocess.PIPE)
         assert client.stdout is not None
-        assert b"resident" in client.stdout.readline()
+        assert b"watcher" in client.stdout.readline()
         client.stdout.close()
         assert client.wait(10) == 3
 
@@ -853,7 +851,7 @@ def test_more_transitions_than_are_remembered_are_counted(tmp_path: pathlib.Path
     log._seen = {"x": base}
     new = [change(n / 10, "critical", "missing") for n in range(3)]
     lines = [*log._news([{**base, "transition_count": 9, "transitions": new}])]
-    assert lines[0] == "x: 5 transitions more than the resident remembers"
+    assert lines[0] == "x: 5 transitions more than the watcher remembers"
     assert len(lines) == 4
 
 
@@ -898,8 +896,8 @@ def test_a_terminal_is_given_back_as_it_was(
     termios.tcsetwinsize(slave, (20, 100))
     try:
         with (
-            Resident(tmp_path, HERE) as resident,
-            follow(resident, OFTEN, stdin=slave, stdout=slave, stderr=slave) as client,
+            Watcher(tmp_path, HERE) as watcher,
+            follow(watcher, OFTEN, stdin=slave, stdout=slave, stderr=slave) as client,
         ):
             reader = Reader(master)
             try:
@@ -908,9 +906,9 @@ def test_a_terminal_is_given_back_as_it_was(
                 assert "\033[32mok\033[0m" in reader.text
                 process.kill()
                 reader.wait_for("\033[31mcritical\033[0m  missing")
-                resident.kill()
+                watcher.kill()
                 place = len(reader.text)
-                reader.wait_for("no resident answers at", place)
+                reader.wait_for("no watcher answers at", place)
                 reader.wait_for("VERDICT FILE", place)
                 assert "\033[?1049l" not in reader.text
             finally:
@@ -930,8 +928,8 @@ def test_stopped_by_the_user_it_shows_the_old_screen_meanwhile(
     master, slave = os.openpty()
     try:
         with (
-            Resident(tmp_path, HERE) as resident,
-            follow(resident, OFTEN, stdin=slave, stdout=slave, stderr=slave) as client,
+            Watcher(tmp_path, HERE) as watcher,
+            follow(watcher, OFTEN, stdin=slave, stdout=slave, stderr=slave) as client,
         ):
             reader = Reader(master)
             try:
@@ -965,8 +963,8 @@ def test_colours_only_on_a_terminal_that_wants_them(
     start(NAME, "60")
     master, slave = os.openpty()
     try:
-        with Resident(tmp_path, HERE) as resident:
-            words = ["status", "--state-dir", str(resident.state_dir)]
+        with Watcher(tmp_path, HERE) as watcher:
+            words = ["status", "--state-dir", str(watcher.state_dir)]
             subprocess.run(
                 [sys.executable, "-c", RUN, *words], stdout=slave, check=True,
                 env={"PYTHONPATH": str(SOURCE), **environ},

@@ -15,7 +15,7 @@ import pytest
 from kacheck import statedir, status
 from kacheck.watch import clients
 from support.needs import needs
-from support.resident import RUN, SOURCE, Resident
+from support.watcher import RUN, SOURCE, Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -91,9 +91,9 @@ def many(number: int) -> str:
 
 
 @contextlib.contextmanager
-def attacked(resident: Resident, code: str, number: int = 2) -> Iterator[None]:
+def attacked(watcher: Watcher, code: str, number: int = 2) -> Iterator[None]:
     """Have so many processes of another user do that."""
-    path = resident.state_dir / statedir.SOCKET
+    path = watcher.state_dir / statedir.SOCKET
     argv = [*as_user(ATTACKER), sys.executable, "-I", "-c", code, str(path)]
     with contextlib.ExitStack() as stack:
         for _ in range(number):
@@ -109,48 +109,48 @@ def test_root_is_answered_each_time_whatever_other_users_do(
     directory: Path, start: Start, code: str
 ) -> None:
     process = start(NAME, "60")
-    with Resident(directory, many(200), wrapper=as_user(WATCHER)) as resident:
-        with attacked(resident, code):
+    with Watcher(directory, many(200), wrapper=as_user(WATCHER)) as watcher:
+        with attacked(watcher, code):
             time.sleep(0.5)  # it is under way
             for _ in range(TRIES):
-                told = status.ask(str(resident.state_dir))
-                assert (told["pid"], len(told["checks"])) == (resident.pid, 201)
+                told = status.ask(str(watcher.state_dir))
+                assert (told["pid"], len(told["checks"])) == (watcher.pid, 201)
             began = time.monotonic()
             process.kill()
-            resident.until(lambda: resident.track("proc") == 0)
+            watcher.until(lambda: watcher.track("proc") == 0)
             assert time.monotonic() - began < 10, "the interval is 60 s"
-        assert not resident.find("not answered")
-        resident.wait_for("proc", "critical missing")
-        resident.until(lambda: resident.descriptors() < 40)
+        assert not watcher.find("not answered")
+        watcher.wait_for("proc", "critical missing")
+        watcher.until(lambda: watcher.descriptors() < 40)
 
 
 def test_another_user_is_answered_while_one_holds_all_that_it_can_get(
     directory: Path, start: Start
 ) -> None:
     start(NAME, "60")
-    with Resident(directory, many(200), wrapper=as_user(WATCHER)) as resident:
+    with Watcher(directory, many(200), wrapper=as_user(WATCHER)) as watcher:
         argv = [*as_user(READER), sys.executable, "-c", RUN, "status", "--json"]
-        argv += ["--state-dir", str(resident.state_dir)]
-        with attacked(resident, HOLDS):
+        argv += ["--state-dir", str(watcher.state_dir)]
+        with attacked(watcher, HOLDS):
             for _ in range(5):
                 shown = subprocess.run(
                     argv, capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)},
                     check=False,
                 )  # fmt: skip
                 assert shown.stderr == ""
-                assert f'"pid": {resident.pid}' in shown.stdout
+                assert f'"pid": {watcher.pid}' in shown.stdout
 
 
 def test_users_who_connect_without_end_cost_a_part_of_one_processor_at_most(
     directory: Path, start: Start
 ) -> None:
     start(NAME, "60")
-    with Resident(directory, many(200), wrapper=as_user(WATCHER)) as resident:
+    with Watcher(directory, many(200), wrapper=as_user(WATCHER)) as watcher:
         for code in (HOLDS, GOES, READS):
-            with attacked(resident, code):
-                before, began = cpu(resident.pid), time.monotonic()
+            with attacked(watcher, code):
+                before, began = cpu(watcher.pid), time.monotonic()
                 time.sleep(2)
-                used = (cpu(resident.pid) - before) / (time.monotonic() - began)
+                used = (cpu(watcher.pid) - before) / (time.monotonic() - began)
             assert used < 0.5
 
 

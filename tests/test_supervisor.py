@@ -1,4 +1,4 @@
-"""The resident as a whole: `kacheck watch` in a process of its own, real processes and servers."""
+"""The watcher as a whole: `kacheck watch` in a process of its own, real processes and servers."""
 
 import contextlib
 import os
@@ -17,8 +17,8 @@ import pytest
 from kacheck import statedir
 from kacheck.watch.watched import EVENTS_PER_INTERVAL
 from support.needs import needs
-from support.resident import PATIENCE, SOURCE, Resident
 from support.vault import StandInVault
+from support.watcher import PATIENCE, SOURCE, Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -57,8 +57,8 @@ worker.Worker.start = counted
 """Each look that is begun is a line, `pending N`, with how many of its check have not ended."""
 
 
-def pending(resident: Resident) -> list[int]:
-    words = [str(line.get("text", "")).split() for line in [*resident.lines]]
+def pending(watcher: Watcher) -> list[int]:
+    words = [str(line.get("text", "")).split() for line in [*watcher.lines]]
     return [int(word[1]) for word in words if word[:1] == ["pending"]]
 
 
@@ -71,10 +71,10 @@ vault.HEADERS["connection"] = "close"
 RARELY: dict[str, Any] = {"interval": 60.0, "timeout": 5.0}
 
 
-def comes_to_say(resident: Resident, name: str, words: str) -> list[str]:
+def comes_to_say(watcher: Watcher, name: str, words: str) -> list[str]:
     """All that the check has said until it says this: on a busy machine a first look times out."""
-    resident.until(lambda: resident.transitions(name)[-1:] == [words])
-    return resident.transitions(name)
+    watcher.until(lambda: watcher.transitions(name)[-1:] == [words])
+    return watcher.transitions(name)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -109,32 +109,32 @@ def test_a_killed_process_fails_at_once_and_one_that_comes_back_is_seen_by_looks
 ) -> None:
     """`fall` is for looks: an exit that a look confirms needs no second one."""
     process = start(NAME, "60")
-    with Resident(tmp_path, process_check(fall=5, **RARELY)) as resident:
-        assert resident.track("proc") == 1
-        assert resident.says("proc", "ok running")
+    with Watcher(tmp_path, process_check(fall=5, **RARELY)) as watcher:
+        assert watcher.track("proc") == 1
+        assert watcher.says("proc", "ok running")
         process.kill()
-        resident.until(lambda: resident.track("proc") == 0, AT_ONCE)
-        resident.wait_for("proc", "critical missing", AT_ONCE)
-    assert resident.transitions("proc") == ["ok running", "critical missing"]
+        watcher.until(lambda: watcher.track("proc") == 0, AT_ONCE)
+        watcher.wait_for("proc", "critical missing", AT_ONCE)
+    assert watcher.transitions("proc") == ["ok running", "critical missing"]
 
 
 def test_a_quorum_whose_members_all_go_at_once_is_one_event(tmp_path: Path, start: Start) -> None:
     """Each of the descriptors tells; a look for each of them would use up what an interval has."""
     processes = [start(NAME, "60") for _ in range(EVENTS_PER_INTERVAL + 10)]
     toml = process_check(quorum=len(processes), **RARELY)
-    with Resident(tmp_path, toml, prelude=COUNTS) as resident:
-        resident.signal(signal.SIGSTOP)
-        wait_until_stopped(resident.pid)
+    with Watcher(tmp_path, toml, prelude=COUNTS) as watcher:
+        watcher.signal(signal.SIGSTOP)
+        wait_until_stopped(watcher.pid)
         for process in processes:
             end(process)
-        resident.signal(signal.SIGCONT)
-        resident.wait_for("proc", "critical missing", AT_ONCE)
-        assert len(pending(resident)) <= 3, "the first look, and one for all of them"
+        watcher.signal(signal.SIGCONT)
+        watcher.wait_for("proc", "critical missing", AT_ONCE)
+        assert len(pending(watcher)) <= 3, "the first look, and one for all of them"
         survivor = start(NAME, "60")
-        resident.reload(process_check(quorum=1, **RARELY))
-        resident.wait_for("proc", "ok running", AT_ONCE)
+        watcher.reload(process_check(quorum=1, **RARELY))
+        watcher.wait_for("proc", "ok running", AT_ONCE)
         end(survivor)
-        resident.wait_for("proc", "critical missing", AT_ONCE)
+        watcher.wait_for("proc", "critical missing", AT_ONCE)
 
 
 def test_a_process_that_is_back_within_terminate_delay_was_never_gone(
@@ -142,18 +142,18 @@ def test_a_process_that_is_back_within_terminate_delay_was_never_gone(
 ) -> None:
     process = start(NAME, "60")
     toml = process_check(terminate_delay=0.5, fall=1, **RARELY)
-    with Resident(tmp_path, toml) as resident:
+    with Watcher(tmp_path, toml) as watcher:
         for _ in range(3):
             end(process)
             process = start(NAME, "60")
-        seen = resident.verdict("proc")
+        seen = watcher.verdict("proc")
         # The look at the end of the delay renews the verdict, and holds the new one.
-        resident.until(lambda: resident.verdict("proc") != seen)
-        assert resident.says("proc", "ok running")
-        assert resident.transitions("proc") == ["ok running"]
+        watcher.until(lambda: watcher.verdict("proc") != seen)
+        assert watcher.says("proc", "ok running")
+        assert watcher.transitions("proc") == ["ok running"]
         begun = time.monotonic()
         end(process)
-        resident.wait_for("proc", "critical missing")
+        watcher.wait_for("proc", "critical missing")
         assert time.monotonic() - begun >= 0.5
 
 
@@ -161,30 +161,30 @@ def test_a_killed_vault_fails_at_once(
     tmp_path: Path, vault_process: Callable[..., tuple[subprocess.Popen[str], str]]
 ) -> None:
     child, address = vault_process()
-    with Resident(tmp_path, vault_check(address, fall=5, **RARELY)) as resident:
-        assert resident.track("vault") == 1
+    with Watcher(tmp_path, vault_check(address, fall=5, **RARELY)) as watcher:
+        assert watcher.track("vault") == 1
         child.kill()
-        resident.until(lambda: resident.track("vault") == 0, AT_ONCE)
+        watcher.until(lambda: watcher.track("vault") == 0, AT_ONCE)
         # Its listening socket may outlive the connection by a moment.
         said = ("critical refused", "critical reset")
-        resident.until(lambda: any(resident.says("vault", words) for words in said), AT_ONCE)
-    assert len(resident.transitions("vault")) == 2
+        watcher.until(lambda: any(watcher.says("vault", words) for words in said), AT_ONCE)
+    assert len(watcher.transitions("vault")) == 2
 
 
 def test_a_vault_that_answers_badly_fails_after_fall_looks(tmp_path: Path) -> None:
     with StandInVault() as server:
         toml = vault_check(server.address, interval=0.5, timeout=0.5, fall=4, rise=3)
-        with Resident(tmp_path, toml) as resident:
-            before = comes_to_say(resident, "vault", "ok active")
+        with Watcher(tmp_path, toml) as watcher:
+            before = comes_to_say(watcher, "vault", "ok active")
             asked = len(server.requests)
             server.state = "sealed"
-            resident.wait_for("vault", "critical sealed")
+            watcher.wait_for("vault", "critical sealed")
             assert len(server.requests) - asked >= 4
             asked = len(server.requests)
             server.state = "active"
-            resident.wait_for("vault", "ok active")
+            watcher.wait_for("vault", "ok active")
             assert len(server.requests) - asked >= 3
-    assert resident.transitions("vault") == [*before, "critical sealed", "ok active"]
+    assert watcher.transitions("vault") == [*before, "critical sealed", "ok active"]
 
 
 def test_a_server_that_ends_each_connection_costs_a_bounded_number_of_looks(
@@ -217,12 +217,12 @@ while True:
             assert server.stdout is not None
             port = server.stdout.readline().strip()
             toml = vault_check(f"http://127.0.0.1:{port}", interval=1.0, timeout=1.0)
-            with Resident(tmp_path, toml) as resident:
-                before = comes_to_say(resident, "vault", "ok active")
+            with Watcher(tmp_path, toml) as watcher:
+                before = comes_to_say(watcher, "vault", "ok active")
                 begun = time.monotonic()
                 time.sleep(1.1)  # the rate is what is measured
                 intervals = int(time.monotonic() - begun) + 2
-                assert resident.transitions("vault") == before
+                assert watcher.transitions("vault") == before
             server.kill()
             connections = int(server.stdout.read().split()[-1])
             assert 3 < connections <= intervals * (EVENTS_PER_INTERVAL + 1)
@@ -234,10 +234,10 @@ def test_a_server_that_ends_each_connection_comes_back_after_rise_looks(tmp_path
     """As the proxies do that write Connection: close; what ends so has lost nobody."""
     with StandInVault(state="sealed") as server:
         toml = vault_check(server.address, interval=0.3, timeout=0.3, rise=3)
-        with Resident(tmp_path, toml, prelude=NOT_KEPT) as resident:
-            comes_to_say(resident, "vault", "critical sealed")
+        with Watcher(tmp_path, toml, prelude=NOT_KEPT) as watcher:
+            comes_to_say(watcher, "vault", "critical sealed")
             server.state = "active"
-            resident.wait_for("vault", "ok active")
+            watcher.wait_for("vault", "ok active")
 
 
 # --- what blocks --------------------------------------------------------------------------------
@@ -264,16 +264,16 @@ def test_a_stopped_vault_is_a_timeout_again_and_again_and_delays_nobody_else(
     child, address = vault_process()
     process = start(NAME, "60")
     often: dict[str, Any] = {"interval": 0.5, "timeout": 0.5, "fall": 1, "rise": 1}
-    with Resident(tmp_path, vault_check(address, **often) + process_check(**RARELY)) as resident:
-        before = comes_to_say(resident, "vault", "ok active")
+    with Watcher(tmp_path, vault_check(address, **often) + process_check(**RARELY)) as watcher:
+        before = comes_to_say(watcher, "vault", "ok active")
         child.send_signal(signal.SIGSTOP)
-        resident.wait_for("vault", "critical timeout")
-        assert resident.track("vault") == 0
+        watcher.wait_for("vault", "critical timeout")
+        assert watcher.track("vault") == 0
         process.kill()
-        resident.until(lambda: resident.track("proc") == 0, AT_ONCE)
+        watcher.until(lambda: watcher.track("proc") == 0, AT_ONCE)
         child.send_signal(signal.SIGCONT)
-        resident.wait_for("vault", "ok active")
-    assert resident.transitions("vault") == [*before, "critical timeout", "ok active"]
+        watcher.wait_for("vault", "ok active")
+    assert watcher.transitions("vault") == [*before, "critical timeout", "ok active"]
 
 
 def test_a_look_that_blocks_for_ever_is_a_timeout_in_every_interval(
@@ -287,23 +287,23 @@ def test_a_look_that_blocks_for_ever_is_a_timeout_in_every_interval(
     toml = process_check("stuck", "blocks", interval=0.1, timeout=0.05, rise=1) + process_check(
         interval=0.1, timeout=0.1, fall=20
     )
-    with Resident(tmp_path, toml, prelude=BLOCKS + COUNTS) as resident:
-        assert resident.says("stuck", "critical timeout")
-        before = comes_to_say(resident, "proc", "ok running")
+    with Watcher(tmp_path, toml, prelude=BLOCKS + COUNTS) as watcher:
+        assert watcher.says("stuck", "critical timeout")
+        before = comes_to_say(watcher, "proc", "ok running")
         for _ in range(2):
-            known = resident.verdict("stuck")
+            known = watcher.verdict("stuck")
             assert known is not None
             assert known.expiry >= statedir.uptime()
-            resident.until(partial(expires_after, resident, known.expiry))
-        resident.until(lambda: "the look before it to end" in str(resident.verdict("stuck")))
-        assert len(pending(resident)) > 5
-        assert max(pending(resident)) == 2, "the one that is stuck, and the newest"
-        threads = len(os.listdir(f"/proc/{resident.pid}/task"))
+            watcher.until(partial(expires_after, watcher, known.expiry))
+        watcher.until(lambda: "the look before it to end" in str(watcher.verdict("stuck")))
+        assert len(pending(watcher)) > 5
+        assert max(pending(watcher)) == 2, "the one that is stuck, and the newest"
+        threads = len(os.listdir(f"/proc/{watcher.pid}/task"))
         blocked.unlink()
-        resident.wait_for("stuck", "ok running")
-        assert len(os.listdir(f"/proc/{resident.pid}/task")) == threads
-    assert resident.transitions("stuck") == ["critical timeout", "ok running"]
-    assert resident.transitions("proc") == before
+        watcher.wait_for("stuck", "ok running")
+        assert len(os.listdir(f"/proc/{watcher.pid}/task")) == threads
+    assert watcher.transitions("stuck") == ["critical timeout", "ok running"]
+    assert watcher.transitions("proc") == before
 
 
 def test_an_exit_that_a_look_found_too_late_is_decisive_for_the_next_one(
@@ -311,18 +311,18 @@ def test_an_exit_that_a_look_found_too_late_is_decisive_for_the_next_one(
 ) -> None:
     process = start("blocks", "60")
     toml = process_check("stuck", "blocks", interval=1.0, timeout=0.5, fall=255)
-    with Resident(tmp_path, toml, prelude=BLOCKS) as resident:
-        comes_to_say(resident, "stuck", "ok running")
+    with Watcher(tmp_path, toml, prelude=BLOCKS) as watcher:
+        comes_to_say(watcher, "stuck", "ok running")
         blocked = tmp_path / "kacheck.toml.blocked"
         blocked.touch()
         end(process)
         time.sleep(0.8)  # the look that the exit has called for times out
         blocked.unlink()
-        resident.wait_for("stuck", "critical missing", AT_ONCE)
+        watcher.wait_for("stuck", "critical missing", AT_ONCE)
 
 
-def expires_after(resident: Resident, second: int) -> bool:
-    verdict = resident.verdict("stuck")
+def expires_after(watcher: Watcher, second: int) -> bool:
+    verdict = watcher.verdict("stuck")
     return verdict is not None and verdict.expiry > second
 
 
@@ -333,15 +333,15 @@ def test_ready_comes_only_when_every_check_has_a_verdict_or_has_timed_out(
     (tmp_path / "kacheck.toml.blocked").touch()
     toml = process_check() + process_check("stuck", "blocks", interval=1.0, timeout=0.6)
     begun = time.monotonic()
-    with Resident(tmp_path, toml, prelude=BLOCKS, wait=False) as resident:
-        resident.wait_for("proc", "critical missing")
-        assert "READY=1" not in resident.told
-        resident.until(lambda: "READY=1" in resident.told)
+    with Watcher(tmp_path, toml, prelude=BLOCKS, wait=False) as watcher:
+        watcher.wait_for("proc", "critical missing")
+        assert "READY=1" not in watcher.told
+        watcher.until(lambda: "READY=1" in watcher.told)
         assert time.monotonic() - begun >= 0.6
-        assert resident.says("stuck", "critical timeout")
-        resident.until(lambda: resident.find("ready: watching 2 checks"))
+        assert watcher.says("stuck", "critical timeout")
+        watcher.until(lambda: watcher.find("ready: watching 2 checks"))
         failing = "proc critical missing, stuck critical timeout"
-        resident.until(lambda: f"STATUS=2 checks, 2 not ok: {failing}" in resident.told)
+        watcher.until(lambda: f"STATUS=2 checks, 2 not ok: {failing}" in watcher.told)
 
 
 def test_a_reload_frees_a_worker_that_hangs(tmp_path: Path) -> None:
@@ -350,14 +350,14 @@ def test_a_reload_frees_a_worker_that_hangs(tmp_path: Path) -> None:
         server.drip_interval = 0.05
         toml = vault_check(server.address, interval=30.0, timeout=30.0)
         server.state = "drip"
-        with Resident(tmp_path, toml + process_check(), wait=False) as resident:
-            resident.wait_for("proc", "critical missing")
+        with Watcher(tmp_path, toml + process_check(), wait=False) as watcher:
+            watcher.wait_for("proc", "critical missing")
             assert server.wait_for_requests(1)
-            threads = len(os.listdir(f"/proc/{resident.pid}/task"))
-            resident.reload(process_check())
+            threads = len(os.listdir(f"/proc/{watcher.pid}/task"))
+            watcher.reload(process_check())
             assert server.wait_until_idle(), "its connection is still open"
-            resident.until(lambda: len(os.listdir(f"/proc/{resident.pid}/task")) < threads)
-            resident.until(lambda: "READY=1" in resident.told)  # what is left has its verdicts
+            watcher.until(lambda: len(os.listdir(f"/proc/{watcher.pid}/task")) < threads)
+            watcher.until(lambda: "READY=1" in watcher.told)  # what is left has its verdicts
 
 
 # --- reload -------------------------------------------------------------------------------------
@@ -369,56 +369,55 @@ def test_a_reload_keeps_what_is_unchanged_ends_what_is_removed_and_begins_what_i
     start(NAME, "60")
     same, changed = process_check("same"), process_check("changed", interval=0.5, timeout=0.4)
     removed = process_check("removed")
-    with Resident(tmp_path, same + changed + removed) as resident:
+    with Watcher(tmp_path, same + changed + removed) as watcher:
         for name in ("same", "changed", "removed"):
-            assert resident.track(name) == 1
-        before = resident.descriptors()
+            assert watcher.track(name) == 1
+        before = watcher.descriptors()
         changed = process_check("changed", "no-such", interval=0.5, timeout=0.4)
-        answer = resident.reload(changed + process_check("new") + same)
-        assert answer["message"] == f"{resident.config} reloaded"
-        resident.wait_for("new", "ok running")
-        resident.wait_for("changed", "critical missing")
-        assert resident.track("removed") == 0
-        verdict = resident.verdict("removed")
+        answer = watcher.reload(changed + process_check("new") + same)
+        assert answer["message"] == f"{watcher.config} reloaded"
+        watcher.wait_for("new", "ok running")
+        watcher.wait_for("changed", "critical missing")
+        assert watcher.track("removed") == 0
+        verdict = watcher.verdict("removed")
         assert verdict is not None
         assert (verdict.exit_code, verdict.expiry, verdict.reason) == (2, 0, "stopped")
         assert "no longer has it" in verdict.message
-        assert not (resident.state_dir / "failing" / "removed").exists()
-        assert resident.track("same") == 1
-        resident.until(lambda: any("STATUS=3 checks, 1 not ok" in word for word in resident.told))
-        assert resident.descriptors() <= before
-        resident.reload(same)
-        resident.until(lambda: "STATUS=1 checks, 0 not ok" in resident.told)
-    assert resident.transitions("same") == ["ok running"], "it was not begun anew"
-    assert resident.transitions("changed") == ["ok running", "critical missing"]
+        assert not (watcher.state_dir / "failing" / "removed").exists()
+        assert watcher.track("same") == 1
+        watcher.until(lambda: any("STATUS=3 checks, 1 not ok" in word for word in watcher.told))
+        assert watcher.descriptors() <= before
+        watcher.reload(same)
+        watcher.until(lambda: "STATUS=1 checks, 0 not ok" in watcher.told)
+    assert watcher.transitions("same") == ["ok running"], "it was not begun anew"
+    assert watcher.transitions("changed") == ["ok running", "critical missing"]
 
 
 def test_a_bad_configuration_is_refused_and_the_old_one_stays(tmp_path: Path, start: Start) -> None:
     process = start(NAME, "60")
     good = process_check(**RARELY)
-    with Resident(tmp_path, good) as resident:
+    with Watcher(tmp_path, good) as watcher:
         for bad, words in (
             (good + "intervall = 1", "intervall"),
             ("", "has no check; add one"),
             (good + "[", "invalid TOML"),
         ):
-            answer = resident.reload(bad)
+            answer = watcher.reload(bad)
             assert "not reloaded, the old one stays" in answer["message"]
             assert words in answer["message"]
-            assert str(resident.config) in answer["message"]
-        assert resident.track("proc") == 1
+            assert str(watcher.config) in answer["message"]
+        assert watcher.track("proc") == 1
         end(process)
-        resident.wait_for("proc", "critical missing", AT_ONCE)
-        resident.config.unlink()
-        known = len(resident.lines)
-        resident.signal(signal.SIGHUP)
+        watcher.wait_for("proc", "critical missing", AT_ONCE)
+        watcher.config.unlink()
+        known = len(watcher.lines)
+        watcher.signal(signal.SIGHUP)
         assert (
-            "No such file"
-            in resident.until(lambda: resident.find("not reloaded", known))["message"]
+            "No such file" in watcher.until(lambda: watcher.find("not reloaded", known))["message"]
         )
 
 
-def test_a_bug_in_the_reader_of_the_configuration_ends_no_resident(
+def test_a_bug_in_the_reader_of_the_configuration_ends_no_watcher(
     tmp_path: Path, start: Start
 ) -> None:
     start(NAME, "60")
@@ -431,14 +430,14 @@ def load(path, really=config.load):
     return really(path)
 config.load = load
 """
-    with Resident(tmp_path, process_check(), prelude=prelude) as resident:
-        assert resident.says("proc", "ok running")
-        Path(f"{resident.config}.bug").touch()
-        resident.signal(signal.SIGHUP)
-        said = resident.until(lambda: resident.find("the old one stays"))
+    with Watcher(tmp_path, process_check(), prelude=prelude) as watcher:
+        assert watcher.says("proc", "ok running")
+        Path(f"{watcher.config}.bug").touch()
+        watcher.signal(signal.SIGHUP)
+        said = watcher.until(lambda: watcher.find("the old one stays"))
         assert "ZeroDivisionError: a bug" in said["message"]
         assert "report it" in said["message"]
-        assert resident.says("proc", "ok running")
+        assert watcher.says("proc", "ok running")
 
 
 def test_many_reloads_leave_nothing_behind(tmp_path: Path, start: Start) -> None:
@@ -449,18 +448,17 @@ def test_many_reloads_leave_nothing_behind(tmp_path: Path, start: Start) -> None
             keys: dict[str, Any] = {"interval": 60.0, "timeout": timeout}
             return process_check(**keys) + vault_check(server.address, **keys)
 
-        with Resident(tmp_path, toml(1.0)) as resident:
-            before = resident.descriptors(), len(os.listdir(f"/proc/{resident.pid}/task"))
+        with Watcher(tmp_path, toml(1.0)) as watcher:
+            before = watcher.descriptors(), len(os.listdir(f"/proc/{watcher.pid}/task"))
             for number in range(20):
-                resident.reload(toml(2.0 + number))
-                resident.wait_for("vault", "ok active")
-            resident.until(
+                watcher.reload(toml(2.0 + number))
+                watcher.wait_for("vault", "ok active")
+            watcher.until(
                 lambda: (
-                    (resident.descriptors(), len(os.listdir(f"/proc/{resident.pid}/task")))
-                    == before
+                    (watcher.descriptors(), len(os.listdir(f"/proc/{watcher.pid}/task"))) == before
                 )
             )
-            assert resident.track("proc") == 1
+            assert watcher.track("proc") == 1
 
 
 # --- the end ------------------------------------------------------------------------------------
@@ -471,19 +469,19 @@ def test_a_signal_leaves_every_check_failing(tmp_path: Path, start: Start, numbe
     start(NAME, "60")
     track = "{ ok = 50, critical = -254 }"
     toml = process_check() + process_check("graded") + f"track = {track}\n"
-    with Resident(tmp_path, toml) as resident:
-        assert (resident.track("proc"), resident.track("graded")) == (1, 50)
-        resident.signal(number)
-        assert resident.process.wait(PATIENCE) == 0
-        assert (resident.track("proc"), resident.track("graded")) == (0, -254)
+    with Watcher(tmp_path, toml) as watcher:
+        assert (watcher.track("proc"), watcher.track("graded")) == (1, 50)
+        watcher.signal(number)
+        assert watcher.process.wait(PATIENCE) == 0
+        assert (watcher.track("proc"), watcher.track("graded")) == (0, -254)
         for name in ("proc", "graded"):
-            verdict = resident.verdict(name)
+            verdict = watcher.verdict(name)
             assert verdict is not None
             assert (verdict.exit_code, verdict.expiry) == (2, 0)
-            assert (verdict.reason, verdict.message) == ("stopped", "the resident was stopped")
-        resident.stop()
-        assert resident.find("all checks fail now")
-        resident.until(lambda: "STOPPING=1" in resident.told)
+            assert (verdict.reason, verdict.message) == ("stopped", "the watcher was stopped")
+        watcher.stop()
+        assert watcher.find("all checks fail now")
+        watcher.until(lambda: "STOPPING=1" in watcher.told)
 
 
 CRASH = """
@@ -512,35 +510,35 @@ def test_a_crash_leaves_the_failing_values(tmp_path: Path, start: Start, prelude
     start(NAME, "60")
     often: dict[str, Any] = {"interval": 0.1, "timeout": 0.1}
     toml = process_check("first", **often) + process_check("second", **often)
-    with Resident(tmp_path, toml, prelude=prelude) as resident:
-        assert resident.track("second") == 1
+    with Watcher(tmp_path, toml, prelude=prelude) as watcher:
+        assert watcher.track("second") == 1
         (tmp_path / "kacheck.toml.crash").touch()
-        assert resident.process.wait(PATIENCE) != 0
-        assert resident.track("second") == 0
-        verdict = resident.verdict("second")
+        assert watcher.process.wait(PATIENCE) != 0
+        assert watcher.track("second") == 0
+        verdict = watcher.verdict("second")
         assert verdict is not None
-        assert (verdict.reason, verdict.message) == ("stopped", "the resident has crashed")
+        assert (verdict.reason, verdict.message) == ("stopped", "the watcher has crashed")
         if prelude == CRASH:
-            assert resident.track("first") == 0
-        resident.stop()
-        assert "a bug" in str(resident.lines)
+            assert watcher.track("first") == 0
+        watcher.stop()
+        assert "a bug" in str(watcher.lines)
 
 
-def test_another_resident_that_has_the_directory_now_is_left_alone(
+def test_another_watcher_that_has_the_directory_now_is_left_alone(
     tmp_path: Path, start: Start
 ) -> None:
     """Its lock file was deleted: it must not write what the other one will find changed."""
     start(NAME, "60")
     prelude = "import kacheck.watch.supervisor as s; s.LOCK_INTERVAL = 0.1"
-    with Resident(tmp_path, process_check(**RARELY), prelude=prelude) as first:
+    with Watcher(tmp_path, process_check(**RARELY), prelude=prelude) as first:
         first.signal(signal.SIGSTOP)
         wait_until_stopped(first.pid)
         (first.state_dir / "watcher/lock").unlink()
-        with Resident(tmp_path, process_check(**RARELY)) as second:
+        with Watcher(tmp_path, process_check(**RARELY)) as second:
             first.signal(signal.SIGCONT)
             assert first.process.wait(PATIENCE) == 3
             first.stop()
-            assert f"another resident, pid {second.pid}, has" in str(first.lines)
+            assert f"another watcher, pid {second.pid}, has" in str(first.lines)
             assert second.track("proc") == 1
             assert second.says("proc", "ok running")
 
@@ -553,16 +551,16 @@ def test_a_drain_is_honoured_within_an_interval_and_so_is_its_end(
     tmp_path: Path, start: Start, name: str
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, process_check(interval=0.3, timeout=0.2)) as resident:
-        (resident.state_dir / "drain").mkdir(exist_ok=True)
-        file = resident.state_dir / "drain" / name
+    with Watcher(tmp_path, process_check(interval=0.3, timeout=0.2)) as watcher:
+        (watcher.state_dir / "drain").mkdir(exist_ok=True)
+        file = watcher.state_dir / "drain" / name
         file.write_text("0 new disks\n")
-        resident.wait_for("proc", "critical draining", 0.3 + 0.2 + 0.5)
-        assert resident.track("proc") == 0
-        assert "new disks" in str(resident.verdict("proc"))
+        watcher.wait_for("proc", "critical draining", 0.3 + 0.2 + 0.5)
+        assert watcher.track("proc") == 0
+        assert "new disks" in str(watcher.verdict("proc"))
         file.unlink()
-        resident.wait_for("proc", "ok running", 0.3 + 0.2 + 0.5)
-        assert resident.track("proc") == 1
+        watcher.wait_for("proc", "ok running", 0.3 + 0.2 + 0.5)
+        assert watcher.track("proc") == 1
 
 
 def test_an_unknown_that_is_held_leaves_the_verdict_for_a_while(tmp_path: Path) -> None:
@@ -574,41 +572,41 @@ def test_an_unknown_that_is_held_leaves_the_verdict_for_a_while(tmp_path: Path) 
             "on_unknown": "hold",
             "hold_for": 3.0,
         }
-        with Resident(tmp_path, vault_check(server.address, **keys)) as resident:
-            comes_to_say(resident, "vault", "ok active")
+        with Watcher(tmp_path, vault_check(server.address, **keys)) as watcher:
+            comes_to_say(watcher, "vault", "ok active")
             asked = len(server.requests)
             begun = time.monotonic()
             server.state = "rate-limited"
             assert server.wait_for_requests(asked + 2)
-            assert resident.says("vault", "ok active")
-            resident.wait_for("vault", "unknown rate-limited")
+            assert watcher.says("vault", "ok active")
+            watcher.wait_for("vault", "unknown rate-limited")
             assert time.monotonic() - begun >= 3.0
-            assert resident.track("vault") == 0
+            assert watcher.track("vault") == 0
 
 
 # --- time ---------------------------------------------------------------------------------------
 
 
-def test_a_verdict_is_current_while_the_resident_runs_and_expires_when_it_is_stopped(
+def test_a_verdict_is_current_while_the_watcher_runs_and_expires_when_it_is_stopped(
     tmp_path: Path, start: Start
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, process_check(interval=0.2, timeout=0.2, fall=20)) as resident:
-        before = comes_to_say(resident, "proc", "ok running")
+    with Watcher(tmp_path, process_check(interval=0.2, timeout=0.2, fall=20)) as watcher:
+        before = comes_to_say(watcher, "proc", "ok running")
         for _ in range(20):
-            verdict = resident.verdict("proc")
+            verdict = watcher.verdict("proc")
             assert verdict is not None
             assert statedir.uptime() < verdict.expiry <= statedir.uptime() + 3
             time.sleep(0.05)
-        resident.signal(signal.SIGSTOP)
-        verdict = resident.verdict("proc")
+        watcher.signal(signal.SIGSTOP)
+        verdict = watcher.verdict("proc")
         assert verdict is not None
-        resident.until(lambda: statedir.uptime() >= verdict.expiry)
-        assert resident.verdict("proc") == verdict
-        resident.signal(signal.SIGCONT)
-        resident.until(lambda: resident.verdict("proc") != verdict, AT_ONCE)
-        resident.wait_for("proc", "ok running")
-    assert resident.transitions("proc") == before
+        watcher.until(lambda: statedir.uptime() >= verdict.expiry)
+        assert watcher.verdict("proc") == verdict
+        watcher.signal(signal.SIGCONT)
+        watcher.until(lambda: watcher.verdict("proc") != verdict, AT_ONCE)
+        watcher.wait_for("proc", "ok running")
+    assert watcher.transitions("proc") == before
 
 
 def test_the_clock_may_jump(tmp_path: Path, start: Start) -> None:
@@ -620,13 +618,13 @@ real, jumps = time.time, itertools.cycle((0, 1e9, -1e9))
 time.time = lambda: real() + next(jumps)
 """
     toml = process_check(interval=0.1, timeout=0.1, fall=20)
-    with Resident(tmp_path, toml, prelude=prelude) as resident:
-        before = comes_to_say(resident, "proc", "ok running")
-        verdict = resident.verdict("proc")
-        resident.until(lambda: resident.verdict("proc") != verdict)
-        assert resident.transitions("proc") == before
+    with Watcher(tmp_path, toml, prelude=prelude) as watcher:
+        before = comes_to_say(watcher, "proc", "ok running")
+        verdict = watcher.verdict("proc")
+        watcher.until(lambda: watcher.verdict("proc") != verdict)
+        assert watcher.transitions("proc") == before
         process.kill()
-        resident.wait_for("proc", "critical missing", AT_ONCE)
+        watcher.wait_for("proc", "critical missing", AT_ONCE)
 
 
 def test_the_watchdog_is_fed_while_the_loop_moves_and_not_when_it_stands(
@@ -634,16 +632,16 @@ def test_the_watchdog_is_fed_while_the_loop_moves_and_not_when_it_stands(
 ) -> None:
     start(NAME, "60")
     toml = process_check(interval=0.1, timeout=0.1)
-    with Resident(tmp_path, toml, environ={"WATCHDOG_USEC": "200000"}) as resident:
-        resident.until(lambda: resident.told.count("WATCHDOG=1") >= 3)
-        resident.signal(signal.SIGSTOP)
-        wait_until_stopped(resident.pid)
-        resident.until(lambda: settled(lambda: len(resident.told)))
-        fed = resident.told.count("WATCHDOG=1")
+    with Watcher(tmp_path, toml, environ={"WATCHDOG_USEC": "200000"}) as watcher:
+        watcher.until(lambda: watcher.told.count("WATCHDOG=1") >= 3)
+        watcher.signal(signal.SIGSTOP)
+        wait_until_stopped(watcher.pid)
+        watcher.until(lambda: settled(lambda: len(watcher.told)))
+        fed = watcher.told.count("WATCHDOG=1")
         time.sleep(0.4)  # two watchdog times: nothing comes
-        assert resident.told.count("WATCHDOG=1") == fed
-        resident.signal(signal.SIGCONT)
-        resident.until(lambda: resident.told.count("WATCHDOG=1") > fed)
+        assert watcher.told.count("WATCHDOG=1") == fed
+        watcher.signal(signal.SIGCONT)
+        watcher.until(lambda: watcher.told.count("WATCHDOG=1") > fed)
 
 
 NO_TICKS = """
@@ -662,9 +660,9 @@ def test_the_watchdog_is_not_fed_when_one_check_stands_still(tmp_path: Path) -> 
         "lost", interval=0.1, timeout=0.1
     )
     environ = {"WATCHDOG_USEC": "100000"}
-    with Resident(tmp_path, toml, prelude=NO_TICKS, environ=environ) as resident:
-        resident.until(lambda: "WATCHDOG=1" in resident.told)
-        resident.until(lambda: settled(lambda: resident.told.count("WATCHDOG=1"), 0.3))
+    with Watcher(tmp_path, toml, prelude=NO_TICKS, environ=environ) as watcher:
+        watcher.until(lambda: "WATCHDOG=1" in watcher.told)
+        watcher.until(lambda: settled(lambda: watcher.told.count("WATCHDOG=1"), 0.3))
 
 
 def settled(count: Callable[[], int], seconds: float = 0.1) -> bool:
@@ -692,16 +690,16 @@ def test_it_survives_to_be_out_of_descriptors(tmp_path: Path, start: Start) -> N
             server.address, interval=0.1, timeout=0.1
         )
         prelude = "import kacheck.probes.vault.client as v; v.KEPT_FOR = 0.3"
-        with Resident(tmp_path, toml, prelude=prelude) as resident:
-            limit = ["prlimit", "--pid", str(resident.pid)]
+        with Watcher(tmp_path, toml, prelude=prelude) as watcher:
+            limit = ["prlimit", "--pid", str(watcher.pid)]
             subprocess.run([*limit, "--nofile=3:"], check=True)
-            resident.until(lambda: (resident.track("proc"), resident.track("vault")) == (0, 0))
-            resident.until(lambda: resident.find("Too many open files"))
-            assert resident.returncode is None
+            watcher.until(lambda: (watcher.track("proc"), watcher.track("vault")) == (0, 0))
+            watcher.until(lambda: watcher.find("Too many open files"))
+            assert watcher.returncode is None
             subprocess.run([*limit, "--nofile=1024:"], check=True)
-            resident.wait_for("proc", "ok running")
-            resident.wait_for("vault", "ok active")
-            assert (resident.track("proc"), resident.track("vault")) == (1, 1)
+            watcher.wait_for("proc", "ok running")
+            watcher.wait_for("vault", "ok active")
+            assert (watcher.track("proc"), watcher.track("vault")) == (1, 1)
 
 
 @pytest.mark.slow
@@ -715,26 +713,26 @@ def test_two_hundred_checks_all_get_their_looks(tmp_path: Path, start: Start) ->
     toml = "".join(
         process_check(name, f"{NAME}-{number % 20}", **often) for number, name in enumerate(names)
     )
-    with Resident(tmp_path, toml) as resident:
+    with Watcher(tmp_path, toml) as watcher:
 
         def all_are(names: list[str], value: int) -> bool:
-            return all(resident.track(name) == value for name in names)
+            return all(watcher.track(name) == value for name in names)
 
         def all_are_renewed() -> bool:
-            return all(resident.verdict(name) != before[name] for name in rest)
+            return all(watcher.verdict(name) != before[name] for name in rest)
 
-        resident.until(lambda: all_are(names, 1))
+        watcher.until(lambda: all_are(names, 1))
         end(processes[7])
-        resident.until(lambda: all_are(gone, 0))
-        before = {name: resident.verdict(name) for name in rest}
-        resident.until(all_are_renewed)
+        watcher.until(lambda: all_are(gone, 0))
+        before = {name: watcher.verdict(name) for name in rest}
+        watcher.until(all_are_renewed)
         for name in rest:
-            verdict = resident.verdict(name)
+            verdict = watcher.verdict(name)
             assert verdict is not None
             assert verdict.expiry > statedir.uptime()
         assert all_are(rest, 1)
-    assert {resident.transitions(name)[-1] for name in gone} == {"critical missing"}
-    assert {resident.transitions(name)[-1] for name in rest} == {"ok running"}
+    assert {watcher.transitions(name)[-1] for name in gone} == {"critical missing"}
+    assert {watcher.transitions(name)[-1] for name in rest} == {"ok running"}
 
 
 def test_memory_and_descriptors_stay_where_they_are(tmp_path: Path) -> None:
@@ -742,7 +740,7 @@ def test_memory_and_descriptors_stay_where_they_are(tmp_path: Path) -> None:
     with StandInVault() as server:
         keys: dict[str, Any] = {"interval": 0.1, "timeout": 0.05, "fall": 1, "rise": 1}
         toml = "".join(vault_check(server.address, f"v{number}", **keys) for number in range(4))
-        with Resident(tmp_path, toml) as resident:
+        with Watcher(tmp_path, toml) as watcher:
             states = ("active", "close", "sealed", "reset", "garbage-head", "chunked", "hang")
 
             def looks(number: int) -> None:
@@ -752,13 +750,13 @@ def test_memory_and_descriptors_stay_where_they_are(tmp_path: Path) -> None:
                     assert server.wait_for_requests(asked + 4, 10)
 
             looks(7)
-            before = rss(resident.pid)
+            before = rss(watcher.pid)
             looks(14)
-            assert rss(resident.pid) - before < 3000, "KiB"
+            assert rss(watcher.pid) - before < 3000, "KiB"
             server.state = "active"
             for number in range(4):
-                resident.wait_for(f"v{number}", "ok active")
-            resident.until(lambda: resident.descriptors() < 40)
+                watcher.wait_for(f"v{number}", "ok active")
+            watcher.until(lambda: watcher.descriptors() < 40)
 
 
 def rss(pid: int) -> int:
@@ -777,12 +775,12 @@ def test_a_combination_fails_at_once_for_the_event_of_a_member_and_names_it(
     with StandInVault() as server:
         node = check("node", probe="combined", all=["proc", "vault"], fall=5, **RARELY)
         toml = process_check(**RARELY) + vault_check(server.address, **RARELY) + node
-        with Resident(tmp_path, toml) as resident:
-            assert resident.track("node") == 1
+        with Watcher(tmp_path, toml) as watcher:
+            assert watcher.track("node") == 1
             process.kill()
-            resident.wait_for("node", "critical missing", AT_ONCE)
-            assert "proc: no process" in str(resident.verdict("node"))
-            assert resident.track("vault") == 1
+            watcher.wait_for("node", "critical missing", AT_ONCE)
+            assert "proc: no process" in str(watcher.verdict("node"))
+            assert watcher.track("vault") == 1
 
 
 def test_an_exit_during_a_look_is_decisive_too(
@@ -796,14 +794,14 @@ def test_an_exit_during_a_look_is_decisive_too(
     times = {"interval": 3.0, "timeout": 2.5, "fall": 20}
     node = check("node", probe="combined", all=["vault", "proc"], **times)
     toml = process_check(**RARELY) + vault_check(address, **RARELY) + node
-    with Resident(tmp_path, toml) as resident:
-        assert resident.says("node", "ok running")
+    with Watcher(tmp_path, toml) as watcher:
+        assert watcher.says("node", "ok running")
         child.send_signal(signal.SIGSTOP)
         wait_until_stopped(child.pid)
-        resident.until(lambda: is_asked(int(address.rpartition(":")[2])))
+        watcher.until(lambda: is_asked(int(address.rpartition(":")[2])))
         end(process)
         child.send_signal(signal.SIGCONT)
-        resident.wait_for("node", "critical missing", AT_ONCE)
+        watcher.wait_for("node", "critical missing", AT_ONCE)
 
 
 def test_a_member_that_is_not_asked_calls_for_no_more_looks_than_one(
@@ -815,14 +813,14 @@ def test_a_member_that_is_not_asked_calls_for_no_more_looks_than_one(
     process = start(NAME, "60")
     child, address = vault_process()
     node = check("node", probe="combined", process=NAME, address=address, **RARELY)
-    with Resident(tmp_path, node, prelude=COUNTS) as resident:
-        assert resident.says("node", "ok active")
-        before = len(pending(resident))
+    with Watcher(tmp_path, node, prelude=COUNTS) as watcher:
+        assert watcher.says("node", "ok active")
+        before = len(pending(watcher))
         end(process)
         child.kill()
-        resident.wait_for("node", "critical missing", AT_ONCE)
+        watcher.wait_for("node", "critical missing", AT_ONCE)
         time.sleep(0.5)  # for the looks that must not come
-        assert len(pending(resident)) - before < EVENTS_PER_INTERVAL / 2
+        assert len(pending(watcher)) - before < EVENTS_PER_INTERVAL / 2
 
 
 def is_asked(port: int) -> bool:
@@ -841,11 +839,11 @@ def test_any_is_up_though_one_hangs_in_every_interval(tmp_path: Path) -> None:
             well.address, "well", **keys
         )
         toml += check("either", probe="combined", any=["hangs", "well"], **keys)
-        with Resident(tmp_path, toml) as resident:
+        with Watcher(tmp_path, toml) as watcher:
             said = {"either": "ok active", "well": "ok active", "hangs": "critical timeout"}
-            before = {name: comes_to_say(resident, name, words) for name, words in said.items()}
+            before = {name: comes_to_say(watcher, name, words) for name, words in said.items()}
             assert well.wait_for_requests(len(well.requests) + 10)
-            assert {name: resident.transitions(name) for name in said} == before
+            assert {name: watcher.transitions(name) for name in said} == before
 
 
 # --- no check at all ----------------------------------------------------------------------------
@@ -854,20 +852,18 @@ def test_any_is_up_though_one_hangs_in_every_interval(tmp_path: Path) -> None:
 def test_without_a_check_it_is_ready_and_waits_for_one(tmp_path: Path, start: Start) -> None:
     """As it is installed: harmless, and a reload takes the first check."""
     start(NAME, "60")
-    with Resident(tmp_path, "# nothing yet\n") as resident:
-        nothing = f"nothing is watched: {resident.config} has no check"
-        resident.until(lambda: f"STATUS={nothing}" in resident.told)
-        shown = kacheck("status", "--state-dir", resident.state_dir)
+    with Watcher(tmp_path, "# nothing yet\n") as watcher:
+        nothing = f"nothing is watched: {watcher.config} has no check"
+        watcher.until(lambda: f"STATUS={nothing}" in watcher.told)
+        shown = kacheck("status", "--state-dir", watcher.state_dir)
         assert (shown.returncode, shown.stderr) == (3, f"kacheck: {nothing}\n")
-        shown = kacheck("watch", "--check-config", "--config", resident.config)
+        shown = kacheck("watch", "--check-config", "--config", watcher.config)
         assert (shown.returncode, shown.stderr) == (0, "")
-        assert (
-            shown.stdout == f"{resident.config} is good: it has no check, so nothing is watched\n"
-        )
-        assert os.listdir(resident.state_dir / "track") == []
-        resident.reload(process_check())
-        resident.wait_for("proc", "ok running")
-        assert resident.track("proc") == 1
+        assert shown.stdout == f"{watcher.config} is good: it has no check, so nothing is watched\n"
+        assert os.listdir(watcher.state_dir / "track") == []
+        watcher.reload(process_check())
+        watcher.wait_for("proc", "ok running")
+        assert watcher.track("proc") == 1
 
 
 def kacheck(*argv: object) -> subprocess.CompletedProcess[str]:

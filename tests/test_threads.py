@@ -15,7 +15,7 @@ import pytest
 from kacheck import status
 from kacheck.cli import main
 from support.needs import needs
-from support.resident import RUN, SOURCE, Resident
+from support.watcher import RUN, SOURCE, Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -54,18 +54,18 @@ def directory() -> Iterator[Path]:
         yield Path(name)
 
 
-def threads(resident: Resident) -> int:
-    return len(os.listdir(f"/proc/{resident.pid}/task"))
+def threads(watcher: Watcher) -> int:
+    return len(os.listdir(f"/proc/{watcher.pid}/task"))
 
 
-def limit(resident: Resident, more: int) -> None:
+def limit(watcher: Watcher, more: int) -> None:
     """Let the watcher have so many threads more than it has."""
-    soft = ["prlimit", f"--pid={resident.pid}", f"--nproc={threads(resident) + more}:"]
+    soft = ["prlimit", f"--pid={watcher.pid}", f"--nproc={threads(watcher) + more}:"]
     subprocess.run([*AS_USER, *soft], check=True)
 
 
-def looks(resident: Resident, check: str) -> dict[str, int]:
-    told = status.ask(str(resident.state_dir))["checks"]
+def looks(watcher: Watcher, check: str) -> dict[str, int]:
+    told = status.ask(str(watcher.state_dir))["checks"]
     return next(each["looks"] for each in told if each["check"] == check)
 
 
@@ -91,24 +91,24 @@ def test_a_reload_that_needs_more_threads_than_there_are_is_refused_and_harms_no
     directory: Path, start: Start, new: str
 ) -> None:
     processes = [start(NAME, "60"), start(NAME, "60")]
-    with Resident(directory, checks(2), wrapper=AS_USER) as resident:
-        before = threads(resident)
-        limit(resident, 0 if "metrics" in new else 1)
-        answer = resident.reload(new.replace("{}", str(directory)))
+    with Watcher(directory, checks(2), wrapper=AS_USER) as watcher:
+        before = threads(watcher)
+        limit(watcher, 0 if "metrics" in new else 1)
+        answer = watcher.reload(new.replace("{}", str(directory)))
         assert "configuration not reloaded, the old one stays" in answer["message"]
         assert REFUSED in answer["message"]
         assert CURE in answer["message"]
-        resident.until(lambda: threads(resident) == before)
-        seen = looks(resident, "c0")["ok"]
-        resident.until(lambda: looks(resident, "c0")["ok"] > seen + 2)
-        assert resident.transitions("c0") == resident.transitions("c1") == ["ok running"]
-        limit(resident, 20)
-        resident.reload(new.replace("{}", str(directory)))
-        resident.until(lambda: resident.find("kacheck.toml reloaded"))
+        watcher.until(lambda: threads(watcher) == before)
+        seen = looks(watcher, "c0")["ok"]
+        watcher.until(lambda: looks(watcher, "c0")["ok"] > seen + 2)
+        assert watcher.transitions("c0") == watcher.transitions("c1") == ["ok running"]
+        limit(watcher, 20)
+        watcher.reload(new.replace("{}", str(directory)))
+        watcher.until(lambda: watcher.find("kacheck.toml reloaded"))
         for process in processes:
             process.kill()
-        resident.wait_for("c1", "critical missing")
-    assert resident.returncode == 0
+        watcher.wait_for("c1", "critical missing")
+    assert watcher.returncode == 0
 
 
 def test_any_needs_no_thread_once_the_configuration_was_taken(
@@ -117,18 +117,18 @@ def test_any_needs_no_thread_once_the_configuration_was_taken(
     process = start(NAME, "60")
     nested = '[check.outer]\nprobe = "combined"\nany = ["either", "c2"]\n'
     nested += "interval = 0.5\ntimeout = 0.5\n"
-    with Resident(directory, checks(3) + ANY + nested, wrapper=AS_USER) as resident:
-        limit(resident, 0)
-        before = threads(resident)
+    with Watcher(directory, checks(3) + ANY + nested, wrapper=AS_USER) as watcher:
+        limit(watcher, 0)
+        before = threads(watcher)
         for name in ("either", "outer"):
-            seen = looks(resident, name)["ok"]
-            resident.until(lambda: looks(resident, name)["ok"] > seen + 3)
-            assert resident.transitions(name) == ["ok running"]
+            seen = looks(watcher, name)["ok"]
+            watcher.until(lambda: looks(watcher, name)["ok"] > seen + 3)
+            assert watcher.transitions(name) == ["ok running"]
         process.kill()
-        resident.until(lambda: resident.track("outer") == resident.track("either") == 0)
+        watcher.until(lambda: watcher.track("outer") == watcher.track("either") == 0)
         said = ["ok running", "critical missing"]
-        resident.until(lambda: resident.transitions("either") == said)
-        assert threads(resident) == before
+        watcher.until(lambda: watcher.transitions("either") == said)
+        assert threads(watcher) == before
 
 
 @pytest.mark.parametrize("most", [1, 2, 4])
@@ -142,29 +142,29 @@ def test_a_start_without_enough_threads_is_refused_with_the_cure(
         (directory / "state" / name / "c0").write_text("1\n" if name == "track" else "0\n")
     subprocess.run(["chown", "-R", f"{UID}:{UID}", directory], check=True)
     wrapper = [*AS_USER, "prlimit", f"--nproc={most}:{most}"]
-    with Resident(directory, checks(6), wrapper=wrapper, wait=False) as resident:
-        resident.until(lambda: resident.returncode is not None)
-        resident.stop()
-        assert resident.returncode == 3
-        assert resident.find(REFUSED)
-        assert resident.find(CURE)
-        assert not [line for line in resident.lines if "Traceback" in str(line)]
+    with Watcher(directory, checks(6), wrapper=wrapper, wait=False) as watcher:
+        watcher.until(lambda: watcher.returncode is not None)
+        watcher.stop()
+        assert watcher.returncode == 3
+        assert watcher.find(REFUSED)
+        assert watcher.find(CURE)
+        assert not [line for line in watcher.lines if "Traceback" in str(line)]
         if most > 1:
-            assert resident.track("c0") == 0, "nobody looks: it must not say healthy"
+            assert watcher.track("c0") == 0, "nobody looks: it must not say healthy"
 
 
 def test_without_a_process_for_the_trial_it_is_not_re_executed(
     directory: Path, start: Start
 ) -> None:
     start(NAME, "60")
-    with Resident(directory, checks(1), wrapper=AS_USER) as resident:
-        limit(resident, 0)
-        resident.signal(signal.SIGUSR2)
-        resident.until(lambda: resident.find("not re-executed"))
-        assert resident.transitions("c0") == ["ok running"]
-        limit(resident, 5)
-        resident.signal(signal.SIGUSR2)
-        resident.until(lambda: resident.told.count("READY=1") == 2)
+    with Watcher(directory, checks(1), wrapper=AS_USER) as watcher:
+        limit(watcher, 0)
+        watcher.signal(signal.SIGUSR2)
+        watcher.until(lambda: watcher.find("not re-executed"))
+        assert watcher.transitions("c0") == ["ok running"]
+        limit(watcher, 5)
+        watcher.signal(signal.SIGUSR2)
+        watcher.until(lambda: watcher.told.count("READY=1") == 2)
 
 
 # --- one-shots ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The process look of a resident, against real processes."""
+"""The process look of a watcher, against real processes."""
 
 import errno
 import os

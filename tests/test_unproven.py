@@ -14,8 +14,8 @@ from conftest import Answer
 from kacheck.cli import main
 from support.certificates import Authority, server_context
 from support.doctor import Doctor, script
-from support.resident import Resident
 from support.vault import StandInVault
+from support.watcher import Watcher
 
 Look = Callable[..., Answer]
 HTTP = "is plain http"
@@ -127,26 +127,26 @@ def test_check_config_warns_of_each_check_and_says_that_the_file_is_good(
     assert all(f"warning: http://127.0.0.1:8200 {HTTP}" in each for each in warnings)
 
 
-def warnings_of(resident: Resident) -> list[dict[str, Any]]:
-    return [line for line in resident.lines if HTTP in str(line.get("message"))]
+def warnings_of(watcher: Watcher) -> list[dict[str, Any]]:
+    return [line for line in watcher.lines if HTTP in str(line.get("message"))]
 
 
 def test_the_watcher_warns_once_for_each_start_and_change_and_not_with_each_look(
     tmp_path: Path, vault: StandInVault
 ) -> None:
     fast = "interval = 0.1\ntimeout = 0.1\n"
-    with Resident(tmp_path, toml(vault.address, fast)) as resident:
-        resident.until(lambda: len(vault.requests) > 10)
-        (said,) = warnings_of(resident)
+    with Watcher(tmp_path, toml(vault.address, fast)) as watcher:
+        watcher.until(lambda: len(vault.requests) > 10)
+        (said,) = warnings_of(watcher)
         assert (said["level"], said["check"]) == (4, "v")
-        resident.reload(toml(vault.address, fast))
-        assert len(warnings_of(resident)) == 1, "nothing has changed"
-        resident.reload(toml(vault.address, fast + "rise = 3\n"))
-        resident.until(lambda: len(warnings_of(resident)) == 2)
-        ready = resident.told.count("READY=1")
-        resident.signal(signal.SIGUSR2)
-        resident.until(lambda: resident.told.count("READY=1") > ready)
-        assert len(warnings_of(resident)) == 3, "the trial of the new program says nothing"
+        watcher.reload(toml(vault.address, fast))
+        assert len(warnings_of(watcher)) == 1, "nothing has changed"
+        watcher.reload(toml(vault.address, fast + "rise = 3\n"))
+        watcher.until(lambda: len(warnings_of(watcher)) == 2)
+        ready = watcher.told.count("READY=1")
+        watcher.signal(signal.SIGUSR2)
+        watcher.until(lambda: watcher.told.count("READY=1") > ready)
+        assert len(warnings_of(watcher)) == 3, "the trial of the new program says nothing"
 
 
 def test_doctor_warns_of_configured_checks_and_of_scripts(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from kacheck import statedir, status
 from support import lxcfs
 from support.needs import needs
-from support.resident import RUN, SOURCE, Resident
+from support.watcher import RUN, SOURCE, Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -54,15 +54,15 @@ def kacheck(wrapper: Sequence[str], *words: object) -> subprocess.CompletedProce
     return done
 
 
-def guard(resident: Resident) -> subprocess.CompletedProcess[str]:
+def guard(watcher: Watcher) -> subprocess.CompletedProcess[str]:
     """Ask kacheck-verdict in the watcher's container."""
-    files = ["--state-dir", resident.state_dir, "--config", resident.config]
-    argv = ["nsenter", "--target", resident.pid, "--mount", VERDICT, *files, "proc"]
+    files = ["--state-dir", watcher.state_dir, "--config", watcher.config]
+    argv = ["nsenter", "--target", watcher.pid, "--mount", VERDICT, *files, "proc"]
     return subprocess.run([*map(str, argv)], check=False, capture_output=True, text=True)
 
 
-def messages(resident: Resident, words: str) -> list[str]:
-    return [str(line.get("message")) for line in resident.lines if words in str(line)]
+def messages(watcher: Watcher, words: str) -> list[str]:
+    return [str(line.get("message")) for line in watcher.lines if words in str(line)]
 
 
 # --- the watcher ----------------------------------------------------------------------------
@@ -72,46 +72,46 @@ def test_the_death_of_lxcfs_keeps_the_track_file_and_withdraws_the_verdict(
     tmp_path: Path, start: Start, pidfile: Path
 ) -> None:
     process = start(NAME, "60")
-    with Resident(tmp_path, TOML, wrapper=lxcfs.wrapper(pidfile, "/proc/uptime")) as resident:
-        assert resident.says("proc", "ok running")
+    with Watcher(tmp_path, TOML, wrapper=lxcfs.wrapper(pidfile, "/proc/uptime")) as watcher:
+        assert watcher.says("proc", "ok running")
         lxcfs.kill(pidfile)
-        resident.until(lambda: resident.verdict("proc") is None)
-        said = resident.until(lambda: resident.find(f"{DEAD}: verdict files are withdrawn"))
+        watcher.until(lambda: watcher.verdict("proc") is None)
+        said = watcher.until(lambda: watcher.find(f"{DEAD}: verdict files are withdrawn"))
         assert "umount -l /proc/uptime" in said["message"]
-        assert DEAD in str(status.ask(str(resident.state_dir))["trouble"])
-        looks = status.ask(str(resident.state_dir))["checks"][0]["looks"]["ok"]
-        resident.until(
-            lambda: status.ask(str(resident.state_dir))["checks"][0]["looks"]["ok"] > looks + 3
+        assert DEAD in str(status.ask(str(watcher.state_dir))["trouble"])
+        looks = status.ask(str(watcher.state_dir))["checks"][0]["looks"]["ok"]
+        watcher.until(
+            lambda: status.ask(str(watcher.state_dir))["checks"][0]["looks"]["ok"] > looks + 3
         )
-        assert resident.returncode is None
-        assert resident.track("proc") == 1
-        assert resident.transitions("proc") == ["ok running"]
-        assert (guard(resident).returncode, guard(resident).stdout[:10]) == (0, "ok running")
+        assert watcher.returncode is None
+        assert watcher.track("proc") == 1
+        assert watcher.transitions("proc") == ["ok running"]
+        assert (guard(watcher).returncode, guard(watcher).stdout[:10]) == (0, "ok running")
         process.kill()
-        resident.until(lambda: resident.track("proc") == 0)
-        assert guard(resident).returncode == 2
-        assert resident.verdict("proc") is None
-        assert len(messages(resident, "verdict files are withdrawn")) == 1
-        enter = ["nsenter", "--target", str(resident.pid), "--mount"]
+        watcher.until(lambda: watcher.track("proc") == 0)
+        assert guard(watcher).returncode == 2
+        assert watcher.verdict("proc") is None
+        assert len(messages(watcher, "verdict files are withdrawn")) == 1
+        enter = ["nsenter", "--target", str(watcher.pid), "--mount"]
         subprocess.run([*enter, "umount", "-l", "/proc/uptime"], check=True)
-        resident.wait_for("proc", "critical missing")
-        resident.until(lambda: resident.find("/proc/uptime can be read again"))
-        assert status.ask(str(resident.state_dir))["trouble"] is None
+        watcher.wait_for("proc", "critical missing")
+        watcher.until(lambda: watcher.find("/proc/uptime can be read again"))
+        assert status.ask(str(watcher.state_dir))["trouble"] is None
 
 
 def test_the_watcher_starts_and_re_executes_without_uptime(
     tmp_path: Path, start: Start, pidfile: Path
 ) -> None:
     process = start(NAME, "60")
-    with Resident(tmp_path, TOML, wrapper=dead(pidfile)) as resident:
-        assert resident.track("proc") == 1
-        assert resident.verdict("proc") is None
-        resident.signal(signal.SIGUSR2)
-        resident.until(lambda: resident.told.count("READY=1") == 2)
-        assert (resident.track("proc"), resident.verdict("proc")) == (1, None)
+    with Watcher(tmp_path, TOML, wrapper=dead(pidfile)) as watcher:
+        assert watcher.track("proc") == 1
+        assert watcher.verdict("proc") is None
+        watcher.signal(signal.SIGUSR2)
+        watcher.until(lambda: watcher.told.count("READY=1") == 2)
+        assert (watcher.track("proc"), watcher.verdict("proc")) == (1, None)
         process.kill()
-        resident.until(lambda: resident.track("proc") == 0)
-    assert resident.returncode == 0
+        watcher.until(lambda: watcher.track("proc") == 0)
+    assert watcher.returncode == 0
 
 
 @pytest.mark.parametrize("text", ["", "x 1\n", "nan 1\n", "-1.5 1\n"])
@@ -120,19 +120,19 @@ def test_an_uptime_that_is_not_a_number_is_none(tmp_path: Path, start: Start, te
     (tmp_path / "uptime").write_text(text)
     mounts = f'mount --bind {tmp_path}/uptime /proc/uptime && exec "$@"'
     wrapper = ["unshare", "--mount", "sh", "-c", mounts, "sh"]
-    with Resident(tmp_path, TOML, wrapper=wrapper) as resident:
-        assert (resident.track("proc"), resident.verdict("proc")) == (1, None)
-        resident.until(lambda: resident.find("/proc/uptime: not a number of seconds"))
-        assert guard(resident).returncode == 0
+    with Watcher(tmp_path, TOML, wrapper=wrapper) as watcher:
+        assert (watcher.track("proc"), watcher.verdict("proc")) == (1, None)
+        watcher.until(lambda: watcher.find("/proc/uptime: not a number of seconds"))
+        assert guard(watcher).returncode == 0
 
 
 def test_without_uptime_the_command_shows_the_files_that_were_left(
     tmp_path: Path, start: Start, pidfile: Path
 ) -> None:
     start(NAME, "60")
-    with Resident(tmp_path, TOML) as resident:
-        resident.kill()
-    shown = kacheck(dead(pidfile), "status", "--state-dir", resident.state_dir)
+    with Watcher(tmp_path, TOML) as watcher:
+        watcher.kill()
+    shown = kacheck(dead(pidfile), "status", "--state-dir", watcher.state_dir)
     assert shown.returncode == 3
     assert shown.stdout.splitlines()[1].endswith("none: /proc/uptime cannot be read")
 
@@ -196,9 +196,9 @@ def test_the_watcher_ends_a_drain_in_time_without_uptime(
     start(NAME, "60")
     with drained(tmp_path, f"{int(statedir.uptime()) + 3} new disks\n"):
         began = time.monotonic()
-        with Resident(tmp_path, TOML, wrapper=dead(pidfile)) as resident:
-            assert resident.track("proc") == 0
-            resident.until(lambda: resident.track("proc") == 1)
+        with Watcher(tmp_path, TOML, wrapper=dead(pidfile)) as watcher:
+            assert watcher.track("proc") == 0
+            watcher.until(lambda: watcher.track("proc") == 1)
             assert time.monotonic() - began > 1
 
 

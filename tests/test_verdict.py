@@ -1,6 +1,6 @@
-"""kacheck-verdict believes the resident only while there is every reason to; else it looks.
+"""kacheck-verdict believes the watcher only while there is every reason to; else it looks.
 
-Here the resident says `ok`, and the check of the configuration file finds nothing: whatever is not
+Here the watcher says `ok`, and the check of the configuration file finds nothing: whatever is not
 believed ends as `critical missing`, and no accident ends as 0.
 """
 
@@ -28,8 +28,8 @@ SAID = "all is well"
 SHELLS = {"sh": ["/bin/sh"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
 
 
-class Resident(NamedTuple):
-    """A state directory with a verdict in it, and a process that stands in for the resident."""
+class Watcher(NamedTuple):
+    """A state directory with a verdict in it, and a process that stands in for the watcher."""
 
     process: subprocess.Popen[bytes]
     state_dir: pathlib.Path
@@ -70,18 +70,18 @@ def directory() -> Iterator[pathlib.Path]:
 
 
 @pytest.fixture
-def resident(directory: pathlib.Path, start: Start) -> Resident:
-    return prepared(directory, start("ktest-resident", "60"))
+def watcher(directory: pathlib.Path, start: Start) -> Watcher:
+    return prepared(directory, start("ktest-watcher", "60"))
 
 
-def prepared(directory: pathlib.Path, process: subprocess.Popen[bytes]) -> Resident:
+def prepared(directory: pathlib.Path, process: subprocess.Popen[bytes]) -> Watcher:
     (directory / "verdict").mkdir()
     (directory / "watcher").mkdir()
     config = directory / "kacheck.toml"
     config.write_text(
         '[check.node]\nprobe = "process"\nname = "ktest-none"\ntimeout = 20\ninterval = 20\n'
     )
-    made = Resident(process, directory, config)
+    made = Watcher(process, directory, config)
     made.says(f"0 {{soon}} ok running {SAID}\n")
     made.names()
     return made
@@ -129,12 +129,12 @@ def assert_looked(shown: subprocess.CompletedProcess[str], code: int = 2) -> Non
     ],
 )
 def test_a_verdict_is_exited_with_and_printed(
-    resident: Resident, shell: list[str], line: str, code: int, misc: int
+    watcher: Watcher, shell: list[str], line: str, code: int, misc: int
 ) -> None:
-    resident.says(line + "\n")
+    watcher.says(line + "\n")
     status, reason, message = line.split(" ", 4)[2:]
     for words, expected in ((["node"], code), (["--misc", "node"], misc)):
-        shown = run([*shell, SCRIPT, *resident.words(*words)])
+        shown = run([*shell, SCRIPT, *watcher.words(*words)])
         assert shown.returncode == expected, shown
         assert shown.stdout == f"{status} {reason}: {message}\n"
         assert shown.stderr == ""
@@ -151,33 +151,33 @@ def test_a_verdict_is_exited_with_and_printed(
         {"dir": "/x", "misc": "1", "code": "3", "line": "x", "end": "x", "stat": "x", "pid": "1"},
     ],
 )
-def test_the_environment_changes_nothing(resident: Resident, environ: dict[str, str]) -> None:
-    assert_believed(run([SCRIPT, *resident.words("node")], env=environ, umask=0o177, cwd="/"))
-    resident.says("0\n")
-    looked = run([SCRIPT, *resident.words("node")], env=environ, umask=0o177, cwd="/")
+def test_the_environment_changes_nothing(watcher: Watcher, environ: dict[str, str]) -> None:
+    assert_believed(run([SCRIPT, *watcher.words("node")], env=environ, umask=0o177, cwd="/"))
+    watcher.says("0\n")
+    looked = run([SCRIPT, *watcher.words("node")], env=environ, umask=0o177, cwd="/")
     assert_looked(looked)
 
 
 @pytest.mark.parametrize(
     "redirection", [">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"]
 )
-def test_no_output_changes_the_code(resident: Resident, shell: list[str], redirection: str) -> None:
+def test_no_output_changes_the_code(watcher: Watcher, shell: list[str], redirection: str) -> None:
     for line, code in (("0 {soon} ok running x", 0), ("1 {soon} warning standby x", 1)):
-        resident.says(line + "\n")
+        watcher.says(line + "\n")
         wrapped = ["sh", "-c", f'exec "$@" {redirection}', "sh", *shell, SCRIPT]
-        assert run([*wrapped, *resident.words("node")]).returncode == code
+        assert run([*wrapped, *watcher.words("node")]).returncode == code
 
 
-def test_a_reader_that_has_gone_changes_nothing(resident: Resident, shell: list[str]) -> None:
+def test_a_reader_that_has_gone_changes_nothing(watcher: Watcher, shell: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
-    argv = [*shell, SCRIPT, *resident.words("node")]
+    argv = [*shell, SCRIPT, *watcher.words("node")]
     assert subprocess.run(argv, stdout=write, check=False, timeout=30).returncode == 0
     os.close(write)
 
 
 def test_a_verdict_that_is_believed_costs_no_fork(
-    resident: Resident, directory: pathlib.Path
+    watcher: Watcher, directory: pathlib.Path
 ) -> None:
     """By a user whose processes are too many already."""
     script = str(shutil.copy(SCRIPT, directory))
@@ -190,9 +190,9 @@ def test_a_verdict_that_is_believed_costs_no_fork(
 
     forked = run(["/bin/sh", "-c", "/bin/true; exit 0"], preexec_fn=no_fork)
     assert forked.returncode != 0, "this very test would show nothing"
-    assert_believed(run([script, *resident.words("node")], preexec_fn=no_fork))
-    resident.says("0\n")
-    looked = run([script, *resident.words("node")], preexec_fn=no_fork)
+    assert_believed(run([script, *watcher.words("node")], preexec_fn=no_fork))
+    watcher.says("0\n")
+    looked = run([script, *watcher.words("node")], preexec_fn=no_fork)
     assert looked.returncode != 0, "a shell that cannot fork fails"
 
 
@@ -244,18 +244,18 @@ GARBLED = {
 
 @pytest.mark.parametrize("text", GARBLED.values(), ids=GARBLED)
 def test_a_verdict_that_is_garbled_is_looked_at_anew(
-    resident: Resident, shell: list[str], text: str
+    watcher: Watcher, shell: list[str], text: str
 ) -> None:
-    resident.says(text)
-    assert_looked(run([*shell, SCRIPT, *resident.words("node")]))
+    watcher.says(text)
+    assert_looked(run([*shell, SCRIPT, *watcher.words("node")]))
 
 
 @pytest.mark.parametrize(
     "text", [b"\0" * 64, b"0 \0 ok running x\n", b"\xff\xfe0\0 \0", bytes(range(256))]
 )
-def test_bytes_that_are_no_text_are_looked_at_anew(resident: Resident, text: bytes) -> None:
-    resident.says(text)
-    assert_looked(run([SCRIPT, *resident.words("node")]))
+def test_bytes_that_are_no_text_are_looked_at_anew(watcher: Watcher, text: bytes) -> None:
+    watcher.says(text)
+    assert_looked(run([SCRIPT, *watcher.words("node")]))
 
 
 @pytest.mark.parametrize("name", ["verdict/node", "watcher/pid"])
@@ -270,21 +270,21 @@ def test_bytes_that_are_no_text_are_looked_at_anew(resident: Resident, text: byt
     ],
 )
 def test_what_is_no_file_is_looked_at_anew_and_does_not_block(
-    resident: Resident, shell: list[str], name: str, make: Callable[[pathlib.Path], None]
+    watcher: Watcher, shell: list[str], name: str, make: Callable[[pathlib.Path], None]
 ) -> None:
-    path = resident.state_dir / name
+    path = watcher.state_dir / name
     path.unlink()
     make(path)
-    assert_looked(run([*shell, SCRIPT, *resident.words("node")]))
+    assert_looked(run([*shell, SCRIPT, *watcher.words("node")]))
 
 
-def test_a_file_that_may_not_be_read_is_looked_at_anew(resident: Resident) -> None:
+def test_a_file_that_may_not_be_read_is_looked_at_anew(watcher: Watcher) -> None:
     needs("setpriv", root=True)
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     for name in ("verdict/node", "watcher/pid"):
-        path = resident.state_dir / name
+        path = watcher.state_dir / name
         path.chmod(0)
-        shown = run([*nobody, SCRIPT, *resident.words("node")])
+        shown = run([*nobody, SCRIPT, *watcher.words("node")])
         assert shown.returncode != 0, shown
         assert SAID not in shown.stdout
         path.chmod(0o644)
@@ -307,26 +307,26 @@ def test_a_file_that_may_not_be_read_is_looked_at_anew(resident: Resident) -> No
     ],
 )
 def test_the_time_is_the_uptime_and_nothing_far_ahead_of_it(
-    resident: Resident, shell: list[str], now: str, expiry: int, believed: bool
+    watcher: Watcher, shell: list[str], now: str, expiry: int, believed: bool
 ) -> None:
     needs("unshare", "mount", root=True)
-    clock = resident.state_dir / "uptime"
+    clock = watcher.state_dir / "uptime"
     clock.write_text(f"{now}\n")
-    resident.says(f"0 {expiry} ok running {SAID}\n")
+    watcher.says(f"0 {expiry} ok running {SAID}\n")
     code = f'mount --bind {clock} /proc/uptime && exec "$@"'
-    argv = ["unshare", "--mount", "sh", "-c", code, "sh", *shell, SCRIPT, *resident.words("node")]
+    argv = ["unshare", "--mount", "sh", "-c", code, "sh", *shell, SCRIPT, *watcher.words("node")]
     (assert_believed if believed else assert_looked)(run(argv))
 
 
-def test_without_proc_it_is_looked_at_anew(resident: Resident) -> None:
+def test_without_proc_it_is_looked_at_anew(watcher: Watcher) -> None:
     needs("unshare", "mount", root=True)
     hide = 'mount -t tmpfs tmpfs /proc && exec "$@"'
-    shown = run(["unshare", "--mount", "sh", "-c", hide, "sh", SCRIPT, *resident.words("node")])
+    shown = run(["unshare", "--mount", "sh", "-c", hide, "sh", SCRIPT, *watcher.words("node")])
     assert shown.returncode != 0
     assert SAID not in shown.stdout
 
 
-# --- the resident ---------------------------------------------------------------------------
+# --- the watcher ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -336,30 +336,30 @@ def test_without_proc_it_is_looked_at_anew(resident: Resident) -> None:
      "{pid} 0x{start}\n", "4194999 {start}\n"],
 )  # fmt: skip
 def test_a_pid_file_that_names_no_process_as_it_runs_is_not_believed(
-    resident: Resident, shell: list[str], line: str
+    watcher: Watcher, shell: list[str], line: str
 ) -> None:
-    start = start_time(resident.process)
-    words = {"pid": resident.process.pid, "start": start, "other": int(start) + 1}
-    resident.names(line.format(**words))
-    assert_looked(run([*shell, SCRIPT, *resident.words("node")]))
+    start = start_time(watcher.process)
+    words = {"pid": watcher.process.pid, "start": start, "other": int(start) + 1}
+    watcher.names(line.format(**words))
+    assert_looked(run([*shell, SCRIPT, *watcher.words("node")]))
 
 
-def test_a_resident_that_is_stopped_or_ends_is_not_believed(
-    resident: Resident, shell: list[str]
+def test_a_watcher_that_is_stopped_or_ends_is_not_believed(
+    watcher: Watcher, shell: list[str]
 ) -> None:
-    argv = [*shell, SCRIPT, *resident.words("node")]
-    pid = resident.process.pid
+    argv = [*shell, SCRIPT, *watcher.words("node")]
+    pid = watcher.process.pid
     assert_believed(run(argv))
-    resident.process.send_signal(signal.SIGSTOP)
+    watcher.process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
     assert_looked(run(argv))
-    resident.process.send_signal(signal.SIGCONT)
+    watcher.process.send_signal(signal.SIGCONT)
     os.waitid(os.P_PID, pid, os.WCONTINUED | os.WNOWAIT)
     assert_believed(run(argv))
-    resident.process.kill()
+    watcher.process.kill()
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     assert_looked(run(argv))
-    resident.process.wait()
+    watcher.process.wait()
     assert_looked(run(argv))
 
 
@@ -378,16 +378,16 @@ def test_a_resident_that_is_stopped_or_ends_is_not_believed(
 def test_a_comm_may_be_anything_and_kacheck_mute_cannot_write(
     directory: pathlib.Path, start: Start, shell: list[str], comm: str, believed: bool
 ) -> None:
-    resident = prepared(directory, start(comm, "60"))
-    shown = run([*shell, SCRIPT, *resident.words("node")])
+    watcher = prepared(directory, start(comm, "60"))
+    shown = run([*shell, SCRIPT, *watcher.words("node")])
     (assert_believed if believed else assert_looked)(shown)
 
 
 # --- the command line -----------------------------------------------------------------------
 
 
-def test_options_stand_in_any_order_before_the_check(resident: Resident) -> None:
-    state, config = str(resident.state_dir), str(resident.config)
+def test_options_stand_in_any_order_before_the_check(watcher: Watcher) -> None:
+    state, config = str(watcher.state_dir), str(watcher.config)
     for words in (
         ["--state-dir", state, "node"],
         ["--misc", "--state-dir", state, "--config", config, "node"],
@@ -399,8 +399,8 @@ def test_options_stand_in_any_order_before_the_check(resident: Resident) -> None
 @pytest.mark.parametrize(
     "words", [["node", "--misc"], ["-v", "node"], ["--format", "nagios", "node"], ["-q", "node"]]
 )
-def test_what_only_the_slow_way_knows_is_looked_at(resident: Resident, words: list[str]) -> None:
-    shown = run([SCRIPT, *resident.words(*words)])
+def test_what_only_the_slow_way_knows_is_looked_at(watcher: Watcher, words: list[str]) -> None:
+    shown = run([SCRIPT, *watcher.words(*words)])
     assert shown.returncode == (1 if "--misc" in words else 2), shown
     assert SAID not in shown.stdout
 
@@ -410,30 +410,30 @@ def test_what_only_the_slow_way_knows_is_looked_at(resident: Resident, words: li
     [[], [""], ["../verdict/node"], ["./node"], ["no/de"], [".."], ["node", "nodes"], ["node "],
      ["-"], ["--state-dir"], ["--nonsense", "node"], ["node\n"], ["nod"], ["ALL"], ["n" * 65], ["*"]],
 )  # fmt: skip
-def test_bad_usage_is_3(resident: Resident, shell: list[str], words: list[str]) -> None:
-    shown = run([*shell, SCRIPT, *resident.words(*words)])
+def test_bad_usage_is_3(watcher: Watcher, shell: list[str], words: list[str]) -> None:
+    shown = run([*shell, SCRIPT, *watcher.words(*words)])
     assert shown.returncode == (2 if words == ["node", "nodes"] else 3), shown
     assert SAID not in shown.stdout
     if words != ["node", "nodes"]:
         assert shown.stderr.startswith("kacheck: ")
-        assert run([*shell, SCRIPT, "--misc", *resident.words(*words)]).returncode == 1
+        assert run([*shell, SCRIPT, "--misc", *watcher.words(*words)]).returncode == 1
 
 
-def test_a_configuration_that_is_missing_matters_only_to_the_slow_way(resident: Resident) -> None:
-    words = ["--state-dir", str(resident.state_dir), "--config", "/no/such.toml", "node"]
+def test_a_configuration_that_is_missing_matters_only_to_the_slow_way(watcher: Watcher) -> None:
+    words = ["--state-dir", str(watcher.state_dir), "--config", "/no/such.toml", "node"]
     assert_believed(run([SCRIPT, *words]))
-    resident.process.kill()
-    resident.process.wait()
+    watcher.process.kill()
+    watcher.process.wait()
     shown = run([SCRIPT, *words])
     assert shown.returncode == 3
     assert "/no/such.toml" in shown.stderr
 
 
-def test_a_look_in_the_residents_place_honours_the_drain(resident: Resident) -> None:
-    (resident.state_dir / "drain").mkdir()
-    (resident.state_dir / "drain/ALL").write_text("0 disks\n")
-    resident.says("")
-    shown = run([SCRIPT, *resident.words("node")])
+def test_a_look_in_the_watchers_place_honours_the_drain(watcher: Watcher) -> None:
+    (watcher.state_dir / "drain").mkdir()
+    (watcher.state_dir / "drain/ALL").write_text("0 disks\n")
+    watcher.says("")
+    shown = run([SCRIPT, *watcher.words("node")])
     assert shown.returncode == 2
     assert shown.stdout.startswith("critical draining: drained: disks")
 
@@ -441,7 +441,7 @@ def test_a_look_in_the_residents_place_honours_the_drain(resident: Resident) -> 
 # --- SIGTERM --------------------------------------------------------------------------------
 
 
-def test_sigterm_is_never_followed_by_exit_0(resident: Resident) -> None:
+def test_sigterm_is_never_followed_by_exit_0(watcher: Watcher) -> None:
     """keepalived would book it as success. Here the answer waits for a pipe that is full."""
     read, write = os.pipe()
     os.set_blocking(write, False)
@@ -451,7 +451,7 @@ def test_sigterm_is_never_followed_by_exit_0(resident: Resident) -> None:
         except BlockingIOError:
             break
     os.set_blocking(write, True)
-    child = subprocess.Popen([SCRIPT, *resident.words("node")], stdout=write)
+    child = subprocess.Popen([SCRIPT, *watcher.words("node")], stdout=write)
     while stat(child)[0] != "S":
         os.sched_yield()
     child.terminate()
@@ -461,14 +461,14 @@ def test_sigterm_is_never_followed_by_exit_0(resident: Resident) -> None:
 
 
 @pytest.mark.parametrize("misc", [[], ["--misc"]])
-def test_sigterm_during_the_slow_way_is_a_failure(resident: Resident, misc: list[str]) -> None:
+def test_sigterm_during_the_slow_way_is_a_failure(watcher: Watcher, misc: list[str]) -> None:
     with StandInVault(state="hang") as vault:
-        resident.config.write_text(
+        watcher.config.write_text(
             f'[check.node]\nprobe = "vault"\naddress = "{vault.address}"\ntimeout = 20\ninterval = 20\n'
         )
-        resident.says("")
+        watcher.says("")
         child = subprocess.Popen(
-            [SCRIPT, *resident.words(*misc, "node")],
+            [SCRIPT, *watcher.words(*misc, "node")],
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )

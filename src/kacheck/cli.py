@@ -104,7 +104,7 @@ def refuse(error: BadConfigError, argv: Sequence[str]) -> int:
 
 
 def complain(message: str, argv: Sequence[str]) -> None:
-    """An error of the whole command: a line for people, or as the resident's log is wanted."""
+    """An error of the whole command: a line for people, or as the watcher's log is wanted."""
     words = ["", *argv, ""]
     as_json = "--log-format=json" in argv or ("--log-format", "json") in pairwise(words)
     if words[1] == "watch" and as_json:

@@ -246,7 +246,7 @@ def refusal(what: str, path: str, state_dir: str, error: OSError) -> BadConfigEr
     cures = {
         errno.EACCES: "run it as root",
         errno.EPERM: "run it as root",
-        errno.EROFS: "give a --state-dir that can be written, to the checks and the resident too",
+        errno.EROFS: "give a --state-dir that can be written, to the checks and the watcher too",
         errno.ENOENT: f"make the state directory first: mkdir -p {state_dir}",
         errno.ENOSPC: "make room",
         errno.EISDIR: "remove that directory by hand: it counts as drained",

@@ -1,4 +1,4 @@
-"""From questions to looks: the one that a one-shot makes, and the one that the resident repeats."""
+"""From questions to looks: the one that a one-shot makes, and the one that the watcher repeats."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress

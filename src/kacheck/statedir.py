@@ -1,4 +1,4 @@
-"""The state directory: where the resident, the one-shots and keepalived meet.
+"""The state directory: where the watcher, the one-shots and keepalived meet.
 
     track/CHECK          one integer, for keepalived's track_file
     verdict/CHECK        EXITCODE EXPIRY STATUS REASON MESSAGE, for kacheck-verdict and people

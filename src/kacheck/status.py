@@ -1,4 +1,4 @@
-"""`kacheck status`: what the resident answers; without one, what it left behind."""
+"""`kacheck status`: what the watcher answers; without one, what it left behind."""
 
 import errno
 import os
@@ -20,14 +20,14 @@ from kacheck.status_table import (
     View,
     blocks_of,
     left_behind,
-    resident_line,
     shortened,
     transition_line,
+    watcher_line,
 )
 
 SCHEMA = 1
 TIMEOUT = 2.0
-"""Seconds that the resident has to answer."""
+"""Seconds that the watcher has to answer."""
 AGAIN = 0.02
 """Seconds until the next try where an answer was cut off, because too many ask."""
 FOLLOWED = 0.8
@@ -35,8 +35,8 @@ FOLLOWED = 0.8
 UNKNOWN = int(Status.UNKNOWN)
 
 
-class NoResidentError(Exception):
-    """No resident answers; says why and the cure."""
+class NoWatcherError(Exception):
+    """No watcher answers; says why and the cure."""
 
 
 class Answer(NamedTuple):
@@ -53,12 +53,12 @@ def answer(state_dir: str, names: Sequence[str], view: View, *, as_json: bool) -
     """How things are now.
 
     Raises:
-        BadConfigError: the resident has no check of that name.
+        BadConfigError: the watcher has no check of that name.
 
     """
     try:
         told = chosen(ask(state_dir), names)
-    except NoResidentError as error:
+    except NoWatcherError as error:
         text = "" if as_json else "\n".join(left_behind(*remains(state_dir, names), view=view))
         return Answer(text, (UNKNOWN,), str(error))
     codes = tuple(UNKNOWN if (code := c["exit_code"]) is None else code for c in told["checks"])
@@ -70,17 +70,17 @@ def answer(state_dir: str, names: Sequence[str], view: View, *, as_json: bool) -
 
         return Answer(json.dumps(told), codes, trouble)
     lines = [line for block in blocks_of(told, view, time.time()) for line in block.lines]
-    return Answer("\n".join([resident_line(told, time.time()), *lines]), codes, trouble)
+    return Answer("\n".join([watcher_line(told, time.time()), *lines]), codes, trouble)
 
 
-# --- the resident ---------------------------------------------------------------------------
+# --- the watcher ---------------------------------------------------------------------------
 
 
 def ask(state_dir: str) -> dict[str, Any]:
-    """The resident's object.
+    """The watcher's object.
 
     Raises:
-        NoResidentError: there is none, or it hangs.
+        NoWatcherError: there is none, or it hangs.
 
     """
     import json
@@ -89,23 +89,23 @@ def ask(state_dir: str) -> dict[str, Any]:
     try:
         told = json.loads(whole_answer(state_dir, time.monotonic() + TIMEOUT))
     except TimeoutError:
-        raise NoResidentError(
+        raise NoWatcherError(
             f"no answer at {path} within {TIMEOUT:g} s; the watcher may be busy and still look: "
             "its verdict files, shown without --json, are valid then. journalctl -u kacheck says "
             "more; a restart would drop the VIP"
         ) from None
     except PermissionError as error:
-        raise NoResidentError(f"{path}: {error.strerror}; run it as root") from None
+        raise NoWatcherError(f"{path}: {error.strerror}; run it as root") from None
     except OSError as error:
         where = "" if state_dir == statedir.DEFAULT else f" --state-dir {state_dir}"
-        raise NoResidentError(
-            f"no resident answers at {path} ({error.strerror}); systemctl start kacheck, "
+        raise NoWatcherError(
+            f"no watcher answers at {path} ({error.strerror}); systemctl start kacheck, "
             f"or kacheck watch{where}"
         ) from None
     except ValueError:
         told = None
     if not isinstance(told, dict) or told.get("schema") != SCHEMA:
-        raise NoResidentError(
+        raise NoWatcherError(
             f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
             "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
         )
@@ -120,7 +120,7 @@ def whole_answer(state_dir: str, end: float) -> bytes:
 
 
 def received(state_dir: str, end: float) -> bytes:
-    """All that the resident sends, until the time `end` of time.monotonic().
+    """All that the watcher sends, until the time `end` of time.monotonic().
 
     Raises:
         OSError: nobody listens; TimeoutError: it takes too long.
@@ -193,7 +193,7 @@ def chosen(told: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """The same object with only the checks of these names, in their order; all, if there are none.
 
     Raises:
-        BadConfigError: the resident has no check of that name.
+        BadConfigError: the watcher has no check of that name.
 
     """
     checks = {check["check"]: check for check in told["checks"]}
@@ -202,7 +202,7 @@ def chosen(told: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
             from kacheck.config.values import suggestion
 
             raise BadConfigError(
-                f"the resident has no check {name}; {suggestion(name, checks)}; "
+                f"the watcher has no check {name}; {suggestion(name, checks)}; "
                 f"what it watches is in {told['config']}"
             )
     return only(told, names)
@@ -225,15 +225,15 @@ def remains(
 
     Of each file the name, the verdict, and its age in seconds.
     """
-    from kacheck.doctor.resident import resident_trouble
     from kacheck.doctor.system import Machine
+    from kacheck.doctor.watcher import watcher_trouble
 
     left = statedir.verdicts(state_dir, [*dict.fromkeys(names)] or None)
     found = [(name, *verdict) for name, verdict in left.items()]
     uptime = None
     with suppress(OSError):
         uptime = statedir.uptime()
-    return found, uptime, resident_trouble(Machine(), state_dir)
+    return found, uptime, watcher_trouble(Machine(), state_dir)
 
 
 # --- --follow -------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def followed(state_dir: str, names: Sequence[str], view: View) -> Followed:
     """A screen for a terminal, a log for anything else.
 
     Raises:
-        BadConfigError: the resident has no check of that name.
+        BadConfigError: the watcher has no check of that name.
 
     """
     return Log(state_dir, names) if view.height is None else Screen(state_dir, names)
@@ -260,14 +260,14 @@ class Screen:
     """What a terminal shows, again and again; for one that does not wrap lines.
 
     Raises:
-        BadConfigError: the resident has no check of that name.
+        BadConfigError: the watcher has no check of that name.
 
     """
 
     def __init__(self, state_dir: str, names: Sequence[str]) -> None:
         self._state_dir = state_dir
         self._names = names
-        with suppress(NoResidentError):
+        with suppress(NoWatcherError):
             chosen(ask(state_dir), names)
 
     def news(self, view: View) -> str:
@@ -275,12 +275,12 @@ class Screen:
         now = time.time()
         try:
             told = only(ask(self._state_dir), self._names)
-        except NoResidentError as error:
+        except NoWatcherError as error:
             head = printable(str(error))
             lines = [*left_behind(*remains(self._state_dir, self._names), view=view)]
             blocks = [Block([line], is_ok=False) for line in lines]
         else:
-            head, blocks = resident_line(told, now), blocks_of(told, view, now)
+            head, blocks = watcher_line(told, now), blocks_of(told, view, now)
         clock = time.strftime("%H:%M:%S", time.localtime(now))
         shown = [f"{clock}  {head}", *shortened(blocks, view)]
         return "\033[H" + "\033[K\r\n".join(shown) + "\033[K\033[J"
@@ -290,21 +290,21 @@ class Log:
     """A line for each transition, as it happens.
 
     Raises:
-        BadConfigError: the resident has no check of that name.
+        BadConfigError: the watcher has no check of that name.
 
     """
 
     def __init__(self, state_dir: str, names: Sequence[str]) -> None:
         self._state_dir = state_dir
         self._names = names
-        self._resident: tuple[int, float] | None = None
+        self._watcher: tuple[int, float] | None = None
         self._seen: dict[str, dict[str, Any]] = {}
-        """Each check as that resident told it last."""
+        """Each check as that watcher told it last."""
         self._said = ""
-        """What was said last of the resident, or of there being none."""
-        with suppress(NoResidentError):
+        """What was said last of the watcher, or of there being none."""
+        with suppress(NoWatcherError):
             told = chosen(ask(state_dir), names)
-            self._resident = (told["pid"], told["started_at"])
+            self._watcher = (told["pid"], told["started_at"])
             self._seen = {check["check"]: check for check in told["checks"]}
 
     def news(self, _: View) -> str:
@@ -315,17 +315,17 @@ class Log:
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         try:
             told = only(ask(self._state_dir), self._names)
-        except NoResidentError as error:
+        except NoWatcherError as error:
             if str(error) != self._said:
                 self._said = str(error)
                 yield printable(f"{stamp} {error}")
             return
-        resident = (told["pid"], told["started_at"])
-        if resident != self._resident:
-            self._resident, self._seen = resident, {}
-        if str(resident) != self._said:
-            self._said = str(resident)
-            yield f"{stamp} {resident_line(told, time.time())}"
+        watcher = (told["pid"], told["started_at"])
+        if watcher != self._watcher:
+            self._watcher, self._seen = watcher, {}
+        if str(watcher) != self._said:
+            self._said = str(watcher)
+            yield f"{stamp} {watcher_line(told, time.time())}"
         yield from self._news(told["checks"])
 
     def _news(self, checks: list[dict[str, Any]]) -> Iterator[str]:
@@ -337,7 +337,7 @@ class Log:
             count = check["transition_count"]
             missed = count - before["transition_count"] - len(new)
             if missed > 0 and new:
-                yield f"{check['check']}: {missed} transitions more than the resident remembers"
+                yield f"{check['check']}: {missed} transitions more than the watcher remembers"
         self._seen = {check["check"]: check for check in checks}
         for _, check, transition in sorted(happened, key=lambda each: each[0]):
             yield transition_line(check, transition)

@@ -1,4 +1,4 @@
-"""The resident's object as a table for people. Pure but for the time zone."""
+"""The watcher's object as a table for people. Pure but for the time zone."""
 
 import textwrap
 import time
@@ -40,15 +40,15 @@ class Block(NamedTuple):
     is_ok: bool
 
 
-# --- the resident answers -------------------------------------------------------------------
+# --- the watcher answers -------------------------------------------------------------------
 
 
-def resident_line(told: dict[str, Any], now: float) -> str:
+def watcher_line(told: dict[str, Any], now: float) -> str:
     """Who answers, since when, and what is wrong with it."""
     since = told["started_at"]
     trouble = "" if told["trouble"] is None else f"; TROUBLE: {told['trouble']}"
     return printable(
-        f"resident, pid {told['pid']}, since {clock(since, now)} ({age(now - since)}), "
+        f"watcher, pid {told['pid']}, since {clock(since, now)} ({age(now - since)}), "
         f"{told['config']}{trouble}"
     )
 
@@ -145,7 +145,7 @@ def left_behind(
     trouble: str | None,
     view: View,
 ) -> Iterator[str]:
-    """The verdict files of a resident that does not answer; `trouble` is why none is believed."""
+    """The verdict files of a watcher that does not answer; `trouble` is why none is believed."""
     if not found:
         return
     rows = [

@@ -1,10 +1,10 @@
 """What each failure does to the VIP, with event-driven.conf: the rows of ARCHITECTURE.md's table.
 
 A row is a test: `failure`, what is said about it, and the VIP. The words in backquotes are what
-the test finds there, in the resident's journal, a verdict file or keepalived's log.
+the test finds there, in the watcher's journal, a verdict file or keepalived's log.
 
 Two nodes are up for all rows. B serves all the time: in its stead Vault's own election would make
-it the active one. A is started anew for each row, Vault, resident and keepalived, and the row
+it the active one. A is started anew for each row, Vault, watcher and keepalived, and the row
 begins when A has the VIP.
 """
 
@@ -29,7 +29,7 @@ from support.keepalived import Keepalived, Lab, LabError, Process, children_of, 
 from support.needs import needs
 from support.pair import INSTANCE, PATIENCE, configuration, scripts
 from support.processes import has_started
-from support.vault_node import AS_USER, CONFIGURATION, ROOT, VIP, Resident, VaultNode
+from support.vault_node import AS_USER, CONFIGURATION, ROOT, VIP, VaultNode, Watcher
 
 pytestmark = pytest.mark.keepalived
 
@@ -86,7 +86,7 @@ class Scene:
     def __init__(self, a: VaultNode, b: VaultNode, b_keepalived: Keepalived) -> None:
         self.a, self.b, self.b_keepalived = a, b, b_keepalived
         self.keepaliveds: list[Keepalived] = []
-        self.residents: list[Resident] = []
+        self.watchers: list[Watcher] = []
         self.others: list[Process] = []
         self.answers = ""
         """What commands have said."""
@@ -94,7 +94,7 @@ class Scene:
     # --- the healthy state ----------------------------------------------------------------
 
     def start(self, toml: str = CONFIGURATION) -> None:
-        """A Vault that is active, the resident and keepalived: A gets the VIP."""
+        """A Vault that is active, the watcher and keepalived: A gets the VIP."""
         self.a.toml.write_text(toml)
         self.a.state = "active"
         self.a.start_vault()
@@ -108,12 +108,12 @@ class Scene:
         return process
 
     def start_rest(self) -> None:
-        self.start_resident()
+        self.start_watcher()
         self.start_keepalived()
 
-    def start_resident(self, *options: str, wait: bool = True) -> Resident:
-        self.residents.append(self.a.start_resident(*options, wait=wait))
-        return self.residents[-1]
+    def start_watcher(self, *options: str, wait: bool = True) -> Watcher:
+        self.watchers.append(self.a.start_watcher(*options, wait=wait))
+        return self.watchers[-1]
 
     def start_keepalived(self) -> None:
         self.keepaliveds.append(self.a.keepalived(fast(100)))
@@ -140,7 +140,7 @@ class Scene:
         """Leave nothing of A but its namespaces."""
         for keepalived in self.keepaliveds:
             keepalived.close()
-        for process in [*(each.process for each in self.residents), *self.others]:
+        for process in [*(each.process for each in self.watchers), *self.others]:
             process.close()
         if self.a.vault is not None:
             self.a.vault.close()
@@ -154,8 +154,8 @@ class Scene:
     # --- deeds and what comes of them -----------------------------------------------------
 
     @property
-    def resident(self) -> Resident:
-        return self.residents[-1]
+    def watcher(self) -> Watcher:
+        return self.watchers[-1]
 
     @property
     def keepalived(self) -> Keepalived:
@@ -212,10 +212,10 @@ class Scene:
         return "\n".join(f"{source}:\n{text}" for source, text in self.sources().items())
 
     def sources(self) -> dict[str, str]:
-        journal = "".join(each.journal for each in self.residents)
+        journal = "".join(each.journal for each in self.watchers)
         ours = [line for line in journal.splitlines() if not line.startswith(OTHERS)]
         return {
-            "resident": "\n".join(ours),
+            "watcher": "\n".join(ours),
             "verdict": self.a.read(f"verdict/{CHECK}"),
             "kacheck": self.answers,
             "keepalived": "".join(each.log for each in self.keepaliveds),
@@ -245,7 +245,7 @@ def stage() -> Iterator[tuple[VaultNode, VaultNode, Keepalived]]:
     with Lab() as lab:
         a, b = (VaultNode(lab.node(name), authority) for name in "ab")
         b.start_vault()
-        b.start_resident()
+        b.start_watcher()
         keepalived = b.keepalived(fast(99))
         keepalived.wait_for("MASTER", PATIENCE)
         yield a, b, keepalived
@@ -270,13 +270,13 @@ def scene(
 # --- Vault ------------------------------------------------------------------------------------
 
 
-@row("Vault is killed", "resident: `critical missing`", "leaves at once")
+@row("Vault is killed", "watcher: `critical missing`", "leaves at once")
 def test_vault_is_killed(scene: Scene) -> None:
     scene.start()
     scene.leaves(scene.kill_vault)
 
 
-@row("Vault is stopped (SIGSTOP)", "resident: `critical timeout`", "leaves after 2 looks")
+@row("Vault is stopped (SIGSTOP)", "watcher: `critical timeout`", "leaves after 2 looks")
 def test_vault_is_stopped(scene: Scene) -> None:
     scene.start()
     vault = scene.a.vault
@@ -289,33 +289,33 @@ def becomes(scene: Scene, state: str) -> None:
     scene.leaves(lambda: setattr(scene.a, "state", state))
 
 
-@row("Vault is sealed", "resident: `critical sealed`", "leaves after 2 looks")
+@row("Vault is sealed", "watcher: `critical sealed`", "leaves after 2 looks")
 def test_vault_is_sealed(scene: Scene) -> None:
     becomes(scene, "sealed")
 
 
 @row(
     "Vault steps down",
-    "resident: `warning standby`; keepalived: `now FAULT state`",
+    "watcher: `warning standby`; keepalived: `now FAULT state`",
     "leaves after 2 looks, to the active node; without one it is dropped on purpose",
 )
 def test_vault_steps_down(scene: Scene) -> None:
     becomes(scene, "standby")
 
 
-@row("Vault hangs", "resident: `critical timeout`", "leaves after 2 looks")
+@row("Vault hangs", "watcher: `critical timeout`", "leaves after 2 looks")
 def test_vault_hangs(scene: Scene) -> None:
     becomes(scene, "hang")
 
 
-@row("Vault answers garbage", "resident: `critical bad-response`", "leaves after 2 looks")
+@row("Vault answers garbage", "watcher: `critical bad-response`", "leaves after 2 looks")
 def test_vault_answers_garbage(scene: Scene) -> None:
     becomes(scene, "garbage-head")
 
 
 @row(
     "Vault is restarted with an expired certificate",
-    "resident: `critical tls`, `has expired`",
+    "watcher: `critical tls`, `has expired`",
     "leaves at once, and stays away",
 )
 def test_vault_is_restarted_with_an_expired_certificate(scene: Scene) -> None:
@@ -327,17 +327,17 @@ def test_vault_is_restarted_with_an_expired_certificate(scene: Scene) -> None:
         scene.a.start_vault()
 
     scene.leaves(restart)
-    scene.resident.wait_said("critical tls")
+    scene.watcher.wait_said("critical tls")
     assert scene.keepalived.state(INSTANCE) == "FAULT"
 
 
 @row(
     "Vault's certificate expires while the connection is kept",
-    "resident: `critical tls`, `has expired`",
+    "watcher: `critical tls`, `has expired`",
     "leaves after 2 looks on new connections, the first of which comes within 3 s",
 )
 def test_the_certificate_expires_while_the_connection_is_kept(scene: Scene) -> None:
-    """The resident connects 2.5 s before the end, so that it would look on that connection again."""
+    """The watcher connects 2.5 s before the end, so that it would look on that connection again."""
     left = dt.timedelta(seconds=5)
     leaf = scene.a.authority._issue(("127.0.0.1",), left)
     # It ends with a whole second; OpenSSL's X509_cmp_time() takes "equal" for "over".
@@ -353,7 +353,7 @@ def test_the_certificate_expires_while_the_connection_is_kept(scene: Scene) -> N
 
 @row(
     "the authority of Vault's certificate is overwritten in the directory that is trusted",
-    "resident: `critical tls`, `unknown authority`",
+    "watcher: `critical tls`, `unknown authority`",
     "leaves after 2 looks on new connections, the first of which comes within 3 s",
 )
 def test_the_authority_is_overwritten_while_the_connection_is_kept(scene: Scene) -> None:
@@ -369,13 +369,13 @@ def test_the_authority_is_overwritten_while_the_connection_is_kept(scene: Scene)
 # --- a process --------------------------------------------------------------------------------
 
 
-@row("the process is killed", "resident: `critical missing`", "leaves at once")
+@row("the process is killed", "watcher: `critical missing`", "leaves at once")
 def test_the_process_is_killed(scene: Scene) -> None:
     process = scene.start_process()
     scene.leaves(process.kill)
 
 
-@row("the process is a zombie", "resident: `critical missing`", "leaves at once")
+@row("the process is a zombie", "watcher: `critical missing`", "leaves at once")
 def test_the_process_is_a_zombie(scene: Scene) -> None:
     parent = f"{scene.program('sleep')} 600 & exec sleep 600"
     scene.others.append(scene.a.node.popen(["sh", "-c", parent]))
@@ -403,15 +403,15 @@ def test_the_process_is_restarted_within_terminate_delay(scene: Scene) -> None:
     scene.stays(restart)
     assert scene.a.read(f"verdict/{CHECK}").startswith("0 ")
     scene.settle(lambda: None)
-    said = len(scene.resident.journal)
+    said = len(scene.watcher.journal)
     scene.leaves(scene.others[-1].kill)
-    scene.resident.wait_said("critical missing", after=said)
+    scene.watcher.wait_said("critical missing", after=said)
     scene.settle(scene.spawn)
 
 
 @row(
     "the process becomes another program (exec)",
-    "resident: `critical missing`",
+    "watcher: `critical missing`",
     "leaves after 2 looks",
 )
 def test_the_process_becomes_another_program(scene: Scene) -> None:
@@ -431,20 +431,20 @@ def test_the_process_becomes_another_program(scene: Scene) -> None:
 
 @row(
     "the process's pid is another's, at once",
-    "resident: `critical missing`",
+    "watcher: `critical missing`",
     "leaves at once; stays if it is its successor's",
 )
 def test_the_pid_of_the_process_is_anothers(scene: Scene) -> None:
-    """The resident is stopped meanwhile, so that it sees nothing but the same pid again."""
+    """The watcher is stopped meanwhile, so that it sees nothing but the same pid again."""
     scene.start_process()
     pid = pid_in_node(scene.others[0])
-    resident = scene.resident.process
+    watcher = scene.watcher.process
     stranger = scene.copy("sleep", "stranger")
 
     def replace(program: Path) -> None:
-        resident.kill(signal.SIGSTOP)
+        watcher.kill(signal.SIGSTOP)
         scene.a.node.run(["sh", "-c", SAME_PID, "sh", str(pid), program])
-        resident.kill(signal.SIGCONT)
+        watcher.kill(signal.SIGCONT)
 
     scene.stays(lambda: replace(scene.program("sleep")))
     scene.leaves(lambda: replace(stranger))
@@ -470,87 +470,87 @@ def pid_in_node(process: Process) -> int:
     return int(found[1])
 
 
-# --- the resident -----------------------------------------------------------------------------
+# --- the watcher -----------------------------------------------------------------------------
 
 
 @row(
-    "the resident is stopped by its service (SIGTERM)",
-    "resident: `all checks fail now`; verdict: `critical stopped`",
+    "the watcher is stopped by its service (SIGTERM)",
+    "watcher: `all checks fail now`; verdict: `critical stopped`",
     "leaves at once, on purpose: nobody looks any more",
 )
-def test_the_resident_is_stopped_by_its_service(scene: Scene) -> None:
+def test_the_watcher_is_stopped_by_its_service(scene: Scene) -> None:
     scene.start()
-    scene.leaves(scene.resident.stop)
+    scene.leaves(scene.watcher.stop)
 
 
 @row(
-    "the resident is killed, then Vault",
+    "the watcher is killed, then Vault",
     "keepalived: `now returning 2`",
     "stays while Vault is healthy; leaves by the guard",
 )
-def test_the_resident_is_killed(scene: Scene) -> None:
+def test_the_watcher_is_killed(scene: Scene) -> None:
     scene.start()
-    scene.stays(scene.resident.process.kill)
+    scene.stays(scene.watcher.process.kill)
     scene.leaves_by_the_guard(scene.kill_vault)
 
 
 @row(
-    "the resident is killed, then Vault hangs",
+    "the watcher is killed, then Vault hangs",
     "keepalived: `now returning 2`",
     "leaves by the guard",
 )
-def test_the_resident_is_killed_and_vault_hangs(scene: Scene) -> None:
+def test_the_watcher_is_killed_and_vault_hangs(scene: Scene) -> None:
     scene.start()
-    scene.resident.process.kill()
+    scene.watcher.process.kill()
     scene.leaves_by_the_guard(lambda: setattr(scene.a, "state", "hang"))
 
 
 @row(
-    "the resident is killed, its pid is another's, then Vault",
+    "the watcher is killed, its pid is another's, then Vault",
     "keepalived: `now returning 2`",
     "stays while Vault is healthy; leaves by the guard",
 )
-def test_the_residents_pid_is_anothers(scene: Scene) -> None:
+def test_the_watchers_pid_is_anothers(scene: Scene) -> None:
     scene.start()
-    pid = pid_in_node(scene.resident.process)
+    pid = pid_in_node(scene.watcher.process)
     scene.a.node.run(["sh", "-c", SAME_PID, "sh", str(pid), scene.copy("sleep", "kacheck")])
     assert scene.a.read("watcher/pid").split()[0] == str(pid)
     scene.leaves_by_the_guard(scene.kill_vault)
 
 
 @row(
-    "the resident is stopped (SIGSTOP), then Vault killed",
+    "the watcher is stopped (SIGSTOP), then Vault killed",
     "keepalived: `now returning 2`",
     "stays while Vault is healthy; leaves by the guard",
 )
-def test_the_resident_is_stopped(scene: Scene) -> None:
+def test_the_watcher_is_stopped(scene: Scene) -> None:
     scene.start()
-    scene.stays(lambda: scene.resident.process.kill(signal.SIGSTOP))
+    scene.stays(lambda: scene.watcher.process.kill(signal.SIGSTOP))
     scene.leaves_by_the_guard(scene.kill_vault)
 
 
 def take_descriptors(scene: Scene) -> None:
     scene.start()
-    pid = pid_in_node(scene.resident.process)
+    pid = pid_in_node(scene.watcher.process)
     scene.a.node.run([*AS_USER, "prlimit", f"--pid={pid}", "--nofile=3:3"])  # as root needs more
 
 
 @row(
-    "the resident is out of file descriptors, then Vault killed",
-    "resident: `Too many open files`, `critical`",
+    "the watcher is out of file descriptors, then Vault killed",
+    "watcher: `Too many open files`, `critical`",
     "leaves at once",
 )
-def test_the_resident_is_out_of_descriptors(scene: Scene) -> None:
+def test_the_watcher_is_out_of_descriptors(scene: Scene) -> None:
     take_descriptors(scene)
     scene.leaves(scene.kill_vault)
 
 
 @row(
-    "the resident is out of file descriptors, and Vault healthy",
-    "resident: `Too many open files`, `critical`",
+    "the watcher is out of file descriptors, and Vault healthy",
+    "watcher: `Too many open files`, `critical`",
     "leaves after 2 looks, on purpose: who cannot look does not know",
 )
-def test_the_resident_is_out_of_descriptors_for_a_healthy_vault(scene: Scene) -> None:
+def test_the_watcher_is_out_of_descriptors_for_a_healthy_vault(scene: Scene) -> None:
     began = time.monotonic()
     take_descriptors(scene)
     scene.keepalived.wait_for("FAULT", PATIENCE, after=began)
@@ -562,15 +562,15 @@ def test_the_resident_is_out_of_descriptors_for_a_healthy_vault(scene: Scene) ->
 
 @row(
     "the state directory is deleted, then Vault killed",
-    "resident: `/run/kacheck/track is gone`; keepalived: `now FAULT state`",
-    "leaves at once: the resident ends, and its unit makes the directory and starts it again; "
+    "watcher: `/run/kacheck/track is gone`; keepalived: `now FAULT state`",
+    "leaves at once: the watcher ends, and its unit makes the directory and starts it again; "
     "stays away until keepalived is reloaded; then leaves at once",
 )
 def test_the_state_directory_is_deleted(scene: Scene) -> None:
     scene.start()
     scene.leaves(lambda: shutil.rmtree(scene.a.run_dir))
-    assert scene.resident.process.wait() == 3
-    scene.start_resident()  # as the unit does, which test_systemd.py shows
+    assert scene.watcher.process.wait() == 3
+    scene.start_watcher()  # as the unit does, which test_systemd.py shows
     wait_until(lambda: scene.a.read(f"track/{CHECK}") == "1\n", "it is not written anew")
     assert scene.keepalived.state(INSTANCE) == "FAULT"
     scene.settle(scene.keepalived.reload)
@@ -579,8 +579,7 @@ def test_the_state_directory_is_deleted(scene: Scene) -> None:
 
 @row(
     "the state directory is replaced by a new one, then Vault killed",
-    "resident: `is another directory than before: reload keepalived`; "
-    "keepalived: `now returning 2`",
+    "watcher: `is another directory than before: reload keepalived`; keepalived: `now returning 2`",
     "stays while Vault is healthy; leaves by the guard",
 )
 def test_the_state_directory_is_replaced(scene: Scene) -> None:
@@ -591,13 +590,13 @@ def test_the_state_directory_is_replaced(scene: Scene) -> None:
         scene.a.make_run_dir()
 
     scene.stays(replace)
-    scene.resident.wait_said("is another directory")
+    scene.watcher.wait_said("is another directory")
     scene.leaves(scene.kill_vault)
 
 
 @row(
     "the state directory is full, then Vault killed",
-    "resident: `No space left on device`, `critical missing`",
+    "watcher: `No space left on device`, `critical missing`",
     "stays while Vault is healthy; leaves at once",
 )
 @pytest.mark.parametrize("again", [False, True], ids=["once", "again-and-again"])
@@ -612,7 +611,7 @@ def test_the_state_directory_is_full(scene: Scene, *, again: bool) -> None:
 
 @row(
     "the state directory is read-only, then Vault killed",
-    "resident: `Read-only file system`, `critical missing`; keepalived: `now returning 2`",
+    "watcher: `Read-only file system`, `critical missing`; keepalived: `now returning 2`",
     "stays while Vault is healthy; leaves by the guard",
 )
 def test_the_state_directory_is_read_only(scene: Scene) -> None:
@@ -656,7 +655,7 @@ def test_the_track_file_is_garbled(scene: Scene) -> None:
 
 @row(
     "Vault is killed, then the track file set to 1 by hand",
-    "resident: `critical missing`; keepalived: `now returning 2`",
+    "watcher: `critical missing`; keepalived: `now returning 2`",
     "comes back until the next look, which writes it anew, at the latest",
 )
 def test_the_track_file_is_changed_by_hand(scene: Scene) -> None:
@@ -678,7 +677,7 @@ def test_the_track_file_is_changed_by_hand(scene: Scene) -> None:
 
 @row(
     "the verdict file is garbled, again and again, then Vault killed",
-    "resident: `critical missing`",
+    "watcher: `critical missing`",
     "stays while Vault is healthy; leaves at once",
 )
 def test_the_verdict_file_is_garbled(scene: Scene) -> None:
@@ -725,7 +724,7 @@ def set_clock(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 @row(
     "the clock is set 12 hours forward, or back, then Vault killed",
-    "resident: `critical missing`",
+    "watcher: `critical missing`",
     "stays; leaves at once",
 )
 @pytest.mark.parametrize("offset", ["+12h", "-12h"])
@@ -738,7 +737,7 @@ def test_the_clock_is_set(scene: Scene, monkeypatch: pytest.MonkeyPatch, offset:
 
 @row(
     "the clock is set to where Vault's certificate is not valid",
-    "resident: `critical tls`",
+    "watcher: `critical tls`",
     "leaves after 2 looks on new connections, as it would for clients with this clock",
 )
 @pytest.mark.parametrize("offset", ["+1200h", "-1200h"])
@@ -751,7 +750,7 @@ def test_the_clock_is_set_far(scene: Scene, monkeypatch: pytest.MonkeyPatch, off
 
 @row(
     "lxcfs dies, then Vault is killed",
-    "resident: `/proc/uptime: Transport endpoint is not connected: verdict files are withdrawn`, "
+    "watcher: `/proc/uptime: Transport endpoint is not connected: verdict files are withdrawn`, "
     "`critical missing`; keepalived: `now returning 2`",
     "stays while Vault is healthy; leaves at once",
 )
@@ -763,7 +762,7 @@ def test_lxcfs_dies(scene: Scene) -> None:
     command = lxcfs.wrapper(pidfile, "/proc/uptime")[2:]
     try:
         scene.stays(lambda: node.run([*command, "true"]))  # its child ends with it
-        scene.resident.wait_said("verdict files are withdrawn")
+        scene.watcher.wait_said("verdict files are withdrawn")
         assert scene.a.read(f"verdict/{CHECK}") == ""
         scene.leaves(scene.kill_vault)
         scene.keepalived.wait_log("now returning 2")
@@ -776,16 +775,16 @@ BAD = CONFIGURATION.replace("interval", "intervall")
 
 @row(
     "the configuration is bad at the start",
-    "resident: `kacheck.toml:10: intervall is no key`; keepalived: `now returning 3`",
-    "leaves: the resident refuses to start, and the guard cannot look either",
+    "watcher: `kacheck.toml:10: intervall is no key`; keepalived: `now returning 3`",
+    "leaves: the watcher refuses to start, and the guard cannot look either",
 )
 def test_the_configuration_is_bad_at_the_start(scene: Scene) -> None:
     scene.start()
 
     def restart() -> None:
         scene.a.toml.write_text(BAD)
-        scene.resident.stop()
-        assert scene.start_resident(wait=False).process.wait() == 3
+        scene.watcher.stop()
+        assert scene.start_watcher(wait=False).process.wait() == 3
 
     scene.leaves(restart)
     scene.keepalived.wait_log("VRRP_Script(kacheck_guard) failed")
@@ -793,7 +792,7 @@ def test_the_configuration_is_bad_at_the_start(scene: Scene) -> None:
 
 @row(
     "the configuration is bad at a reload",
-    "resident: `configuration not reloaded, the old one stays`",
+    "watcher: `configuration not reloaded, the old one stays`",
     "stays; leaves at once when Vault is killed",
 )
 def test_the_configuration_is_bad_at_a_reload(scene: Scene) -> None:
@@ -801,43 +800,43 @@ def test_the_configuration_is_bad_at_a_reload(scene: Scene) -> None:
 
     def reload() -> None:
         scene.a.toml.write_text(BAD)
-        scene.resident.process.kill(signal.SIGHUP)
-        scene.resident.wait_said("intervall is no key")
+        scene.watcher.process.kill(signal.SIGHUP)
+        scene.watcher.wait_said("intervall is no key")
 
     scene.stays(reload)
     scene.leaves(scene.kill_vault)
 
 
 @row(
-    "the resident re-executes itself (SIGUSR2, an upgrade), then Vault killed",
-    "resident: `re-executing, kacheck`, `critical missing`",
+    "the watcher re-executes itself (SIGUSR2, an upgrade), then Vault killed",
+    "watcher: `re-executing, kacheck`, `critical missing`",
     "stays; leaves at once",
 )
-def test_the_resident_re_executes(scene: Scene) -> None:
+def test_the_watcher_re_executes(scene: Scene) -> None:
     scene.start()
-    resident = scene.resident
+    watcher = scene.watcher
 
     def re_execute() -> None:
-        resident.process.kill(signal.SIGUSR2)
-        wait_until(lambda: resident.journal.count("ready: watching") == 2, "it does not come up")
+        watcher.process.kill(signal.SIGUSR2)
+        wait_until(lambda: watcher.journal.count("ready: watching") == 2, "it does not come up")
 
     scene.stays(re_execute)
     scene.leaves(scene.kill_vault)
 
 
 @row(
-    "a second resident is started",
-    "resident: `another resident, pid`",
+    "a second watcher is started",
+    "watcher: `another watcher, pid`",
     "stays: it refuses; leaves at once when Vault is killed",
 )
-def test_a_second_resident_is_started(scene: Scene) -> None:
+def test_a_second_watcher_is_started(scene: Scene) -> None:
     scene.start()
-    first = scene.resident
+    first = scene.watcher
     pid = pid_in_node(first.process)
-    second = scene.start_resident(wait=False)
+    second = scene.start_watcher(wait=False)
     scene.stays(second.process.wait)
     assert second.process.returncode == 3
-    assert f"another resident, pid {pid}, has /run/kacheck" in second.journal
+    assert f"another watcher, pid {pid}, has /run/kacheck" in second.journal
     scene.leaves(scene.kill_vault)
 
 
@@ -856,7 +855,7 @@ def test_keepalived_is_restarted(scene: Scene) -> None:
 
 @row(
     "keepalived is restarted while Vault is dead",
-    "resident: `critical missing`; keepalived: `now FAULT state`",
+    "watcher: `critical missing`; keepalived: `now FAULT state`",
     "stays away",
 )
 def test_keepalived_is_restarted_while_vault_is_dead(scene: Scene) -> None:
@@ -871,16 +870,16 @@ def test_keepalived_is_restarted_while_vault_is_dead(scene: Scene) -> None:
 
 
 @row(
-    "keepalived is started before the resident has ever run",
+    "keepalived is started before the watcher has ever run",
     "keepalived: `now FAULT state`",
-    "comes when the resident has looked",
+    "comes when the watcher has looked",
 )
-def test_keepalived_is_started_before_the_resident(scene: Scene) -> None:
+def test_keepalived_is_started_before_the_watcher(scene: Scene) -> None:
     scene.a.node.run(["mkdir", "-p", "/run/kacheck/track"])
     scene.a.start_vault()
     scene.start_keepalived()
     scene.keepalived.wait_for("FAULT", PATIENCE)
-    scene.settle(scene.start_resident)
+    scene.settle(scene.start_watcher)
     scene.leaves(scene.kill_vault)
 
 
@@ -893,25 +892,25 @@ def test_keepalived_is_started_without_the_directory(scene: Scene) -> None:
     scene.a.node.run(["rm", "-rf", "/run/kacheck/track"])
     scene.a.start_vault()
     scene.settle(scene.start_keepalived)
-    scene.start_resident()
+    scene.start_watcher()
     scene.leaves(scene.kill_vault)
 
 
 @row(
     "`kacheck drain on`, then `off`",
-    "resident: `critical draining`; verdict: `ok active`; kacheck: `drained`",
+    "watcher: `critical draining`; verdict: `ok active`; kacheck: `drained`",
     "leaves within an interval; comes back",
 )
 def test_drain(scene: Scene) -> None:
     scene.start()
     scene.leaves(lambda: scene.ask("drain", "on", CHECK, "--message", "new disks"))
-    scene.resident.wait_said("drained: new disks")
+    scene.watcher.wait_said("drained: new disks")
     scene.settle(lambda: scene.ask("drain", "off", CHECK))
 
 
 @row(
     "`kacheck drain on --for 8s`",
-    "resident: `critical draining`; verdict: `ok active`",
+    "watcher: `critical draining`; verdict: `ok active`",
     "leaves within an interval; comes back by itself",
 )
 def test_drain_for_a_time(scene: Scene) -> None:
@@ -925,7 +924,7 @@ def test_drain_for_a_time(scene: Scene) -> None:
 
 def test_the_table_in_the_architecture_has_these_rows() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
-    table = text.partition("### With the resident")[2]
+    table = text.partition("### With the watcher")[2]
     rows = re.findall(r"^\| (.+) \|$", table, re.MULTILINE)
     wanted = [" | ".join(each) for each in ROWS]
     assert rows[1 : 1 + len(wanted)] == wanted, "\n" + "\n".join(f"| {row} |" for row in wanted)

@@ -246,13 +246,13 @@ def test_the_vip_is_where_native_tracking_had_it(node: VaultNode, mode: str) -> 
     done = migrate(node, conf, "--mode", mode, "--in-place")
     assert done.returncode == 0, done.stderr
     assert "vrrp_track_process" not in conf.read_text()
-    resident = node.start_resident() if mode == "watch" else None
+    watcher = node.start_watcher() if mode == "watch" else None
     world = World(node.node.process, "app")
 
     run_through(world, lambda: node.keepalived(conf.read_text()), node.node)
 
-    if resident is not None:
-        resident.stop()
+    if watcher is not None:
+        watcher.stop()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -267,7 +267,7 @@ def test_an_instance_and_its_sync_group_may_track_the_same(node: VaultNode, mode
     done = migrate(node, conf, "--mode", mode, "--in-place")
     assert done.returncode == 0, done.stderr
     assert "VI_1: G tracks it for its members" in done.stderr
-    resident = node.start_resident() if mode == "watch" else None
+    watcher = node.start_watcher() if mode == "watch" else None
     keepalived = node.keepalived(conf.read_text())
 
     def vips() -> set[str]:
@@ -283,8 +283,8 @@ def test_an_instance_and_its_sync_group_may_track_the_same(node: VaultNode, mode
     process = node.node.process("app")
     comes(2)
     process.kill()
-    if resident is not None:
-        resident.stop()
+    if watcher is not None:
+        watcher.stop()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -312,7 +312,7 @@ def test_what_a_sync_group_tracks_in_place_of_its_member_moves_the_vips(
     monkeypatch.undo()
     assert done.returncode == 0, done.stderr
     assert "VI_1: G tracks it from now on" in done.stderr
-    resident = node.start_resident() if mode == "watch" else None
+    watcher = node.start_watcher() if mode == "watch" else None
     keepalived = node.keepalived(conf.read_text())
 
     def comes(count: int) -> None:
@@ -330,8 +330,8 @@ def test_what_a_sync_group_tracks_in_place_of_its_member_moves_the_vips(
     process = node.node.process("app")
     comes(2)
     process.kill()
-    if resident is not None:
-        resident.stop()
+    if watcher is not None:
+        watcher.stop()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -340,7 +340,7 @@ def test_a_namesake_on_another_path_keeps_no_vip(node: VaultNode, mode: str) -> 
     text = GLOBAL + TRACKED % {**STUCK, "process": "app serve"}
     conf = node.node.write("keepalived.conf", text)
     assert migrate(node, conf, "--mode", mode, "--in-place").returncode == 0
-    resident = node.start_resident() if mode == "watch" else None
+    watcher = node.start_watcher() if mode == "watch" else None
     process = node.node.process("app", "serve")
     code = 'cd "$0" && exec "$0/app" serve'
     namesake = node.node.popen(["sh", "-c", code, node.node.dir / "bin"], stdin=subprocess.PIPE)
@@ -350,8 +350,8 @@ def test_a_namesake_on_another_path_keeps_no_vip(node: VaultNode, mode: str) -> 
     keepalived.wait_for("FAULT", PATIENCE)
     assert namesake.returncode is None
     keepalived.stop()
-    if resident is not None:
-        resident.stop()
+    if watcher is not None:
+        watcher.stop()
 
 
 @pytest.mark.usefixtures("process_events")
@@ -374,10 +374,10 @@ def test_the_vip_that_is_stuck_in_a_container_comes_up_after_doctor_and_migrate(
 
     done = migrate(node, conf, "--in-place")
     assert done.returncode == 0, done.stderr
-    resident = node.start_resident()
+    watcher = node.start_watcher()
     try:
         node.keepalived(conf.read_text()).wait_for("MASTER", PATIENCE)
         assert node.node.has_address("10.77.0.100")
         assert "KA110" not in node.kacheck("doctor", str(conf)).stdout
     finally:
-        resident.stop()
+        watcher.stop()

@@ -20,7 +20,7 @@ FILES = (
     "tests/keepalived/test_doctor_namespaces.py",
     "tests/keepalived/test_migrated_vip.py",
     "tests/keepalived/test_recipes.py",
-    "tests/keepalived/test_resident_recipes.py",
+    "tests/keepalived/test_watcher_recipes.py",
     "tests/keepalived/test_usual_answers.py",
     "tests/test_entry_points.py",
     "tests/test_kept.py",

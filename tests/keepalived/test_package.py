@@ -1,7 +1,7 @@
 """The Debian package from its installation to its purge, as the README tells it, on Debian 12 and 13.
 
 Two machines with systemd, each with a Vault of its own, on one wire. Whatever the README has
-between "Install" and "Without the package", and of the resident, is run as it stands there; the
+between "Install" and "Without the package", and of the watcher, is run as it stands there; the
 editor that it calls changes the lines that it tells the user to change.
 """
 
@@ -166,11 +166,11 @@ def test_from_nothing_to_a_moving_vip_and_back(nodes: tuple[Node, Node], tmp_pat
     b.vault("active")
     settles(a, b, on=b)
 
-    step("the README's resident, and event-driven.conf")
+    step("the README's watcher, and event-driven.conf")
     a.vault("active")
     b.vault("standby")
     for node in nodes:
-        for line in blocks("## The resident", "Then let the instance"):
+        for line in blocks("## The watcher", "Then let the instance"):
             node.sh(line)
             if line == "systemctl reload kacheck":  # which does not wait for the first look
                 wait_until(lambda node=node: node.track() != "", "no look", 30)  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The package's resident under its unit, in Debian machines with their own systemd and keepalived.
+"""The package's watcher under its unit, in Debian machines with their own systemd and keepalived.
 
 The machine's vault is an idle process of that name, a service of the user daemon; its VIP is on one
 end of a veth pair. Every test finds all of it running and healthy.
@@ -137,7 +137,7 @@ def wait_for(machine: Machine, value: int, patience: float = PATIENCE) -> None:
 
 
 def heals(machine: Machine) -> bool:
-    """Does a resident take up the work again, and is what it says right?"""
+    """Does a watcher take up the work again, and is what it says right?"""
     wait_for(machine, 1)
     machine.systemctl("stop", "vault")  # kill -9, see its unit
     wait_for(machine, 0)

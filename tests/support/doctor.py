@@ -67,7 +67,7 @@ class Made:
         self.statuses[path] = Status(stat.S_IFLNK | 0o777)
         self.links[path] = target
 
-    def resident(self, *, comm: str = "kacheck", state: str = "S", start: str = "77") -> None:
+    def watcher(self, *, comm: str = "kacheck", state: str = "S", start: str = "77") -> None:
         self.directory(f"{STATE_DIR}/track")
         self.file(f"{STATE_DIR}/watcher/pid", b"812 77\n")
         self.file("/proc/812/stat", f"812 ({comm}) {state} {'0 ' * 18}{start} 0\n".encode())

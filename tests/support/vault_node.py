@@ -21,7 +21,7 @@ EXAMPLES = ROOT / "examples"
 RECIPES = EXAMPLES / "keepalived.conf.d"
 TMPFILES = ROOT / "systemd" / "kacheck.tmpfiles"
 CONFIGURATION = (EXAMPLES / "kacheck.toml").read_text()
-"""The shipped configuration of the resident."""
+"""The shipped configuration of the watcher."""
 VIP = "192.0.2.100"
 """The VIP of the shipped keepalived.conf."""
 USER = 65534
@@ -45,7 +45,7 @@ def start_stand_in(
     return process, line.split()[-1]
 
 
-class Resident:
+class Watcher:
     """A running `kacheck watch`, whose standard error goes to a file."""
 
     def __init__(self, process: Process, log: Path) -> None:
@@ -64,7 +64,7 @@ class Resident:
             return [line for line in self.journal[after:].splitlines() if text in line]
 
         try:
-            wait_until(found, f"the resident did not say {text!r}", timeout)
+            wait_until(found, f"the watcher did not say {text!r}", timeout)
         except LabError as error:
             raise AssertionError(f"{error}\n{self.journal}") from None
         return found()[0]
@@ -99,7 +99,7 @@ class VaultNode:
         self.toml.chmod(0o644)  # the package's file is for its own group alone
         self.run_dir = node.root / "run/kacheck"
         self.make_run_dir()
-        self._residents = 0
+        self._watchers = 0
 
     def certify(self, leaf: trustme.LeafCert | None = None) -> None:
         """Give Vault's next start this certificate, or a valid one."""
@@ -156,24 +156,24 @@ class VaultNode:
             self.vault.kill()
             self.vault.wait()
 
-    def start_resident(
+    def start_watcher(
         self, *options: str, env: Mapping[str, str] | None = None, wait: bool = True, **popen: bool
-    ) -> Resident:
+    ) -> Watcher:
         """Start `kacheck watch` as its unit does, and wait until it has a verdict on every check.
 
         With `net=False` it is in the host's network, as with `docker run --net=host`.
         """
         self.make_run_dir()
-        self._residents += 1
-        log = self.node.dir / f"journal-{self._residents}"
+        self._watchers += 1
+        log = self.node.dir / f"journal-{self._watchers}"
         argv: list[StrPath] = [*AS_USER, sys.executable, "-IB", "-m", "kacheck", "watch", *options]
         with log.open("w") as stderr:
             env = {**os.environ, **(env or {})}
             process = self.node.popen(argv, stderr=stderr, env=env, **popen)
-        resident = Resident(process, log)
+        watcher = Watcher(process, log)
         if wait:
-            resident.wait_said("ready: watching", 20)
-        return resident
+            watcher.wait_said("ready: watching", 20)
+        return watcher
 
     def kacheck(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run a command of kacheck's to its end."""

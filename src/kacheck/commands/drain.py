@@ -126,7 +126,7 @@ def refuse_unknown(args: Namespace) -> None:
     """Refuse to drain what does not exist, as far as that can be told.
 
     A configuration that is missing or bad keeps nobody from draining, unless it was named; the
-    resident may have been given another one, and there are verdicts of what that has.
+    watcher may have been given another one, and there are verdicts of what that has.
     """
     from kacheck import config
 
@@ -140,7 +140,7 @@ def refuse_unknown(args: Namespace) -> None:
         known = statedir.names_in(f"{args.state_dir}/verdict")
         if not known:
             return
-        who = f"{path} is missing or bad, and the resident of {args.state_dir}"
+        who = f"{path} is missing or bad, and the watcher of {args.state_dir}"
         cure = "; what is in another file needs --config FILE"
     known = [*dict.fromkeys([*known, *MODULES])]
     for name in args.names:

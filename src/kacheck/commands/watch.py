@@ -29,9 +29,9 @@ def run(args: Namespace, edge: Edge) -> int:
     if args.check_config:
         edge.answer(judgement(args.config))
         return 0
-    from kacheck.watch import resident
+    from kacheck.watch import watcher
 
-    resident.watch(args.config, args.state_dir, edge.raw_note, args.log_format)
+    watcher.watch(args.config, args.state_dir, edge.raw_note, args.log_format)
     return 0
 
 

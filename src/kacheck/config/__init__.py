@@ -1,7 +1,7 @@
 """The configuration file: TOML to checks, or an error that names the line and the cure.
 
 The file says everything about its checks: no variable of the environment is read for them, because
-the resident's comes from systemd, a one-shot's from keepalived and a person's from neither.
+the watcher's comes from systemd, a one-shot's from keepalived and a person's from neither.
 """
 
 import errno

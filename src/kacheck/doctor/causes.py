@@ -10,7 +10,7 @@ from kacheck.doctor.process_events import Answer
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 MIGRATE = (
     "Replace vrrp_track_process: `kacheck migrate CONF` writes the configuration for kacheck's"
-    " resident, which needs no process events."
+    " watcher, which needs no process events."
 )
 CONNECTOR = (
     "keepalived learns from the kernel's process connector which processes start and end. The"
@@ -111,7 +111,7 @@ UNUSED = Code(
     NOTE,
     "vrrp_track_process would not work here",
     CONNECTOR + "They do not arrive here, which does no harm, since the configuration has no"
-    " vrrp_track_process. Do not begin with one here; `kacheck process` and the resident need no"
+    " vrrp_track_process. Do not begin with one here; `kacheck process` and the watcher need no"
     " process events. The codes KA110 to KA116 have the reasons.",
 )
 

@@ -140,7 +140,7 @@ FAULTS = (
         what="A tracked file that is removed while it is not 0, and made again, counts wrongly.",
         why="keepalived keeps the old value, which it has taken back already.",
         source="commit fe49de71: Fix deletion and reinstatement of track files when value <> 0",
-        besides="Or write 0 before the file is removed; kacheck's resident never removes one.",
+        besides="Or write 0 before the file is removed; kacheck's watcher never removes one.",
     ),
     _fault(
         "KA139", WARNING, "a change of a tracked file at the start is missed",

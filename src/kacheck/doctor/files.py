@@ -76,7 +76,7 @@ UNWRITTEN = Code(
     "a file that is not there",
     """\
 A missing file reads as 0: FAULT with weight 0 reverse, healthy with weight 0, and no change of
-the priority otherwise. It is not below kacheck's track directory, so the resident will not write
+the priority otherwise. It is not below kacheck's track directory, so the watcher will not write
 it.
 
 Do: start what writes it; or correct the path.""",

@@ -1,4 +1,4 @@
-"""KA5: kacheck's own part: its configuration, its resident, and what keepalived asks of them."""
+"""KA5: kacheck's own part: its configuration, its watcher, and what keepalived asks of them."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from kacheck import config, statedir
 from kacheck.check import Check
 from kacheck.config.values import suggestion
-from kacheck.doctor import calls, resident
+from kacheck.doctor import calls, watcher
 from kacheck.doctor.calls import Call
 from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, below_run, found
-from kacheck.doctor.resident import Tracked
+from kacheck.doctor.watcher import Tracked
 from kacheck.keepalived import Node
 from kacheck.looks import warnings_of
 from kacheck.result import BadConfigError
@@ -22,7 +22,7 @@ BAD_CONFIG = Code(
     Severity.ERROR,
     "kacheck's configuration is not valid",
     """\
-The resident refuses to start with it, or goes on with what it had before; `kacheck run` and a
+The watcher refuses to start with it, or goes on with what it had before; `kacheck run` and a
 kacheck-verdict without a fresh verdict exit with 3, which is FAULT.
 
 See it: kacheck watch --check-config.
@@ -62,7 +62,7 @@ See it: ss -ltnp 'sport = :8200' shows who listens.
 Do: https:// with --ca-cert (in kacheck.toml: ca_cert); or a Unix socket, unix:///PATH, in a
 directory that only Vault's user can write to.""",
 )
-CODES = tuple(sorted((BAD_CONFIG, UNKNOWN, DRAINED, UNPROVEN, *calls.CODES, *resident.CODES)))
+CODES = tuple(sorted((BAD_CONFIG, UNKNOWN, DRAINED, UNPROVEN, *calls.CODES, *watcher.CODES)))
 
 
 class Own(NamedTuple):
@@ -112,8 +112,8 @@ def findings(setup: Setup, own: Own) -> Iterator[Finding]:
     yield from unproven(own, asking)
     yield from unknown(own, [*names, *((name, node) for name, node, _ in tracked)])
     known = own.checks or {}
-    yield from resident.resident(setup.system, own.state_dir, known, names, tracked)
-    yield from resident.guards(setup, asking, tracked)
+    yield from watcher.watcher(setup.system, own.state_dir, known, names, tracked)
+    yield from watcher.guards(setup, asking, tracked)
     for name, sentence in own.drains:
         who = "every check" if name == statedir.ALL else name
         cure = sentence[sentence.find("(") + 1 :].partition(" ends it")[0]
@@ -144,7 +144,7 @@ def configuration(own: Own, *, needed: bool) -> Iterator[Finding]:
         place, _, rest = what.removeprefix(own.config).lstrip(":").partition(":")
         line = int(place) if place.isdecimal() else None
         what = (rest if line else what.removeprefix(f"{own.config}:")).strip()
-        why = "the resident and `kacheck run` refuse such a configuration"
+        why = "the watcher and `kacheck run` refuse such a configuration"
         yield Finding(BAD_CONFIG, what, why, cure or "write it", own.config, line)
 
 

@@ -9,7 +9,7 @@ negative one where it is not. So the weights of references are a script's word f
   missing fails; and its guard, a vrrp_script that reads the verdict, with the same weight.
 - `watch`, for what is added to a priority: the guard alone. A file and its guard are added up. So
   for both to give N where the quorum is achieved and 0 where it is not, and no more than 0 with the
-  file that a dead resident leaves behind, file(1) + guard(ok) = N, file(0) + guard(failed) = 0 and
+  file that a dead watcher leaves behind, file(1) + guard(ok) = N, file(0) + guard(failed) = 0 and
   file(1) + guard(failed) <= 0, a file may not change anything. And a negative weight in a file
   would have a missing file healthy.
 - `reverse` asks for the contrary. A script that fails, for whatever reason, would then be what is
@@ -44,7 +44,7 @@ UNQUOTED = re.compile(r"[A-Za-z0-9_.,:/=@%+\u0080-\U0010ffff-]+")
 
 
 class Paths(NamedTuple):
-    """Where the resident's files are."""
+    """Where the watcher's files are."""
 
     config: str = CONFIGURATION
     state_dir: str = statedir.DEFAULT
@@ -145,7 +145,7 @@ def _looks(tracked: Tracked, mode: Mode, *, weighted: bool) -> tuple[int, int]:
             )
         exits = forks = max(exits, forks)
     if mode == "watch":
-        # The resident keeps the delays. The guard has to, where it looks for itself.
+        # The watcher keeps the delays. The guard has to, where it looks for itself.
         return 1 if weighted else _whole_looks(exits, least=2), 1
     for delay in (exits, forks):
         if 0 < delay < INTERVAL * MICROSECONDS:
@@ -239,7 +239,7 @@ def process_command(options: ProcessOptions) -> list[str]:
 
 
 def verdict_command(check: str, paths: Paths) -> list[str]:
-    """The guard, which reads what the resident says."""
+    """The guard, which reads what the watcher says."""
     words = [f"{LIBEXEC}/kacheck-verdict"]
     if paths.state_dir != statedir.DEFAULT:
         words += ["--state-dir", paths.state_dir]

@@ -1,11 +1,11 @@
-"""The resident: keeps every configured check's verdict current.
+"""The watcher: keeps every configured check's verdict current.
 
 - worker.py: a thread for each check; looks when told, posts what it found
 - supervisor.py: one thread, one selector; starts looks, declares timeouts, decides, publishes
 - publisher.py: verdicts to the state directory's files
 - timers.py: what is due, and when
 - journal.py: transitions and troubles, a line each
-- status.py: what the resident says of itself, through a socket
+- status.py: what the watcher says of itself, through a socket
 - notify.py: systemd's READY, WATCHDOG, STATUS
 - metrics.py: Prometheus's textfile collector
 """

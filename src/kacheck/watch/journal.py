@@ -1,4 +1,4 @@
-"""What the resident tells of itself, a line each: transitions and troubles."""
+"""What the watcher tells of itself, a line each: transitions and troubles."""
 
 import json
 import threading

@@ -85,7 +85,7 @@ def lock_file(directory: str) -> int:
         os.close(file)
         other = (read(f"{directory}/{PID}") or "").split()
         raise BadConfigError(
-            f"another resident, pid {other[0] if other else 'unknown'}, has {directory}: stop it, "
+            f"another watcher, pid {other[0] if other else 'unknown'}, has {directory}: stop it, "
             "or give another one with --state-dir"
         ) from None
     except OSError:

@@ -45,7 +45,7 @@ class Sample(NamedTuple):
     looks: dict[Status, int]
 
 
-def samples(resident: Overview) -> list[Sample]:
+def samples(watcher: Overview) -> list[Sample]:
     """All checks that have a verdict."""
     clocks = time.time() - time.monotonic()
     return [
@@ -59,7 +59,7 @@ def samples(resident: Overview) -> list[Sample]:
             transitions=watched.transition_count,
             looks={**watched.looks},
         )
-        for watched in resident.watched.values()
+        for watched in watcher.watched.values()
         if (verdict := watched.state.verdict) is not None
     ]
 
@@ -130,7 +130,7 @@ class Metrics:
             self._write_at(max(time.monotonic(), self._written_at + LEAST))
 
     def stop(self) -> None:
-        """Leave a file that says that all checks fail: it is served on without a resident."""
+        """Leave a file that says that all checks fail: it is served on without a watcher."""
         self._cancel()
         if self._writer is not None:
             self._writer.end([stopped(sample) for sample in self._take()])

@@ -1,4 +1,4 @@
-"""What the resident says of itself and its checks: the JSON of `kacheck status`, a contract."""
+"""What the watcher says of itself and its checks: the JSON of `kacheck status`, a contract."""
 
 import json
 import os
@@ -13,19 +13,19 @@ from kacheck.watch.watched import Overview, Transition, Watched
 SCHEMA = 1
 
 
-def describe(resident: Overview) -> Iterator[str]:
-    """The resident and all of its checks, piece by piece: an object and a newline.
+def describe(watcher: Overview) -> Iterator[str]:
+    """The watcher and all of its checks, piece by piece: an object and a newline.
 
     The keys are a contract, versioned by `schema`.
     """
-    in_order = [resident.watched[check.name] for check in resident.configuration.checks]
+    in_order = [watcher.watched[check.name] for check in watcher.configuration.checks]
     head = {
         "schema": SCHEMA,
         "pid": os.getpid(),
-        "started_at": round(resident.started_at, 3),
-        "config": resident.path,
-        "state_dir": resident.directory,
-        "trouble": resident.trouble,
+        "started_at": round(watcher.started_at, 3),
+        "config": watcher.path,
+        "state_dir": watcher.directory,
+        "trouble": watcher.trouble,
     }
     yield json.dumps(head).removesuffix("}") + ', "checks": ['
     for place, watched in enumerate(in_order):

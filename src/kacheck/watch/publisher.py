@@ -1,9 +1,9 @@
 """Verdicts to the state directory's files, whatever becomes of the directory.
 
-A disk that is full or a resident that is out of descriptors must not keep a failure from
+A disk that is full or a watcher that is out of descriptors must not keep a failure from
 keepalived. So each track file's failing value lies ready in failing/, on the same file system: to
 rename it takes neither space nor a descriptor. A verdict that cannot be renewed is removed, and
-kacheck-verdict looks for itself; where not even that can be done, the resident says so in its own
+kacheck-verdict looks for itself; where not even that can be done, the watcher says so in its own
 name (comm), which kacheck-verdict reads.
 """
 
@@ -22,7 +22,7 @@ CURE = "systemd-tmpfiles --create kacheck.conf"
 """What makes the directories that only root can make."""
 COMM = "kacheck"
 MUTE = "kacheck-mute"
-"""The comm of a resident that cannot publish: what stands in its files is not its verdict."""
+"""The comm of a watcher that cannot publish: what stands in its files is not its verdict."""
 
 
 class Written(NamedTuple):
@@ -33,10 +33,10 @@ class Written(NamedTuple):
 
 
 class Publisher:
-    """Writes the files of one state directory; there is one resident for each.
+    """Writes the files of one state directory; there is one watcher for each.
 
     Raises:
-        BadConfigError: another resident has the directory, or it cannot be written.
+        BadConfigError: another watcher has the directory, or it cannot be written.
 
     """
 
@@ -81,7 +81,7 @@ class Publisher:
     def expect(self, name: str, failing: int) -> Published | None:
         """Get ready to publish for a check whose failing value is this.
 
-        A verdict that an earlier resident left behind is not ours to vouch for. One that this
+        A verdict that an earlier watcher left behind is not ours to vouch for. One that this
         process published before it re-executed, and that has not expired, is returned.
         """
         earlier = self._earlier.pop(name, None)
@@ -146,7 +146,7 @@ class Publisher:
         """Find out whether the state directory is still the one that was locked.
 
         Raises:
-            BadConfigError: another resident has it now; or there is no track/, and this user cannot
+            BadConfigError: another watcher has it now; or there is no track/, and this user cannot
                 make it, but whatever starts the watcher again may, as its unit does.
 
         """
@@ -159,7 +159,7 @@ class Publisher:
             )
 
     def close(self) -> None:
-        """Let another resident have the directory."""
+        """Let another watcher have the directory."""
         self.lock.close()
         os.close(self._place)
 

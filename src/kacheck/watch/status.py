@@ -1,4 +1,4 @@
-"""What the resident says of itself: a socket that gives whoever connects one JSON object.
+"""What the watcher says of itself: a socket that gives whoever connects one JSON object.
 
 Anyone may connect, so nobody may cost much: an answer is made once in FRESH seconds at most and a
 slice at a time, and serves all who have come by then; only root and the watcher's own user may have

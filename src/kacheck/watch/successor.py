@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
-"""What the resident handles."""
+"""What the watcher handles."""
 
 
 class Successor:
@@ -23,7 +23,7 @@ class Successor:
         """Start it with --check-config: a descriptor that is readable when that has ended.
 
         It shows that the program starts, and that it takes this configuration; its complaints go
-        where the resident's go.
+        where the watcher's go.
 
         Raises:
             OSError: it cannot be started.

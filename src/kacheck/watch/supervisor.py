@@ -45,7 +45,7 @@ TRIAL = 10.0
 
 
 class Supervisor:
-    """The resident, from its first look to SIGTERM.
+    """The watcher, from its first look to SIGTERM.
 
     Raises:
         BadConfigError: the state directory cannot be had.
@@ -95,7 +95,7 @@ class Supervisor:
         """Look until a signal says stop; then leave the failing values behind.
 
         Raises:
-            BadConfigError: another resident has taken the state directory; NoThreadError: the
+            BadConfigError: another watcher has taken the state directory; NoThreadError: the
                 configuration needs more threads than can be had.
 
         """
@@ -120,10 +120,10 @@ class Supervisor:
             self._is_running = False
             raise
         except BaseException:
-            self._stop("the resident has crashed")
+            self._stop("the watcher has crashed")
             raise
         self.notifier.tell("STOPPING=1")
-        self._stop("the resident was stopped")
+        self._stop("the watcher was stopped")
 
     def _turn(self) -> None:
         """Wait for the next thing to happen, and do all that there is to do."""
@@ -232,7 +232,7 @@ class Supervisor:
             raise BadConfigError(f"{self.path}: {bug(error).message}") from error
         require(configuration.metrics)
         if self.watched and not configuration.checks:
-            cure = "add one, which begins with [check.NAME], or stop the resident"
+            cure = "add one, which begins with [check.NAME], or stop the watcher"
             raise BadConfigError(f"{self.path} has no check; {cure}")
         preload(check.question for check in configuration.checks)
         return configuration

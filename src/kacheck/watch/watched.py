@@ -1,4 +1,4 @@
-"""One check of the resident, and all that is known of it."""
+"""One check of the watcher, and all that is known of it."""
 
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol

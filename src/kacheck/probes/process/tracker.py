@@ -1,4 +1,4 @@
-"""The process look of a resident: what keeps the check up is held, and only verified.
+"""The process look of a watcher: what keeps the check up is held, and only verified.
 
 As many of the matching processes as the quorum needs, the oldest ones, are held by a pidfd each:
 it becomes readable when the whole process has exited, threads included, in any namespace and

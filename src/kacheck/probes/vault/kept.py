@@ -2,7 +2,7 @@
 
 httpx takes three quarters of a millisecond for it on a connection that is kept, and a whole one on
 a new connection, once a second with cold caches; this takes a quarter of the one, and two fifths of
-the other (bench/resident.py). Only an answer that can be read in one way counts: HTTP/1.1, a health
+the other (bench/watcher.py). Only an answer that can be read in one way counts: HTTP/1.1, a health
 code, one Content-Length, and exactly that many bytes. Everything else is asked again on a new
 connection, by httpx; from then on, where httpx hides what was strange, as it does a folded line.
 """

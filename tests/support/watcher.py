@@ -2,11 +2,11 @@
 
 In a test::
 
-    with Resident(tmp_path, '[check.vault]\nprobe = "process"\nname = "vault"\n') as resident:
-        assert resident.track("vault") == 1          # it is READY by now
-        resident.until(lambda: resident.track("vault") == 0)
-        resident.reload('[check.vault]\n...')
-    assert resident.returncode == 0
+    with Watcher(tmp_path, '[check.vault]\nprobe = "process"\nname = "vault"\n') as watcher:
+        assert watcher.track("vault") == 1          # it is READY by now
+        watcher.until(lambda: watcher.track("vault") == 0)
+        watcher.reload('[check.vault]\n...')
+    assert watcher.returncode == 0
 
 Its log is JSON: `lines` has all of it, `transitions()` what checks said. `told` has what it told
 systemd. It runs the package that the test has imported.
@@ -50,7 +50,7 @@ def execv(path, argv, really=os.execv):
     really(path, argv)
 os._exit, os.execv = exit, execv
 """
-"""What a resident runs first where the tests' coverage is measured; pytest-cov combines the data."""
+"""What a watcher runs first where the tests' coverage is measured; pytest-cov combines the data."""
 
 
 def measured() -> str:
@@ -63,8 +63,8 @@ def measured() -> str:
     return MEASURED.format(data=str(root / ".coverage"), config=str(root / "pyproject.toml"))
 
 
-class Resident:
-    """A resident with a configuration; READY on entering, stopped by SIGTERM on leaving.
+class Watcher:
+    """A watcher with a configuration; READY on entering, stopped by SIGTERM on leaving.
 
     `wait` is false for one that cannot become READY. `prelude` is Python code that runs in its
     process before it starts, `wrapper` a command that runs it, such as prlimit. `directory` is

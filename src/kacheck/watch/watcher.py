@@ -1,4 +1,4 @@
-"""`kacheck watch`: the resident as a program."""
+"""`kacheck watch`: the watcher as a program."""
 
 import faulthandler
 import gc

@@ -1,8 +1,8 @@
-"""What the resident costs while nothing happens, beside the one-liners that people run instead.
+"""What the watcher costs while nothing happens, beside the one-liners that people run instead.
 
-    .venv/bin/python bench/resident.py [--seconds N] [--processes N] [--python FILE]...
+    .venv/bin/python bench/watcher.py [--seconds N] [--processes N] [--python FILE]...
 
-CPU of the resident is what its threads have had (/proc/PID/task/*/schedstat) while the one-liners
+CPU of the watcher is what its threads have had (/proc/PID/task/*/schedstat) while the one-liners
 ran once a second beside it, on the same machine in the same seconds. Its state directory is on a
 tmpfs, as /run is. A goal that is missed is no error (see one_shot.py).
 """
@@ -40,7 +40,7 @@ from bench.measure import (
 from bench.rows import NAME, Bench, one_liners
 
 SETTLE = 5.0
-"""Seconds after which a resident has loaded and connected all, and connected anew."""
+"""Seconds after which a watcher has loaded and connected all, and connected anew."""
 MANY = 200
 """Checks; half of them of processes, the others of Vaults."""
 PAUSE = 0.2
@@ -50,16 +50,16 @@ VAULT = '[check.vault{}]\nprobe = "vault"\naddress = "{}"\n'
 
 
 class Cost(NamedTuple):
-    """Milliseconds of CPU for each second, of the resident and of what it replaces."""
+    """Milliseconds of CPU for each second, of the watcher and of what it replaces."""
 
     where: str
-    resident: float
+    watcher: float
     one_liners: float
 
     @property
     def ratio(self) -> float:
         """How many times the one-liners' cost."""
-        return self.resident / self.one_liners
+        return self.watcher / self.one_liners
 
 
 # --- one process and one Vault ---------------------------------------------------------------
@@ -72,7 +72,7 @@ def configuration(address: str, ca: str | None) -> str:
 
 
 def measure_cpu(bench: Bench, wanted: int, seconds: int) -> Iterator[Cost]:
-    """The resident beside the one-liners among that many processes, over http and https."""
+    """The watcher beside the one-liners among that many processes, over http and https."""
     files = stage.certificate(bench.directory)
     with ExitStack() as stack:
         number = stack.enter_context(stage.processes(wanted))
@@ -86,29 +86,29 @@ def measure_cpu(bench: Bench, wanted: int, seconds: int) -> Iterator[Cost]:
 
 
 def one_cost(bench: Bench, where: str, vault: tuple[str, str | None], seconds: int) -> Cost:
-    """Let the resident and the one-liners work side by side for a while."""
+    """Let the watcher and the one-liners work side by side for a while."""
     commands = one_liners(bench, *vault)
     for command in commands:
         verify(command, bench.environ)
     with (
         stage.memory() as memory,
-        stage.Resident(bench.kacheck, configuration(*vault), memory) as resident,
+        stage.Watcher(bench.kacheck, configuration(*vault), memory) as watcher,
     ):
         time.sleep(SETTLE)
-        before, begun = cpu_of(resident.pid), time.monotonic()
+        before, begun = cpu_of(watcher.pid), time.monotonic()
         spent = 0.0
         for second in range(seconds):
             time.sleep(max(0.0, begun + second - time.monotonic()))
             spent += sum(run(command, bench.environ).cpu for command in commands)
         time.sleep(max(0.0, begun + seconds - time.monotonic()))
-        return Cost(where, (cpu_of(resident.pid) - before) / seconds, spent / seconds)
+        return Cost(where, (cpu_of(watcher.pid) - before) / seconds, spent / seconds)
 
 
 def show_costs(costs: Sequence[Cost]) -> None:
     """The table of them."""
-    rows = [["one process and one Vault, each second", "resident", "pidof and curl-grep", "ratio"]]
+    rows = [["one process and one Vault, each second", "watcher", "pidof and curl-grep", "ratio"]]
     for cost in costs:
-        figures = [f"{cost.resident:.2f} ms", f"{cost.one_liners:.2f} ms", f"{cost.ratio:.3f}"]
+        figures = [f"{cost.watcher:.2f} ms", f"{cost.one_liners:.2f} ms", f"{cost.ratio:.3f}"]
         rows.append([cost.where, *figures])
     print(grid(rows))
 
@@ -123,10 +123,10 @@ def measure_memory(bench: Bench, pythons: Sequence[str]) -> Iterator[str]:
             stage.named(bench.directory, NAME),
             stage.vault() as address,
             stage.memory() as memory,
-            stage.Resident(kacheck, configuration(address, None), memory) as resident,
+            stage.Watcher(kacheck, configuration(address, None), memory) as watcher,
         ):
             time.sleep(SETTLE)
-            whole, share = memory_of(resident.pid)
+            whole, share = memory_of(watcher.pid)
         name = "this environment" if python == bench.python else python
         rows.append([name, f"{whole:.1f} MB", f"{share:.1f} MB", stage.httpx_of(python)])
         goals.append(goal(f"memory, {name}", whole, 32, " MB"))
@@ -139,9 +139,9 @@ def measure_verdict(bench: Bench, runs: int) -> Iterator[str]:
     with (
         stage.named(bench.directory, NAME),
         stage.memory() as memory,
-        stage.Resident(bench.kacheck, PROCESS.format("", NAME), memory) as resident,
+        stage.Watcher(bench.kacheck, PROCESS.format("", NAME), memory) as watcher,
     ):
-        words = ("kacheck-verdict", "--state-dir", resident.state_dir, "process")
+        words = ("kacheck-verdict", "--state-dir", watcher.state_dir, "process")
         check = bench.check(*words, name=words[0], expect="ok running")
         measured = measure([*bench.tool("pidof", NAME), check], runs, bench.environ)
     print(table(measured, f"pidof {NAME}"))
@@ -162,12 +162,12 @@ def measure_many(bench: Bench, seconds: int) -> Iterator[str]:
         vaults = [enter(stage.vault()) for _ in range(4)]
         text = "".join(PROCESS.format(f"-{name}", name) for name in names)
         text += "".join(VAULT.format(f"-{n}", vaults[n % len(vaults)]) for n in range(MANY // 2))
-        resident = enter(stage.Resident(bench.kacheck, text, enter(stage.memory())))
+        watcher = enter(stage.Watcher(bench.kacheck, text, enter(stage.memory())))
         time.sleep(SETTLE)
-        before, begun = cpu_of(resident.pid), time.monotonic()
-        late = deviations(f"{resident.state_dir}/verdict", seconds)
-        cpu = (cpu_of(resident.pid) - before) / (time.monotonic() - begun) / 10
-        whole, share = memory_of(resident.pid)
+        before, begun = cpu_of(watcher.pid), time.monotonic()
+        late = deviations(f"{watcher.state_dir}/verdict", seconds)
+        cpu = (cpu_of(watcher.pid) - before) / (time.monotonic() - begun) / 10
+        whole, share = memory_of(watcher.pid)
     rows = [
         [f"{MANY} checks, each once a second", "median", "p99", "max"],
         ["CPU of one core", f"{cpu:.1f} %", "", ""],
@@ -279,7 +279,7 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
 
 def options(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description="What the resident costs while nothing happens.")
+    parser = argparse.ArgumentParser(description="What the watcher costs while nothing happens.")
     parser.add_argument(
         "--seconds", type=int, default=20, help="of each measurement of CPU (default: 20)"
     )
@@ -307,7 +307,7 @@ def report(args: argparse.Namespace, directory: str) -> None:
     # Neither a proxy nor PYTHON* nor VAULT_* of whoever runs this.
     environ = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
     bench = Bench(stage.install(directory), directory, environ)
-    print(f"# The resident\n\n{machine()}, httpx {stage.httpx_of(bench.python)}")
+    print(f"# The watcher\n\n{machine()}, httpx {stage.httpx_of(bench.python)}")
     title(f"CPU, {args.seconds} s")
     costs = [cost for n in (0, args.processes) for cost in measure_cpu(bench, n, args.seconds)]
     show_costs(costs)

@@ -64,7 +64,7 @@ def start(nodes: tuple[VaultNode, VaultNode], *states: str) -> None:
     for node, state in zip(nodes, states, strict=True):
         node.state = state
         node.start_vault()
-        node.start_resident()
+        node.start_watcher()
 
 
 def test_event_driven_the_vip_is_only_where_the_process_runs_and_is_active(
@@ -133,24 +133,24 @@ def test_graded_without_an_active_node_the_vip_is_on_a_live_one_and_where_all_ar
     assert pair.holders == []
 
 
-def test_graded_the_guard_takes_a_dead_node_behind_one_that_serves_when_the_resident_is_dead(
+def test_graded_the_guard_takes_a_dead_node_behind_one_that_serves_when_the_watcher_is_dead(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     a, b = nodes
     for node, state in zip(nodes, ("active", "standby"), strict=True):
         node.state = state
         node.start_vault()
-    resident = a.start_resident()
-    b.start_resident()
+    watcher = a.start_watcher()
+    b.start_watcher()
     pair = Pair("vault-graded", nodes, BASES, extra=REPORTED)
     pair.expect(a="MASTER", b="BACKUP")
-    resident.process.kill()
+    watcher.process.kill()
     pair.after(a.kill_vault)
     pair.expect(a="BACKUP", b="MASTER")
     assert (a.read("track/vault-graded"), pair.a_keepalived.events[-1].priority) == ("50\n", 130)
 
 
-def test_each_recipe_is_complete_and_accepted_before_the_resident_has_ever_run(
+def test_each_recipe_is_complete_and_accepted_before_the_watcher_has_ever_run(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     """`-t` says nothing at all: no error, no warning about files, scripts, users or security."""
@@ -200,15 +200,15 @@ def test_where_track_process_gets_errno_111_the_vip_leaves_and_comes_back(
 def test_where_track_process_stays_master_in_silence_the_vip_leaves_and_comes_back(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
-    """keepalived, the process and the resident in pids of their own, on the host's network.
+    """keepalived, the process and the watcher in pids of their own, on the host's network.
 
     What Vault listens on would be the host's there, so that the check is of the process alone.
     """
     a, b = nodes
     for node in nodes:
         node.toml.write_text(ONLY_THE_PROCESS)
-        resident = node.start_resident(net=False)
-        networks = [os.readlink(f"/proc/{pid}/ns/net") for pid in (resident.process.pid, "self")]
+        watcher = node.start_watcher(net=False)
+        networks = [os.readlink(f"/proc/{pid}/ns/net") for pid in (watcher.process.pid, "self")]
         assert networks[0] == networks[1], "it is in the host's network"
     processes = [node.node.process("vault") for node in nodes]
     pair = Pair("event-driven", nodes, extra=NATIVE, start="host-network")
