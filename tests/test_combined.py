@@ -310,7 +310,7 @@ class Repeated:
     def __call__(self, deadline: Deadline) -> Result:
         return self.look(deadline)
 
-    def glance(self) -> Result | None:
+    def quick_result(self) -> Result | None:
         return None
 
     def loss(self) -> Loss:
@@ -338,7 +338,7 @@ def test_the_descriptors_of_all_members_are_watched(monkeypatch: pytest.MonkeyPa
     look = repeated(monkeypatch, "all", Repeated(says(ALIVE), [3]), Repeated(says(ACTIVE), [4, 5]))
     assert look(Deadline(5)).reason == REASON["active"]
     assert look.watched() == [3, 4, 5]
-    assert look.glance() is None
+    assert look.quick_result() is None
 
 
 @pytest.mark.parametrize(("mode", "first"), [("all", GONE), ("any", ALIVE)])

@@ -20,7 +20,8 @@ STATUS = {
 }
 """All others are critical."""
 
-LOSSES = {"": Loss.NOTHING, "?": Loss.SOME, "!": Loss.EVENT, "!!": Loss.ALL}
+LOSSES = {"": Loss.NOTHING, "?": Loss.SOME, "!": Loss.SOME, "!!": Loss.ALL}
+TRIGGERED = ("!", "!!")
 
 FALL_3 = Policy(fall=3, rise=3)
 GRACE = Policy(terminate_delay=5)
@@ -39,7 +40,9 @@ def after(policy: Policy, run: str) -> tuple[State, list[str], list[str]]:
     """The state after a run, what the check said after each look, and what it should have."""
     state, said, wanted = State(), [], []
     for now, reason, event, want in re.findall(r"([\d.]+) ([\w-]+)([?!]*)>([\w-]+)", run):
-        state = step(policy, state, look(reason), float(now), LOSSES[event])
+        state = step(
+            policy, state, look(reason), float(now), LOSSES[event], triggered=event in TRIGGERED
+        )
         assert state.verdict is not None
         said.append(f"{now} {reason}{event}>{state.verdict.reason}")
         wanted.append(f"{now} {reason}{event}>{want}")

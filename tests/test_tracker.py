@@ -474,7 +474,7 @@ def test_processes_that_go_faster_than_they_can_be_held_are_counted_unheld(
         between_scan_and_hold(patch, gone)
         assert look(each) == "ok running"
         assert looks.scans == ATTEMPTS
-        assert each.glance() is None, "what is not held must be looked for"
+        assert each.quick_result() is None, "what is not held must be looked for"
     look(each)
     assert looks.scans == ATTEMPTS + 1
 
@@ -498,7 +498,7 @@ def test_without_pidfds_every_look_is_a_scan_and_a_warning_says_so(
             assert verdict(result) == "ok running"
             (warning,) = result.data["warnings"]
             assert os.strerror(number) in warning
-            assert each.glance() is None
+            assert each.quick_result() is None
         end(process)
         assert look(each) == "critical missing"
     start(NAME, "60")
@@ -549,25 +549,25 @@ def test_a_proc_of_another_pid_namespace_is_scanned_each_time(tmp_path: pathlib.
     assert [line.split(" [")[0] for line in lines[2:]] == ["critical missing 0 None"] * 2
 
 
-# --- a glance -----------------------------------------------------------------------------------
+# --- a quick result -----------------------------------------------------------------------------
 
 
-def test_a_glance_says_what_a_look_would_or_nothing(looks: Looks, start: Start) -> None:
+def test_a_quick_result_is_what_a_look_would_say_or_nothing(looks: Looks, start: Start) -> None:
     each = looks.tracker()
-    assert each.glance() is None, "before the first look"
+    assert each.quick_result() is None, "before the first look"
     look(each)
-    assert each.glance() is None, "missing: it may have come"
+    assert each.quick_result() is None, "missing: it may have come"
     process = start(NAME, "60")
     result = each(Deadline(5))
     scans = looks.scans
-    assert each.glance() == result
+    assert each.quick_result() == result
     assert looks.scans == scans
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert each.glance() is None
+    assert each.quick_result() is None
     process.wait()
-    assert each.glance() is None
-    assert looks.scans == scans, "a glance does not read all of /proc"
+    assert each.quick_result() is None
+    assert looks.scans == scans, "a quick result does not read all of /proc"
 
 
 @pytest.mark.parametrize(
@@ -581,7 +581,7 @@ def test_a_glance_says_what_a_look_would_or_nothing(looks: Looks, start: Start) 
     ],
     ids=["long", "args", "full_command", "user", "quorum_max"],
 )
-def test_what_takes_more_than_comm_is_not_told_at_a_glance(
+def test_what_takes_more_than_comm_has_no_quick_result(
     looks: Looks,
     start: Start,
     monkeypatch: pytest.MonkeyPatch,
@@ -594,7 +594,7 @@ def test_what_takes_more_than_comm_is_not_told_at_a_glance(
     each = looks.tracker(str(words[0]) if "full_command" in options else name, **options)
     assert look(each) == "ok running"
     monkeypatch.setattr(procfs, "read", lambda path, *_: pytest.fail(f"{path} was read"))
-    assert each.glance() is None
+    assert each.quick_result() is None
 
 
 def test_an_exit_is_told_once_by_the_look_that_finds_it(looks: Looks, start: Start) -> None:
@@ -625,7 +625,7 @@ def test_the_exit_of_the_oldest_leaves_those_who_were_there(looks: Looks, start:
     assert each.loss() is Loss.ALL
 
 
-def test_a_glance_reads_nothing_but_comm(
+def test_a_quick_result_reads_nothing_but_comm(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = start(NAME, "60")
@@ -638,10 +638,10 @@ def test_a_glance_reads_nothing_but_comm(
         return real(path, limit)
 
     monkeypatch.setattr(procfs, "read", read)
-    assert verdict(each.glance()) == "ok running"
+    assert verdict(each.quick_result()) == "ok running"
 
 
-def test_a_glance_that_cannot_read_says_nothing(
+def test_a_quick_result_that_cannot_read_says_nothing(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: str, *_: int) -> bytes:
@@ -652,7 +652,7 @@ def test_a_glance_that_cannot_read_says_nothing(
     look(each)
     with monkeypatch.context() as patch:
         patch.setattr(procfs, "read", refuse)
-        assert each.glance() is None
+        assert each.quick_result() is None
         assert look(each) == "unknown hidden", "as in a one-shot"
     assert look(each) == "ok running"
 

@@ -20,7 +20,7 @@ class RepeatedLook(Protocol):
     def __call__(self, deadline: Deadline) -> Result:
         """Look once."""
 
-    def glance(self) -> Result | None:
+    def quick_result(self) -> Result | None:
         """What a look would say, if that can be told without waiting; None: make one."""
 
     def loss(self) -> Loss:
@@ -46,7 +46,7 @@ class OneShotRepeated:
         """Look once."""
         return self._look(deadline)
 
-    def glance(self) -> Result | None:
+    def quick_result(self) -> Result | None:
         """Return nothing: only a look can tell."""
         return None
 

@@ -102,15 +102,13 @@ COMMON_REASONS = (TIMEOUT, HIDDEN, DRAINING, STOPPED, BAD_CONFIG, BUG)
 
 
 class Loss(enum.IntEnum):
-    """What a repeated look found gone of what it held since the look before."""
+    """How much of what a repeated look held was lost since the look before."""
 
     NOTHING = 0
     SOME = 1
     """A process, or the connection."""
-    EVENT = 2
-    """The same, and it has called for the look."""
-    ALL = 3
-    """Every process: whoever is seen now has come since."""
+    ALL = 2
+    """Every process: those that are seen now were started since."""
 
 
 class Result(NamedTuple):

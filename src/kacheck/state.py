@@ -61,13 +61,19 @@ class State(NamedTuple):
     """What the run's last look said."""
 
 
-def step(
-    policy: Policy, state: State, result: Result, now: float, loss: Loss = Loss.NOTHING
+def step(  # noqa: PLR0913 - what there is to know of a look
+    policy: Policy,
+    state: State,
+    result: Result,
+    now: float,
+    loss: Loss = Loss.NOTHING,
+    *,
+    triggered: bool = False,
 ) -> State:
     """The state after one more look.
 
-    `now` is in seconds of any clock that only goes forward; `loss` is what has gone since the look
-    before.
+    `now` is in seconds of any clock that only goes forward; `loss` is what was lost since the look
+    before; `triggered` says that an event, which is a loss, called for this look.
     """
     before = state.verdict
     if before is None or before.reason.is_intended or result.reason.is_intended:
@@ -79,22 +85,25 @@ def step(
         return State(verdict_of(result, before, now))
     change = rank(policy, result.status, result.reason) - rank(policy, before.status, before.reason)
     if change:
-        state = with_look(state, result, now, loss, worse=change > 0)
+        state = with_look(state, result, now, loss, triggered=triggered, worse=change > 0)
         if not (is_enough(policy, state) and now >= ripe_at(policy, state)):
             return state
     return State(verdict_of(result, before, now))
 
 
-def with_look(state: State, result: Result, now: float, loss: Loss, *, worse: bool) -> State:
+def with_look(  # noqa: PLR0913 - what there is to know of a look
+    state: State, result: Result, now: float, loss: Loss, *, triggered: bool, worse: bool
+) -> State:
     """The run with one more look, or a new one where the look goes the other way."""
     if not state.run or worse is not state.worse:
         held = state.unknown_since
         state = State(state.verdict, worse=worse, run_since=now, unknown_since=held)
-    counts = worse or loss < Loss.EVENT
+    counts = worse or not (triggered or loss is Loss.ALL)
+    is_loss = triggered or loss is not Loss.NOTHING
     return state._replace(
         run=max(state.run + counts, 1),
         run_since=now if loss is Loss.ALL and not worse else state.run_since,
-        gone=state.gone or (loss is not Loss.NOTHING and result.reason.confirms_loss),
+        gone=state.gone or (is_loss and result.reason.confirms_loss),
         unknown_since=state.unknown_since if worse else None,
         reason=result.reason,
     )

@@ -325,13 +325,15 @@ class Supervisor:
         self._set_timer(watched, "tick", following, self._tick)
         watched.events_left = EVENTS_PER_INTERVAL
         if watched.job is not None:
-            watched.is_owed = True  # else a look that hangs would take the place of the next one
+            watched.is_look_due = (
+                True  # else a look that hangs would take the place of the next one
+            )
             return
-        result = watched.worker.glance()
+        result = watched.worker.quick_result()
         if result is None:
             self._look(watched, event=False)
         else:
-            loss, watched.late = watched.late, Loss.NOTHING
+            loss, watched.unreported_loss = watched.unreported_loss, Loss.NOTHING
             job = Job(Deadline(watched.check.timeout, now), event=False)
             self._decide(watched, job, result, loss)
 
@@ -375,10 +377,13 @@ class Supervisor:
                 watched.worker.pending -= 1
                 if outcome.job is watched.job and outcome.result is not None:
                     watched.timers["timeout"].cancel()
-                    loss, watched.late = max(outcome.loss, watched.late), Loss.NOTHING
+                    loss, watched.unreported_loss = (
+                        max(outcome.loss, watched.unreported_loss),
+                        Loss.NOTHING,
+                    )
                     self._decide(watched, outcome.job, outcome.result, loss)
                 elif outcome.loss is Loss.ALL:  # a connection may be lost by its very timeout
-                    watched.late = outcome.loss
+                    watched.unreported_loss = outcome.loss
                 # An answer that was too late leaves descriptors, too.
                 if watched.worker.pending == 0 and self.watched.get(watched.check.name) is watched:
                     self._arm(watched, outcome.watched)
@@ -420,8 +425,7 @@ class Supervisor:
         check, old = watched.check, watched.state.verdict
         drained = watched.drained = self.drains.find(drained_by(check))
         seen = drained.result() if drained else result
-        loss = max(loss, Loss.EVENT) if job.event else loss
-        watched.state = step(check.policy, watched.state, seen, now, loss)
+        watched.state = step(check.policy, watched.state, seen, now, loss, triggered=job.event)
         if (new := watched.state.verdict) is None:
             return  # never: a step always leaves one
         self._publish(watched, new)
@@ -434,8 +438,8 @@ class Supervisor:
         recheck = recheck_at(check.policy, watched.state, now)
         if recheck is not None:
             self._set_timer(watched, "recheck", recheck, self._recheck)
-        if watched.is_owed:
-            watched.is_owed = False
+        if watched.is_look_due:
+            watched.is_look_due = False
             self._look(watched, event=False)
 
     def _publish(self, watched: Watched, verdict: Verdict) -> None:

@@ -37,9 +37,9 @@ class Watched:
         self.job: Job | None = None
         """The look under way, until it is answered or timed out."""
         self.armed: list[int] = []
-        self.is_owed = False
+        self.is_look_due = False
         """Is a regular look due, that waits for the end of the one under way?"""
-        self.late = Loss.NOTHING
+        self.unreported_loss = Loss.NOTHING
         """What a look found gone whose answer was too late: for the next one that answers."""
         self.events_left = EVENTS_PER_INTERVAL
         self.timers: dict[str, Timer] = {}

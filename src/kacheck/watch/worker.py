@@ -86,14 +86,14 @@ class Worker:
             self._end_threads()
             raise
 
-    def glance(self) -> Result | None:
+    def quick_result(self) -> Result | None:
         """What a look would say, if that can be told without one; for the thread that starts jobs.
 
         A worker without a job does not touch its look.
         """
         if self.pending or self._look is None:
             return None
-        return self._look.glance()
+        return self._look.quick_result()
 
     def start(self, job: Job) -> None:
         """Look, as soon as the look before it has ended, and instead of those that have not begun.

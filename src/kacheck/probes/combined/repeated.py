@@ -47,7 +47,7 @@ class RepeatedCombination:
         self._asked.add(look)
         return look(deadline)
 
-    def glance(self) -> Result | None:
+    def quick_result(self) -> Result | None:
         """Of several looks one always waits."""
         return None
 

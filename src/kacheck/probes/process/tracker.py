@@ -55,7 +55,7 @@ class Tracker:
         deadline.enter("scan", f"{self.options.proc} to be read in search of a process {what}")
         return self.scan()
 
-    def glance(self) -> Result | None:
+    def quick_result(self) -> Result | None:
         """What a look would say, if that can be told without waiting; None: make one.
 
         To read a command line can wait for the process's memory map, to read comm cannot.

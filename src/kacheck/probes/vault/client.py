@@ -142,7 +142,7 @@ class Client:
         data = {**deadline.seen, "phases_ms": deadline.phases_ms(), **result.data}
         return result._replace(data=data)
 
-    def glance(self) -> Result | None:
+    def quick_result(self) -> Result | None:
         """Without waiting nothing can be told."""
         return None
 
