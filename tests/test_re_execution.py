@@ -161,8 +161,8 @@ def test_a_program_that_hangs_is_not_executed(tmp_path: Path, start: Start) -> N
 import os, time
 while os.path.exists({str(hangs)!r}):
     time.sleep(0.1)
-import kacheck.watch.supervisor as supervisor
-supervisor.TRIAL = 1.0
+import kacheck.watch.reexecution as reexecution
+reexecution.TRIAL = 1.0
 """
     with Watcher(tmp_path, PROCESS + RARELY, prelude=prelude) as watcher:
         hangs.touch()

@@ -486,13 +486,13 @@ def test_a_signal_leaves_every_check_failing(tmp_path: Path, start: Start, numbe
 
 CRASH = """
 import os, sys
-import kacheck.watch.supervisor as supervisor
-real = supervisor.Supervisor._tick
+import kacheck.watch.scheduler as scheduler
+real = scheduler.Scheduler._tick
 def tick(self, watched):
     if os.path.exists(sys.argv[sys.argv.index("--config") + 1] + ".crash"):
         raise RuntimeError("a bug")
     real(self, watched)
-supervisor.Supervisor._tick = tick
+scheduler.Scheduler._tick = tick
 """
 STUBBORN = """
 import kacheck.watch.publisher as publisher
@@ -645,13 +645,14 @@ def test_the_watchdog_is_fed_while_the_loop_moves_and_not_when_it_stands(
 
 
 NO_TICKS = """
-import kacheck.watch.supervisor as supervisor
-supervisor.SLACK = 0.2
-real = supervisor.Supervisor._tick
+import kacheck.watch.scheduler as scheduler
+import kacheck.watch.service as service
+service.SLACK = 0.2
+real = scheduler.Scheduler._tick
 def tick(self, watched):
     if watched.check.name != "lost":
         real(self, watched)
-supervisor.Supervisor._tick = tick
+scheduler.Scheduler._tick = tick
 """
 
 

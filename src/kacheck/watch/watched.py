@@ -37,6 +37,8 @@ class Watched:
         self.job: Job | None = None
         """The look under way, until it is answered or timed out."""
         self.armed: list[int] = []
+        self.is_ended = False
+        """Whether it is looked at no longer; a worker may still have something to say."""
         self.is_look_due = False
         """Is a regular look due, that waits for the end of the one under way?"""
         self.unreported_loss = Loss.NOTHING
