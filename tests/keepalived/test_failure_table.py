@@ -775,7 +775,7 @@ BAD = CONFIGURATION.replace("interval", "intervall")
 
 @row(
     "the configuration is bad at the start",
-    "watcher: `kacheck.toml:10: intervall is no key`; keepalived: `now returning 3`",
+    "watcher: `kacheck.toml:10: unknown key intervall`; keepalived: `now returning 3`",
     "leaves: the watcher refuses to start, and the guard cannot look either",
 )
 def test_the_configuration_is_bad_at_the_start(scene: Scene) -> None:
@@ -801,7 +801,7 @@ def test_the_configuration_is_bad_at_a_reload(scene: Scene) -> None:
     def reload() -> None:
         scene.a.toml.write_text(BAD)
         scene.watcher.process.kill(signal.SIGHUP)
-        scene.watcher.wait_said("intervall is no key")
+        scene.watcher.wait_said("unknown key intervall")
 
     scene.stays(reload)
     scene.leaves(scene.kill_vault)
