@@ -4,7 +4,7 @@ A module has `declare(parser)` and `run(args, edge)`, which returns the exit cod
 command too, by its own name.
 """
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Protocol
 
 from kacheck.probe import load
@@ -12,7 +12,6 @@ from kacheck.probe import load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kacheck.arguments import Parser
     from kacheck.result import Status
 
 
@@ -44,7 +43,7 @@ class Command:
         self.summary = summary
         self.module = module
 
-    def declare(self, parser: "Parser", name: str) -> None:
+    def declare(self, parser: ArgumentParser, name: str) -> None:
         """Declare its options."""
         load(f"{self.module}:declare")(parser, name)
 

@@ -5,16 +5,34 @@ what is removed takes its line with it, if it has one of its own; what is added 
 """
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
-from kacheck.keepalived.source import Source, Word
-
-if TYPE_CHECKING:
-    from kacheck.keepalived.syntax import Node
+from kacheck.keepalived.source import Position, Source, Word
 
 BLANK = " \t"
 UNIT = "    "
 """How much deeper a block's first statement is than the block, where no neighbour says."""
+
+
+class Statement(Protocol):
+    """Where a statement stands, with its block if it has one: a node of the syntax tree."""
+
+    start: int
+    end: int
+    close: int | None
+
+    @property
+    def parent(self) -> "Statement | None":
+        """The statement whose block it is in; None for the file itself."""
+
+    @property
+    def children(self) -> Sequence["Statement"] | None:
+        """What is in its block."""
+
+    @property
+    def position(self) -> Position:
+        """Where it begins."""
 
 
 class EditError(ValueError):
@@ -84,7 +102,7 @@ class Edits:
         """Write `raw` (see `quote()`) where the word stands."""
         self._add(Edit(word.start, word.end, raw))
 
-    def remove(self, node: "Node", *, comment: bool = False) -> None:
+    def remove(self, node: "Statement", *, comment: bool = False) -> None:
         """Remove a statement with its block; the whole lines, comment and all, if they are its own.
 
         With `comment` also the comment lines directly above them.
@@ -99,7 +117,7 @@ class Edits:
             start = self.source.line_start(node.start)
             self._add(Edit(self._above(start) if comment else start, self._next(node.end), ""))
 
-    def replace(self, node: "Node", text: str) -> None:
+    def replace(self, node: "Statement", text: str) -> None:
         """Write other statements in the place of one; the comments around it stay."""
         indentation, line_end = self.source.indentation(node.start), self.source.line_end
         lines = self._indented(text, indentation)
@@ -114,7 +132,7 @@ class Edits:
         else:
             self._add(Edit(start, rest, lines + indentation))
 
-    def insert_before(self, node: "Node", text: str, *, comment: bool = False) -> None:
+    def insert_before(self, node: "Statement", text: str, *, comment: bool = False) -> None:
         """Write statements on lines of their own before one, below the comment above it.
 
         With `comment` above the comment lines directly above it.
@@ -128,7 +146,7 @@ class Edits:
             start = self._above(start)
         self._add(Edit(start, start, lines))
 
-    def insert_after(self, node: "Node", text: str) -> None:
+    def insert_after(self, node: "Statement", text: str) -> None:
         """Write statements on lines of their own behind one and its line's comment."""
         indentation = self.source.indentation(node.start)
         lines = self._indented(text, indentation)
@@ -138,7 +156,7 @@ class Edits:
         else:
             self._add(Edit(rest, rest, self.source.line_end + lines + indentation))
 
-    def append(self, block: "Node", text: str) -> None:
+    def append(self, block: "Statement", text: str) -> None:
         """Write statements at the end of a block; of the file for the root."""
         if block.parent is None:
             self._add_lines(len(self.source.text), self._indented(text, ""))
@@ -218,7 +236,7 @@ class Edits:
         """Is there nothing before it on its line?"""
         return self._back(offset) == self.source.line_start(offset)
 
-    def _inner(self, block: "Node", base: str) -> str:
+    def _inner(self, block: "Statement", base: str) -> str:
         """The indentation of what is in a block."""
         for child in block.children or ():
             if self._leads(child.start):

@@ -7,12 +7,9 @@ import enum
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from kacheck.keepalived.rules import DEFAULT, Rules, rules_of
-
-if TYPE_CHECKING:
-    from kacheck.keepalived.syntax import Tree
 
 
 class Position(NamedTuple):
@@ -74,8 +71,8 @@ class Source:
         self.text = text
         self.name = name
         self.rules = rules or rules_of(DEFAULT)
-        self.tree: Tree | None = None
-        """What was made of it."""
+        self.tree: object = None
+        """The syntax tree that was made of it, which this module knows nothing of."""
 
     @cached_property
     def newlines(self) -> list[int]:

@@ -117,7 +117,7 @@ class Node:
     def source(self) -> "Node | None":
         """Of a node of the view: the same statement in its file, if it stands there just so."""
         tree = self.line.source.tree
-        if self.tree is not None or tree is None or self.line.made:
+        if self.tree is not None or not isinstance(tree, Tree) or self.line.made:
             return None
         found = tree.at(self.first)
         return found if found is not None and found.line.text == self.line.text else None
