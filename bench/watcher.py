@@ -231,33 +231,33 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
     import httpx
 
     from kacheck.deadline import Deadline
-    from kacheck.probes.vault import client as vault
-    from kacheck.probes.vault import kept
+    from kacheck.exchange import client, plain
+    from kacheck.probes.vault.health import STATES
 
     stack = ExitStack()
     url = f"{address}/v1/sys/health"
     context = httpx.create_ssl_context()
     request = f"GET /v1/sys/health HTTP/1.1\r\nHost: {address[7:]}\r\n".encode()
-    request += b"".join(f"{key}: {value}\r\n".encode() for key, value in vault.HEADERS.items())
+    request += b"".join(f"{key}: {value}\r\n".encode() for key, value in client.HEADERS.items())
     host, _, port = address[7:].partition(":")
     sock = stack.enter_context(socket.create_connection((host, int(port))))
     transport = stack.enter_context(httpx.HTTPTransport(verify=context, trust_env=False))
     timeout = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), 1.0)}
 
     def by_hand() -> int:
-        answer = kept.ask(sock, request + b"\r\n", Deadline(1))
+        answer = plain.ask(sock, request + b"\r\n", STATES, Deadline(1))
         return answer.code if answer else 0
 
     def anew_by_hand() -> int:
         deadline = Deadline(1)
-        with kept.connect((host, int(port)), deadline) as fresh:
-            answer = kept.ask(fresh, request + b"\r\n", deadline)
+        with plain.connect((host, int(port)), deadline) as fresh:
+            answer = plain.ask(fresh, request + b"\r\n", STATES, deadline)
         return answer.code if answer else 0
 
     def by_httpx(transport: httpx.HTTPTransport = transport) -> int:
-        asked = httpx.Request("GET", url, headers=vault.HEADERS, extensions=timeout)
+        asked = httpx.Request("GET", url, headers=client.HEADERS, extensions=timeout)
         response = transport.handle_request(asked)
-        vault.read_body(response.iter_raw())
+        client.read_body(response.iter_raw())
         response.close()
         return response.status_code
 
@@ -266,9 +266,9 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
             return by_httpx(fresh)
 
     exchanges = {
-        "kept connection, kept.py": by_hand,
+        "kept connection, plain.py": by_hand,
         "kept connection, httpx.HTTPTransport": by_httpx,
-        "new connection, kept.py": anew_by_hand,
+        "new connection, plain.py": anew_by_hand,
         "new connection, httpx.HTTPTransport": anew,
     }
     return exchanges, stack

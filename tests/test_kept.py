@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,11 +23,15 @@ import trustme
 
 from kacheck import files as files_module
 from kacheck.deadline import Deadline, within
+from kacheck.exchange import client as client_module
+from kacheck.exchange import plain as plain_module
+from kacheck.exchange import tls
+from kacheck.exchange.answer import MAX_BODY, HttpAnswer
+from kacheck.exchange.client import KEPT_FOR, HttpClient
 from kacheck.probes.combined.look import Member
-from kacheck.probes.vault import client as vault
-from kacheck.probes.vault import kept, tls
-from kacheck.probes.vault.client import KEPT_FOR, Client
-from kacheck.probes.vault.health import MAX_BODY, Answer
+from kacheck.probes.vault import look as vault
+from kacheck.probes.vault.health import STATES as CODES
+from kacheck.probes.vault.health import judge
 from kacheck.probes.vault.settings import VaultOptions, prepare
 from kacheck.result import BadConfigError, Loss, Result
 from support.certificates import Authority, server_context
@@ -41,8 +46,8 @@ def plain(start: bytes = b"HTTP/1.1 200 OK", fields: bytes = LENGTH, body: bytes
     return start + b"\r\n" + fields + b"\r\n" + body
 
 
-OK = Answer(200, BODY)
-PLAIN: dict[str, tuple[bytes, Answer]] = {
+OK = HttpAnswer(200, BODY)
+PLAIN: dict[str, tuple[bytes, HttpAnswer]] = {
     "as Vault answers": (plain(fields=b"Content-Type: application/json\r\n" + LENGTH), OK),
     "no reason phrase": (plain(b"HTTP/1.1 200 "), OK),
     "no space after the code": (plain(b"HTTP/1.1 200"), OK),
@@ -59,16 +64,16 @@ PLAIN: dict[str, tuple[bytes, Answer]] = {
     "an empty field": (plain(fields=b"X:\r\n" + LENGTH), OK),
     "an empty line in the body": (
         plain(fields=b"Content-Length: 4\r\n", body=b"\r\n\r\n"),
-        Answer(200, b"\r\n\r\n"),
+        HttpAnswer(200, b"\r\n\r\n"),
     ),
-    "no body": (plain(fields=b"Content-Length: 0\r\n", body=b""), Answer(200, b"")),
+    "no body": (plain(fields=b"Content-Length: 0\r\n", body=b""), HttpAnswer(200, b"")),
     "a name that ends in the word": (plain(fields=b"X-Content-Length: 7\r\n" + LENGTH), OK),
     "the largest body": (
         plain(fields=b"Content-Length: %d\r\n" % MAX_BODY, body=b"x" * MAX_BODY),
-        Answer(200, b"x" * MAX_BODY),
+        HttpAnswer(200, b"x" * MAX_BODY),
     ),
     **{
-        f"code {code}": (plain(b"HTTP/1.1 %d whatever" % code), Answer(code, BODY))
+        f"code {code}": (plain(b"HTTP/1.1 %d whatever" % code), HttpAnswer(code, BODY))
         for code in (429, 472, 473, 474, 501, 503, 530)
     },
 }
@@ -159,16 +164,16 @@ def answered(data: bytes, kind: type[socket.socket] = socket.socket) -> Iterator
             server.join()
 
 
-def ask(data: bytes, kind: type[socket.socket] = socket.socket) -> Answer | None:
+def ask(data: bytes, kind: type[socket.socket] = socket.socket) -> HttpAnswer | None:
     with answered(data, kind) as sock:
         try:
-            return kept.ask(sock, REQUEST, Deadline(5))
-        except kept.MisreadError:
+            return plain_module.ask(sock, REQUEST, CODES, Deadline(5))
+        except plain_module.MisreadError:
             return None
 
 
 @pytest.mark.parametrize(("data", "answer"), PLAIN.values(), ids=PLAIN)
-def test_a_plain_answer_is_read(data: bytes, answer: Answer) -> None:
+def test_a_plain_answer_is_read(data: bytes, answer: HttpAnswer) -> None:
     assert ask(data) == answer
 
 
@@ -182,7 +187,7 @@ def test_what_could_be_read_in_another_way_is_none(data: bytes) -> None:
     [row for row in PLAIN.values() if len(row[0]) < 1000],
     ids=[name for name, row in PLAIN.items() if len(row[0]) < 1000],
 )
-def test_it_does_not_matter_where_an_answer_is_cut(data: bytes, answer: Answer) -> None:
+def test_it_does_not_matter_where_an_answer_is_cut(data: bytes, answer: HttpAnswer) -> None:
     assert ask(data, OneByte) == answer
 
 
@@ -210,7 +215,7 @@ def test_the_requests_bytes_are_sent_as_they_are() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(plain())
-        assert kept.ask(ours, REQUEST, Deadline(5)) == OK
+        assert plain_module.ask(ours, REQUEST, CODES, Deadline(5)) == OK
         assert theirs.recv(65536) == REQUEST
 
 
@@ -221,7 +226,7 @@ def test_the_deadline_holds(data: bytes) -> None:
         theirs.sendall(data)
         begun = time.monotonic()
         with pytest.raises(TimeoutError):
-            kept.ask(ours, REQUEST, Deadline(0.1))
+            plain_module.ask(ours, REQUEST, CODES, Deadline(0.1))
         assert 0.1 <= time.monotonic() - begun < 5
 
 
@@ -240,7 +245,7 @@ def test_the_deadline_holds_though_a_byte_comes_now_and_then() -> None:
         dripper.start()
         begun = time.monotonic()
         with pytest.raises(TimeoutError):
-            kept.ask(ours, REQUEST, Deadline(0.2))
+            plain_module.ask(ours, REQUEST, CODES, Deadline(0.2))
         assert time.monotonic() - begun < 5
         end.set()
         dripper.join()
@@ -251,7 +256,7 @@ def test_a_deadline_that_has_passed_sends_nothing() -> None:
     with ours, theirs:
         theirs.setblocking(False)  # noqa: FBT003 - socket's own
         with pytest.raises(TimeoutError):
-            kept.ask(ours, REQUEST, Deadline(0))
+            plain_module.ask(ours, REQUEST, CODES, Deadline(0))
         with pytest.raises(BlockingIOError):
             theirs.recv(1)
 
@@ -264,15 +269,15 @@ def test_a_connection_that_is_reset_is_an_error() -> None:
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         theirs.close()
         with ours, pytest.raises(OSError, match=r"reset|Broken pipe"):
-            kept.ask(ours, REQUEST, Deadline(5))
+            plain_module.ask(ours, REQUEST, CODES, Deadline(5))
 
 
 def test_every_state_of_the_stand_in_is_read_as_it_is_or_not_at_all() -> None:
     for name, answer in STATES.items():
         data = answer.head(("Content-Length", str(len(answer.body)))) + answer.body
         read = ask(data)
-        assert read in (None, Answer(answer.code, answer.body)), name
-    assert ask(STATES["active"].head(("Content-Length", "1")) + b"x") == Answer(200, b"x")
+        assert read in (None, HttpAnswer(answer.code, answer.body)), name
+    assert ask(STATES["active"].head(("Content-Length", "1")) + b"x") == HttpAnswer(200, b"x")
 
 
 # --- the client ---------------------------------------------------------------------------------
@@ -284,11 +289,12 @@ def stand_in() -> Iterator[StandInVault]:
         yield server
 
 
-class Kept(Client):
+class Kept(HttpClient):
     """One that is used by one thread at a time, as the watcher's are."""
 
     def __init__(self, options: VaultOptions) -> None:
-        super().__init__(options, keep=True)
+        judged = partial(judge, accept=options.accept, address=options.address)
+        super().__init__(options, judged, CODES, keep=True)
         self.member = Member("vault", self)
 
 
@@ -319,7 +325,7 @@ def said(each: Kept, seconds: float = 5) -> str:
     return f"{result.status.word} {result.reason}"
 
 
-def readable(each: Client, seconds: float = 5) -> bool:
+def readable(each: HttpClient, seconds: float = 5) -> bool:
     poll = select.poll()
     for file in each.watched():
         poll.register(file, select.POLLIN)
@@ -341,7 +347,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
             return time.monotonic() + self.ahead
 
     fake = Clock()
-    monkeypatch.setattr(vault, "time", fake)
+    monkeypatch.setattr(client_module, "time", fake)
 
     def advance(seconds: float) -> None:
         fake.ahead += seconds
@@ -889,7 +895,7 @@ def test_a_tls_server_that_has_gone_is_an_event(
 def test_the_warning_that_the_address_is_another_machine_is_in_every_look(
     client: Make, stand_in: StandInVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vault, "is_this_machine", lambda _: False)
+    monkeypatch.setattr(client_module, "is_this_machine", lambda _: False)
     each = client(stand_in.address)
     for _ in range(3):
         (warning,) = look(each).data["warnings"]
@@ -906,7 +912,7 @@ def test_what_an_old_connection_has_shown_is_not_said_of_a_new_one(
     """The name leads to this machine again."""
     each = client(stand_in.address)
     with monkeypatch.context() as patch:
-        patch.setattr(vault, "is_this_machine", lambda _: False)
+        patch.setattr(client_module, "is_this_machine", lambda _: False)
         assert "is not this machine" in look(each).data["warnings"][0]
     clock(KEPT_FOR + 0.1)
     assert "is not this machine" not in look(each).data["warnings"][0]
@@ -934,11 +940,11 @@ def server(
 def without_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on nothing may be asked with httpx, unless it is too late to ask at all."""
 
-    def refuse(each: Client, _: object) -> None:
-        kept.time_left(each.deadline)
+    def refuse(each: HttpClient, _: object) -> None:
+        plain_module.time_left(each.deadline)
         raise httpx.InvalidURL("httpx was asked")
 
-    monkeypatch.setattr(Client, "get", refuse)
+    monkeypatch.setattr(HttpClient, "get", refuse)
 
 
 def test_what_was_answered_once_is_asked_on_new_connections_without_httpx(
@@ -1100,7 +1106,7 @@ class Odd:
 def once(address: str, seconds: float) -> Result:
     """Look as a one-shot does."""
     options = prepare({"address": address})
-    return within(Deadline(seconds), lambda deadline: vault.probe(options, deadline))
+    return within(Deadline(seconds), lambda deadline: vault.look(options, deadline))
 
 
 @pytest.mark.parametrize("closes", [False, True], ids=["kept", "closed"])

@@ -29,7 +29,7 @@ MODULES = (
     "httpcore",
     "h11",
     "httpcore._sync.http11",
-    "kacheck.probes.vault.client",
+    "kacheck.exchange.client",
     "kacheck.probes.process.tracker",
     "kacheck.probes.combined.repeated",
 )
@@ -78,7 +78,7 @@ def test_a_slow_import_after_a_re_execution_leaves_the_verdict(
     assert watcher.transitions("vault") == ["ok active"]
 
 
-@pytest.mark.parametrize("module", ["httpx", "kacheck.probes.vault.client"])
+@pytest.mark.parametrize("module", ["httpx", "kacheck.exchange.client"])
 def test_a_slow_import_for_a_reload_is_not_taken_for_a_timeout(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:

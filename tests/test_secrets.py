@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kacheck.cli import main
-from kacheck.probes.vault import client as vault_probe
+from kacheck.probes.vault import look as vault_probe
 from support.vault import StandInVault
 from support.watcher import Watcher
 
@@ -205,7 +205,7 @@ def test_a_bug_s_message_and_traceback_hide_the_secrets_of_addresses(
     def fail(*_: Any) -> None:
         raise LeakyError("cannot ask https://anna:hunter2@vault?token=hvs.s3cret")
 
-    monkeypatch.setattr(vault_probe, "probe", fail)
+    monkeypatch.setattr(vault_probe, "look", fail)
     for options in (("--verbose",), ("--format=json",), ("--log=syslog",)):
         said = outputs("vault", *options)
         assert "LeakyError" in said

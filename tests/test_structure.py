@@ -59,3 +59,9 @@ def test_only_the_registry_migrate_doctor_and_probes_name_a_probe() -> None:
         and any(module == probe or module.startswith(f"{probe}.") for probe in probes)
     }
     assert naming == set()
+
+
+def test_the_exchange_knows_no_probe() -> None:
+    rooms = {name for name in MODULES if name.startswith("kacheck.exchange")}
+    assert rooms
+    assert {module for name in rooms for module in IMPORTS[name] if ".probes" in module} == set()

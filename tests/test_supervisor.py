@@ -63,7 +63,7 @@ def pending(watcher: Watcher) -> list[int]:
 
 
 NOT_KEPT = """
-import kacheck.probes.vault.client as vault
+import kacheck.exchange.client as vault
 vault.HEADERS["connection"] = "close"
 """
 """A server that is asked to ends each connection after its answer."""
@@ -689,7 +689,7 @@ def test_it_survives_to_be_out_of_descriptors(tmp_path: Path, start: Start) -> N
         toml = process_check(interval=0.1, timeout=0.1) + vault_check(
             server.address, interval=0.1, timeout=0.1
         )
-        prelude = "import kacheck.probes.vault.client as v; v.KEPT_FOR = 0.3"
+        prelude = "import kacheck.exchange.client as v; v.KEPT_FOR = 0.3"
         with Watcher(tmp_path, toml, prelude=prelude) as watcher:
             limit = ["prlimit", "--pid", str(watcher.pid)]
             subprocess.run([*limit, "--nofile=3:"], check=True)

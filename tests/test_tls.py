@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from kacheck.probes.vault import tls
+from kacheck.exchange import tls
 from kacheck.probes.vault.settings import VaultOptions
 
 OPTIONS = VaultOptions(url="https://vault.example:8200/v1/sys/health", ca_cert="/etc/ca.pem")

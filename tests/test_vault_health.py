@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from kacheck.probes.vault.health import MAX_BODY, Answer, judge
+from kacheck.exchange.answer import MAX_BODY, HttpAnswer
+from kacheck.probes.vault.health import judge
 from kacheck.result import Result
 
 NODE = "https://127.0.0.1:8200"
@@ -17,7 +18,7 @@ ROLES = ("active", "standby", "performance-standby", "dr-secondary")
 
 def ask(code: int, body: Any, accept: tuple[str, ...] = ("active",)) -> Result:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return judge(Answer(code, raw), accept, NODE)
+    return judge(HttpAnswer(code, raw), accept, NODE)
 
 
 @pytest.mark.parametrize(
@@ -118,5 +119,5 @@ def test_a_redirect_without_a_location_says_so() -> None:
 
 
 def test_a_redirect_names_where_it_leads() -> None:
-    answer = Answer(307, b"", "https://other:8200/v1/sys/health")
+    answer = HttpAnswer(307, b"", "https://other:8200/v1/sys/health")
     assert "https://other:8200/v1/sys/health" in judge(answer, ("active",), NODE).message

@@ -1,8 +1,9 @@
 """Is this node in the wanted Vault role? One GET of /v1/sys/health."""
 
+from kacheck.exchange.reasons import REASONS
 from kacheck.kinds import DIRECTORY, FILE, FLAG, TEXT, URL, one_of
 from kacheck.probe import Option, Probe
-from kacheck.probes.vault.reasons import EXCHANGE, ROLES, STATES
+from kacheck.probes.vault.reasons import RATE_LIMITED, ROLES, STATES
 
 DEFAULT_ADDRESS = "https://127.0.0.1:8200"
 
@@ -67,11 +68,11 @@ PROBE = Probe(
     name="vault",
     summary="is this node in the wanted Vault role?",
     options=OPTIONS,
-    reasons=(*ROLES, *STATES, *EXCHANGE),
+    reasons=(*ROLES, *STATES, RATE_LIMITED, *REASONS),
     prepare="kacheck.probes.vault.settings:prepare",
-    look="kacheck.probes.vault.client:probe",
-    repeated="kacheck.probes.vault.client:kept_client",
+    look="kacheck.probes.vault.look:look",
+    repeated="kacheck.probes.vault.look:repeated",
     environment="kacheck.probes.vault.settings:from_environment",
     warnings="kacheck.probes.vault.settings:warnings",
-    preload="kacheck.probes.vault.client:preload",
+    preload="kacheck.probes.vault.look:preload",
 )

@@ -10,14 +10,14 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
+from kacheck.exchange.answer import MAX_BODY, HttpAnswer
+from kacheck.exchange.reasons import BAD_RESPONSE, REDIRECT
 from kacheck.probes.vault.reasons import (
     ACTIVE,
-    BAD_RESPONSE,
     DR_SECONDARY,
     HA_UNHEALTHY,
     PERFORMANCE_STANDBY,
     RATE_LIMITED,
-    REDIRECT,
     REMOVED,
     SEALED,
     STANDBY,
@@ -26,13 +26,11 @@ from kacheck.probes.vault.reasons import (
 from kacheck.redact import redact, redact_address
 from kacheck.result import Reason, Result, Status
 
-MAX_BODY = 64 * 1024
-"""Bytes; Vault's answer has about 500."""
 SHOWN = 60
 """Characters of a strange body that a message quotes."""
 
 
-class State(NamedTuple):
+class NodeState(NamedTuple):
     """One state of a Vault node."""
 
     reason: Reason
@@ -45,37 +43,28 @@ class State(NamedTuple):
 
 UP = {"initialized": True, "sealed": False}
 STATES = {
-    200: State(ACTIVE, "is the active node", {**UP, "standby": False}),
-    429: State(STANDBY, "is a standby", {**UP, "standby": True}),
-    472: State(DR_SECONDARY, "is a disaster recovery secondary", UP),
-    473: State(PERFORMANCE_STANDBY, "is a performance standby", UP),
-    474: State(
+    200: NodeState(ACTIVE, "is the active node", {**UP, "standby": False}),
+    429: NodeState(STANDBY, "is a standby", {**UP, "standby": True}),
+    472: NodeState(DR_SECONDARY, "is a disaster recovery secondary", UP),
+    473: NodeState(PERFORMANCE_STANDBY, "is a performance standby", UP),
+    474: NodeState(
         HA_UNHEALTHY,
         "is a standby that has lost touch with the active node",
         UP,
         is_role=False,
     ),
-    501: State(
+    501: NodeState(
         UNINITIALIZED,
         "is not initialized: vault operator init",
         {"initialized": False},
         is_role=False,
     ),
-    503: State(SEALED, "is sealed: vault operator unseal", {"sealed": True}, is_role=False),
-    530: State(REMOVED, "was removed from the cluster", {}, is_role=False),
+    503: NodeState(SEALED, "is sealed: vault operator unseal", {"sealed": True}, is_role=False),
+    530: NodeState(REMOVED, "was removed from the cluster", {}, is_role=False),
 }
 
 
-class Answer(NamedTuple):
-    """An HTTP answer as far as it was read."""
-
-    code: int
-    body: bytes
-    location: str | None = None
-    """Where a redirect leads."""
-
-
-def judge(answer: Answer, accept: tuple[str, ...], address: str) -> Result:
+def judge(answer: HttpAnswer, accept: tuple[str, ...], address: str) -> Result:
     """The result for an answer; `data` has the code and the body's fields."""
     fields = parse(answer.body)
     data: dict[str, Any] = {"http_status": answer.code}
@@ -123,12 +112,12 @@ def flat(value: object) -> object:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def agree(state: State, fields: dict[str, Any]) -> bool:
+def agree(state: NodeState, fields: dict[str, Any]) -> bool:
     """Does the body say what the code says? `1` or `"true"` is not `true`."""
     return all(fields.get(key) is value for key, value in state.agrees.items())
 
 
-def strange(answer: Answer, fields: dict[str, Any], address: str) -> Result:
+def strange(answer: HttpAnswer, fields: dict[str, Any], address: str) -> Result:
     """An answer that is no state of a Vault node, and what it may be instead."""
     code = answer.code
     if code == 429 and "standby" not in fields:
@@ -148,7 +137,7 @@ def strange(answer: Answer, fields: dict[str, Any], address: str) -> Result:
     return Result(Status.CRITICAL, BAD_RESPONSE, message, {})
 
 
-def explain(answer: Answer, fields: dict[str, Any]) -> str:
+def explain(answer: HttpAnswer, fields: dict[str, Any]) -> str:
     """Why an answer is not believed; completes `answered 200, ...`."""
     code = answer.code
     if len(answer.body) > MAX_BODY:

@@ -7,13 +7,12 @@ VAULT_AGENT_ADDR, VAULT_PROXY_ADDR, HTTP_PROXY and its kin, VAULT_NAMESPACE, VAU
 VAULT_MAX_RETRIES.
 """
 
-import os
-import stat
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from kacheck.durations import seconds
+from kacheck.exchange.place import unproven
 from kacheck.kinds import BLANK, has_blank
 from kacheck.probe import OptionError
 from kacheck.probes.vault import DEFAULT_ADDRESS
@@ -45,6 +44,16 @@ class VaultOptions(NamedTuple):
     insecure: bool = False
     remote: bool = False
     """The address is another machine on purpose: do not warn."""
+
+    @property
+    def service(self) -> str:
+        """Whose address it is."""
+        return "Vault"
+
+    @property
+    def ca_cert_bytes_source(self) -> str:
+        """Where `ca_cert_bytes` is from."""
+        return "VAULT_CACERT_BYTES or BAO_CACERT_BYTES"
 
 
 class Environment:
@@ -179,44 +188,3 @@ def warnings(options: VaultOptions) -> list[str]:
     """Return the warnings of the probe."""
     warning = unproven(options)
     return [] if warning is None else [warning]
-
-
-def unproven(options: VaultOptions) -> str | None:
-    """Return why an answer need not be Vault's: what is open to other users; the cure.
-
-    Of another machine nothing is said: who may do what there is not known here.
-    """
-    address, way = options.address, None
-    if options.unix_socket:
-        directory = open_directory(options.unix_socket)
-        if directory is not None:
-            way = f"any local user can put a socket into {directory}"
-            cure = "move it to a directory that only Vault's user can write to"
-    elif options.url.startswith("http:"):
-        address, way = f"{address} is plain http", "any local user can listen there"
-        cure = "use https://, or a Unix socket, unix:///PATH"
-    elif options.insecure:
-        address = f"the certificate of {address} is not verified"
-        way = "any local user can listen there"
-        cure = "trust its authority with --ca-cert (ca_cert) instead"
-    if way is None or options.remote:
-        return None
-    return f"{address}: {way} while Vault is down, and is believed; {cure}"
-
-
-def open_directory(path: str) -> str | None:
-    """Return the directory in which any user could put something in this file's place.
-
-    In a sticky one, such as /tmp, nobody can replace what is there, but make what is not.
-    """
-    directory, is_made = os.path.dirname(os.path.realpath(path)), False
-    while True:
-        try:
-            mode = os.stat(directory).st_mode
-        except OSError:
-            mode = 0
-        if mode & stat.S_IWOTH and not (is_made and mode & stat.S_ISVTX):
-            return directory
-        if directory == "/":
-            return None
-        directory, is_made = os.path.dirname(directory), is_made or mode != 0

@@ -2,16 +2,17 @@
 
 httpx takes three quarters of a millisecond for it on a connection that is kept, and a whole one on
 a new connection, once a second with cold caches; this takes a quarter of the one, and two fifths of
-the other (bench/watcher.py). Only an answer that can be read in one way counts: HTTP/1.1, a health
-code, one Content-Length, and exactly that many bytes. Everything else is asked again on a new
-connection, by httpx; from then on, where httpx hides what was strange, as it does a folded line.
+the other (bench/watcher.py). Only an answer that can be read in one way counts: HTTP/1.1, a code
+that is expected, one Content-Length, and exactly that many bytes. Everything else is asked again on
+a new connection, by httpx; from then on, where httpx hides what was strange, as a folded line.
 """
 
 import re
 import socket
+from collections.abc import Container
 
 from kacheck.deadline import Deadline
-from kacheck.probes.vault.health import MAX_BODY, STATES, Answer
+from kacheck.exchange.answer import MAX_BODY, HttpAnswer
 
 END = re.compile(rb"\r?\n\r?\n")
 """Where a head ends. A line may end with a line feed alone (RFC 9112, 2.2), as for httpx."""
@@ -30,7 +31,9 @@ class MisreadError(Exception):
     """An answer that httpx may show as a plain one, although it is not plain on the wire."""
 
 
-def ask(sock: socket.socket, request: bytes, deadline: Deadline) -> Answer | None:
+def ask(
+    sock: socket.socket, request: bytes, codes: Container[int], deadline: Deadline
+) -> HttpAnswer | None:
     """Send the request and read its answer; None if that is not a plain one.
 
     Raises:
@@ -40,10 +43,10 @@ def ask(sock: socket.socket, request: bytes, deadline: Deadline) -> Answer | Non
     """
     seen = b""
     answer = None
-    settle(sock, deadline)
+    set_timeout(sock, deadline)
     sock.sendall(request)
     while answer is None:
-        settle(sock, deadline)
+        set_timeout(sock, deadline)
         chunk = sock.recv(MAX_BODY)
         if not chunk:
             raise ConnectionResetError
@@ -52,14 +55,14 @@ def ask(sock: socket.socket, request: bytes, deadline: Deadline) -> Answer | Non
         if (len(seen) if end is None else end.start()) > MAX_HEAD:
             raise MisreadError
         if end is not None:
-            code, length = understand(seen[: end.start()])
+            code, length = read_head(seen[: end.start()], codes)
             if length < 0:
                 return None
             body = seen[end.end() :]
             if length < len(body):
                 raise MisreadError
             if length == len(body):
-                answer = Answer(code, body)
+                answer = HttpAnswer(code, body)
     return answer
 
 
@@ -74,7 +77,7 @@ def connect(address: tuple[str, int] | str, deadline: Deadline) -> socket.socket
         return socket.create_connection(address, time_left(deadline))
     sock = socket.socket(socket.AF_UNIX)
     try:
-        settle(sock, deadline)
+        set_timeout(sock, deadline)
         sock.connect(address)
     except OSError:
         sock.close()
@@ -82,7 +85,7 @@ def connect(address: tuple[str, int] | str, deadline: Deadline) -> socket.socket
     return sock
 
 
-def settle(sock: socket.socket, deadline: Deadline) -> None:
+def set_timeout(sock: socket.socket, deadline: Deadline) -> None:
     """Let the next operation take what is left."""
     sock.settimeout(time_left(deadline))
 
@@ -100,7 +103,7 @@ def time_left(deadline: Deadline) -> float:
     return left
 
 
-def understand(head: bytes) -> tuple[int, int]:
+def read_head(head: bytes, codes: Container[int]) -> tuple[int, int]:
     """Return the code and the length of the body; -1 if the answer is not plain.
 
     Raises:
@@ -114,7 +117,7 @@ def understand(head: bytes) -> tuple[int, int]:
     lengths = LENGTH.findall(fields)
     if not fields.count(b"\ncontent-length:") == len(lengths) <= 1:
         raise MisreadError
-    if int(match[1]) not in STATES or not lengths or any(name in fields for name in CHANGING):
+    if int(match[1]) not in codes or not lengths or any(name in fields for name in CHANGING):
         return 0, -1
     length = int(lengths[0])
     return int(match[1]), length if length <= MAX_BODY else -1

@@ -1,17 +1,16 @@
-"""Is this node in the wanted Vault role? One GET of /v1/sys/health, and what may stand in its way.
+"""One GET, or one after the other on a kept connection, and what may stand in its way.
 
 The request goes straight to httpx's transport: no redirects, cookies, proxies or .netrc, and the
 body is read raw, so that nothing is decompressed. httpx's timeouts are for each phase and start
 anew with every byte; the deadline over all of them is kept by deadline.within().
 """
 
-import ipaddress
 import select
 import socket
 import ssl
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, partial
 from types import ModuleType
@@ -19,10 +18,12 @@ from typing import Any
 
 from kacheck import __version__
 from kacheck.deadline import Deadline
-from kacheck.probes.vault import authorities, kept, reasons, tls
-from kacheck.probes.vault.health import MAX_BODY, Answer, judge
-from kacheck.probes.vault.settings import VaultOptions, unproven
-from kacheck.result import HIDDEN, BadConfigError, Loss, Result, Status
+from kacheck.exchange import authorities, plain, reasons, tls
+from kacheck.exchange.answer import MAX_BODY, HttpAnswer
+from kacheck.exchange.failures import causes, system_error
+from kacheck.exchange.place import is_this_machine, unproven
+from kacheck.exchange.target import Target
+from kacheck.result import BadConfigError, Loss, Result, Status
 
 HEADERS = {
     "accept": "application/json",
@@ -44,27 +45,8 @@ KEPT_FOR = 2.5
 """Seconds that a connection is believed."""
 
 
-def probe(options: VaultOptions, deadline: Deadline) -> Result:
-    """Ask the node once.
-
-    Raises:
-        BadConfigError: a certificate file cannot be used, or httpx is not installed.
-
-    """
-    client = Client(options)
-    try:
-        return client(deadline)
-    finally:
-        client.close()
-
-
-def kept_client(options: VaultOptions) -> "Client":
-    """Return a client that asks again and again on a connection that it keeps."""
-    return Client(options, keep=True)
-
-
 def load_httpx() -> ModuleType:
-    """httpx, which takes 50 to 150 ms to import: only where Vault is asked."""
+    """httpx, which takes 50 to 150 ms to import: only where something is asked."""
     # Its command line, which takes click, rich and pygments along where they are installed, as with
     # Debian's httpx: 6 MB and 35 ms. httpx goes without where they are not.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
@@ -92,22 +74,27 @@ def load() -> None:
     load_httpx().HTTPTransport(verify=context, trust_env=False).close()
 
 
-def preload(_: VaultOptions) -> None:
-    """Import all that a look needs, whatever it asks; raises as load() does."""
-    load()
-
-
-class Client:
+class HttpClient:
     """Asks one node; with `keep`, again and again on a connection that is kept.
 
-    An idle connection is a tripwire: its descriptor becomes readable when Vault dies or closes it.
-    But it shows nothing of what a new client would meet: no TLS handshake, no backlog that is full.
-    So it is believed for KEPT_FOR, then the next look connects anew.
+    An idle connection is a tripwire: its descriptor becomes readable when the server dies or closes
+    it. But it shows nothing of what a new client would meet: no TLS handshake, no backlog that is
+    full. So it is believed for KEPT_FOR, then the next look connects again.
     """
 
-    def __init__(self, options: VaultOptions, *, keep: bool = False) -> None:
-        self.options = options
+    def __init__(
+        self,
+        target: Target,
+        judge: Callable[[HttpAnswer], Result],
+        codes: Container[int],
+        *,
+        keep: bool = False,
+    ) -> None:
+        self.target = target
         self.keep = keep
+        self._judge = judge
+        self._codes = codes
+        """Those of answers that may be read without httpx."""
         self.deadline = Deadline(0)
         self.peer: tuple[str, int] | None = None
         self._trust: tuple[authorities.Stamps, ssl.SSLContext] | None = None
@@ -132,13 +119,13 @@ class Client:
 
         """
         self.deadline = deadline
-        deadline.seen |= {"address": self.options.address, **self._about}
+        deadline.seen |= {"address": self.target.address, **self._about}
         answer = self.ask_again()
         if answer is None:
             self.start_anew()
             result = self.ask()
         else:
-            result = judge(answer, self.options.accept, self.options.address)
+            result = self._judge(answer)
         data = {**deadline.seen, "phases_ms": deadline.phases_ms(), **result.data}
         return result._replace(data=data)
 
@@ -179,7 +166,7 @@ class Client:
             self.deadline.seen.pop(key, None)
         self.close()
 
-    def ask_again(self) -> Answer | None:
+    def ask_again(self) -> HttpAnswer | None:
         """The answer on the kept connection; None if it is to be asked for on a new one."""
         sock, age = self._socket, time.monotonic() - self._connected_at
         if sock is None:
@@ -193,17 +180,17 @@ class Client:
             self._loss = Loss.SOME
         return answer
 
-    def repeat(self, sock: socket.socket) -> Answer | None:
+    def repeat(self, sock: socket.socket) -> HttpAnswer | None:
         """Return the answer to the request that was answered before; None if there is none yet.
 
         A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5). One
         whose answer is not plain is asked by httpx next: to ask in vain takes as long.
         """
-        self.deadline.enter("response", f"{self.options.address} to answer")
+        self.deadline.enter("response", f"{self.target.address} to answer")
         answer = None
         try:
-            answer = kept.ask(sock, self._request, self.deadline)
-        except kept.MisreadError:
+            answer = plain.ask(sock, self._request, self._codes, self.deadline)
+        except plain.MisreadError:
             self._is_misread = True
         except OSError:
             return None
@@ -215,7 +202,7 @@ class Client:
         """One request on a new connection, which is kept only after an answer."""
         if not self.deadline.remaining():
             return self.deadline.timed_out()
-        self.deadline.enter("start", f"httpx to be loaded, to ask {self.options.address}")
+        self.deadline.enter("start", f"httpx to be loaded, to ask {self.target.address}")
         httpx = load_httpx()
         try:
             answer = self.get_again() if self._request else None
@@ -223,15 +210,15 @@ class Client:
                 self.start_anew()
                 answer = self.get(httpx)
         except (httpx.InvalidURL, UnicodeError) as error:
-            name = self.options.tls_server_name or self.options.address
+            name = self.target.tls_server_name or self.target.address
             raise BadConfigError(f"{name} is no name that can be asked for: {error}") from None
         except (httpx.TransportError, OSError) as error:
             result = self.failure(error, httpx)
             self.close()
             return result
-        return judge(answer, self.options.accept, self.options.address)
+        return self._judge(answer)
 
-    def get_again(self) -> Answer | None:
+    def get_again(self) -> HttpAnswer | None:
         """Connect as httpx has done before, but without it; None if the answer is not a plain one.
 
         Raises:
@@ -240,17 +227,17 @@ class Client:
         """
         context = self.context()
         self.enter("connection.connect_tcp.started")
-        address = self.options.unix_socket or (self._host, self._port)
-        sock = kept.connect(address, self.deadline)
+        address = self.target.unix_socket or (self._host, self._port)
+        sock = plain.connect(address, self.deadline)
         self.connected(sock)
-        if self.options.url.startswith("https:"):
+        if self.target.url.startswith("https:"):
             self.enter("connection.start_tls.started")
-            kept.settle(sock, self.deadline)
+            plain.set_timeout(sock, self.deadline)
             sock = context.wrap_socket(sock, server_hostname=self._host)
             self.encrypted(sock)
         return self.repeat(sock)
 
-    def get(self, httpx: ModuleType) -> Answer:
+    def get(self, httpx: ModuleType) -> HttpAnswer:
         """Connect, send the GET and read the answer.
 
         Raises:
@@ -259,12 +246,12 @@ class Client:
 
         """
         self._transport = httpx.HTTPTransport(
-            verify=self.context(), trust_env=False, uds=self.options.unix_socket
+            verify=self.context(), trust_env=False, uds=self.target.unix_socket
         )
-        left = kept.time_left(self.deadline)
+        left = plain.time_left(self.deadline)
         request = httpx.Request(
             "GET",
-            self.options.url,
+            self.target.url,
             headers=HEADERS if self.keep else HEADERS | {"connection": "close"},
             extensions={"timeout": dict.fromkeys(TIMEOUTS, left), "trace": self.trace},
         )
@@ -276,12 +263,12 @@ class Client:
         fields = b"".join(b"%s: %s\r\n" % field for field in request.headers.raw)
         if self.keep:
             words = b"GET %s HTTP/1.1\r\n%s\r\n" % (request.url.raw_path, fields)
-            plain = is_plain(response)
-            self._is_misread = self._is_misread and plain
-            self._request = words if plain and not self._is_misread else b""
+            can_be_plain = is_plain(response, self._codes)
+            self._is_misread = self._is_misread and can_be_plain
+            self._request = words if can_be_plain and not self._is_misread else b""
             self._host = request.url.raw_host.decode("ascii")
             self._port = request.url.port or PORTS[request.url.scheme]
-        return Answer(response.status_code, body, response.headers.get("location"))
+        return HttpAnswer(response.status_code, body, response.headers.get("location"))
 
     def context(self) -> ssl.SSLContext:
         """Return the TLS context, made again unless every file of it is known to be the same.
@@ -290,9 +277,9 @@ class Client:
             BadConfigError: a file cannot be used.
 
         """
-        stamps = authorities.stamps(self.options)
+        stamps = authorities.stamps(self.target)
         if self._trust is None or not authorities.still_hold(self._trust[0], stamps):
-            self._trust = stamps, tls.context(self.options)
+            self._trust = stamps, tls.context(self.target)
         return self._trust[1]
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
@@ -307,19 +294,19 @@ class Client:
     def enter(self, event: str) -> None:
         """Begin the phase that this event begins."""
         phase, waiting_for = PHASES[event]
-        self.deadline.enter(phase, waiting_for.format(self.options.address))
+        self.deadline.enter(phase, waiting_for.format(self.target.address))
 
     def connected(self, sock: socket.socket) -> None:
         """Note who answers."""
         self._connected_at = time.monotonic()
         self._about = {}
-        warning = unproven(self.options)
+        warning = unproven(self.target)
         if sock.family != socket.AF_UNIX:
             host, port = sock.getpeername()[:2]  # IPv6 has two more
             self.peer = host, port
-            if not (self.options.remote or is_this_machine(sock)):
+            if not (self.target.remote or is_this_machine(sock)):
                 warning = (
-                    f"{self.options.address} is not this machine but {host}: its health says "
+                    f"{self.target.address} is not this machine but {host}: its health says "
                     "nothing of this node (--remote if that is meant)"
                 )
         if warning is not None:
@@ -344,12 +331,12 @@ class Client:
 
     def failure(self, error: Exception, httpx: ModuleType) -> Result:
         """The result for a request that got no answer, from the first known cause."""
-        address = self.options.address
+        address = self.target.address
         for cause in causes(error):
             if isinstance(cause, ssl.SSLError) and not isinstance(cause, TimeoutError):
                 # Half of what is left: the answer must still be in time.
                 wait = self.deadline.remaining() / 2
-                why = tls.explain(cause, self.options, self.peer, wait)
+                why = tls.explain(cause, self.target, self.peer, wait)
                 return Result(Status.CRITICAL, reasons.TLS, f"{address}: {why}", {})
             if isinstance(cause, (TimeoutError, httpx.TimeoutException)):
                 return self.deadline.timed_out()
@@ -367,13 +354,13 @@ class Client:
         return Result(Status.CRITICAL, reasons.RESET, message, {})
 
 
-def is_plain(response: Any) -> bool:
-    """Would kept.py understand this answer of httpx's, too?"""
+def is_plain(response: Any, codes: Container[int]) -> bool:
+    """Would plain.py read this answer of httpx's, too?"""
     start = b"%s %d" % (response.http_version.encode(), response.status_code)
     fields = b"".join(b"\r\n%s: %s" % field for field in response.headers.raw)
     try:
-        _, length = kept.understand(start + fields)
-    except kept.MisreadError:
+        _, length = plain.read_head(start + fields, codes)
+    except plain.MisreadError:
         return False
     return length >= 0
 
@@ -395,53 +382,3 @@ def shut_down(sock: socket.socket) -> None:
     """
     with suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-
-def is_this_machine(sock: socket.socket) -> bool:
-    """Does the connection end on this machine?
-
-    To an address of its own the kernel goes from that address; but to a secondary one, such as a
-    VIP, from the primary one of its network.
-    """
-    local, peer = sock.getsockname()[0], sock.getpeername()[0]
-    is_loopback = ipaddress.ip_address(peer.partition("%")[0]).is_loopback
-    return local == peer or is_loopback or is_own_address(sock.family, peer)
-
-
-def is_own_address(family: int, address: str) -> bool:
-    """Can a socket be bound to it? With ip_nonlocal_bind it always can, which proves nothing."""
-    version = "ipv6" if family == socket.AF_INET6 else "ipv4"
-    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
-        with open(f"/proc/sys/net/{version}/ip_nonlocal_bind", encoding="ascii") as setting:
-            if setting.read().strip() != "0":
-                return False
-        sock.bind((address, 0))
-        return True
-    return False
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception and what it came from, outermost first."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
-
-
-def system_error(error: OSError, address: str) -> Result:
-    """The result for an error of the system's."""
-    why = error.strerror or str(error)
-    if isinstance(error, socket.gaierror):
-        return Result(
-            Status.CRITICAL, reasons.DNS, f"{address}: its name does not resolve: {why}", {}
-        )
-    if isinstance(error, PermissionError):
-        message = f"{address} may not be connected to by this user: {why}"
-        return Result(Status.UNKNOWN, HIDDEN, message, {})
-    if isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
-        message = f"{address} refuses connections ({why}): nothing listens there"
-        return Result(Status.CRITICAL, reasons.REFUSED, message, {})
-    if isinstance(error, (ConnectionResetError, BrokenPipeError)):
-        message = f"{address} closed the connection without a whole answer ({why})"
-        return Result(Status.CRITICAL, reasons.RESET, message, {})
-    return Result(Status.CRITICAL, reasons.UNREACHABLE, f"{address} cannot be reached: {why}", {})

@@ -1,12 +1,12 @@
-"""The TLS context of the Vault probe, and which of its many failures one was."""
+"""The TLS context of an exchange, and which of its many failures one was."""
 
 import socket
 import ssl
 import time
 from typing import Any, NamedTuple
 
-from kacheck.probes.vault.authorities import error_text, trust
-from kacheck.probes.vault.settings import VaultOptions
+from kacheck.exchange.authorities import error_text, trust
+from kacheck.exchange.target import Target
 from kacheck.result import BadConfigError
 
 EXPIRED = 10
@@ -51,32 +51,32 @@ class NamedContext(ssl.SSLContext):
         return super().wrap_socket(sock, **options)
 
 
-def context(options: VaultOptions) -> ssl.SSLContext:
-    """The client's context for these options.
+def context(target: Target) -> ssl.SSLContext:
+    """The client's context for this target.
 
     Raises:
         BadConfigError: a file cannot be read or holds no certificate.
 
     """
     tls = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
-    tls.server_name = options.tls_server_name
+    tls.server_name = target.tls_server_name
     tls.hostname_checks_common_name = False  # as Go and every browser: only a subjectAltName counts
     tls.set_alpn_protocols(["http/1.1"])  # as httpcore does
     # As in Go: an intermediate or the server's own certificate may be what is trusted.
     tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if options.url.startswith("http:"):
+    if target.url.startswith("http:"):
         return tls  # never used; loading the system's roots would be for nothing
-    if options.insecure:
+    if target.insecure:
         tls.check_hostname = False
         tls.verify_mode = ssl.CERT_NONE
     else:
-        trust(tls, options)
-    if options.client_cert and options.client_key:
+        trust(tls, target)
+    if target.client_cert and target.client_key:
         try:
-            tls.load_cert_chain(options.client_cert, options.client_key, password=no_password)
+            tls.load_cert_chain(target.client_cert, target.client_key, password=no_password)
         except (OSError, ValueError) as error:
             raise BadConfigError(
-                f"the client certificate {options.client_cert} with key {options.client_key} "
+                f"the client certificate {target.client_cert} with key {target.client_key} "
                 f"cannot be used: {error_text(error)}"
             ) from None
     return tls
@@ -111,34 +111,33 @@ def iso_of(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
-def explain(
-    error: ssl.SSLError, options: VaultOptions, peer: tuple[str, int] | None, wait: float
-) -> str:
+def explain(error: ssl.SSLError, target: Target, peer: tuple[str, int] | None, wait: float) -> str:
     """Which TLS failure this is, and the cure; may connect once more, for up to `wait` seconds."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         return explain_alert(error)
     code = error.verify_code
-    seen = look_again(options, peer, wait) if code in (EXPIRED, *WRONG_NAME) else None
+    seen = look_again(target, peer, wait) if code in (EXPIRED, *WRONG_NAME) else None
     if code == EXPIRED:
         return expired(seen)
     if code == NOT_YET_VALID:
         return "its certificate is not valid yet; compare the clocks of both machines"
     if code in WRONG_NAME:
-        return wrong_name(seen, server_name(options))
+        return wrong_name(seen, server_name(target), target.service)
     if code in UNKNOWN_AUTHORITY:
         return (
             f"its certificate is from an unknown authority ({error.verify_message}); "
-            f"give the authority's certificate with --ca-cert (trusted now: {trusted(options)})"
+            f"give the authority's certificate with --ca-cert (trusted now: {trusted(target)})"
         )
     return f"its certificate does not verify: {error.verify_message}"
 
 
-def wrong_name(seen: Certificate | None, name: str) -> str:
+def wrong_name(seen: Certificate | None, name: str, service: str) -> str:
     """Return which names the certificate has, and the cure."""
     if seen is not None and not seen.names:
         return (
-            f"its certificate has no subjectAltName, so it is not for {name}; Vault's own client "
-            f"refuses it too, whatever its common name; reissue it with {name} as a subjectAltName"
+            f"its certificate has no subjectAltName, so it is not for {name}; {service}'s own "
+            "client refuses it too, whatever its common name; "
+            f"reissue it with {name} as a subjectAltName"
         )
     names = f", it is for {', '.join(seen.names)}" if seen else ""
     return (
@@ -170,36 +169,34 @@ def explain_alert(error: ssl.SSLError) -> str:
     return f"the TLS handshake failed: {error_text(error)}"
 
 
-def trusted(options: VaultOptions) -> str:
+def trusted(target: Target) -> str:
     """The source of authorities that was used."""
-    if options.ca_cert or options.ca_path:
-        return options.ca_cert or options.ca_path or ""
-    return "VAULT_CACERT_BYTES" if options.ca_cert_bytes else "the system's authorities"
+    if target.ca_cert or target.ca_path:
+        return target.ca_cert or target.ca_path or ""
+    return target.ca_cert_bytes_source if target.ca_cert_bytes else "the system's authorities"
 
 
-def server_name(options: VaultOptions) -> str:
+def server_name(target: Target) -> str:
     """The name that the certificate must have."""
     from urllib.parse import urlsplit
 
-    return options.tls_server_name or urlsplit(options.url).hostname or ""
+    return target.tls_server_name or urlsplit(target.url).hostname or ""
 
 
-def look_again(
-    options: VaultOptions, peer: tuple[str, int] | None, wait: float
-) -> Certificate | None:
+def look_again(target: Target, peer: tuple[str, int] | None, wait: float) -> Certificate | None:
     """The certificate that failed on its name or dates, verified in all else.
 
     ssl shows a certificate only after a handshake that succeeded, so make one that ignores both.
     """
     if peer is None or wait <= 0:
         return None
-    tls = context(options)
+    tls = context(target)
     tls.check_hostname = False
     tls.verify_flags |= ssl.VerifyFlags(NO_CHECK_TIME)
     try:
         with (
             socket.create_connection(peer, timeout=wait) as raw,
-            tls.wrap_socket(raw, server_hostname=server_name(options)) as sock,
+            tls.wrap_socket(raw, server_hostname=server_name(target)) as sock,
         ):
             return certificate(sock)
     except OSError:

@@ -1,4 +1,4 @@
-"""The authorities that the Vault probe trusts, and every file that this trust comes from.
+"""The authorities that an exchange trusts, and every file that this trust comes from.
 
 Source of the trust rules: hashicorp/go-rootcerts, as api/client.go calls it: a CA file, bytes or
 directory replaces the system's roots; of a directory every file is read, hashed names or not.
@@ -10,8 +10,8 @@ import ssl
 from contextlib import suppress
 from typing import TypeAlias
 
+from kacheck.exchange.target import Target
 from kacheck.files import Stamp, stamp
-from kacheck.probes.vault.settings import VaultOptions
 from kacheck.result import BadConfigError
 
 PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----[!-~\s]+?-----END [A-Z0-9 ]+-----", re.ASCII)
@@ -22,29 +22,28 @@ Stamps: TypeAlias = dict[str, Stamp]
 """By its path, the stamp of each file that a context depends on."""
 
 
-def trust(tls: ssl.SSLContext, options: VaultOptions) -> None:
+def trust(tls: ssl.SSLContext, target: Target) -> None:
     """Load the one source of authorities that counts.
 
     Raises:
         BadConfigError: a file cannot be read or holds no certificate.
 
     """
-    if options.ca_cert:
-        load_file(tls, options.ca_cert, "CA file")
-    elif options.ca_cert_bytes:
+    if target.ca_cert:
+        load_file(tls, target.ca_cert, "CA file")
+    elif target.ca_cert_bytes:
         # Only the blocks: text between them may be anything, and cadata must be ASCII.
-        blocks = PEM.findall(options.ca_cert_bytes)
+        blocks = PEM.findall(target.ca_cert_bytes)
         try:
             tls.load_verify_locations(cadata="\n".join(blocks))
         except (ssl.SSLError, ValueError) as error:
             raise BadConfigError(
-                f"VAULT_CACERT_BYTES or BAO_CACERT_BYTES holds no PEM certificate: "
-                f"{error_text(error)}"
+                f"{target.ca_cert_bytes_source} holds no PEM certificate: {error_text(error)}"
             ) from None
-    elif options.ca_path:
-        files = files_below(options.ca_path)
+    elif target.ca_path:
+        files = files_below(target.ca_path)
         if not files:
-            raise BadConfigError(f"the CA directory {options.ca_path} has no file that can be read")
+            raise BadConfigError(f"the CA directory {target.ca_path} has no file that can be read")
         for file in files:
             load_file(tls, file, "CA directory's file")
     else:
@@ -67,9 +66,9 @@ def error_text(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def stamps(options: VaultOptions) -> Stamps:
-    """Look at every file that a context for these options depends on."""
-    return {path: stamp(path) for path in files(options)}
+def stamps(target: Target) -> Stamps:
+    """Look at every file that a context for this target depends on."""
+    return {path: stamp(path) for path in files(target)}
 
 
 def still_hold(before: Stamps, now: Stamps) -> bool:
@@ -83,16 +82,16 @@ def still_hold(before: Stamps, now: Stamps) -> bool:
     )
 
 
-def files(options: VaultOptions) -> list[str]:
-    """Return the files that a context for these options depends on, there or not."""
-    if options.url.startswith("http:"):
+def files(target: Target) -> list[str]:
+    """Return the files that a context for this target depends on, there or not."""
+    if target.url.startswith("http:"):
         return []
-    paths = [path for path in (options.client_cert, options.client_key) if path]
-    if options.insecure or options.ca_cert_bytes:
+    paths = [path for path in (target.client_cert, target.client_key) if path]
+    if target.insecure or target.ca_cert_bytes:
         return paths
-    if options.ca_cert:
-        return [*paths, options.ca_cert]
-    return paths + (files_below(options.ca_path) if options.ca_path else default_files())
+    if target.ca_cert:
+        return [*paths, target.ca_cert]
+    return paths + (files_below(target.ca_path) if target.ca_path else default_files())
 
 
 def files_below(directory: str) -> list[str]:

@@ -1,0 +1,14 @@
+"""One HTTP exchange, for every probe that speaks HTTP: connecting, TLS, a request, an answer.
+
+Layers, each of which imports only those above it:
+
+    target        what is asked: an address and how to trust it
+    answer        what came back
+    reasons       what may stand in the way
+    plain         a request and its answer without a client library
+    authorities   which certificates are trusted, and the files that they come from
+    tls           a context, and which TLS failure it was
+    place         whose address or socket it is
+    failures      errors to results
+    client        asks once, or again and again on a kept connection
+"""

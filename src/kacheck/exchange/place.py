@@ -1,0 +1,73 @@
+"""Whose an address or a socket is: this machine's, and who else could answer there."""
+
+import ipaddress
+import os
+import socket
+import stat
+from contextlib import suppress
+
+from kacheck.exchange.target import Target
+
+
+def unproven(target: Target) -> str | None:
+    """Return why an answer need not be the service's: what is open to other users; the cure.
+
+    Of another machine nothing is said: who may do what there is not known here.
+    """
+    address, way = target.address, None
+    if target.unix_socket:
+        directory = open_directory(target.unix_socket)
+        if directory is not None:
+            way = f"any local user can put a socket into {directory}"
+            cure = f"move it to a directory that only {target.service}'s user can write to"
+    elif target.url.startswith("http:"):
+        address, way = f"{address} is plain http", "any local user can listen there"
+        cure = "use https://, or a Unix socket, unix:///PATH"
+    elif target.insecure:
+        address = f"the certificate of {address} is not verified"
+        way = "any local user can listen there"
+        cure = "trust its authority with --ca-cert (ca_cert) instead"
+    if way is None or target.remote:
+        return None
+    return f"{address}: {way} while {target.service} is down, and is believed; {cure}"
+
+
+def open_directory(path: str) -> str | None:
+    """Return the directory in which any user could put something in this file's place.
+
+    In a sticky one, such as /tmp, nobody can replace what is there, but make what is not.
+    """
+    directory, is_made = os.path.dirname(os.path.realpath(path)), False
+    while True:
+        try:
+            mode = os.stat(directory).st_mode
+        except OSError:
+            mode = 0
+        if mode & stat.S_IWOTH and not (is_made and mode & stat.S_ISVTX):
+            return directory
+        if directory == "/":
+            return None
+        directory, is_made = os.path.dirname(directory), is_made or mode != 0
+
+
+def is_this_machine(sock: socket.socket) -> bool:
+    """Does the connection end on this machine?
+
+    To an address of its own the kernel goes from that address; but to a secondary one, such as a
+    VIP, from the primary one of its network.
+    """
+    local, peer = sock.getsockname()[0], sock.getpeername()[0]
+    is_loopback = ipaddress.ip_address(peer.partition("%")[0]).is_loopback
+    return local == peer or is_loopback or is_own_address(sock.family, peer)
+
+
+def is_own_address(family: int, address: str) -> bool:
+    """Can a socket be bound to it? With ip_nonlocal_bind it always can, which proves nothing."""
+    version = "ipv6" if family == socket.AF_INET6 else "ipv4"
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
+        with open(f"/proc/sys/net/{version}/ip_nonlocal_bind", encoding="ascii") as setting:
+            if setting.read().strip() != "0":
+                return False
+        sock.bind((address, 0))
+        return True
+    return False

@@ -1,0 +1,16 @@
+"""The reasons of every check that speaks HTTP: what stands in the way of an answer."""
+
+from kacheck.result import CRITICAL, Reason
+
+REFUSED = Reason("refused", CRITICAL, "Nothing listens at the address", confirms_loss=True)
+UNREACHABLE = Reason("unreachable", CRITICAL, "There is no way to the address", confirms_loss=True)
+RESET = Reason(
+    "reset", CRITICAL, "The connection was closed without a whole answer", confirms_loss=True
+)
+DNS = Reason("dns", CRITICAL, "The name of the address does not resolve")
+TLS = Reason("tls", CRITICAL, "TLS failed; the message says how, and what to do")
+REDIRECT = Reason("redirect", CRITICAL, "The answer sends elsewhere, so a proxy gave it")
+BAD_RESPONSE = Reason(
+    "bad-response", CRITICAL, "The answer contradicts itself, is not JSON, or is too long"
+)
+REASONS = (REFUSED, UNREACHABLE, RESET, DNS, TLS, REDIRECT, BAD_RESPONSE)
