@@ -23,7 +23,7 @@ from bench.measure import goal, grid, machine, title
 from kacheck.keepalived import load, parse
 from kacheck.migrate.command import migrate
 from kacheck.migrate.equivalents import Paths
-from kacheck.migrate.plan import Order
+from kacheck.migrate.plan import MigrationOrder
 from kacheck.result import BadConfigError
 
 SIZE = 1_000_000
@@ -103,7 +103,7 @@ def measure(text: str, directory: str) -> list[float]:
     data = text.encode("utf-8", "surrogateescape")
     with open(path, "wb") as file:
         file.write(data)
-    order = Order(path, paths=Paths(config=f"{directory}/kacheck.toml"))
+    order = MigrationOrder(path, paths=Paths(config=f"{directory}/kacheck.toml"))
     return [
         seconds(lambda: parse(data).root),
         seconds(lambda: [tree.root for tree in load(path).files.values()]),

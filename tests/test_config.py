@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kacheck import arguments, config
-from kacheck.check import Check, Configuration, Question, Track
+from kacheck.check import Check, CheckConfiguration, Question, Track
 from kacheck.commands.probe import PREFIX
 from kacheck.config.keys import NAMES
 from kacheck.probe import load
@@ -52,7 +52,7 @@ VAULT = '[check.a]\nprobe = "vault"\n'
 COMBINED = '[check.b]\nprobe = "process"\nname = "x"\n[check.a]\nprobe = "combined"\n'
 
 
-def parse(text: str) -> Configuration:
+def parse(text: str) -> CheckConfiguration:
     return config.parse(text, "k.toml")
 
 
@@ -110,7 +110,7 @@ def test_the_example_of_the_design() -> None:
     )
     members = (("vault-process", asked), ("vault-active", node))
     both = Question("combined", Combination("all", members))
-    assert parse(DESIGN) == Configuration(
+    assert parse(DESIGN) == CheckConfiguration(
         (
             Check("vault-process", asked),
             Check("vault-active", node),
@@ -362,7 +362,7 @@ def test_any_form_of_toml_will_do(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "# [check.a]\n", "[check]\n"])
 def test_a_file_may_have_no_check_yet(text: str) -> None:
-    assert parse(text) == Configuration(())
+    assert parse(text) == CheckConfiguration(())
 
 
 # --- what is wrong, where, and the cure --------------------------------------------------------

@@ -21,7 +21,7 @@ from kacheck.commands.options import CONFIGURATION
 from kacheck.doctor import environment, examine, installed, processes, text
 from kacheck.doctor.examine import CODES, Request
 from kacheck.doctor.finding import Code, Finding, Severity
-from kacheck.doctor.system import Machine, Process, which
+from kacheck.doctor.system import Machine, RunningProcess, which
 from support.doctor import instance, script
 from support.needs import needs
 
@@ -404,16 +404,16 @@ class TestTheRealMachine:
         options: list[tuple[str, ...]],
         config_id: str | None,
     ) -> None:
-        running = [Process(2, "keepalived", ("keepalived", *each)) for each in options]
+        running = [RunningProcess(2, "keepalived", ("keepalived", *each)) for each in options]
         monkeypatch.setattr(
-            Machine, "processes", lambda _: [Process(3, "x", ("x", "-ix")), *running]
+            Machine, "processes", lambda _: [RunningProcess(3, "x", ("x", "-ix")), *running]
         )
         assert Machine().config_id == config_id
 
     def test_the_path_is_that_of_the_keepalived_that_runs(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        keepalived = Process(os.getpid(), "keepalived", ())
+        keepalived = RunningProcess(os.getpid(), "keepalived", ())
         monkeypatch.setattr(Machine, "processes", lambda _: [keepalived])
         environ = dict(
             entry.split("=", 1)

@@ -23,7 +23,7 @@ from kacheck.doctor.facts import (
     run_by,
 )
 from kacheck.doctor.finding import Severity
-from kacheck.doctor.process_events import Answer, Outcome, message, parse, try_them
+from kacheck.doctor.process_events import EventsTrial, ListenAnswer, message, parse, try_them
 from kacheck.keepalived import Version
 from kacheck.keepalived.program import Keepalived, find_keepalived, parse_version
 
@@ -41,7 +41,7 @@ OPTIONS = frozenset({"VRRP", "JSON"})
 KEEPALIVED = Keepalived("/usr/sbin/keepalived", Version(2, 2, 7), OPTIONS)
 SOUND = Facts(
     keepalived=KEEPALIVED,
-    events=Outcome(Answer.WORKS),
+    events=EventsTrial(ListenAnswer.WORKS),
     namespaces=INITIAL,
     kernel_reports=True,
     is_root=True,
@@ -53,8 +53,8 @@ SOUND = Facts(
 TRACKS = {"track_process"}
 
 
-def facts(answer: Answer = Answer.WORKS, **changes: Any) -> Facts:
-    changes.setdefault("events", Outcome(answer))
+def facts(answer: ListenAnswer = ListenAnswer.WORKS, **changes: Any) -> Facts:
+    changes.setdefault("events", EventsTrial(answer))
     return SOUND._replace(**changes)
 
 
@@ -74,15 +74,15 @@ PROVOKED = {
         TRACKS,
     ),
     "KA104": (facts(keepalived=OLD), set[str]()),
-    "KA110": (facts(Answer.REFUSED), TRACKS),
-    "KA111": (facts(Answer.SILENCE, namespaces=OTHER_PIDS), TRACKS),
-    "KA112": (facts(Answer.SILENCE, namespaces=OTHER_USERS), TRACKS),
-    "KA113": (facts(Answer.FORBIDDEN), TRACKS),
-    "KA114": (facts(Answer.NO_CONNECTOR), TRACKS),
-    "KA115": (facts(Answer.SILENCE, kernel_reports=False), TRACKS),
-    "KA116": (facts(Answer.SILENCE), TRACKS),
-    "KA117": (facts(Answer.FORBIDDEN, is_root=False), TRACKS),
-    "KA118": (facts(Answer.REFUSED), {"track_file"}),
+    "KA110": (facts(ListenAnswer.REFUSED), TRACKS),
+    "KA111": (facts(ListenAnswer.SILENCE, namespaces=OTHER_PIDS), TRACKS),
+    "KA112": (facts(ListenAnswer.SILENCE, namespaces=OTHER_USERS), TRACKS),
+    "KA113": (facts(ListenAnswer.FORBIDDEN), TRACKS),
+    "KA114": (facts(ListenAnswer.NO_CONNECTOR), TRACKS),
+    "KA115": (facts(ListenAnswer.SILENCE, kernel_reports=False), TRACKS),
+    "KA116": (facts(ListenAnswer.SILENCE), TRACKS),
+    "KA117": (facts(ListenAnswer.FORBIDDEN, is_root=False), TRACKS),
+    "KA118": (facts(ListenAnswer.REFUSED), {"track_file"}),
     "KA120": (facts(container=Container("LXC", "/run/systemd/container")), set[str]()),
     "KA121": (facts(user="keepalived_script", hidepid="2"), set[str]()),
 }
@@ -114,52 +114,58 @@ class TestFindings:
             assert re.fullmatch(r"[A-Za-z`/].+[.]", str(text)), text
         assert finding.line is None
 
-    @pytest.mark.parametrize("answer", [each for each in Answer if each is not Answer.WORKS])
+    @pytest.mark.parametrize(
+        "answer", [each for each in ListenAnswer if each is not ListenAnswer.WORKS]
+    )
     def test_missing_process_events_are_no_error_where_nothing_uses_them(
-        self, answer: Answer
+        self, answer: ListenAnswer
     ) -> None:
         for finding in findings(facts(answer), {"track_file"}):
             assert finding.code.severity is Severity.NOTE
 
     def test_a_user_who_may_not_try_is_told_nothing_where_nothing_uses_them(self) -> None:
-        assert codes(facts(Answer.FORBIDDEN, is_root=False), set()) == []
+        assert codes(facts(ListenAnswer.FORBIDDEN, is_root=False), set()) == []
 
     @pytest.mark.parametrize(
         ("machine", "code"),
         [
             pytest.param(
-                facts(Answer.SILENCE, namespaces=OTHER_PIDS, kernel_reports=False),
+                facts(ListenAnswer.SILENCE, namespaces=OTHER_PIDS, kernel_reports=False),
                 "KA115",
                 id="the-kernel-before-the-container",
             ),
             pytest.param(
-                facts(Answer.SILENCE, namespaces={**OTHER_PIDS, "user": 4026532390}),
+                facts(ListenAnswer.SILENCE, namespaces={**OTHER_PIDS, "user": 4026532390}),
                 "KA111",
                 id="both-namespaces",
             ),
             pytest.param(
-                facts(Answer.FORBIDDEN, namespaces=OTHER_USERS, is_root=False),
+                facts(ListenAnswer.FORBIDDEN, namespaces=OTHER_USERS, is_root=False),
                 "KA112",
                 id="a-user-namespace-before-linux-6.6",
             ),
             pytest.param(
-                facts(Answer.SILENCE, namespaces={"pid": None, "user": None}, kernel_reports=None),
+                facts(
+                    ListenAnswer.SILENCE,
+                    namespaces={"pid": None, "user": None},
+                    kernel_reports=None,
+                ),
                 "KA116",
                 id="nothing-can-be-told",
             ),
             pytest.param(
-                facts(Answer.REFUSED, namespaces=OTHER_PIDS, kernel_reports=None),
+                facts(ListenAnswer.REFUSED, namespaces=OTHER_PIDS, kernel_reports=None),
                 "KA110",
                 id="refused-is-the-network-whatever-else",
             ),
-            pytest.param(facts(Answer.FAILED), "KA116", id="failed"),
+            pytest.param(facts(ListenAnswer.FAILED), "KA116", id="failed"),
         ],
     )
     def test_the_cause_of_missing_events(self, machine: Facts, code: str) -> None:
         assert codes(machine, TRACKS) == [code]
 
     def test_an_unknown_cause_is_quoted(self) -> None:
-        machine = facts(events=Outcome(Answer.FAILED, "[Errno 97] Address family"))
+        machine = facts(events=EventsTrial(ListenAnswer.FAILED, "[Errno 97] Address family"))
         (finding,) = findings(machine, TRACKS)
         assert "[Errno 97] Address family" in finding.why
 
@@ -179,7 +185,7 @@ class TestFindings:
     def test_a_container_says_whether_it_matters(self) -> None:
         lxc = Container("LXC", "/run/systemd/container")
         (works,) = findings(facts(container=lxc), TRACKS)
-        _, fails = findings(facts(Answer.REFUSED, container=lxc), TRACKS)
+        _, fails = findings(facts(ListenAnswer.REFUSED, container=lxc), TRACKS)
         assert "LXC" in works.what
         assert "here they do" in works.why
         assert "here they do" not in fails.why
@@ -205,7 +211,7 @@ class TestFacts:
         )
 
     def test_a_bare_machine(self, tmp_path: pathlib.Path) -> None:
-        trial = Outcome(Answer.SILENCE)
+        trial = EventsTrial(ListenAnswer.SILENCE)
         found = gather(root=str(tmp_path), environ={}, trial=lambda: trial)
         found = run_by(found, "no-such-user", str(tmp_path))
         assert found.keepalived is None
@@ -214,7 +220,9 @@ class TestFacts:
         assert (found.container, found.hidepid) == (None, None)
 
     def test_the_checks_run_as_keepaliveds_default_user(self, tmp_path: pathlib.Path) -> None:
-        found = gather(root=str(tmp_path), environ={}, trial=lambda: Outcome(Answer.SILENCE))
+        found = gather(
+            root=str(tmp_path), environ={}, trial=lambda: EventsTrial(ListenAnswer.SILENCE)
+        )
         assert found.user in ("root", "keepalived_script")
 
     @pytest.mark.parametrize(
@@ -460,42 +468,42 @@ class TestTrial:
         return Kernel
 
     def test_it_works(self, kernel: type[Connector]) -> None:
-        assert try_them() == (Answer.WORKS, "")
+        assert try_them() == (ListenAnswer.WORKS, "")
         assert kernel.operations == [1, 2]  # what was begun is ended
 
     @pytest.mark.parametrize(
         ("call", "number", "answer"),
         [
-            ("socket", errno.EPROTONOSUPPORT, Answer.NO_CONNECTOR),
-            ("socket", errno.EAFNOSUPPORT, Answer.FAILED),
-            ("bind", errno.EPERM, Answer.FORBIDDEN),
-            ("bind", errno.EACCES, Answer.FORBIDDEN),
-            ("send", errno.ECONNREFUSED, Answer.REFUSED),
+            ("socket", errno.EPROTONOSUPPORT, ListenAnswer.NO_CONNECTOR),
+            ("socket", errno.EAFNOSUPPORT, ListenAnswer.FAILED),
+            ("bind", errno.EPERM, ListenAnswer.FORBIDDEN),
+            ("bind", errno.EACCES, ListenAnswer.FORBIDDEN),
+            ("send", errno.ECONNREFUSED, ListenAnswer.REFUSED),
         ],
     )
     def test_it_cannot_begin(
-        self, kernel: type[Connector], call: str, number: int, answer: Answer
+        self, kernel: type[Connector], call: str, number: int, answer: ListenAnswer
     ) -> None:
         kernel.failing = {call: number}
         assert try_them() == (answer, f"[Errno {number}] {os.strerror(number)}")
 
     def test_an_answer_that_is_an_error(self, kernel: type[Connector]) -> None:
         kernel.err = errno.EPERM
-        assert try_them() == (Answer.FORBIDDEN, "Operation not permitted")
+        assert try_them() == (ListenAnswer.FORBIDDEN, "Operation not permitted")
 
     def test_an_answer_to_another_listener_is_silence(self, kernel: type[Connector]) -> None:
         kernel.answered = False
-        assert try_them().answer is Answer.SILENCE
+        assert try_them().answer is ListenAnswer.SILENCE
 
     def test_all_is_quiet(self, kernel: type[Connector]) -> None:
         kernel.answered = False
         kernel.events = ()
-        assert try_them().answer is Answer.SILENCE
+        assert try_them().answer is ListenAnswer.SILENCE
 
     def test_events_that_do_not_come_are_named(self, kernel: type[Connector]) -> None:
         kernel.events = (process_events.PROC_EVENT_EXEC,)
         answer, detail = try_them()
-        assert answer is Answer.FAILED
+        assert answer is ListenAnswer.FAILED
         assert detail == "the listen was answered, but no fork or exit was reported"
 
     def test_a_child_of_another_process_with_the_same_number_is_not_ours(
@@ -510,14 +518,14 @@ class TestTrial:
     ) -> None:
         lost = OSError(errno.ENOBUFS, "No buffer space available")
         kernel.noise = [lost, b"", datagram(1, index=9), datagram(4, 4711, 4711)]
-        assert try_them().answer is Answer.WORKS
+        assert try_them().answer is ListenAnswer.WORKS
 
     def test_an_error_while_waiting_is_told(self, kernel: type[Connector]) -> None:
         kernel.noise = [OSError(errno.EIO, "Input/output error")]
-        assert try_them() == (Answer.FAILED, "[Errno 5] Input/output error")
+        assert try_them() == (ListenAnswer.FAILED, "[Errno 5] Input/output error")
 
     def test_no_time_is_silence(self, kernel: type[Connector]) -> None:
-        assert try_them(timeout=0).answer is Answer.SILENCE
+        assert try_them(timeout=0).answer is ListenAnswer.SILENCE
         assert kernel.operations == [1, 2]
 
     def test_the_listen_is_keepaliveds(self) -> None:

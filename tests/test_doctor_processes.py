@@ -5,26 +5,26 @@ from pathlib import Path
 import pytest
 
 from kacheck.doctor import processes
-from kacheck.doctor.matching import Pattern
-from kacheck.doctor.system import Process
+from kacheck.doctor.matching import NativePattern
+from kacheck.doctor.system import RunningProcess
 from support.doctor import Doctor
 
-VAULT = Process(812, "vault", ("/usr/bin/vault", "server", "-config=/etc/vault.d"))
+VAULT = RunningProcess(812, "vault", ("/usr/bin/vault", "server", "-config=/etc/vault.d"))
 
 
 @pytest.fixture
 def doctor(tmp_path: Path) -> Doctor:
     doctor = Doctor(tmp_path)
     doctor.machine.running = [
-        Process(1, "systemd", ("/sbin/init",)),
+        RunningProcess(1, "systemd", ("/sbin/init",)),
         VAULT,
-        Process(900, "keepalived", ("/usr/sbin/keepalived",)),
-        Process(901, "keepalived", ("/usr/sbin/keepalived",)),
-        Process(902, "tmux: server", ("tmux",)),
-        Process(903, "a-name-of-19-by", ("/usr/bin/a-name-of-19-bytes",)),
-        Process(3, "kthreadd", ()),
-        Process(904, "Web Content", ("/usr/lib/firefox", "-x")),
-        Process(905, "a/b", ("node",)),
+        RunningProcess(900, "keepalived", ("/usr/sbin/keepalived",)),
+        RunningProcess(901, "keepalived", ("/usr/sbin/keepalived",)),
+        RunningProcess(902, "tmux: server", ("tmux",)),
+        RunningProcess(903, "a-name-of-19-by", ("/usr/bin/a-name-of-19-bytes",)),
+        RunningProcess(3, "kthreadd", ()),
+        RunningProcess(904, "Web Content", ("/usr/lib/firefox", "-x")),
+        RunningProcess(905, "a/b", ("node",)),
     ]
     return doctor
 
@@ -81,7 +81,7 @@ class TestNames:
         assert finding.cure == "quorum on a line of its own"
 
     def test_a_process_may_have_such_an_argument(self, doctor: Doctor) -> None:
-        doctor.machine.running.append(Process(906, "x", ("/x", "weight", "1")))
+        doctor.machine.running.append(RunningProcess(906, "x", ("/x", "weight", "1")))
         assert doctor.codes(processes.findings, track("/x weight 1")) == []
 
 
@@ -132,10 +132,10 @@ class TestPattern:
     def test_arguments(
         self, match: str | None, arguments: tuple[str, ...], argv: tuple[str, ...], matches: bool
     ) -> None:
-        pattern = Pattern("x", arguments, match, by_command_line=True)
-        assert pattern.matches(Process(2, "y", argv)) is matches
+        pattern = NativePattern("x", arguments, match, by_command_line=True)
+        assert pattern.matches(RunningProcess(2, "y", argv)) is matches
 
     def test_a_comm_needs_no_command_line(self) -> None:
-        pattern = Pattern("x", (), None, by_command_line=False)
-        assert pattern.matches(Process(2, "x", ()))
-        assert not pattern.matches(Process(2, "xy", ("x",)))
+        pattern = NativePattern("x", (), None, by_command_line=False)
+        assert pattern.matches(RunningProcess(2, "x", ()))
+        assert not pattern.matches(RunningProcess(2, "xy", ("x",)))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kacheck.doctor import commands, executables, problems, references, scripts, uses, versions
-from kacheck.doctor.system import Status
+from kacheck.doctor.system import FileStatus
 from kacheck.keepalived import ProblemKind, Version
 from support.doctor import ELF, Doctor, instance, script
 
@@ -418,16 +418,16 @@ class TestExecutables:
     @pytest.mark.parametrize(
         ("status", "trouble"),
         [
-            (Status(0o755), None),
-            (Status(0o755, uid=1000), "is not owned by root"),
-            (Status(0o775, gid=4), "is writable by its group"),
-            (Status(0o775, gid=0), None),
-            (Status(0o757), "is writable by everyone"),
+            (FileStatus(0o755), None),
+            (FileStatus(0o755, uid=1000), "is not owned by root"),
+            (FileStatus(0o775, gid=4), "is writable by its group"),
+            (FileStatus(0o775, gid=0), None),
+            (FileStatus(0o757), "is writable by everyone"),
         ],
     )
     @pytest.mark.parametrize("kind", [stat.S_IFREG, stat.S_IFDIR], ids=["file", "directory"])
     def test_what_the_security_check_rejects(
-        self, doctor: Doctor, status: Status, trouble: str | None, kind: int
+        self, doctor: Doctor, status: FileStatus, trouble: str | None, kind: int
     ) -> None:
         doctor.machine.file("/opt/x/check", ELF)
         path = "/opt/x/check" if kind == stat.S_IFREG else "/opt/x"

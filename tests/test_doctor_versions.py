@@ -13,7 +13,7 @@ from kacheck.keepalived import load
 from kacheck.keepalived.releases import OLDEST
 from kacheck.keepalived.version import Version, version_of
 from kacheck.migrate.equivalents import Mode, Paths
-from kacheck.migrate.plan import Order, rewritten
+from kacheck.migrate.plan import MigrationOrder, rewritten
 from support.doctor import Made
 
 ROOT = Path(__file__).parents[1]
@@ -135,7 +135,7 @@ def test_what_migrate_writes_needs_no_keepalived_newer_than_the_oldest_supported
     old = uses.uses(reading.read(load(str(copy)), Made(), None))
     configuration = load(str(copy))
     paths = Paths(str(tmp_path / "kacheck.toml"))
-    rewritten(configuration, Order(str(copy), mode, paths), OLDEST)
+    rewritten(configuration, MigrationOrder(str(copy), mode, paths), OLDEST)
     for name, content in configuration.changed().items():
         Path(name).write_bytes(content)
     new = uses.uses(reading.read(load(str(copy)), Made(), None))

@@ -9,7 +9,7 @@ import pytest
 
 from kacheck.result import Status
 from kacheck.state import Verdict
-from kacheck.watch.journal import ERROR, INFO, NOTICE, WARNING, Journal, Writer, duration
+from kacheck.watch.journal import ERROR, INFO, NOTICE, WARNING, Journal, LineWriter, duration
 from support.reasons import REASON
 
 UP = Verdict(Status.OK, REASON["active"], "https://127.0.0.1:8200 is the active node", 100.0)
@@ -129,23 +129,23 @@ def test_a_logger_that_is_stuck_keeps_nobody_waiting() -> None:
         assert free.wait(10)
         written.append(line)
 
-    writer = Writer(write)
+    writer = LineWriter(write)
     writer("line 0")
     assert is_stuck.wait(10)
     begun = time.monotonic()
-    for number in range(1, Writer.MOST + 500):
+    for number in range(1, LineWriter.MOST + 500):
         writer(f"line {number}")
     assert time.monotonic() - begun < 5
     threading.Timer(0.1, free.set).start()
     writer.close(10)
     assert time.monotonic() - begun < 5, "no longer than it takes to write"
     assert written[:3] == ["line 0", "line 1", "line 2"]
-    assert len(written) == Writer.MOST + 1
+    assert len(written) == LineWriter.MOST + 1
 
 
 def test_what_waits_is_written_before_the_end() -> None:
     written: list[str] = []
-    writer = Writer(written.append)
+    writer = LineWriter(written.append)
     for number in range(100):
         writer(str(number))
     writer.close()
@@ -154,7 +154,7 @@ def test_what_waits_is_written_before_the_end() -> None:
 
 def test_a_logger_that_is_stuck_keeps_the_end_waiting_a_moment_only() -> None:
     stuck = threading.Event()
-    writer = Writer(lambda _: assert_set(stuck))
+    writer = LineWriter(lambda _: assert_set(stuck))
     writer("never")
     begun = time.monotonic()
     writer.close(0.05)

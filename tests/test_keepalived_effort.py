@@ -17,7 +17,7 @@ from kacheck.keepalived import configuration as reading
 from kacheck.keepalived import files as patterns
 from kacheck.migrate.command import migrate
 from kacheck.migrate.equivalents import Paths
-from kacheck.migrate.plan import Order
+from kacheck.migrate.plan import MigrationOrder
 from kacheck.result import BadConfigError
 
 TRACKED = "vrrp_track_process p{0} {{\n process b{0}\n}}\n"
@@ -121,7 +121,7 @@ def test_twice_the_blocks_are_twice_the_work(
 ) -> None:
     def work(n: int) -> None:
         conf.write_text(text(n))
-        migrate(Order(str(conf), paths=Paths(config=f"{conf}.toml")))
+        migrate(MigrationOrder(str(conf), paths=Paths(config=f"{conf}.toml")))
 
     work(2)  # what is imported and compiled once
     once, twice = (calls(partial(work, n)) for n in (150, 300))
@@ -180,7 +180,7 @@ def test_what_is_beyond_a_limit_is_said_and_nothing_is_migrated(
 
     assert any(not each.message.startswith("$") for each in load(str(conf)).unevaluated)
     with pytest.raises(BadConfigError, match="correct that first"):
-        migrate(Order(str(conf), paths=Paths(config=f"{conf}.toml")))
+        migrate(MigrationOrder(str(conf), paths=Paths(config=f"{conf}.toml")))
 
 
 def test_a_number_that_is_not_known_is_said_once_for_a_line(conf: pathlib.Path) -> None:

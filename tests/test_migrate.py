@@ -15,7 +15,7 @@ from kacheck.keepalived import Node, load, parse
 from kacheck.keepalived.version import Version, version_of
 from kacheck.migrate import verify
 from kacheck.migrate.equivalents import LIBEXEC, Mode, Paths, script_word
-from kacheck.migrate.plan import Order, changes_of, rewritten
+from kacheck.migrate.plan import MigrationOrder, changes_of, rewritten
 from kacheck.result import BadConfigError
 
 CONFIGURATIONS = sorted((Path(__file__).parent / "configurations/migrate").glob("*.conf"))
@@ -30,7 +30,9 @@ class Migrated:
     def __init__(self, path: Path, mode: Mode, toml: Path) -> None:
         configuration = load(str(path), config_id="node1")
         paths = Paths(str(toml))
-        self.rewrite = rewritten(configuration, Order(str(path), mode, paths), Version(2, 2, 7))
+        self.rewrite = rewritten(
+            configuration, MigrationOrder(str(path), mode, paths), Version(2, 2, 7)
+        )
         changes = changes_of(configuration, self.rewrite.checks)
         new = {change.path: change.new.decode() for change in changes}
         self.texts = {name: tree.text() for name, tree in configuration.files.items()}
@@ -959,7 +961,9 @@ def test_a_process_that_is_not_utf_8_is_left_alone_by_watch_mode(tmp_path: Path)
     done = Migrated(path, "watch", tmp_path / "kacheck.toml")
     assert done.text == text
     assert "is not UTF-8" in done.left[0]
-    changes = rewritten(load(str(path)), Order(str(path), "script"), None).configuration.changed()
+    changes = rewritten(
+        load(str(path)), MigrationOrder(str(path), "script"), None
+    ).configuration.changed()
     assert b"kacheck-process --all-namespaces gr\xfcn" in changes[str(path)]
 
 

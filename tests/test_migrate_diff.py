@@ -12,7 +12,7 @@ from kacheck.keepalived import EditError, Node, Tree, parse
 from kacheck.migrate.command import lines_of
 from kacheck.migrate.diff import unified
 from kacheck.migrate.equivalents import Mode, Paths
-from kacheck.migrate.plan import Order, changes_of, read, rewritten
+from kacheck.migrate.plan import MigrationOrder, changes_of, read, rewritten
 
 CONFIGURATIONS = sorted((Path(__file__).parent / "configurations/migrate").glob("*.conf"))
 PLACE = re.compile(r"@@ -(\d+)(,0)?")
@@ -21,7 +21,7 @@ PLACE = re.compile(r"@@ -(\d+)(,0)?")
 @pytest.mark.parametrize("mode", ["watch", "script"])
 @pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.stem)
 def test_a_migration_is_shown_as_difflib_shows_it(tmp_path: Path, path: Path, mode: Mode) -> None:
-    order = Order(str(path), mode, Paths(config=str(tmp_path / "kacheck.toml")))
+    order = MigrationOrder(str(path), mode, Paths(config=str(tmp_path / "kacheck.toml")))
     configuration = read(order.conf)
     changes = changes_of(configuration, rewritten(configuration, order, None).checks)
 

@@ -7,9 +7,9 @@ import pytest
 
 from kacheck.keepalived import Version, parse
 from kacheck.migrate import command, verify
-from kacheck.migrate.command import Answer, migrate
+from kacheck.migrate.command import MigrationAnswer, migrate
 from kacheck.migrate.equivalents import Paths
-from kacheck.migrate.plan import Order
+from kacheck.migrate.plan import MigrationOrder
 from support.release import install
 
 SECURE = "global_defs {\n    enable_script_security\n}\n"
@@ -23,11 +23,11 @@ MOVED = (
 )
 
 
-def ask(directory: Path, text: str) -> tuple[Answer, str]:
+def ask(directory: Path, text: str) -> tuple[MigrationAnswer, str]:
     """What migrate answers, and the new keepalived.conf with the new kacheck.toml behind it."""
     conf = directory / "keepalived.conf"
     conf.write_text(SECURE + text)
-    answer = migrate(Order(str(conf), paths=Paths(f"{directory}/kacheck.toml")))
+    answer = migrate(MigrationOrder(str(conf), paths=Paths(f"{directory}/kacheck.toml")))
     return answer, "\n".join(re.findall(r"(?m)^[+ ](?!\+\+ )(.*)", answer.text))
 
 

@@ -65,3 +65,13 @@ def test_the_exchange_knows_no_probe() -> None:
     rooms = {name for name in MODULES if name.startswith("kacheck.exchange")}
     assert rooms
     assert {module for name in rooms for module in IMPORTS[name] if ".probes" in module} == set()
+
+
+def test_a_class_name_means_one_class() -> None:
+    names = [
+        node.name
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert [name for name in names if names.count(name) > 1] == []

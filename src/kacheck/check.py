@@ -56,7 +56,7 @@ def drained_by(check: Check) -> tuple[str, ...]:
     return check.name, *check.question.needs
 
 
-class Configuration(NamedTuple):
+class CheckConfiguration(NamedTuple):
     """A whole configuration file."""
 
     checks: tuple[Check, ...]

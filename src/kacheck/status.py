@@ -16,7 +16,7 @@ from kacheck.render import printable
 from kacheck.result import BadConfigError, Status
 from kacheck.statedir import SOCKET
 from kacheck.status_table import (
-    Block,
+    Section,
     View,
     blocks_of,
     left_behind,
@@ -39,7 +39,7 @@ class NoWatcherError(Exception):
     """No watcher answers; says why and the cure."""
 
 
-class Answer(NamedTuple):
+class StatusAnswer(NamedTuple):
     """What the command says."""
 
     text: str
@@ -49,7 +49,7 @@ class Answer(NamedTuple):
     """For stderr."""
 
 
-def answer(state_dir: str, names: Sequence[str], view: View, *, as_json: bool) -> Answer:
+def answer(state_dir: str, names: Sequence[str], view: View, *, as_json: bool) -> StatusAnswer:
     """How things are now.
 
     Raises:
@@ -60,7 +60,7 @@ def answer(state_dir: str, names: Sequence[str], view: View, *, as_json: bool) -
         told = chosen(ask(state_dir), names)
     except NoWatcherError as error:
         text = "" if as_json else "\n".join(left_behind(*remains(state_dir, names), view=view))
-        return Answer(text, (UNKNOWN,), str(error))
+        return StatusAnswer(text, (UNKNOWN,), str(error))
     codes = tuple(UNKNOWN if (code := c["exit_code"]) is None else code for c in told["checks"])
     trouble = None
     if not codes:
@@ -68,9 +68,9 @@ def answer(state_dir: str, names: Sequence[str], view: View, *, as_json: bool) -
     if as_json:
         import json
 
-        return Answer(json.dumps(told), codes, trouble)
+        return StatusAnswer(json.dumps(told), codes, trouble)
     lines = [line for block in blocks_of(told, view, time.time()) for line in block.lines]
-    return Answer("\n".join([watcher_line(told, time.time()), *lines]), codes, trouble)
+    return StatusAnswer("\n".join([watcher_line(told, time.time()), *lines]), codes, trouble)
 
 
 # --- the watcher ---------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class Screen:
         except NoWatcherError as error:
             head = printable(str(error))
             lines = [*left_behind(*remains(self._state_dir, self._names), view=view)]
-            blocks = [Block([line], is_ok=False) for line in lines]
+            blocks = [Section([line], is_ok=False) for line in lines]
         else:
             head, blocks = watcher_line(told, now), blocks_of(told, view, now)
         clock = time.strftime("%H:%M:%S", time.localtime(now))

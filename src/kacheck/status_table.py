@@ -33,7 +33,7 @@ class View(NamedTuple):
         return f"\033[{COLOURS[word]}m{text}\033[0m" if self.colours and word in COLOURS else text
 
 
-class Block(NamedTuple):
+class Section(NamedTuple):
     """A check's row and what stands below it."""
 
     lines: list[str]
@@ -53,7 +53,7 @@ def watcher_line(told: dict[str, Any], now: float) -> str:
     )
 
 
-def blocks_of(told: dict[str, Any], view: View, now: float) -> list[Block]:
+def blocks_of(told: dict[str, Any], view: View, now: float) -> list[Section]:
     """The table: its head, and a block for each check."""
     checks = told["checks"]
     rows = [cells(check, now) for check in checks]
@@ -63,13 +63,13 @@ def blocks_of(told: dict[str, Any], view: View, now: float) -> list[Block]:
     widths = widths_of([HEADS, *rows], columns)
     recent = [transitions(check, room(widths, view), now) for check in checks]
     head = [*HEADS[:columns], HEADS[5] if any(recent) else ""]
-    blocks = [Block([aligned(head, widths)], is_ok=False)]
+    blocks = [Section([aligned(head, widths)], is_ok=False)]
     for check, row, past in zip(checks, rows, recent, strict=True):
         line = aligned([*row[:columns], past], widths)
         word = row[1]
         start = widths[0] + len(GAP)
         line = line[:start] + view.coloured(word, word) + line[start + len(word) :]
-        blocks.append(Block([line, *below(check, view)], is_ok=word == "ok"))
+        blocks.append(Section([line, *below(check, view)], is_ok=word == "ok"))
     return blocks
 
 
@@ -182,7 +182,7 @@ def validity(verdict: Published, uptime: float | None, trouble: str | None) -> s
 # --- columns --------------------------------------------------------------------------------
 
 
-def shortened(blocks: Sequence[Block], view: View) -> list[str]:
+def shortened(blocks: Sequence[Section], view: View) -> list[str]:
     """The lines for a screen under one line that is taken: what is not ok first, if not all fit."""
     lines = [line for block in blocks for line in block.lines]
     if view.height is None or len(lines) < view.height or not blocks:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from kacheck.doctor import process_events
-from kacheck.doctor.process_events import Answer, try_them
+from kacheck.doctor.process_events import ListenAnswer, try_them
 from kacheck.keepalived.program import find_keepalived
 from support.keepalived import Lab, keepalived_version
 from support.needs import needs
@@ -72,7 +72,7 @@ PIDS = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 def test_in_the_initial_namespaces_it_finds_nothing() -> None:
     assert doctor() == ("WORKS", [], [])
-    assert try_them().answer is Answer.WORKS
+    assert try_them().answer is ListenAnswer.WORKS
 
 
 def test_in_a_private_network_namespace_it_finds_errno_111() -> None:

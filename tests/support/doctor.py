@@ -9,7 +9,7 @@ from kacheck.doctor import files, own, reading
 from kacheck.doctor.finding import Finding
 from kacheck.doctor.own import Own
 from kacheck.doctor.reading import Setup
-from kacheck.doctor.system import Process, Status
+from kacheck.doctor.system import FileStatus, RunningProcess
 from kacheck.keepalived import DEFAULT, Version, load
 
 Lint = Callable[[Setup], Iterable[Finding]]
@@ -24,12 +24,12 @@ class Made:
     search_path = "/usr/bin:/bin"
 
     def __init__(self) -> None:
-        self.statuses: dict[str, Status] = {"/": Status(stat.S_IFDIR | 0o755)}
+        self.statuses: dict[str, FileStatus] = {"/": FileStatus(stat.S_IFDIR | 0o755)}
         self.links: dict[str, str] = {}
         self.contents: dict[str, bytes] = {}
         self.users = {"root": (0, 0), "nobody": (65534, 65534)}
         self.groups = {"root": 0, "adm": 4}
-        self.running: list[Process] = []
+        self.running: list[RunningProcess] = []
         self.now = 1000.0
         for directory in ("/usr/bin", "/usr/sbin", "/etc", "/run", "/proc"):
             self.directory(directory)
@@ -52,7 +52,7 @@ class Made:
         parent = path.rpartition("/")[0]
         if parent and parent not in self.statuses:
             self.directory(parent)
-        self.statuses[path] = Status(stat.S_IFDIR | mode, uid, gid)
+        self.statuses[path] = FileStatus(stat.S_IFDIR | mode, uid, gid)
 
     def file(
         self, path: str, content: bytes = b"", mode: int = 0o755, uid: int = 0, gid: int = 0
@@ -60,11 +60,11 @@ class Made:
         parent = path.rpartition("/")[0]
         if parent and parent not in self.statuses:
             self.directory(parent)
-        self.statuses[path] = Status(stat.S_IFREG | mode, uid, gid)
+        self.statuses[path] = FileStatus(stat.S_IFREG | mode, uid, gid)
         self.contents[path] = content
 
     def link(self, path: str, target: str) -> None:
-        self.statuses[path] = Status(stat.S_IFLNK | 0o777)
+        self.statuses[path] = FileStatus(stat.S_IFLNK | 0o777)
         self.links[path] = target
 
     def watcher(self, *, comm: str = "kacheck", state: str = "S", start: str = "77") -> None:
@@ -86,7 +86,7 @@ class Made:
                 real = self.links.get(f"{real}/{name}", f"{real}/{name}")
         return real or "/"
 
-    def status(self, path: str) -> Status | None:
+    def status(self, path: str) -> FileStatus | None:
         parent, _, name = path.rpartition("/")
         return self.statuses.get(f"{self.realpath(parent).rstrip('/')}/{name}")
 
@@ -108,10 +108,10 @@ class Made:
     def group(self, name: str) -> int | None:
         return self.groups.get(name)
 
-    def owner(self, status: Status) -> str:
+    def owner(self, status: FileStatus) -> str:
         return f"{status.uid}:{status.gid}"
 
-    def processes(self) -> list[Process]:
+    def processes(self) -> list[RunningProcess]:
         return self.running
 
     def uptime(self) -> float:

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 import kacheck
-from kacheck.doctor.process_events import Answer, try_them
+from kacheck.doctor.process_events import ListenAnswer, try_them
 
 PACKAGES = {
     "groff": "groff-base",
@@ -47,7 +47,7 @@ def needs(
         _give_up("may not make namespaces: in a container, run it with --privileged")
     if fuse and not os.access("/dev/fuse", os.R_OK | os.W_OK):
         _give_up("/dev/fuse cannot be opened: modprobe fuse, or run it outside of containers")
-    if process_events and try_them().answer is not Answer.WORKS:
+    if process_events and try_them().answer is not ListenAnswer.WORKS:
         _give_up("no process events from the kernel: run it outside of containers")
 
 

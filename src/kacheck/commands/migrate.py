@@ -39,10 +39,10 @@ def run(args: Namespace, edge: Edge) -> int:
     """Print the diff, or what was written, apart from what is said about it."""
     from kacheck.migrate.command import migrate
     from kacheck.migrate.equivalents import Paths
-    from kacheck.migrate.plan import Order
+    from kacheck.migrate.plan import MigrationOrder
 
     paths = Paths(os.path.abspath(args.config), os.path.abspath(args.state_dir))
-    order = Order(args.conf, args.mode, paths, args.output, args.in_place, args.recipes)
+    order = MigrationOrder(args.conf, args.mode, paths, args.output, args.in_place, args.recipes)
     answer = migrate(order)
     if answer.text:
         edge.answer(answer.text)

@@ -12,9 +12,9 @@ from kacheck.commands.check import Prepared, answered, run_all, wants_details
 from kacheck.result import BadConfigError
 
 if TYPE_CHECKING:
-    from kacheck.check import Configuration
+    from kacheck.check import CheckConfiguration
 
-Load = Callable[[], "Configuration"]
+Load = Callable[[], "CheckConfiguration"]
 
 
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
@@ -64,7 +64,7 @@ def once(path: str) -> Load:
 
     lock, cached = threading.Lock(), cache(partial(config.load, path))
 
-    def loaded() -> "Configuration":
+    def loaded() -> "CheckConfiguration":
         with lock:
             return cached()
 

@@ -11,7 +11,7 @@ import stat
 import tomllib
 from typing import Any
 
-from kacheck.check import Configuration
+from kacheck.check import CheckConfiguration
 from kacheck.config import toml_lines
 from kacheck.config.checks import checks_of, values_of
 from kacheck.config.keys import NAMES
@@ -40,7 +40,7 @@ LONG_KEY = (
 )
 
 
-def load(path: str) -> Configuration:
+def load(path: str) -> CheckConfiguration:
     """Read a configuration file.
 
     Raises:
@@ -83,7 +83,7 @@ def read(path: str) -> bytes:
         os.close(file)
 
 
-def parse(text: str, path: str) -> Configuration:
+def parse(text: str, path: str) -> CheckConfiguration:
     """Read a configuration from its text; `path` is what errors call it.
 
     Raises:
@@ -117,7 +117,7 @@ def syntax_error(text: str, error: Exception) -> str:
     return f"{line}: invalid TOML: {what or message}{column}; {cure or 'see https://toml.io'}"
 
 
-def configuration(data: dict[str, Any]) -> Configuration:
+def configuration(data: dict[str, Any]) -> CheckConfiguration:
     """The whole file, as TOML has it, as checks."""
     for key, value in data.items():
         if key not in ("check", "metrics"):
@@ -127,7 +127,7 @@ def configuration(data: dict[str, Any]) -> Configuration:
     if not isinstance(tables, dict):
         raise WrongError(("check",), "check must be a table; a check begins with [check.NAME]")
     values = {name: values_of(name, table) for name, table in tables.items()}
-    return Configuration(checks_of(values), metrics)
+    return CheckConfiguration(checks_of(values), metrics)
 
 
 def not_on_top(key: str, value: Any) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from kacheck.doctor.facts import INITIAL, Facts
 from kacheck.doctor.finding import Code, Finding, Severity
-from kacheck.doctor.process_events import Answer
+from kacheck.doctor.process_events import ListenAnswer
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 MIGRATE = (
@@ -177,7 +177,11 @@ CAUSES = {
         ),
     )
 }
-AT_ONCE = {Answer.WORKS: None, Answer.REFUSED: NETWORK, Answer.NO_CONNECTOR: NO_CONNECTOR}
+AT_ONCE = {
+    ListenAnswer.WORKS: None,
+    ListenAnswer.REFUSED: NETWORK,
+    ListenAnswer.NO_CONNECTOR: NO_CONNECTOR,
+}
 """Answers that need no further facts."""
 CODES = (*CAUSES, UNUSED)
 
@@ -187,13 +191,13 @@ def cause(facts: Facts) -> Code | None:
     answer = facts.events.answer
     if answer in AT_ONCE:
         return AT_ONCE[answer]
-    if answer is Answer.SILENCE and facts.kernel_reports is False:
+    if answer is ListenAnswer.SILENCE and facts.kernel_reports is False:
         return NO_PROC_EVENTS
-    if answer is Answer.SILENCE and _is_other(facts, "pid"):
+    if answer is ListenAnswer.SILENCE and _is_other(facts, "pid"):
         return PIDS
-    if answer in (Answer.SILENCE, Answer.FORBIDDEN) and _is_other(facts, "user"):
+    if answer in (ListenAnswer.SILENCE, ListenAnswer.FORBIDDEN) and _is_other(facts, "user"):
         return USERS
-    if answer is Answer.FORBIDDEN:
+    if answer is ListenAnswer.FORBIDDEN:
         return FORBIDDEN if facts.is_root else UNTRIED
     return UNEXPLAINED
 

@@ -10,7 +10,7 @@ from kacheck.doctor.reading import Setup, found
 from kacheck.doctor.scripts import Script, scripts, seconds
 from kacheck.doctor.shell import (
     IN_A_SHELL,
-    Command,
+    ShellCommand,
     commands,
     in_a_shell,
     programs,
@@ -172,7 +172,7 @@ def findings(setup: Setup) -> Iterator[Finding]:
                 yield from background(setup, script, program)
 
 
-def one_liners(script: Script, runs: list[list[Command]]) -> Iterator[Finding]:
+def one_liners(script: Script, runs: list[list[ShellCommand]]) -> Iterator[Finding]:
     """What is wrong with the commands: of the program, then of what is substituted in it."""
     every = [command for simple in runs for command in simple]
     for look in (grep_active, curl, zombies):
@@ -215,10 +215,10 @@ def lost_words(script: Script, program: str) -> Iterator[Finding]:
         yield found(SH_C, script.node, what, "-c takes one word", cure)
 
 
-def grep_active(script: Script, simple: list[Command]) -> Iterator[Finding]:
+def grep_active(script: Script, simple: list[ShellCommand]) -> Iterator[Finding]:
     """Does it look for a word that is never there?"""
     asked: list[str] = []
-    source = Command([])
+    source = ShellCommand([])
     for command in simple:
         source = source if command.joint == "|" else command
         is_variable = source.name == "curl" and any("$" in word for word in source.words)
@@ -232,7 +232,7 @@ def grep_active(script: Script, simple: list[Command]) -> Iterator[Finding]:
         yield found(GREP_ACTIVE, script.node, what, why, "kacheck-vault, or curl -f")
 
 
-def curl(script: Script, simple: list[Command]) -> Iterator[Finding]:
+def curl(script: Script, simple: list[ShellCommand]) -> Iterator[Finding]:
     """Can it hang?"""
     for command in simple:
         if command.name != "curl":
@@ -256,7 +256,7 @@ def curl_limit(words: list[str]) -> float:
     return 0.0
 
 
-def any_answer(script: Script, simple: list[Command]) -> Iterator[Finding]:
+def any_answer(script: Script, simple: list[ShellCommand]) -> Iterator[Finding]:
     """Is curl's exit code, which is 0 for every answer, what counts?"""
     for index, command in enumerate(simple):
         words, after = command.words, simple[index + 1 :]
@@ -278,7 +278,7 @@ def asks_health(words: list[str]) -> bool:
     return "sys/health" in " ".join(words)
 
 
-def zombies(script: Script, simple: list[Command]) -> Iterator[Finding]:
+def zombies(script: Script, simple: list[ShellCommand]) -> Iterator[Finding]:
     """Does it count what is dead?"""
     for command in simple:
         name, options = command.name, command.words[1:]
@@ -304,7 +304,7 @@ def is_loose(options: list[str]) -> bool:
     return full and not exact and options[-1][:1] != "^"
 
 
-def is_counted(simple: list[Command]) -> bool:
+def is_counted(simple: list[ShellCommand]) -> bool:
     """Is it the number of lines that matters?"""
     return any(
         command.name == "wc"
@@ -319,7 +319,7 @@ def is_low(script: Script) -> bool:
     return len(compared) == 1 and int(compared[0][1]) <= LOW.get(compared[0][0], -1)
 
 
-def itself(script: Script, simple: list[Command]) -> Iterator[Finding]:
+def itself(script: Script, simple: list[ShellCommand]) -> Iterator[Finding]:
     """Does ps | grep find its grep?"""
     text = " ".join(script.argv)
     lists = [index for index, each in enumerate(simple) if shows_command_lines(each)]
@@ -330,7 +330,7 @@ def itself(script: Script, simple: list[Command]) -> Iterator[Finding]:
         yield found(ITSELF, script.node, what, why, "kacheck-process NAME")
 
 
-def leaves_itself_out(grep: Command) -> bool:
+def leaves_itself_out(grep: ShellCommand) -> bool:
     """Does it drop the line of a grep, or look for the beginning or end of a line, or all of it?"""
     if any(re.match(r"-\w*x|--line-regexp", word) for word in grep.words[1:]):
         return True
@@ -339,7 +339,7 @@ def leaves_itself_out(grep: Command) -> bool:
     return any(re.search(wanted, word) for word in grep.words[1:] if word[:1] != "-")
 
 
-def shows_command_lines(command: Command) -> bool:
+def shows_command_lines(command: ShellCommand) -> bool:
     """Does ps(1) show all processes, grep among them, with what was searched for?"""
     options = [re.sub("^-(?=aux)", "", word) for word in command.words[1:]]
     if command.name != "ps" or not options or any(map(SELECTING.match, options)):
@@ -351,9 +351,9 @@ def shows_command_lines(command: Command) -> bool:
     return any(re.match(r"-\w*[fFx]|f$", word) for word in options)
 
 
-def always(script: Script, simple: list[Command]) -> Iterator[Finding]:
+def always(script: Script, simple: list[ShellCommand]) -> Iterator[Finding]:
     """Does its end succeed whatever went before?"""
-    last = simple[-1] if simple else Command([])
+    last = simple[-1] if simple else ShellCommand([])
     ends = last.name in ALWAYS and last.joint in ("|", "||", ";")
     first = next((each for each in reversed(simple) if each.joint != "|"), last)
     is_awk = last.name in AWKS and not may_exit(last) and first.joint != "&&"
@@ -364,7 +364,7 @@ def always(script: Script, simple: list[Command]) -> Iterator[Finding]:
         yield found(SUCCEEDS, script.node, what, why, "end it with the command that decides")
 
 
-def may_exit(awk: Command) -> bool:
+def may_exit(awk: ShellCommand) -> bool:
     """Has its program an exit, or is it in a file?"""
     return any("exit" in word or word.startswith("-f") for word in awk.words)
 
@@ -381,7 +381,7 @@ def background(setup: Setup, script: Script, program: str) -> Iterator[Finding]:
         yield found(SUCCEEDS, script.node, what, why, ">FILE 2>&1, or bash -c")
 
 
-def ends_before(script: Script, simple: list[Command]) -> bool:
+def ends_before(script: Script, simple: list[ShellCommand]) -> bool:
     """Can it fail before its end: by exit, set -e or pipefail?"""
     options = [word for word in script.argv[1:] if re.fullmatch(r"-[a-z]*e[a-z]*", word)]
     return bool(

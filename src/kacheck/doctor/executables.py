@@ -8,7 +8,7 @@ from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, found
 from kacheck.doctor.scripts import Runner, Script, scripts
 from kacheck.doctor.shell import ASSIGNMENT, KEYWORDS, in_a_shell, shell_command, shell_program
-from kacheck.doctor.system import Status, System, which
+from kacheck.doctor.system import FileStatus, System, which
 
 REMOVED = """\
 keepalived removes the script, and its instances run untracked: the VIP stays whatever fails
@@ -191,7 +191,7 @@ def closed_directory(system: System, runner: Runner, real: str) -> str | None:
     return None
 
 
-def is_executable(status: Status, runner: Runner) -> bool:
+def is_executable(status: FileStatus, runner: Runner) -> bool:
     """May the runner execute it? As lib/notify.c has it."""
     if runner.uid == 0:
         return bool(status.mode & 0o111)
@@ -200,7 +200,7 @@ def is_executable(status: Status, runner: Runner) -> bool:
     return bool(status.mode & (0o010 if runner.gid == status.gid else 0o001))
 
 
-def described(system: System, status: Status) -> str:
+def described(system: System, status: FileStatus) -> str:
     """`root:root, mode 0755`."""
     return f"{system.owner(status)}, mode {status.mode & 0o7777:04o}"
 
@@ -292,7 +292,7 @@ def is_target_unchecked(setup: Setup) -> bool:
     return keeps_links and not setup.is_before(2, 3, 0) and not setup.is_from(2, 4, 0)
 
 
-def rejected(status: Status) -> str | None:
+def rejected(status: FileStatus) -> str | None:
     """Why a component does not pass."""
     if status.uid:
         return "is not owned by root"

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck import procfs
-from kacheck.doctor.process_events import Outcome, try_them
+from kacheck.doctor.process_events import EventsTrial, try_them
 from kacheck.keepalived.program import Keepalived, find_keepalived
 
 INITIAL = {"pid": 0xEFFFFFFC, "user": 0xEFFFFFFD}
@@ -30,7 +30,7 @@ class Facts(NamedTuple):
     """What there is to know of a machine. None is what could not be told."""
 
     keepalived: Keepalived | None
-    events: Outcome
+    events: EventsTrial
     namespaces: Mapping[str, int | None]
     """The inodes of ours: `pid` and `user`."""
     kernel_reports: bool | None
@@ -48,7 +48,7 @@ def gather(
     *,
     root: str = "",
     environ: Mapping[str, str] = os.environ,
-    trial: Callable[[], Outcome] = try_them,
+    trial: Callable[[], EventsTrial] = try_them,
 ) -> Facts:
     """Look at the machine; `root` is put before every path. It takes a second at most.
 

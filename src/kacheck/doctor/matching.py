@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-from kacheck.doctor.system import Process
+from kacheck.doctor.system import RunningProcess
 
 COMM = 15
 """Bytes that a comm has at most: TASK_COMM_LEN without its NUL."""
 
 
-class Pattern(NamedTuple):
+class NativePattern(NamedTuple):
     """Which processes keepalived counts."""
 
     name: str
@@ -17,7 +17,7 @@ class Pattern(NamedTuple):
     """`exact`, `initial`, `partial`; None: arguments do not matter."""
     by_command_line: bool
 
-    def matches(self, process: Process) -> bool:
+    def matches(self, process: RunningProcess) -> bool:
         """read_procs(): of a zombie's or kernel thread's command line nothing is left."""
         if not self.by_command_line:
             return process.comm == self.name
@@ -34,20 +34,20 @@ class Pattern(NamedTuple):
 class Running:
     """The processes that run, by name."""
 
-    def __init__(self, processes: list[Process]) -> None:
-        self._by_comm: dict[str, list[Process]] = {}
-        self._by_program: dict[str, list[Process]] = {}
+    def __init__(self, processes: list[RunningProcess]) -> None:
+        self._by_comm: dict[str, list[RunningProcess]] = {}
+        self._by_program: dict[str, list[RunningProcess]] = {}
         for process in processes:
             self._by_comm.setdefault(process.comm, []).append(process)
             program = "".join(process.argv[:1]).rpartition("/")[2]
             self._by_program.setdefault(program, []).append(process)
 
-    def candidates(self, pattern: Pattern) -> list[Process]:
+    def candidates(self, pattern: NativePattern) -> list[RunningProcess]:
         """All that may match."""
         if pattern.by_command_line:
             return self._by_program.get(pattern.name.rpartition("/")[2], [])
         return self._by_comm.get(pattern.name, [])
 
-    def alike(self, base: str) -> list[Process]:
+    def alike(self, base: str) -> list[RunningProcess]:
         """Processes that may have been meant."""
         return self._by_program.get(base, []) or self._by_comm.get(base[:COMM], [])

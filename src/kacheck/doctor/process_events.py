@@ -51,7 +51,7 @@ TIMEOUT = 1.0
 EVENTS = {PROC_EVENT_FORK: "fork", PROC_EVENT_EXEC: "exec", PROC_EVENT_EXIT: "exit"}
 
 
-class Answer(enum.Enum):
+class ListenAnswer(enum.Enum):
     """What became of the listen."""
 
     WORKS = enum.auto()
@@ -68,19 +68,19 @@ class Answer(enum.Enum):
     """Anything else: the outcome's detail has it."""
 
 
-class Outcome(NamedTuple):
+class EventsTrial(NamedTuple):
     """How the trial went."""
 
-    answer: Answer
+    answer: ListenAnswer
     detail: str = ""
     """What the system said, or what did not come."""
 
 
 ERRNOS = {
-    errno.ECONNREFUSED: Answer.REFUSED,
-    errno.EPERM: Answer.FORBIDDEN,
-    errno.EACCES: Answer.FORBIDDEN,
-    errno.EPROTONOSUPPORT: Answer.NO_CONNECTOR,
+    errno.ECONNREFUSED: ListenAnswer.REFUSED,
+    errno.EPERM: ListenAnswer.FORBIDDEN,
+    errno.EACCES: ListenAnswer.FORBIDDEN,
+    errno.EPROTONOSUPPORT: ListenAnswer.NO_CONNECTOR,
 }
 
 
@@ -98,17 +98,17 @@ class Event(NamedTuple):
         return self.what in EVENTS and self.ids[1] == child
 
 
-def try_them(timeout: float = TIMEOUT) -> Outcome:
+def try_them(timeout: float = TIMEOUT) -> EventsTrial:
     """Listen, start a child, see its events; at most `timeout` seconds. Needs no root by itself."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_CONNECTOR) as connector:
             connector.bind((0, CN_IDX_PROC))
             return _listen(connector, time.monotonic() + timeout)
     except OSError as error:
-        return Outcome(ERRNOS.get(error.errno or 0, Answer.FAILED), str(error))
+        return EventsTrial(ERRNOS.get(error.errno or 0, ListenAnswer.FAILED), str(error))
 
 
-def _listen(connector: socket.socket, deadline: float) -> Outcome:
+def _listen(connector: socket.socket, deadline: float) -> EventsTrial:
     ack = random.SystemRandom().randrange(1, 2**31)
     connector.send(message(PROC_CN_MCAST_LISTEN, ack))
     try:
@@ -119,7 +119,7 @@ def _listen(connector: socket.socket, deadline: float) -> Outcome:
             connector.send(message(PROC_CN_MCAST_IGNORE, ack))
 
 
-def _watch_a_child(connector: socket.socket, ack: int, deadline: float) -> Outcome:
+def _watch_a_child(connector: socket.socket, ack: int, deadline: float) -> EventsTrial:
     child = os.posix_spawn("/bin/sh", ["sh", "-c", ":"], {})
     with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored
         os.waitpid(child, 0)
@@ -133,15 +133,17 @@ def _watch_a_child(connector: socket.socket, ack: int, deadline: float) -> Outco
             answered = True
             if event.ids[0]:  # before Linux 6.6: EPERM, in words of its own
                 error = os.strerror(event.ids[0])
-                return Outcome(ERRNOS.get(event.ids[0], Answer.FAILED), error)
+                return EventsTrial(ERRNOS.get(event.ids[0], ListenAnswer.FAILED), error)
         elif event.is_of(child):
             missing.discard(event.what)
     if not answered:
-        return Outcome(Answer.SILENCE)
+        return EventsTrial(ListenAnswer.SILENCE)
     if missing:
         names = " or ".join(EVENTS[what] for what in sorted(missing))
-        return Outcome(Answer.FAILED, f"the listen was answered, but no {names} was reported")
-    return Outcome(Answer.WORKS)
+        return EventsTrial(
+            ListenAnswer.FAILED, f"the listen was answered, but no {names} was reported"
+        )
+    return EventsTrial(ListenAnswer.WORKS)
 
 
 def _receive(connector: socket.socket, deadline: float) -> Event | None:

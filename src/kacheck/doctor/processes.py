@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kacheck.doctor.finding import Code, Finding, Severity
-from kacheck.doctor.matching import COMM, Pattern, Running
+from kacheck.doctor.matching import COMM, NativePattern, Running
 from kacheck.doctor.reading import Definition, Setup, found, number
 from kacheck.keepalived import Node
 
@@ -159,7 +159,7 @@ def findings(setup: Setup) -> Iterator[Finding]:
             yield from now(running, definition, line, pattern)
 
 
-def pattern_of(definition: Definition, line: Node) -> Pattern:
+def pattern_of(definition: Definition, line: Node) -> NativePattern:
     """What a block means: vrrp_tprocess_*_handler() in vrrp_parser.c."""
     name, *arguments = line.arguments
     asked = definition.last("param_match")
@@ -170,10 +170,10 @@ def pattern_of(definition: Definition, line: Node) -> Pattern:
     if arguments and match is None:
         match = "exact"
     whole = match is not None or definition.first("full_command") is not None
-    return Pattern(name, tuple(arguments), match, whole)
+    return NativePattern(name, tuple(arguments), match, whole)
 
 
-def impossible(line: Node, pattern: Pattern) -> Iterator[Finding]:
+def impossible(line: Node, pattern: NativePattern) -> Iterator[Finding]:
     """Names that nothing can have."""
     name = pattern.name
     size = len(name.encode("utf-8", "surrogateescape"))
@@ -199,7 +199,7 @@ def impossible(line: Node, pattern: Pattern) -> Iterator[Finding]:
         yield found(LONG, line, what, why, f"process {name[:COMM]}; or full_command")
 
 
-def param_match(definition: Definition, pattern: Pattern) -> Iterator[Finding]:
+def param_match(definition: Definition, pattern: NativePattern) -> Iterator[Finding]:
     """A way to compare arguments, and none to compare with."""
     asked = definition.last("param_match")
     if asked is not None and not pattern.arguments:
@@ -252,7 +252,7 @@ def quorum(definition: Definition) -> tuple[int, int]:
 
 
 def now(
-    running: Running, definition: Definition, line: Node, pattern: Pattern
+    running: Running, definition: Definition, line: Node, pattern: NativePattern
 ) -> Iterator[Finding]:
     """How it is with the processes that run."""
     count = sum(pattern.matches(process) for process in running.candidates(pattern))

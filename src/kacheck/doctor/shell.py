@@ -34,7 +34,7 @@ SUBSTITUTION = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 REDIRECTION = re.compile(r"[0-9]?[<>]>?(.*)")
 
 
-class Command(NamedTuple):
+class ShellCommand(NamedTuple):
     """A simple command of what a script runs, without what wraps it and without redirections."""
 
     words: list[str]
@@ -83,7 +83,7 @@ def programs(program: str) -> list[str]:
     return [program, *inner]
 
 
-def commands(argv: list[str], program: str | None) -> list[Command]:
+def commands(argv: list[str], program: str | None) -> list[ShellCommand]:
     """The simple commands of a shell's program, or the one there is."""
     if program is None:
         return [command_of(argv, "")]
@@ -92,7 +92,7 @@ def commands(argv: list[str], program: str | None) -> list[Command]:
     )
     lexer.whitespace_split = True
     lexer.commenters = ""
-    simple: list[Command] = []
+    simple: list[ShellCommand] = []
     words: list[str] = []
     joint = ""
     try:
@@ -109,7 +109,7 @@ def commands(argv: list[str], program: str | None) -> list[Command]:
     return [*simple, command_of(words, joint)] if words else simple
 
 
-def command_of(words: list[str], joint: str) -> Command:
+def command_of(words: list[str], joint: str) -> ShellCommand:
     """The simple command that words are."""
     kept: list[str] = []
     is_target = False
@@ -119,7 +119,7 @@ def command_of(words: list[str], joint: str) -> Command:
             kept.append(word)
         is_target = redirection is not None and not redirection[1]
     rest, limit = unwrapped(kept)
-    return Command(rest, joint, limit)
+    return ShellCommand(rest, joint, limit)
 
 
 def unwrapped(words: list[str]) -> tuple[list[str], str]:

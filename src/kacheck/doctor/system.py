@@ -22,7 +22,7 @@ COMMAND_LINE = 1 << 14
 """Bytes that are read of a command line; without privilege a process can show gigabytes."""
 
 
-class Status(NamedTuple):
+class FileStatus(NamedTuple):
     """What lstat(2) says of a path."""
 
     mode: int
@@ -45,7 +45,7 @@ class Status(NamedTuple):
         return stat.S_ISREG(self.mode)
 
 
-class Process(NamedTuple):
+class RunningProcess(NamedTuple):
     """A process that is no zombie."""
 
     pid: int
@@ -60,7 +60,7 @@ class System(Protocol):
     def search_path(self) -> str:
         """The PATH that keepalived has."""
 
-    def status(self, path: str) -> Status | None:
+    def status(self, path: str) -> FileStatus | None:
         """Of the path itself, not of what a link points to; None: there is none, or no telling."""
 
     def is_missing(self, path: str) -> bool:
@@ -81,10 +81,10 @@ class System(Protocol):
     def group(self, name: str) -> int | None:
         """A group's gid."""
 
-    def owner(self, status: Status) -> str:
+    def owner(self, status: FileStatus) -> str:
         """`USER:GROUP`, by name where there is one."""
 
-    def processes(self) -> list[Process]:
+    def processes(self) -> list[RunningProcess]:
         """Those that run."""
 
     def uptime(self) -> float:
@@ -111,7 +111,7 @@ class Machine:
         return found.pop() if len(found) == 1 else None
 
     @cached_property
-    def _keepaliveds(self) -> list[Process]:
+    def _keepaliveds(self) -> list[RunningProcess]:
         """Root's and ours: any user can give a process the name keepalived."""
         named = [each for each in self.processes() if each.comm == "keepalived"]
         return [each for each in named if self._is_trusted(procfs.Process("/proc", each.pid))]
@@ -123,11 +123,11 @@ class Machine:
         return False
 
     @cache  # noqa: B019 - it lives as long as the command
-    def status(self, path: str) -> Status | None:
+    def status(self, path: str) -> FileStatus | None:
         """Of the path itself."""
         with suppress(OSError, ValueError):
             found = os.lstat(path)
-            return Status(found.st_mode, found.st_uid, found.st_gid)
+            return FileStatus(found.st_mode, found.st_uid, found.st_gid)
         return None
 
     @cache  # noqa: B019
@@ -175,7 +175,7 @@ class Machine:
             return grp.getgrnam(name).gr_gid
         return None
 
-    def owner(self, status: Status) -> str:
+    def owner(self, status: FileStatus) -> str:
         """`USER:GROUP`."""
         user, group = str(status.uid), str(status.gid)
         with suppress(KeyError):
@@ -185,7 +185,7 @@ class Machine:
         return f"{user}:{group}"
 
     @cache  # noqa: B019
-    def processes(self) -> list[Process]:
+    def processes(self) -> list[RunningProcess]:
         """Those that run; of two that have gone meanwhile nothing is said."""
         pids = [int(name) for name in self.names("/proc") if name.isdecimal()]
         return [process for pid in pids if (process := self._process(pid)) is not None]
@@ -196,13 +196,13 @@ class Machine:
             return statedir.uptime()
         return 0.0
 
-    def _process(self, pid: int) -> Process | None:
+    def _process(self, pid: int) -> RunningProcess | None:
         text = os.fsdecode(self._read(f"/proc/{pid}/stat", HEAD))
         comm, _, rest = text.partition("(")[2].rpartition(") ")
         if not rest or rest.startswith("Z"):
             return None
         words = os.fsdecode(self._read(f"/proc/{pid}/cmdline", COMMAND_LINE)).split("\0")
-        return Process(pid, comm, tuple(words[:-1]))
+        return RunningProcess(pid, comm, tuple(words[:-1]))
 
     def _read(self, path: str, size: int) -> bytes:
         with suppress(OSError, ValueError):

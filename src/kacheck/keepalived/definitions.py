@@ -14,7 +14,7 @@ from kacheck.keepalived.rules import Rules
 from kacheck.keepalived.source import Line
 
 
-class Definition:
+class Variable:
     r"""A name's value; `\n` parts the lines of one that has several."""
 
     __slots__ = ("_known", "_parts", "multiline")
@@ -48,21 +48,21 @@ class Definition:
             self.multiline = False
 
 
-def define(value: str) -> Definition:
+def define(value: str) -> Variable:
     r"""check_definition(): the definition that a line begins; it goes on if `multiline`."""
     if not value.endswith("\\"):
-        return Definition(value)
+        return Variable(value)
     first = value[:-1].rstrip(lexer.BLANK)
-    return Definition(first + "\n" if first else "", multiline=True)
+    return Variable(first + "\n" if first else "", multiline=True)
 
 
-class Reference(NamedTuple):
+class VariableReference(NamedTuple):
     """A `$NAME` in a line that has a definition."""
 
     start: int
     end: int
     name: str
-    definition: Definition
+    definition: Variable
     parameters: list[str] | None
     """What stands behind the name in braces; None: there are none."""
 
@@ -72,8 +72,8 @@ PARAMETERS = {"_RANDOM": range(3), "_ENV": range(1, 2)}
 
 
 def find_reference(
-    text: str, start: int, names: dict[str, Definition], rules: Rules
-) -> Reference | None:
+    text: str, start: int, names: dict[str, Variable], rules: Rules
+) -> VariableReference | None:
     """Return the first that is defined, from `start` on: find_definition()."""
     for found in rules.reference.finditer(text, start):
         name = found[1] or found[3]
@@ -88,7 +88,9 @@ def find_reference(
             continue
         if parameters and (behind[-1] in lexer.BLANK or not _are_accepted(name, parameters, rules)):
             continue
-        return Reference(found.start(), end, name, definition, parameters if found[1] else None)
+        return VariableReference(
+            found.start(), end, name, definition, parameters if found[1] else None
+        )
     return None
 
 
@@ -102,7 +104,7 @@ def _are_accepted(name: str, parameters: list[str], rules: Rules) -> bool:
     return len(parameters) in PARAMETERS[name] and (are_numbers or name == "_ENV")
 
 
-def splice(line: Line, reference: Reference, value: str) -> Line:
+def splice(line: Line, reference: VariableReference, value: str) -> Line:
     """The line with a value for a reference, whose characters stand where the reference does."""
     start, end = reference.start, reference.end
     here = [line.at[start]] * len(value)

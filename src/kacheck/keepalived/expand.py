@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from kacheck.keepalived import definitions, lexer, pieces
-from kacheck.keepalived.definitions import Definition, Reference, Sequence
+from kacheck.keepalived.definitions import Sequence, Variable, VariableReference
 from kacheck.keepalived.pieces import Kind, Piece
 from kacheck.keepalived.rules import MAXBUF, Rules
 from kacheck.keepalived.source import Line, Problem, ProblemKind, encode, note
@@ -62,17 +62,17 @@ class Reader:
         """How many characters at the end of a line may have references that can be replaced."""
         self._sequences: list[Turns] = []
         self._rests: list[Rest] = []
-        self._defining: Definition | None = None
-        self._pwd = Definition("")
+        self._defining: Variable | None = None
+        self._pwd = Variable("")
         self._names = {
             "_PWD": self._pwd,
-            "_INSTANCE": Definition(config_id),
-            "_RANDOM": Definition(None),
+            "_INSTANCE": Variable(config_id),
+            "_RANDOM": Variable(None),
         }
         if rules.reads_replaced:
-            self._names |= {"_HASH": Definition("#"), "_BANG": Definition("!")}
+            self._names |= {"_HASH": Variable("#"), "_BANG": Variable("!")}
         if rules.knows_environment:
-            self._names["_ENV"] = Definition(None)
+            self._names["_ENV"] = Variable(None)
         self._made = self._replaced = 0
         self._ended = False
 
@@ -164,7 +164,7 @@ class Reader:
         """set_definition(): one that had several lines still counts as such."""
         old = self._names.get(name)
         several = old is not None and old.multiline
-        self._names[name] = Definition(value, multiline=several)
+        self._names[name] = Variable(value, multiline=several)
 
     def _count_made(self, line: Line, text: str) -> None:
         self._made += 1 + len(text) // 64
@@ -264,7 +264,7 @@ class Reader:
             self._unseen = 0
         return line, line is not original
 
-    def _value(self, reference: Reference, line: Line) -> tuple[str | None, Rest | None]:
+    def _value(self, reference: VariableReference, line: Line) -> tuple[str | None, Rest | None]:
         """What stands for a reference, and the lines behind that if there are several."""
         definition = reference.definition
         if definition is self._pwd:

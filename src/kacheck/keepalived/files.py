@@ -36,7 +36,7 @@ class FileError(Exception):
     """Why keepalived, or we, would not read a file."""
 
 
-class Match(NamedTuple):
+class GlobMatch(NamedTuple):
     """What a pattern names: the files, in glob(3)'s order, and whether that is all of it."""
 
     paths: list[str]
@@ -84,7 +84,7 @@ def _read(descriptor: int) -> bytes:
     return bytes(data)
 
 
-def glob(pattern: str, directory: str, budget: Budget) -> Match:
+def glob(pattern: str, directory: str, budget: Budget) -> GlobMatch:
     """What a pattern in a file of that directory names; paths begin with the directory."""
     found: list[str] = []
     missing = False
@@ -92,7 +92,7 @@ def glob(pattern: str, directory: str, budget: Budget) -> Match:
         names = sorted(_expand(alternative, directory, budget))
         missing = missing or (not names and not MAGIC.search(alternative))
         found += names
-    return Match(found, missing, budget.left >= 0)
+    return GlobMatch(found, missing, budget.left >= 0)
 
 
 def braces(pattern: str, budget: Budget) -> Iterator[str]:

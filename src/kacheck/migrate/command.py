@@ -18,7 +18,7 @@ from kacheck.migrate import files, verify
 from kacheck.migrate.diff import unified
 from kacheck.migrate.equivalents import INTERVAL, LIBEXEC
 from kacheck.migrate.interruption import Interruption
-from kacheck.migrate.plan import Order, changes_of, in_order, in_steps, read, rewritten
+from kacheck.migrate.plan import MigrationOrder, changes_of, in_order, in_steps, read, rewritten
 from kacheck.migrate.transaction import Change, Transaction, recover, refuse_killed, written
 from kacheck.result import BadConfigError
 
@@ -36,7 +36,7 @@ POLLED = {
 }
 
 
-class Answer(NamedTuple):
+class MigrationAnswer(NamedTuple):
     """What to print to stdout, what to stderr, and the exit code."""
 
     text: str
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
     code: int
 
 
-def migrate(order: Order) -> Answer:
+def migrate(order: MigrationOrder) -> MigrationAnswer:
     """Migrate a configuration.
 
     Raises:
@@ -76,9 +76,11 @@ def migrate(order: Order) -> Answer:
     if order.output is not None:
         changes = redirected(configuration, changes, order.output)
     if order.output is None and not order.in_place:
-        return Answer(diff(changes), remarks, code)
+        return MigrationAnswer(diff(changes), remarks, code)
     steps = in_steps(in_order(changes, order), order, release)
-    return Answer("\n".join(write(changes, steps, order, configuration.release)), remarks, code)
+    return MigrationAnswer(
+        "\n".join(write(changes, steps, order, configuration.release)), remarks, code
+    )
 
 
 def unread(configuration: Configuration) -> list[Problem]:
@@ -165,7 +167,9 @@ def lines_of(text: str) -> list[str]:
     return [*(f"{line}\n" for line in lines), *([rest] if rest else [])]
 
 
-def write(changes: list[Change], steps: list[Change], order: Order, release: Version) -> list[str]:
+def write(
+    changes: list[Change], steps: list[Change], order: MigrationOrder, release: Version
+) -> list[str]:
     """Write all files, or none; then let keepalived judge. What to say about it."""
     if not changes:
         return []

@@ -26,7 +26,7 @@ from kacheck import statedir
 from kacheck.commands.options import CONFIGURATION
 from kacheck.keepalived import DEFAULT, Version, parse, quote
 from kacheck.keepalived.rules import rules_of
-from kacheck.migrate.tracked import MICROSECONDS, LeftError, Tracked, Weight
+from kacheck.migrate.tracked import MICROSECONDS, LeftError, Tracked, TrackedWeight
 from kacheck.probes import process
 from kacheck.probes.process.look import ProcessOptions
 from kacheck.state import Policy
@@ -61,13 +61,13 @@ class Equivalent(NamedTuple):
     policy: Policy
     contrary: bool
     """The check asks for the contrary, so that weights change their sign and lose `reverse`."""
-    weight: Weight
+    weight: TrackedWeight
     fall: int
     rise: int
     has_file: bool
 
 
-def equivalent(tracked: Tracked, uses: list[Weight], mode: Mode) -> Equivalent:
+def equivalent(tracked: Tracked, uses: list[TrackedWeight], mode: Mode) -> Equivalent:
     """The equivalent of a block that is used with these weights.
 
     Raises:
@@ -112,12 +112,12 @@ def options_of(tracked: Tracked) -> ProcessOptions:
     )
 
 
-def turned(weight: Weight) -> Weight:
+def turned(weight: TrackedWeight) -> TrackedWeight:
     """The weight that does with a check what `weight` did with the contrary of what it asks."""
-    return Weight(-weight.value)
+    return TrackedWeight(-weight.value)
 
 
-def _contrary(tracked: Tracked, uses: list[Weight]) -> Tracked:
+def _contrary(tracked: Tracked, uses: list[TrackedWeight]) -> Tracked:
     """The block that has its quorum where this one has not."""
     if not all(weight.reverse for weight in uses):
         raise LeftError("it is tracked with reverse and without; make two blocks of it")
@@ -225,9 +225,9 @@ def block(head: str, lines: list[str], unit: str) -> str:
     return "\n".join([f"{head} {{", *(unit + line for line in lines), "}"])
 
 
-def weight_line(weight: Weight) -> list[str]:
+def weight_line(weight: TrackedWeight) -> list[str]:
     """The weight, if it is not keepalived's default."""
-    if weight == Weight():
+    if weight == TrackedWeight():
         return []
     return [f"weight {weight.value}{' reverse' if weight.reverse else ''}"]
 

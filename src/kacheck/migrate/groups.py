@@ -7,7 +7,7 @@ from kacheck.keepalived.releases import MEMBERS_LOSE_FILES, MEMBERS_LOSE_SCRIPTS
 from kacheck.keepalived.version import Version
 from kacheck.migrate import tracked
 from kacheck.migrate.equivalents import Mode
-from kacheck.migrate.tracked import LeftError, Weight
+from kacheck.migrate.tracked import LeftError, TrackedWeight
 
 GROUP = "vrrp_sync_group"
 ADDRESS_OWNER = "255"
@@ -74,7 +74,7 @@ class Groups:
         weightless = not all(map(tracks_weights, self.of(instance)))
         return elsewhere or weightless or self.owns_address(instance)
 
-    def refuse_ignored_weight(self, owner: Node, weight: Weight) -> None:
+    def refuse_ignored_weight(self, owner: Node, weight: TrackedWeight) -> None:
         """Leave a weight alone that a track_process has and a track_script would not have."""
         if not weight.value:
             return

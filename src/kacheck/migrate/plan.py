@@ -14,7 +14,7 @@ from kacheck.migrate.transaction import Change
 from kacheck.result import BadConfigError
 
 
-class Order(NamedTuple):
+class MigrationOrder(NamedTuple):
     """What is asked for."""
 
     conf: str
@@ -35,7 +35,10 @@ def read(path: str, release: Version = DEFAULT) -> Configuration:
 
 
 def rewritten(
-    configuration: Configuration, order: Order, release: Version | None, extent: Extent = "all"
+    configuration: Configuration,
+    order: MigrationOrder,
+    release: Version | None,
+    extent: Extent = "all",
 ) -> Rewrite:
     """Make the edits in the configuration's trees, for a release of keepalived."""
     text = None
@@ -81,13 +84,13 @@ def changes_of(configuration: Configuration, checks: Checks) -> list[Change]:
     return changes
 
 
-def in_order(changes: list[Change], order: Order) -> list[Change]:
+def in_order(changes: list[Change], order: MigrationOrder) -> list[Change]:
     """Return kacheck.toml first, the main file last."""
     main = order.output or order.conf
     return sorted(changes, key=lambda each: (each.path == main, each.path != order.paths.config))
 
 
-def in_steps(changes: list[Change], order: Order, release: Version | None) -> list[Change]:
+def in_steps(changes: list[Change], order: MigrationOrder, release: Version | None) -> list[Change]:
     """Return them so that between any two all that is tracked is defined.
 
     One file of keepalived's changes as a whole. Several first get the new blocks beside the old

@@ -7,7 +7,7 @@ from kacheck.keepalived import Node, Tree, quote
 from kacheck.keepalived.source import Source
 from kacheck.migrate.comments import comments_in, with_comments
 from kacheck.migrate.equivalents import Equivalent, block, turned
-from kacheck.migrate.tracked import Reference, defines, is_plain
+from kacheck.migrate.tracked import TrackReference, defines, is_plain
 
 IsShared = Callable[[Node], bool]
 """Is a node of a file read more than once?"""
@@ -17,7 +17,7 @@ class Owner(NamedTuple):
     """A vrrp_instance or vrrp_sync_group."""
 
     node: Node
-    references: dict[int, Reference]
+    references: dict[int, TrackReference]
     """By the id() of the line's node: those that move."""
 
 
@@ -32,13 +32,13 @@ def rewrite(
         moving = [each for each in node.children or () if id(each) in owner.references]
         if moving:
             done.add(id(source))
-            Block(owner, node, source, equivalents, is_shared).rewrite(moving)
+            TrackBlock(owner, node, source, equivalents, is_shared).rewrite(moving)
     new = [reference.node for reference in owner.references.values() if reference.is_new]
     if new and owner.node.source is not None:
-        Block(owner, owner.node, owner.node.source, equivalents, is_shared).add(new)
+        TrackBlock(owner, owner.node, owner.node.source, equivalents, is_shared).add(new)
 
 
-class Block:
+class TrackBlock:
     """A track_process block that is rewritten, or a sync group that gets what it had not."""
 
     def __init__(

@@ -17,7 +17,7 @@ from kacheck.migrate.groups import GROUP, lost
 from kacheck.migrate.references import Owner, unit_of
 from kacheck.migrate.security import secure
 from kacheck.migrate.survey import OWNERS, Survey, refuse
-from kacheck.migrate.tracked import LeftError, Reference, Tracked
+from kacheck.migrate.tracked import LeftError, Tracked, TrackReference
 from kacheck.procfs import COMM_MAX
 from kacheck.result import BadConfigError
 
@@ -100,7 +100,7 @@ class Rewrite:
             )
             self.survey.note(node, f"{name}: {text}")
 
-    def _notes_on(self, owner: Node, reference: Reference, name: str) -> Iterator[str]:
+    def _notes_on(self, owner: Node, reference: TrackReference, name: str) -> Iterator[str]:
         """Yield what changes for a line that tracks it."""
         group = " ".join(owner.arguments)
         new = [each.group for _, each in self.survey.references[name] if each.is_new]

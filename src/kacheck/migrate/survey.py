@@ -14,7 +14,7 @@ from kacheck.migrate import tracked
 from kacheck.migrate.files import BOM
 from kacheck.migrate.groups import GROUP, Groups
 from kacheck.migrate.other_ids import other_ids
-from kacheck.migrate.tracked import LeftError, Reference, Tracked, Weight
+from kacheck.migrate.tracked import LeftError, Tracked, TrackedWeight, TrackReference
 
 OWNERS = ("vrrp_instance", GROUP)
 
@@ -40,7 +40,7 @@ class Survey:
         self.remarks: set[Remark] = set()
         self.left: set[str] = set()
         self.definitions: dict[str, tuple[Node, Tracked]] = {}
-        self.references: dict[str, list[tuple[Node, Reference]]] = {}
+        self.references: dict[str, list[tuple[Node, TrackReference]]] = {}
         """By name: the instance or sync group, and its line."""
         self._tracking: set[tuple[str, int]] = set()
         """A name and the id() of who tracks it, for each line that was read."""
@@ -118,7 +118,7 @@ class Survey:
         )
         others = self.references.setdefault(name, [])
         refuse((name, id(owner)) in self._tracking, "it is here twice; remove one line")
-        weight = self.definitions[name][1].weight if name in self.definitions else Weight()
+        weight = self.definitions[name][1].weight if name in self.definitions else TrackedWeight()
         block = node.parent
         found = tracked.reference(node, weight)
         source = block.source if block is not None and block.condition is None else None
@@ -158,7 +158,7 @@ class Survey:
         """
         for name, (_, data) in self.definitions.items():
             lines = self.references.get(name, [])
-            moved: dict[int, tuple[Node, Reference]] = {}
+            moved: dict[int, tuple[Node, TrackReference]] = {}
             for place, (owner, found) in enumerate(lines):
                 is_fault = not (found.own or data.weight).value
                 if not is_fault or found.group or not self._groups.is_fixed(owner):
@@ -173,7 +173,7 @@ class Survey:
                 lines[place] = owner, found._replace(group=title)
             lines += moved.values()
 
-    def _taker(self, instance: Node, found: Reference, lost: str) -> Node:
+    def _taker(self, instance: Node, found: TrackReference, lost: str) -> Node:
         """Return the sync group that can track it instead of its member."""
         refuse(
             self._groups.owns_address(instance),

@@ -27,7 +27,7 @@ class LeftError(Exception):
     """Why a block or a reference is left as it is, and the cure: `WHY; CURE`."""
 
 
-class Weight(NamedTuple):
+class TrackedWeight(NamedTuple):
     """A weight and whether it is reversed."""
 
     value: int = 0
@@ -43,18 +43,18 @@ class Tracked(NamedTuple):
     args: tuple[str, ...] = ()
     param_match: str | None = None
     full_command: bool = False
-    weight: Weight = Weight()
+    weight: TrackedWeight = TrackedWeight()
     quorum: int = 1
     quorum_max: int | None = None
     fork_delay: int = 0
     terminate_delay: int = 0
 
 
-class Reference(NamedTuple):
+class TrackReference(NamedTuple):
     """A line of a track_process block, and what holds for it."""
 
     name: str
-    own: Weight | None
+    own: TrackedWeight | None
     """Its own weight; None: the block's. keepalived has the block's `reverse` in it already."""
     node: Node
     group: str | None = None
@@ -139,7 +139,7 @@ def _weight(tracked: Tracked, node: Node) -> Tracked:
     if node.arguments[1:] not in ([], ["reverse"]):
         raise LeftError(f"keepalived does not know weight {' '.join(node.arguments)}; correct it")
     reverse = tracked.weight.reverse or len(node.arguments) == 2
-    return tracked._replace(weight=Weight(value, reverse))
+    return tracked._replace(weight=TrackedWeight(value, reverse))
 
 
 def _quorum(tracked: Tracked, node: Node) -> Tracked:
@@ -205,7 +205,7 @@ def _microseconds(node: Node) -> int:
     return delay
 
 
-def reference(node: Node, blocks: Weight) -> Reference:
+def reference(node: Node, blocks: TrackedWeight) -> TrackReference:
     """A line of a track_process block; `blocks` is the weight of the vrrp_track_process.
 
     Raises:
@@ -217,9 +217,9 @@ def reference(node: Node, blocks: Weight) -> Reference:
         raise LeftError("a name has no block; write NAME weight NUMBER")
     words = node.arguments
     if not words:
-        return Reference(node.keyword, None, node)
+        return TrackReference(node.keyword, None, node)
     if words[0] != "weight" or words[2:] not in ([], ["reverse"], ["noreverse"]):
         raise LeftError(f"keepalived does not know {' '.join(words)}; write NAME weight NUMBER")
     value = _number(node, 2)
     reverse = words[2] == "reverse" if len(words) == 3 else blocks.reverse
-    return Reference(node.keyword, Weight(value, reverse), node)
+    return TrackReference(node.keyword, TrackedWeight(value, reverse), node)

@@ -19,7 +19,7 @@ ERROR, WARNING, NOTICE, INFO = 3, 4, 5, 6
 LEVELS = {Status.OK: NOTICE, Status.WARNING: WARNING}
 
 
-class Writer:
+class LineWriter:
     """Writes lines in a thread of its own: a logger that is stuck must not keep a verdict back.
 
     When MOST lines wait, the newest is lost.

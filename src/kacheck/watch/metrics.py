@@ -100,11 +100,11 @@ class Metrics:
         self._take = take
         self._report = report
         """Called by any thread with what is wrong, when that changes; None: it is well again."""
-        self._writer: Writer | None = None
+        self._writer: MetricsWriter | None = None
         self._timer: Timer | None = None
         self._written_at = float("-inf")
 
-    def writer_of(self, path: str | None) -> "Writer | None":
+    def writer_of(self, path: str | None) -> "MetricsWriter | None":
         """Return the writer of this file, which may be the one that writes now.
 
         Raises:
@@ -113,9 +113,9 @@ class Metrics:
         """
         if path is None or (self._writer is not None and self._writer.path == path):
             return self._writer if path else None
-        return Writer(path, self._report)
+        return MetricsWriter(path, self._report)
 
-    def write_with(self, writer: "Writer | None") -> None:
+    def write_with(self, writer: "MetricsWriter | None") -> None:
         """Write with it from now on; None: not at all. A file that was written before goes."""
         if self._writer is not None and self._writer is not writer:
             self._cancel()
@@ -155,7 +155,7 @@ class Metrics:
             self._write_at(self._written_at + INTERVAL)
 
 
-class Writer:
+class MetricsWriter:
     """Writes one file, in a thread of its own.
 
     Raises:

@@ -13,7 +13,7 @@ from functools import partial
 from math import floor
 
 from kacheck import config
-from kacheck.check import Check, Configuration, drained_by
+from kacheck.check import Check, CheckConfiguration, drained_by
 from kacheck.deadline import NoThreadError
 from kacheck.drain import Drains
 from kacheck.looks import preload, warnings_of
@@ -21,7 +21,7 @@ from kacheck.result import STOPPED, BadConfigError, Loss, Result, Status, bug, e
 from kacheck.state import State, Verdict, recheck_at, step
 from kacheck.statedir import Published
 from kacheck.watch.journal import ERROR, NOTICE, WARNING, Journal
-from kacheck.watch.metrics import Metrics, Writer, require, samples
+from kacheck.watch.metrics import Metrics, MetricsWriter, require, samples
 from kacheck.watch.notify import Notifier
 from kacheck.watch.overview import describe
 from kacheck.watch.publisher import Publisher
@@ -51,7 +51,7 @@ class Supervisor:
 
     def __init__(
         self,
-        configuration: Configuration,
+        configuration: CheckConfiguration,
         path: str,
         directory: str,
         journal: Journal,
@@ -179,7 +179,7 @@ class Supervisor:
         self.journal.say(NOTICE, f"{self.path} reloaded")
         self._service.tell_status()
 
-    def _load(self) -> Configuration:
+    def _load(self) -> CheckConfiguration:
         """The configuration as it is now.
 
         Raises:
@@ -199,7 +199,9 @@ class Supervisor:
         preload(check.question for check in configuration.checks)
         return configuration
 
-    def _make(self, configuration: Configuration) -> tuple[dict[str, Watched], Writer | None]:
+    def _make(
+        self, configuration: CheckConfiguration
+    ) -> tuple[dict[str, Watched], MetricsWriter | None]:
         """Start all threads that these checks and their metrics need and that do not run yet.
 
         Raises:
@@ -228,9 +230,9 @@ class Supervisor:
 
     def _take(
         self,
-        configuration: Configuration,
+        configuration: CheckConfiguration,
         made: dict[str, Watched],
-        writer: Writer | None,
+        writer: MetricsWriter | None,
         now: float,
     ) -> None:
         """Watch these checks; those that are as before keep their state."""

@@ -3,7 +3,7 @@
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from kacheck.check import Check, Configuration
+from kacheck.check import Check, CheckConfiguration
 from kacheck.result import Loss, Result, Status
 from kacheck.state import State, Verdict
 from kacheck.watch.worker import Job, Worker
@@ -60,7 +60,7 @@ class Overview(Protocol):
     path: str
     """The configuration file."""
     directory: str
-    configuration: Configuration
+    configuration: CheckConfiguration
     watched: dict[str, Watched]
     started_at: float
     """Unix time."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from kacheck import config
 from kacheck.result import BadConfigError
-from kacheck.watch.journal import Journal, LogFormat, Writer
+from kacheck.watch.journal import Journal, LineWriter, LogFormat
 from kacheck.watch.notify import Notifier
 from kacheck.watch.successor import Successor
 from kacheck.watch.supervisor import Supervisor
@@ -31,7 +31,7 @@ def watch(path: str, directory: str, write: Callable[[str], None], log_format: L
     faulthandler.enable(2)  # systemd's watchdog ends it with SIGABRT: where was it then?
     raise_file_limit()
     sys.setswitchinterval(SWITCH_INTERVAL)
-    writer = Writer(write)
+    writer = LineWriter(write)
     journal = Journal(writer, log_format, levels="JOURNAL_STREAM" in os.environ)
     try:
         successor = Successor(writer.flush)
