@@ -43,19 +43,19 @@ class Section(NamedTuple):
 # --- the watcher answers -------------------------------------------------------------------
 
 
-def watcher_line(told: dict[str, Any], now: float) -> str:
+def watcher_line(reply: dict[str, Any], now: float) -> str:
     """Who answers, since when, and what is wrong with it."""
-    since = told["started_at"]
-    trouble = "" if told["trouble"] is None else f"; TROUBLE: {told['trouble']}"
+    since = reply["started_at"]
+    trouble = "" if reply["trouble"] is None else f"; TROUBLE: {reply['trouble']}"
     return printable(
-        f"watcher, pid {told['pid']}, since {clock(since, now)} ({age(now - since)}), "
-        f"{told['config']}{trouble}"
+        f"watcher, pid {reply['pid']}, since {clock(since, now)} ({age(now - since)}), "
+        f"{reply['config']}{trouble}"
     )
 
 
-def blocks_of(told: dict[str, Any], view: View, now: float) -> list[Section]:
+def blocks_of(reply: dict[str, Any], view: View, now: float) -> list[Section]:
     """The table: its head, and a block for each check."""
-    checks = told["checks"]
+    checks = reply["checks"]
     rows = [cells(check, now) for check in checks]
     columns = 5
     while columns > 4 and view.width is not None and total(rows, columns) > view.width:

@@ -62,10 +62,10 @@ class Pair:
         self.b_keepalived = self.b.keepalived(b, start)
         self.deed_at = 0.0
 
-    def after(self, deed: Callable[[], object]) -> None:
+    def after(self, action: Callable[[], object]) -> None:
         """Do something; the events that are waited for come later."""
         self.deed_at = time.monotonic()
-        deed()
+        action()
 
     def set(self, a: str, b: str) -> None:
         """Both Vaults' states."""
@@ -73,7 +73,7 @@ class Pair:
         self.a.state, self.b.state = a, b
 
     def expect(self, a: str | None = None, b: str | None = None) -> None:
-        """Wait for these states since the last deed; the VIP must end where MASTER is, alone.
+        """Wait for these states since the last action; the VIP must end where MASTER is, alone.
 
         For a moment both can be MASTER: until the one has heard the other's advertisement.
         """

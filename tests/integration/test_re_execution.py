@@ -27,9 +27,9 @@ def vault(address: str) -> str:
 
 def re_execute(watcher: Watcher) -> None:
     """SIGUSR2, and wait until it is READY again."""
-    ready = watcher.told.count("READY=1")
+    ready = watcher.notified.count("READY=1")
     watcher.signal(signal.SIGUSR2)
-    watcher.until(lambda: watcher.told.count("READY=1") > ready)
+    watcher.until(lambda: watcher.notified.count("READY=1") > ready)
 
 
 def refused(watcher: Watcher) -> str:
@@ -111,7 +111,7 @@ def test_a_bad_configuration_is_not_re_executed_with(tmp_path: Path, start: Star
             assert f"kacheck {__version__} goes on" in said
             assert words in said
         assert watcher.track("proc") == 1
-        assert watcher.told.count("READY=1") == 1
+        assert watcher.notified.count("READY=1") == 1
         watcher.configure(PROCESS)
         re_execute(watcher)
 

@@ -176,9 +176,9 @@ def test_the_watcher_repeats_no_address_in_its_journal_or_to_systemd(tmp_path: P
         watcher.configure(bad)
     with Watcher(tmp_path, bad, wait=False) as refused:
         refused.until(lambda: refused.returncode is not None)
-        refused.until(lambda: refused.told)
+        refused.until(lambda: refused.notified)
     for each in (watcher, refused):
-        assert_silent(json.dumps(each.lines) + "\n".join(each.told))
+        assert_silent(json.dumps(each.lines) + "\n".join(each.notified))
 
 
 @pytest.mark.parametrize(

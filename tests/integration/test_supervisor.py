@@ -334,13 +334,13 @@ def test_ready_comes_only_when_every_check_has_a_verdict_or_has_timed_out(
     begun = time.monotonic()
     with Watcher(tmp_path, toml, prelude=BLOCKS, wait=False) as watcher:
         watcher.wait_for("proc", "critical missing")
-        assert "READY=1" not in watcher.told
-        watcher.until(lambda: "READY=1" in watcher.told)
+        assert "READY=1" not in watcher.notified
+        watcher.until(lambda: "READY=1" in watcher.notified)
         assert time.monotonic() - begun >= 0.6
         assert watcher.says("stuck", "critical timeout")
         watcher.until(lambda: watcher.find("ready: watching 2 checks"))
         failing = "proc critical missing, stuck critical timeout"
-        watcher.until(lambda: f"STATUS=2 checks, 2 not ok: {failing}" in watcher.told)
+        watcher.until(lambda: f"STATUS=2 checks, 2 not ok: {failing}" in watcher.notified)
 
 
 def test_a_reload_frees_a_worker_that_hangs(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_a_reload_frees_a_worker_that_hangs(tmp_path: Path) -> None:
             watcher.reload(process_check())
             assert server.wait_until_idle(), "its connection is still open"
             watcher.until(lambda: len(os.listdir(f"/proc/{watcher.pid}/task")) < threads)
-            watcher.until(lambda: "READY=1" in watcher.told)  # what is left has its verdicts
+            watcher.until(lambda: "READY=1" in watcher.notified)  # what is left has its verdicts
 
 
 # --- reload -------------------------------------------------------------------------------------
@@ -384,10 +384,10 @@ def test_a_reload_keeps_what_is_unchanged_ends_what_is_removed_and_begins_what_i
         assert "no longer has it" in verdict.message
         assert not (watcher.state_dir / "failing" / "removed").exists()
         assert watcher.track("same") == 1
-        watcher.until(lambda: any("STATUS=3 checks, 1 not ok" in word for word in watcher.told))
+        watcher.until(lambda: any("STATUS=3 checks, 1 not ok" in word for word in watcher.notified))
         assert watcher.descriptors() <= before
         watcher.reload(same)
-        watcher.until(lambda: "STATUS=1 checks, 0 not ok" in watcher.told)
+        watcher.until(lambda: "STATUS=1 checks, 0 not ok" in watcher.notified)
     assert watcher.transitions("same") == ["ok running"], "it was not begun anew"
     assert watcher.transitions("changed") == ["ok running", "critical missing"]
 
@@ -480,7 +480,7 @@ def test_a_signal_leaves_every_check_failing(tmp_path: Path, start: Start, numbe
             assert (verdict.reason, verdict.message) == ("stopped", "the watcher was stopped")
         watcher.stop()
         assert watcher.find("all checks fail now")
-        watcher.until(lambda: "STOPPING=1" in watcher.told)
+        watcher.until(lambda: "STOPPING=1" in watcher.notified)
 
 
 CRASH = """
@@ -632,15 +632,15 @@ def test_the_watchdog_is_fed_while_the_loop_moves_and_not_when_it_stands(
     start(NAME, "60")
     toml = process_check(interval=0.1, timeout=0.1)
     with Watcher(tmp_path, toml, environ={"WATCHDOG_USEC": "200000"}) as watcher:
-        watcher.until(lambda: watcher.told.count("WATCHDOG=1") >= 3)
+        watcher.until(lambda: watcher.notified.count("WATCHDOG=1") >= 3)
         watcher.signal(signal.SIGSTOP)
         wait_until_stopped(watcher.pid)
-        watcher.until(lambda: settled(lambda: len(watcher.told)))
-        fed = watcher.told.count("WATCHDOG=1")
+        watcher.until(lambda: settled(lambda: len(watcher.notified)))
+        fed = watcher.notified.count("WATCHDOG=1")
         time.sleep(0.4)  # two watchdog times: nothing comes
-        assert watcher.told.count("WATCHDOG=1") == fed
+        assert watcher.notified.count("WATCHDOG=1") == fed
         watcher.signal(signal.SIGCONT)
-        watcher.until(lambda: watcher.told.count("WATCHDOG=1") > fed)
+        watcher.until(lambda: watcher.notified.count("WATCHDOG=1") > fed)
 
 
 NO_TICKS = """
@@ -661,8 +661,8 @@ def test_the_watchdog_is_not_fed_when_one_check_stands_still(tmp_path: Path) -> 
     )
     environ = {"WATCHDOG_USEC": "100000"}
     with Watcher(tmp_path, toml, prelude=NO_TICKS, environ=environ) as watcher:
-        watcher.until(lambda: "WATCHDOG=1" in watcher.told)
-        watcher.until(lambda: settled(lambda: watcher.told.count("WATCHDOG=1"), 0.3))
+        watcher.until(lambda: "WATCHDOG=1" in watcher.notified)
+        watcher.until(lambda: settled(lambda: watcher.notified.count("WATCHDOG=1"), 0.3))
 
 
 def settled(count: Callable[[], int], seconds: float = 0.1) -> bool:
@@ -854,7 +854,7 @@ def test_without_a_check_it_is_ready_and_waits_for_one(tmp_path: Path, start: St
     start(NAME, "60")
     with Watcher(tmp_path, "# nothing yet\n") as watcher:
         nothing = f"nothing is watched: {watcher.config} has no check"
-        watcher.until(lambda: f"STATUS={nothing}" in watcher.told)
+        watcher.until(lambda: f"STATUS={nothing}" in watcher.notified)
         shown = kacheck("status", "--state-dir", watcher.state_dir)
         assert (shown.returncode, shown.stderr) == (3, f"kacheck: {nothing}\n")
         shown = kacheck("watch", "--check-config", "--config", watcher.config)

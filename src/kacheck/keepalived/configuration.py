@@ -18,11 +18,6 @@ from kacheck.keepalived.source import (
 from kacheck.keepalived.syntax import Node, Tree
 from kacheck.keepalived.version import Version
 
-MAX_OPENED = 5_000
-"""How often files may be opened."""
-MAX_AGAIN = 200_000
-"""Lines of files that are read again; of long ones, every 64 characters count as one more."""
-
 
 class Configuration:
     """What `load()` returns."""
@@ -92,7 +87,6 @@ class Opened:
         self.unevaluated: list[Problem] = []
         self._by_identity: dict[str, Tree] = {}
         self._stack: list[Frame] = []
-        self._count = self._again = 0
         self._names = files.Budget(files.MAX_NAMES)
         self._start = path
         self._open(iter([path]), Line("", range(1), Source("", path, rules)))
@@ -127,14 +121,13 @@ class Opened:
     def _open(self, paths: Iterator[str], statement: Line) -> None:
         """Go on with the first of the files that can be read."""
         for path in paths:
-            if self._count == MAX_OPENED or self._again > MAX_AGAIN:
-                self._note(statement, f"{path} is not read: too many files")
+            if not self._names.take(path):
+                self._note(statement, f"{path} is not read: more than {files.MAX_NAMES} files")
                 return
             identity = os.path.realpath(path) if "\0" not in path else path
             if any(frame.identity == identity for frame in self._stack):
                 self._problem(statement, f"{path} includes itself", ProblemKind.CYCLE)
                 continue
-            self._count += 1
             tree = self._tree(path, identity, statement)
             if tree is not None:
                 directory = os.path.dirname(path)
@@ -145,9 +138,7 @@ class Opened:
     def _tree(self, path: str, identity: str, statement: Line) -> Tree | None:
         """The tree of a file, read once."""
         if identity in self._by_identity:
-            tree = self._by_identity[identity]
-            self._again += len(tree.lines) + len(tree.source.text) // 64
-            return tree
+            return self._by_identity[identity]
         try:
             text = decode(files.read(path))
         except files.FileError as error:

@@ -14,13 +14,10 @@ from kacheck.keepalived.pieces import Kind, Piece
 from kacheck.keepalived.rules import MAXBUF, Rules
 from kacheck.keepalived.source import Line, Problem, ProblemKind, encode, note
 
-MAX_PIECES = 500_000
-"""Statements and braces that are read."""
-MAX_MADE = 50_000
-"""Lines that ~SEQ, ~LST and definitions of several lines may make; of long ones, every 64
-characters count as one more."""
-MAX_REPLACED = 50_000
-"""References that may be replaced; of long values, every 64 characters count as one more."""
+MAX_EXPANDED = 1_000_000
+"""The size that a configuration may have with all that it includes and repeats; so `$A=$A` ends.
+Each line, statement and brace counts as 1 and each `$NAME` that is replaced as 20; 64 characters of
+a line, or 8 of a line with a replacement, count as 1 more."""
 SEQ_ROOM = 64
 """add_seq(): what fits between the first comma of a ~SEQ and its `)`."""
 
@@ -73,17 +70,15 @@ class Reader:
             self._names |= {"_HASH": Variable("#"), "_BANG": Variable("!")}
         if rules.knows_environment:
             self._names["_ENV"] = Variable(None)
-        self._made = self._replaced = 0
+        self._expanded = 0
         self._ended = False
 
     def pieces(self) -> Iterator[Piece]:
         """The statements and braces of the configuration."""
-        for count, piece in enumerate(self._pieces()):
-            if count == MAX_PIECES:
-                message = f"more than {MAX_PIECES} statements and braces"
-                self._stop(piece.line, message)
-                return
+        for piece in self._pieces():
             yield piece
+            if not self._has_room(piece.line, 1):
+                return
 
     def _pieces(self) -> Iterator[Piece]:
         while not self._ended:
@@ -95,6 +90,8 @@ class Reader:
                     if (line := self._files.next()) is None:
                         break
                     plain = pieces.is_plain_include(line)
+                if not self._has_room(line, 1 + len(line.text) // 64):
+                    break
             if self._defining is not None:
                 self._go_on(line, plain=plain)
             elif pieces.is_plain(line.text):
@@ -146,7 +143,6 @@ class Reader:
         if end >= 0:
             self._rests.append(rest._replace(start=end + 1))
         text = rest.value[rest.start : end if end >= 0 else None]
-        self._count_made(rest.line, text)
         at = [rest.line.at[0]] * len(text) + [rest.line.at[len(rest.line.text)]]
         return Line(text, at, rest.line.source, made=True)
 
@@ -157,7 +153,6 @@ class Reader:
             self._set(name, value)
         if not turns.advance():
             self._sequences.pop()
-        self._count_made(turns.sequence.text, turns.sequence.text.text)
         return turns.sequence.text._replace(made=True)
 
     def _set(self, name: str, value: str) -> None:
@@ -166,10 +161,20 @@ class Reader:
         several = old is not None and old.multiline
         self._names[name] = Variable(value, multiline=several)
 
-    def _count_made(self, line: Line, text: str) -> None:
-        self._made += 1 + len(text) // 64
-        if self._made > MAX_MADE:
-            self._stop(line, f"more than {MAX_MADE} lines from ~SEQ, ~LST and $NAME")
+    def _has_room(self, line: Line, size: int) -> bool:
+        """Add to the size of what was read; return whether the configuration may be that large.
+
+        Where it may not, nothing more is read, and that is said however much there is to say.
+        """
+        self._expanded += size
+        if self._expanded > MAX_EXPANDED and not self._ended:
+            message = (
+                f"with all includes, ~SEQ, ~LST and $NAME more than {MAX_EXPANDED} lines:"
+                " nothing behind it is read"
+            )
+            self.unevaluated.append(Problem(line.position(), message, ProblemKind.UNEVALUATED))
+            self._ended = True
+        return not self._ended
 
     def _go_on(self, line: Line, *, plain: bool) -> None:
         """One more line of a definition."""
@@ -249,10 +254,8 @@ class Reader:
                 self._problem(line, message, ProblemKind.DEFINITION)
                 self._unseen = len(line.text) - reference.start
                 return line, False
-            self._replaced += 1 + len(value) // 64
-            if self._replaced > MAX_REPLACED:
-                self._stop(line, "definitions that go on for ever, as in $A=$A")
-                return line, False
+            if not self._has_room(line, 20 + (len(line.text) + len(value)) // 8):
+                return original, False
             rest = behind or rest
             line = definitions.splice(line, reference, value)
             position = reference.start
@@ -311,13 +314,6 @@ class Reader:
             self._rests.pop()
             return None
         return definitions.sequence(line, numbers.text)
-
-    def _stop(self, line: Line, message: str) -> None:
-        """Read no further; that is said however much there is to say."""
-        if not self._ended:
-            message = f"{message}: nothing behind it is read"
-            self.unevaluated.append(Problem(line.position(), message, ProblemKind.UNEVALUATED))
-        self._ended = True
 
     def _problem(self, line: Line, message: str, kind: ProblemKind) -> None:
         note(self.problems, line, message, kind)

@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_NAMES = 100_000
-"""Names that the patterns of a configuration may look at."""
-MAX_SIZE = 16 << 20
+"""Files that may be included, and names that patterns may look at in search of them."""
+MAX_SIZE = 4 << 20
 """Bytes of one file."""
 
 MAGIC = re.compile(r"[*?\[]")
 
 
 class Budget:
-    """How many names patterns may still look at; of long ones, 64 characters are one more."""
+    """How many names may still be looked at; of long ones, 64 characters are one more."""
 
     def __init__(self, names: int) -> None:
         self.left = names

@@ -17,7 +17,6 @@ keepalived reads lines, not tokens, and its four passes over a line do not agree
 A script or notify command is cut again, by alloc_strvec_quoted_escaped(): escapes.py.
 """
 
-import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -25,12 +24,8 @@ from collections.abc import Iterator
 from kacheck.keepalived.rules import MAXBUF, Rules
 from kacheck.keepalived.source import Line, Problem, ProblemKind, Source, Word, note
 
-MAX_CUTS = 150_000
-"""Lines and braces of a file that are read: who has more has no configuration."""
-
 BLANK = " \t"
 
-CUT = re.compile(r"[\n{}]")
 SPECIAL = re.compile(r"[!#\\]")
 CODE = re.compile(r'(?:[^"\\#!]+|\\.|"(?:[^"\\]|\\.)*")*', re.DOTALL)
 """What stands before a comment, or before a quote or a backslash that nothing follows."""
@@ -39,21 +34,13 @@ BRACE_OR_QUOTE = re.compile(r'[{}"]')
 WORD = re.compile(r'"([^"]*)"|([^ \t\f\n\r\v"]+)|(")')
 
 
-def limit(text: str) -> int:
-    """Up to where a text is read: its end, or the line that is too much."""
-    if sum(map(text.count, "\n{}")) <= MAX_CUTS:
-        return len(text)
-    cut = next(itertools.islice(CUT.finditer(text), MAX_CUTS, None)).start()
-    return text.rfind("\n", 0, cut) + 1
-
-
-def lines(source: Source, limit: int, problems: list[Problem]) -> Iterator[Line]:
+def lines(source: Source, problems: list[Problem]) -> Iterator[Line]:
     """Yield the lines as read_line() takes them, without their ends; empty ones too."""
     text = source.text
     start = 0
-    while start < limit:
-        newline = text.find("\n", start, limit)
-        end = limit if newline < 0 else newline
+    while start < len(text):
+        newline = text.find("\n", start)
+        end = len(text) if newline < 0 else newline
         # Four bytes is the longest that a character can be.
         if end - start >= MAXBUF // 4 and (
             (size := len(text[start:end].encode("utf-8", "replace"))) >= MAXBUF - 1

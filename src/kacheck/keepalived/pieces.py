@@ -57,12 +57,8 @@ ESCAPED_COMMENT = r"\# and \! do not last: to keepalived's VRRP process a commen
 
 def statement_lines(source: Source, problems: list[Problem]) -> Iterator[Line]:
     """The lines as keepalived's VRRP process reads them from its parent's copy, empty ones too."""
-    limit = lexer.limit(source.text)
-    if limit < len(source.text):
-        message = f"more than {lexer.MAX_CUTS} lines and braces: nothing from here on is read"
-        problems.append(Problem(source.position(limit), message, ProblemKind.UNEVALUATED))
     rules = source.rules
-    for line in lexer.lines(source, limit, problems):
+    for line in lexer.lines(source, problems):
         text = line.text
         if lexer.is_bare(text) and (not text or text[-1] not in lexer.BLANK):
             yield lexer.strip(line)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from kacheck.keepalived import Node, Tree, quote
 from kacheck.keepalived.source import Source
 from kacheck.migrate.comments import comments_in, with_comments
-from kacheck.migrate.equivalents import Equivalent, block, turned
+from kacheck.migrate.equivalents import Equivalent, block, negated
 from kacheck.migrate.tracked import TrackReference, defines, is_plain
 
 IsShared = Callable[[Node], bool]
@@ -164,11 +164,11 @@ class TrackBlock:
         """The line of a track_script."""
         reference = self.owner.references[id(node)]
         made = self.equivalents[reference.name]
-        if made.name == reference.name and not made.contrary and node.source is not None:
+        if made.name == reference.name and not made.is_negated and node.source is not None:
             return raw(node.source)
         words = [quote(made.name)]
         if reference.own is not None:
-            weight = turned(reference.own) if made.contrary else reference.own
+            weight = negated(reference.own) if made.is_negated else reference.own
             words += ["weight", str(weight.value)]
             if made.weight.reverse or weight.reverse:
                 words += ["reverse" if weight.reverse else "noreverse"]

@@ -246,8 +246,8 @@ def notes(data: Tracked, made: Equivalent, mode: Mode) -> Iterator[str]:
             f"it is {made.name} now, since there is a vrrp_script or track_file {data.name},"
             " or something asks for it"
         )
-    if made.contrary:
-        yield "reverse: the check asks for the contrary, so that what cannot be told fails"
+    if made.is_negated:
+        yield "reverse: the check asks the opposite, so that an unknown state fails"
     delays = {"terminate_delay": data.terminate_delay, "fork_delay": data.fork_delay}
     if data.fork_delay and not made.policy.fork_delay:
         yield "fork_delay is left out: it was for what a tracked process forks, and never acted"

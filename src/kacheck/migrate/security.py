@@ -5,7 +5,7 @@ scripts it does so already, and to switch it on could take one of them out of us
 """
 
 from kacheck.keepalived import Configuration, Kind, Node
-from kacheck.migrate.other_ids import NO_WORD, text_of
+from kacheck.migrate.conditional_lines import NO_WORD, text_of
 
 WORD = "enable_script_security"
 SCRIPTS = ("vrrp_script", "startup_script", "shutdown_script", "MISC_CHECK")

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from kacheck.keepalived import Configuration, Node, Position
 from kacheck.migrate import tracked
+from kacheck.migrate.conditional_lines import conditional_lines
 from kacheck.migrate.files import BOM
 from kacheck.migrate.groups import GROUP, Groups
-from kacheck.migrate.other_ids import other_ids
 from kacheck.migrate.tracked import LeftError, Tracked, TrackedWeight, TrackReference
 
 OWNERS = ("vrrp_instance", GROUP)
@@ -217,7 +217,7 @@ class Survey:
 
     def _read_other_ids(self) -> None:
         """Lines for other nodes are not read; what they name has to stay."""
-        for other in other_ids(self.configuration, self.definitions.keys()):
+        for other in conditional_lines(self.configuration, self.definitions.keys()):
             self._groups.other_words |= other.words
             for name in other.named:
                 error = LeftError("the line is for another @id; write it out, plainly")

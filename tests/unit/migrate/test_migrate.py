@@ -1115,8 +1115,7 @@ def test_a_diff_is_printed_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == [path]
     assert said.out.startswith(f"--- {path}\n+++ {path}\n@@ ")
     assert (
-        f"\n--- /dev/null\n+++ {tmp_path}/kacheck.toml\n@@ -0,0 +1,6 @@\n+[check.app]\n"
-        in said.out
+        f"\n--- /dev/null\n+++ {tmp_path}/kacheck.toml\n@@ -0,0 +1,6 @@\n+[check.app]\n" in said.out
     )
     assert "FAULT within milliseconds" in said.err
 

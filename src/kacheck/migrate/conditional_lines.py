@@ -26,7 +26,7 @@ BRACE = re.compile(r"(?<!\$)\{")
 NO_WORD = re.compile(r'[\s{}"]+')
 
 
-class Other(NamedTuple):
+class ConditionalLine(NamedTuple):
     """A line for another `@id`."""
 
     node: Node
@@ -36,7 +36,9 @@ class Other(NamedTuple):
     """The vrrp_track_process that it may name; "": it tracks, and names none that is known."""
 
 
-def other_ids(configuration: Configuration, names: AbstractSet[str]) -> Iterator[Other]:
+def conditional_lines(
+    configuration: Configuration, names: AbstractSet[str]
+) -> Iterator[ConditionalLine]:
     """The lines for another `@id`, and which of these names they may name."""
     nodes = [*configuration.written()]
     stands_for: dict[str, list[str]] = {}
@@ -64,7 +66,7 @@ def other_ids(configuration: Configuration, names: AbstractSet[str]) -> Iterator
         includes = any(is_include(each, rules) for each in text.split(None, 1)[1:])
         if includes or (tracking and MADE.search(text) and may_track(node)):
             named = names  # who knows which
-        yield Other(node, words, named or ({""} if id(node) in tracking else set()))
+        yield ConditionalLine(node, words, named or ({""} if id(node) in tracking else set()))
 
 
 def text_of(node: Node) -> str:
