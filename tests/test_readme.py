@@ -1,6 +1,7 @@
-"""The README's tables are what the code does."""
+"""The README is short, and its examples, its links and the pages of docs/ are what the code does."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -9,34 +10,62 @@ from kacheck.cli import main
 from kacheck.result import Status
 from support.reasons import REASON
 
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+COMMANDS = ("process", "vault", "combined", "run", "status", "drain", "doctor", "migrate")
 
 
-def test_every_option_is_in_the_readme_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+def page(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def test_the_readme_is_short_enough_to_be_read() -> None:
+    assert len(README.encode()) <= 8192
+
+
+def test_every_option_is_documented_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
     defined: set[str] = set()
-    for command in ("process", "vault", "combined", "run", "status", "drain", "doctor", "migrate"):
+    for command in (*COMMANDS, "watch"):
         main([command, "--help"])
         defined |= set(
             re.findall(r"^ +(?:-\w(?: \w+)?, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)
         )
-    reference = README.split("## The checks")[1].split("## What it costs")[0]
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", reference)) == defined
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", page("commands.md"))) == defined
 
 
-def test_every_reason_is_in_the_readme_and_no_other() -> None:
-    table = README.split("### Reasons")[1].split("\n## ")[0]
-    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+def test_every_reason_is_documented_and_no_other() -> None:
+    rows = [row.split("|")[1] for row in page("reasons.md").splitlines() if row.startswith("| `")]
     assert set(re.findall(r"`([a-z-]+)`", "".join(rows))) == set(REASON)
 
 
-def test_the_exit_codes_in_the_readme_are_the_statuses() -> None:
-    table = README.split("### Exit codes")[1].split("### ")[0]
+def test_the_exit_codes_in_the_documentation_are_the_statuses() -> None:
+    table = page("commands.md").split("## Exit codes")[1].split("## ")[0]
     rows = re.findall(r"^\| (\d) \| (\w+)", table, re.MULTILINE)
     assert rows == [(str(status.value), status.word) for status in Status]
 
 
-def test_every_file_that_the_readme_names_is_there() -> None:
-    for name in re.findall(r"`((?:script|tests|bench|examples)/[\w./-]+)`", README):
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_that_a_page_names_is_there(path: Path) -> None:
+    text = path.read_text()
+    for name in re.findall(r"`((?:script|tests|bench|examples)/[\w./-]+)`", text):
         assert (ROOT / name).exists(), name
-    for name in re.findall(r"`([\w-]+\.conf)`", README):
-        assert (ROOT / "examples/keepalived.conf.d" / name).exists(), name
+    for name in re.findall(r"`([\w-]+\.conf)`", text):
+        recipes = ROOT / "examples/keepalived.conf.d"
+        assert name == "keepalived.conf" or (recipes / name).exists(), name
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", path.read_text()):
+        if "://" not in link:
+            name, _, anchor = link.partition("#")
+            target = path.parent / name if name else path
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
