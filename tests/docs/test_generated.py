@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from helpers import ROOT
+from helpers.paths import ROOT
 
 STALE = "run script/generate-docs: a declaration has changed since"
 

@@ -4,8 +4,8 @@ import os
 import re
 import subprocess
 
-from helpers import ROOT
 from helpers.needs import needs
+from helpers.paths import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 
