@@ -1,12 +1,16 @@
 """The README is short, and its examples, its links and the pages of docs/ are what the code does."""
 
 import re
+import shlex
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from helpers.paths import ROOT
 from helpers.reasons import REASON
+from helpers.vault import StandInVault
+from kacheck import arguments, config
 from kacheck.cli import main
 from kacheck.result import Status
 
@@ -69,3 +73,76 @@ def anchors(text: str) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+# --- the examples of the README ----------------------------------------------------------------
+
+KEEPALIVED_CONF = """\
+vrrp_script chk_vault {
+    script "/usr/bin/curl -s http://127.0.0.1:8200/v1/sys/health | grep -q active"
+}
+vrrp_track_process track_vault {
+    process vault
+}
+vrrp_instance VI_1 {
+    track_script {
+        chk_vault
+    }
+    track_process {
+        track_vault
+    }
+}
+"""
+
+
+def block(start: str) -> str:
+    """The only example that begins like this."""
+    examples = re.findall(r"(?:^    .*\n|^\n(?=    ))+", README, re.MULTILINE)
+    (found,) = (text for text in map(textwrap.dedent, examples) if text.strip().startswith(start))
+    return found.strip()
+
+
+@pytest.mark.parametrize(("state", "code"), [("active", 0), ("sealed", 2)])
+def test_the_answers_about_vault_are_real(
+    capsys: pytest.CaptureFixture[str], state: str, code: int
+) -> None:
+    with StandInVault(state=state) as vault:
+        assert main(["vault", "--remote", "--address", vault.address]) == code
+        said = capsys.readouterr().out.replace(vault.address, "https://127.0.0.1:8200")
+    assert block(f"$ kacheck vault\n{said.split()[0]} ") == (
+        f"$ kacheck vault\n{said}$ echo $?\n{code}"
+    )
+
+
+def test_the_smallest_script_is_a_check_that_is_understood() -> None:
+    (script,) = re.findall(r'script "(.*)"', block("global_defs"))
+    path, *words = shlex.split(script)
+    assert path == "/usr/libexec/kacheck/kacheck-process"
+    assert arguments.parse(["process", *words]).values == {"name": "vault"}
+    (name,) = re.findall(r"^vrrp_script (\w+) \{", block("global_defs"), re.MULTILINE)
+    assert block("track_script").split() == ["track_script", "{", name, "}"]
+
+
+def test_the_check_of_the_watcher_is_good() -> None:
+    (check,) = config.parse(block("[check."), "kacheck.toml").checks
+    assert check.name == "vault-node"
+
+
+def test_the_doctors_finding_is_real(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text(KEEPALIVED_CONF)
+    main(["doctor", str(conf), "--config", str(tmp_path / "kacheck.toml")])
+    said = capsys.readouterr().out.replace(str(tmp_path), "/etc/keepalived")
+    finding = block("$ kacheck doctor").partition("\n")[2]
+    assert finding in said
+
+
+def test_the_diff_of_migrate_is_real(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text(KEEPALIVED_CONF)
+    option = f"--config {tmp_path}/kacheck.toml "
+    assert main(["migrate", *option.split(), str(conf)]) == 0
+    diff = capsys.readouterr().out.replace(option, "").splitlines()
+    _, *lines = block("$ kacheck migrate").splitlines()
+    places = [diff.index(line) for line in lines if line != "..."]
+    assert places == sorted(places)
