@@ -64,7 +64,7 @@ PROBE = Probe(
         Option(
             "quorum_max",
             whole(0, 65535),
-            "allow at most this many processes; 0: it must not run; without it there is no limit",
+            "allow at most this many processes; 0: it must not run; default: no limit",
             metavar="N",
         ),
         Option(
