@@ -86,7 +86,9 @@ def word_of(command: str, action: argparse.Action, rivals: tuple[str, ...]) -> W
         choices = tuple(MODULES)
     again = isinstance(action, argparse._AppendAction) or action.nargs == "*"  # noqa: SLF001
     names = tuple(action.option_strings)
-    return Word(names, action.help or "", metavar, choices, again, rivals or names)
+    return Word(
+        names, (action.help or "").partition("\n\n")[0], metavar, choices, again, rivals or names
+    )
 
 
 def quoted(text: str) -> str:

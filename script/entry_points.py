@@ -19,9 +19,7 @@ def texts() -> dict[str, str]:
 
 def entry_point(template: str, name: str) -> str:
     """Return the template filled in for a probe."""
-    summary = probe(name).summary
-    question = summary[:1].upper() + summary[1:]
-    return template.replace("@QUESTION@", question).replace("@PROBE@", name)
+    return template.replace("@SUMMARY@", probe(name).summary).replace("@PROBE@", name)
 
 
 def write() -> None:

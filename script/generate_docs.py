@@ -1,108 +1,96 @@
-"""What is made from the code: the manual's page of the doctor's codes, and the shells' completion.
+"""What is made from the code: the reference in docs/ and man/, a page of codes, and completion.
 
-Needs Python and nothing else. The same checkout gives the same bytes.
+Pages that are checked in have their prose by hand. What is between the comments `begin NAME` and
+`end NAME` is made here. Needs Python and nothing else. The same checkout gives the same bytes.
 """  # noqa: INP001
 
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
-from script import completion
+from script import completion, markdown, reference, roff
 
-from kacheck import __version__
+from kacheck.commands import command
 from kacheck.doctor.examine import CODES
-from kacheck.doctor.finding import Code
-from kacheck.doctor.text import merged
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-ESCAPES = str.maketrans(
-    {"\\": r"\e", "-": r"\-", "'": r"\(aq", "~": r"\(ti", "^": r"\(ha", '"': r"\(dq"}
+PAGES = (
+    *("docs/codes.md", "docs/commands.md", "docs/configuration.md", "docs/reasons.md"),
+    *("man/kacheck.1", "man/kacheck.toml.5"),
 )
-"""What would not come out of roff as it went in, so that a command can be copied from the page."""
+"""The pages that have generated parts."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Write all files to a directory."""
-    if len(argv) != 1 or argv[0].startswith("-"):
-        print("usage: script/generate-docs OUTDIR", file=sys.stderr)
+    """Bring the pages of the checkout up to date, or write what a package needs to a directory."""
+    if len(argv) > 1 or any(word.startswith("-") for word in argv):
+        print("usage: script/generate-docs [OUTDIR]", file=sys.stderr)
         return 3
-    directory = argv[0]
-    os.makedirs(directory, exist_ok=True)
+    if argv:
+        os.makedirs(argv[0], exist_ok=True)
+        write(argv[0], for_package())
+    else:
+        write(ROOT, pages())
+    return 0
+
+
+def write(directory: str, texts: Mapping[str, str]) -> None:
+    """Write files, by their names."""
+    for name, text in texts.items():
+        with open(f"{directory}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def for_package() -> dict[str, str]:
+    """Return what is not checked in: the page of codes, and the shells' completion."""
     commands = completion.commands()
-    texts = {
-        "kacheck-codes.7": codes_page(CODES.values(), date()),
+    return {
+        "kacheck-codes.7": roff.codes_page(CODES.values(), date()),
         "kacheck.bash": completion.bash(commands),
         "_kacheck": completion.zsh(commands),
         "kacheck.fish": completion.fish(commands),
     }
-    for name, text in texts.items():
-        with open(f"{directory}/{name}", "w", encoding="utf-8") as file:
-            file.write(text)
-    return 0
+
+
+def pages() -> dict[str, str]:
+    """Return the pages of the checkout as they ought to be."""
+    commands, keys = [*reference.command_sections()], [*reference.key_sections()]
+    names = reference.command_names()
+    usages = [f"kacheck {name} [OPTION...]{command(name).usage}" for name in names]
+    reasons = reference.reason_rows()
+    in_docs = {
+        "codes": markdown.codes(CODES.values()),
+        "commands": markdown.commands(commands),
+        "keys": markdown.keys(keys),
+        "reasons": markdown.reasons(reasons),
+    }
+    in_man = {
+        "commands": roff.commands(commands),
+        "keys": roff.keys(keys),
+        "reasons": roff.reasons(reasons),
+        "synopsis": roff.synopsis(usages),
+    }
+    return {page: filled(page, in_docs if page.endswith(".md") else in_man) for page in PAGES}
+
+
+def filled(page: str, parts: Mapping[str, str]) -> str:
+    """Return a page with its generated parts."""
+    with open(f"{ROOT}/{page}", encoding="utf-8") as file:
+        text = file.read()
+    gap = "\n" if page.endswith(".md") else ""  # a table of Markdown begins after an empty line
+    return re.sub(
+        r"^(.* begin (\w+)\b.*\n)(?s:.*?)^(.* end \2\b)",
+        lambda found: f"{found[1]}{gap}{parts[found[2]]}{gap}{found[3]}",
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def date() -> str:
-    """The date of the pages that are written by hand."""
+    """Return the date of the pages that are written by hand."""
     with open(f"{ROOT}/man/kacheck.1", encoding="utf-8") as file:
         found = re.search(r"^\.TH KACHECK 1 (\S+) ", file.read(), re.MULTILINE)
     if found is None:
         raise ValueError("man/kacheck.1 has no .TH KACHECK 1 DATE")
     return found[1]
-
-
-# --- kacheck-codes(7) -----------------------------------------------------------------------
-
-
-def codes_page(codes: Iterable[Code], day: str) -> str:
-    """The page, in man(7)."""
-    head = rf""".\" Made by script/generate-docs from src/kacheck/doctor.
-.TH KACHECK\-CODES 7 {day} "kacheck {__version__}" "kacheck manual"
-.nh
-.ad l
-.SH NAME
-kacheck\-codes \- what kacheck doctor finds
-.SH DESCRIPTION
-Each finding of
-.B kacheck doctor
-has a code, which is never used for another one.
-.B kacheck doctor \-\-explain
-.I CODE
-shows what stands here.
-.PP
-An error fails open, or can never work.
-A warning will bite under some circumstances.
-A note is worth knowing.
-.SH CODES
-"""
-    foot = r""".SH SEE ALSO
-.BR kacheck (1),
-.BR kacheck.toml (5),
-.BR kacheck\-process (8),
-.BR keepalived.conf (5)
-"""
-    return head + "".join(map(code_section, codes)) + foot
-
-
-def code_section(code: Code) -> str:
-    """One code: its title, and its explanation in paragraphs."""
-    title = f"{code.name} ({code.severity.word}): {code.title}"
-    paragraphs = [
-        line for paragraph in code.explanation.split("\n\n") for line in merged(paragraph)
-    ]
-    return f'.SS "{roff(title)}"\n' + ".PP\n".join(f"{marked(each)}\n" for each in paragraphs)
-
-
-def marked(text: str) -> str:
-    """A paragraph as roff, with what stands in backquotes in bold type."""
-    parts = [roff(part) for part in text.split("`")]
-    if len(parts) % 2 == 0:  # one that has no other
-        return roff(text)
-    bold = [rf"\fB{part}\fR" if index % 2 else part for index, part in enumerate(parts)]
-    line = "".join(bold)
-    return rf"\&{line}" if line.startswith(".") else line
-
-
-def roff(text: str) -> str:
-    """Plain text, for a line of its own that no full stop begins."""
-    return text.translate(ESCAPES).replace("`", r"\(ga")

@@ -6,7 +6,6 @@ After `--` every word belongs to the process that is looked for: `kacheck proces
 
 import argparse
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, NoReturn
 
 from kacheck import __version__
@@ -15,6 +14,10 @@ from kacheck.probes import MODULES, probe
 from kacheck.redact import redact_word
 from kacheck.result import BadConfigError
 
+HELP = (
+    "show this help and exit\n\nUse it alone, or directly after the command: inside a check it "
+    "would exit 0, which keepalived reads as healthy."
+)
 EXIT_CODES = "exit codes: 0 ok, 1 warning (such as a standby), 2 critical, 3 unknown or bad usage"
 
 
@@ -34,20 +37,35 @@ class ShowText(argparse.Action):
         raise TextRequested(self.text or parser.format_help().rstrip("\n"))
 
 
+class Formatter(argparse.HelpFormatter):
+    """Help in paragraphs; of an option's help the first one, since the rest is for the manual.
+
+    The width is fixed: argparse would ask for the terminal's with each option that is declared.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=88)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        return "\n\n".join(fill(part, width, indent) for part in text.split("\n\n"))
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        return super()._expand_help(action).partition("\n\n")[0]
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, but it neither prints nor exits: its code for bad usage, 2, reads as critical."""
 
     def __init__(self, **kwargs: Any) -> None:
-        # A fixed width: argparse would ask for the terminal's with each option that is declared.
-        formatter = partial(argparse.HelpFormatter, width=88)
         super().__init__(
             add_help=False,
             allow_abbrev=False,
             epilog=EXIT_CODES,
-            formatter_class=formatter,
+            formatter_class=Formatter,
             **kwargs,
         )
-        self.add_argument("-h", "--help", action=ShowText, help="show this help and exit")
+        self.add_argument("-h", "--help", action=ShowText, help=HELP)
         version = f"kacheck {__version__}"
         self.add_argument(
             "--version", action=ShowText, text=version, help="show the version and exit"
@@ -115,10 +133,12 @@ def build(argv: Sequence[str] | None = None) -> Parser:
     takes a tenth of the start-up.
     """
     parser = Parser(
-        prog="kacheck", description="Health checks for keepalived that fail closed and say why."
+        prog="kacheck",
+        description="Health checks for keepalived that fail closed and say why.\n\n"
+        "`kacheck help COMMAND` explains a command.",
     )
     subparsers = parser.add_subparsers(
-        dest="command", metavar="COMMAND", required=True, prog="kacheck"
+        dest="command", metavar="COMMAND", required=True, prog="kacheck", title="commands"
     )
     known = (*MODULES, *OTHERS)
     names = argv[:1] if argv and argv[0] in known else known

@@ -22,13 +22,15 @@ class InvalidValueError(ValueError):
 class ValueKind:
     """What an option's value may be."""
 
-    def __init__(  # a NamedTuple would cost 0.1 ms at start-up
+    def __init__(  # noqa: PLR0913 - a NamedTuple would cost 0.1 ms at start-up
         self,
         from_toml: Reader,
         from_word: Callable[[str], Any],
         choices: tuple[str, ...] = (),
         completion: Literal["", "file", "directory"] = "",
         *,
+        word: str = "string",
+        limits: str = "",
         takes_value: bool = True,
     ) -> None:
         self.from_toml = from_toml
@@ -39,6 +41,10 @@ class ValueKind:
         """All values there are, where that is few."""
         self.completion = completion
         """What a shell completes."""
+        self.word = word
+        """What the manual calls a value in TOML."""
+        self.limits = limits
+        """The bounds of a number, for the manual."""
         self.takes_value = takes_value
         """On the command line; a flag does not."""
 
@@ -106,8 +112,8 @@ def one_of(*words: str) -> ValueKind:
 
 ANY_TEXT = ValueKind(any_text, any_text)
 TEXT = ValueKind(text, any_text)
-FILE = ValueKind(absolute, any_text, completion="file")
-DIRECTORY = ValueKind(absolute, any_text, completion="directory")
+FILE = ValueKind(absolute, any_text, completion="file", word="file")
+DIRECTORY = ValueKind(absolute, any_text, completion="directory", word="directory")
 USER = ValueKind(user, any_text)
 URL = ValueKind(url, any_text)
 
@@ -130,12 +136,14 @@ def whole(least: int, most: int) -> ValueKind:
         is_number = word.isascii() and word.isdecimal() and len(word) <= len(str(most))
         return from_toml(int(word)) if is_number else refuse()
 
-    return ValueKind(from_toml, from_word)
+    return ValueKind(from_toml, from_word, word="number", limits=f"{least} to {most}")
 
 
 def seconds(least: float, most: float) -> ValueKind:
     """Return the kind of a time within these bounds: seconds, or a duration such as `1s500ms`."""
-    bounds = f"above 0 and at most {most:g}" if least == ABOVE_0 else f"from {least:g} to {most:g}"
+    limits, bounds = f"{least:g} to {most:g}", f"from {least:g} to {most:g}"
+    if least == ABOVE_0:
+        limits, bounds = f"above 0, at most {most:g}", f"above 0 and at most {most:g}"
 
     def read(value: Any) -> float:
         time = number_of(value)
@@ -143,7 +151,7 @@ def seconds(least: float, most: float) -> ValueKind:
             raise InvalidValueError(f'seconds {bounds}, such as 1.5 or "1s500ms"')
         return time
 
-    return ValueKind(read, read)
+    return ValueKind(read, read, word="seconds", limits=limits)
 
 
 def number_of(value: Any) -> float | None:

@@ -28,6 +28,7 @@ class Option:
         default: Any = None,
         environment: str = "",
         example: str = "",
+        details: str = "",
         is_positional: bool = False,
         is_repeatable: bool = False,
         is_set: bool = False,
@@ -39,6 +40,7 @@ class Option:
         """Its key in the configuration; `--name`, with dashes, on the command line."""
         self.kind = kind
         self.help = help
+        """What it means, in one clause."""
         self.metavar = metavar
         self.default = default
         """What it is when it is not given; None: nothing."""
@@ -46,6 +48,8 @@ class Option:
         """The variable that gives it to a command line which does not."""
         self.example = example
         """A value for the error of a required option that is missing."""
+        self.details = details
+        """Sentences that the manual has besides."""
         self.is_positional = is_positional
         """On the command line it is a word without a name; the last one may be repeatable."""
         self.is_repeatable = is_repeatable
@@ -96,6 +100,7 @@ class Probe:
         reasons: tuple["Reason", ...],
         prepare: str,
         look: str,
+        description: str = "",
         repeated: str = "",
         environment: str = "",
         detailed: str = "",
@@ -105,7 +110,7 @@ class Probe:
     ) -> None:
         self.name = name
         self.summary = summary
-        """A question in a few words."""
+        """What it does, as `kacheck --help` says it: a sentence without its full stop."""
         self.options = options
         self.reasons = reasons
         """Its own, and those it shares with other probes; COMMON_REASONS go without saying."""
@@ -113,6 +118,8 @@ class Probe:
         """(options' values) -> what is asked, which can be compared; raises OptionError."""
         self.look = look
         """(what is asked, Deadline) -> Result."""
+        self.description = description
+        """Paragraphs for its own help and the manual."""
         self.repeated = repeated
         """(what is asked) -> RepeatedLook; without one, the watcher makes the look each time."""
         self.environment = environment

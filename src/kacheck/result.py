@@ -80,23 +80,41 @@ class Reason(str):
 
 
 CRITICAL, UNKNOWN = (Status.CRITICAL,), (Status.UNKNOWN,)
-TIMEOUT = Reason("timeout", CRITICAL, "There was no answer within the deadline")
-DRAINING = Reason("draining", CRITICAL, "`kacheck drain on` made the check fail", is_intended=True)
+TIMEOUT = Reason(
+    "timeout",
+    CRITICAL,
+    "There was no answer within the deadline; the message says what the check waited for",
+)
+DRAINING = Reason(
+    "draining",
+    CRITICAL,
+    "`kacheck drain on` made the check fail; the message says until when, why, and how to end it",
+    is_intended=True,
+)
 STOPPED = Reason(
-    "stopped", CRITICAL, "The watcher was stopped, or no longer has the check", is_intended=True
+    "stopped",
+    CRITICAL,
+    "The watcher was stopped, or its configuration no longer has the check",
+    is_intended=True,
 )
 BAD_CONFIG = Reason(
     "bad-config",
     UNKNOWN,
-    "An option, a variable or a file of the configuration cannot be used",
+    "An option, a variable or a file cannot be used; the message names it",
     describes_kacheck=True,
 )
 HIDDEN = Reason(
     "hidden",
     UNKNOWN,
-    "This user may not see what the check needs: another user's processes, executable or socket",
+    "This user may not see what the check needs: another user's processes, executable or socket. "
+    "Run it as root",
 )
-BUG = Reason("bug", UNKNOWN, "kacheck itself failed; please report it", describes_kacheck=True)
+BUG = Reason(
+    "bug",
+    UNKNOWN,
+    "kacheck itself failed; please report it with the output of `--verbose`",
+    describes_kacheck=True,
+)
 COMMON_REASONS = (TIMEOUT, HIDDEN, DRAINING, STOPPED, BAD_CONFIG, BUG)
 """The reasons that every check may have."""
 

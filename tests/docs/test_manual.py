@@ -87,7 +87,8 @@ def parts(text: str, macro: str) -> dict[str, str]:
 
 
 def sections(name: str, directory: pathlib.Path = MAN) -> dict[str, str]:
-    return parts((directory / name).read_text(), "SH")
+    text = re.sub(r"^\.\\\".*\n", "", (directory / name).read_text(), flags=re.MULTILINE)
+    return parts(text, "SH")
 
 
 def entries(text: str) -> list[Entry]:
@@ -130,7 +131,8 @@ def documented(command: str) -> Iterator[Entry]:
     """The options that the page has for a command, in the sections whose heading names it."""
     for heading, text in parts(sections(COMMAND)["OPTIONS"], "SS").items():
         own = heading.split()[1] if heading.startswith("kacheck ") else None
-        shared = heading == "Every command" or command in re.findall(r"\w+", heading)
+        named = command in re.findall(r"\w+", heading)
+        shared = named != heading.startswith("Every command")
         if own == command or (own is None and shared):
             yield from entries(text)
 
@@ -147,7 +149,7 @@ def default_of(command: str, action: argparse.Action) -> Any:
 def entry_of(command: str, option: str) -> Entry:
     """The paragraph that says what an option does."""
     (entry,) = (each for each in documented(command) if option in re.findall(OPTION, each.tag))
-    other = re.fullmatch(r"As of kacheck (\w+)\.", entry.body)
+    other = re.fullmatch(r"See kacheck (\w+)\.", entry.body)
     return entry_of(other[1], option) if other else entry
 
 
@@ -189,7 +191,7 @@ def test_values_choices_and_defaults_are_the_parsers(command: str) -> None:
 
 def test_the_timeout_and_its_range_are_the_codes() -> None:
     body = entry_of("process", "--timeout").body
-    assert f"Default {DEFAULT_TIMEOUT:g};" in body
+    assert f"default {DEFAULT_TIMEOUT:g}," in body
     assert f"at most {LONGEST_TIMEOUT:g}." in body
 
 
@@ -290,7 +292,7 @@ def test_the_ranges_in_the_manual_are_the_schemas() -> None:
             assert not is_good(key, math.nextafter(least, -1) if number is float else least - 1)
             assert not is_good(key, math.nextafter(most, 1e9) if number is float else most + 1)
             ranges += 1
-        found = re.search(r"above 0, at most (\d+)", entry.body)
+        found = re.search(r"[Aa]bove 0, at most (\d+)", entry.body)
         if found:
             assert is_good(key, int(found[1])), key
             assert not is_good(key, int(found[1]) + 1), key

@@ -1,4 +1,4 @@
-"""The Debian package in clean machines, which get it as the README says, and no network.
+"""The Debian package in clean machines, which get it as docs/install.md says, and no network.
 
     with Machine(clean("trixie"), prepare_apt) as machine:
         apt(machine, f"install ./{package().name} keepalived")
@@ -24,7 +24,7 @@ from kacheck import __version__
 SUITES = ("bookworm", "trixie")
 SYSTEM = ("dbus", "iproute2", "procps", "systemd", "systemd-sysv")
 DOWNLOADED = ("keepalived", "python3-httpx", "python3-psutil")
-"""What `apt install` of the README is offline for: what the package depends on, and keepalived."""
+"""What `apt install` of docs/install.md is offline for: what the package depends on, and keepalived."""
 
 
 @functools.cache

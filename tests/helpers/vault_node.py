@@ -116,7 +116,7 @@ class VaultNode:
             self.node.run(["install", "-d", f"--mode={mode}", f"--owner={owner}", path])
 
     def _install(self, directory: Path) -> None:
-        """Link each entry point to a directory with a Python beside it, as the README does.
+        """Link each entry point to a directory with a Python beside it, as docs/install.md does.
 
         They are copies that belong to root, as keepalived wants it; your clone may not.
         """

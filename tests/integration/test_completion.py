@@ -138,6 +138,10 @@ def terminal(shell: list[str], cwd: pathlib.Path) -> Iterator[Callable[[str, str
 
 def test_bash_offers_the_commands(complete: Complete) -> None:
     assert complete("") == sorted(COMMAND_NAMES)
+
+
+def test_bash_offers_the_commands_after_help(complete: Complete) -> None:
+    assert complete("help", "") == sorted(COMMAND_NAMES)
     assert complete("d") == ["doctor", "drain"]
     assert complete("-") == ["--help", "--version", "-h"]
     assert complete("nonsense", "") == []

@@ -66,7 +66,7 @@ def venv(_: pathlib.Path) -> pathlib.Path:
 
 
 def link_to_venv(tmp_path: pathlib.Path) -> pathlib.Path:
-    """As the README has it: /usr/libexec/kacheck is a symbolic link."""
+    """As somebody may link it: /usr/libexec/kacheck is a symbolic link."""
     (tmp_path / "libexec").symlink_to(venv(tmp_path))
     return tmp_path / "libexec"
 

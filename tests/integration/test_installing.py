@@ -159,7 +159,7 @@ def test_the_wheel_has_the_package_and_the_entry_points_as_they_are(built: Built
 
 
 def pip(built: Built, source: Path, home: Path) -> Place:
-    """The README's virtual environment, and a link to each entry point."""
+    """The virtual environment of docs/install.md, and a link to each entry point."""
     run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], built.environ)
     programs, links = home / "venv/bin", home / "libexec"
     built.run("pip", "--python", programs / "python3", "install", source)

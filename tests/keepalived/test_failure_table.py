@@ -1,4 +1,4 @@
-"""What each failure does to the VIP, with event-driven.conf: the rows of ARCHITECTURE.md's table.
+"""What each failure does to the VIP, with event-driven.conf: the rows of the table in docs/failures.md.
 
 A row is a test: `failure`, what is said about it, and the VIP. The words in backquotes are what
 the test finds there, in the watcher's journal, a verdict file or keepalived's log.
@@ -477,7 +477,7 @@ def pid_in_node(process: Process) -> int:
 @row(
     "the watcher is stopped by its service (SIGTERM)",
     "watcher: `all checks fail now`; verdict: `critical stopped`",
-    "leaves at once, on purpose: nobody looks any more",
+    "leaves at once, on purpose: nothing checks the service any more",
 )
 def test_the_watcher_is_stopped_by_its_service(scene: Scene) -> None:
     scene.start()
@@ -549,7 +549,7 @@ def test_the_watcher_is_out_of_descriptors(scene: Scene) -> None:
 @row(
     "the watcher is out of file descriptors, and Vault healthy",
     "watcher: `Too many open files`, `critical`",
-    "leaves after 2 looks, on purpose: who cannot look does not know",
+    "leaves after 2 looks, on purpose: its state is unknown",
 )
 def test_the_watcher_is_out_of_descriptors_for_a_healthy_vault(scene: Scene) -> None:
     began = time.monotonic()
@@ -636,7 +636,7 @@ def hurt_the_track_file(scene: Scene, deed: Callable[[Path], object]) -> None:
     assert path.read_text() == "1\n"
 
 
-HEALS = "leaves at once, and comes back at the next look, which writes it anew"
+HEALS = "leaves at once, and comes back at the next look, which rewrites it"
 
 
 @row("the track file is deleted", "keepalived: `now FAULT state`", HEALS)
@@ -657,7 +657,7 @@ def test_the_track_file_is_garbled(scene: Scene) -> None:
 @row(
     "Vault is killed, then the track file set to 1 by hand",
     "watcher: `critical missing`; keepalived: `now returning 2`",
-    "comes back until the next look, which writes it anew, at the latest",
+    "comes back until the next look, which rewrites it, at the latest",
 )
 def test_the_track_file_is_changed_by_hand(scene: Scene) -> None:
     scene.start()
@@ -886,7 +886,7 @@ def test_keepalived_is_started_before_the_watcher(scene: Scene) -> None:
 
 @row(
     "the same, and /run/kacheck/track was not there either",
-    "keepalived: `now returning 2`; that it drops the file it says in other words in each version",
+    "keepalived: `now returning 2`; its message about the dropped file differs between versions",
     "follows the guard alone until keepalived is reloaded: leaves by the guard",
 )
 def test_keepalived_is_started_without_the_directory(scene: Scene) -> None:
@@ -923,9 +923,9 @@ def test_drain_for_a_time(scene: Scene) -> None:
 # --- the table --------------------------------------------------------------------------------
 
 
-def test_the_table_in_the_architecture_has_these_rows() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text()
-    table = text.partition("### With the watcher")[2]
+def test_the_table_of_failures_has_these_rows() -> None:
+    text = (ROOT / "docs/failures.md").read_text()
+    table = text.partition("## With the watcher")[2]
     rows = re.findall(r"^\| (.+) \|$", table, re.MULTILINE)
     wanted = [" | ".join(each) for each in ROWS]
     assert rows[1 : 1 + len(wanted)] == wanted, "\n" + "\n".join(f"| {row} |" for row in wanted)

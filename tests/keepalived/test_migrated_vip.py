@@ -36,7 +36,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def installed(lab: Lab) -> VaultNode:
-    """A node with kacheck, as the README installs it, and without a kacheck.toml."""
+    """A node with kacheck, as docs/install.md installs it, and without a kacheck.toml."""
     node = VaultNode(lab.node("a"), Authority())
     node.toml.unlink()
     return node

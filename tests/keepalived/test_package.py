@@ -1,7 +1,7 @@
-"""The Debian package from its installation to its purge, as the README tells it, on Debian 12 and 13.
+"""The Debian package from its installation to its purge, as docs/ describes it, on Debian 12 and 13.
 
-Two machines with systemd, each with a Vault of its own, on one wire. Whatever the README has
-between "Install" and "Without the package", and of the watcher, is run as it stands there; the
+Two machines with systemd, each with a Vault of its own, on one wire. Whatever docs/ has
+between "With the Debian package" and "Upgrade", and to start the watcher, is run as it is; the
 editor that it calls changes the lines that it tells the user to change.
 """
 
@@ -43,7 +43,7 @@ KillSignal=SIGKILL
 WantedBy=multi-user.target
 """
 EDITOR = r"""#!/bin/sh
-# Change the lines that are marked in a file that the README says to edit.
+# Change the lines that are marked in a file that docs/ says to edit.
 set -e
 case $1 in
 */keepalived.conf)
@@ -89,9 +89,9 @@ class Node:
         return self.sh(f"cat {TRACK} 2>/dev/null || :").strip()
 
 
-def blocks(title: str, end: str) -> list[str]:
-    """The commands of a part of the README, in order."""
-    text = (ROOT / "README.md").read_text()
+def blocks(page: str, title: str, end: str) -> list[str]:
+    """The commands of a part of a page of docs/, in order."""
+    text = (ROOT / "docs" / page).read_text()
     part = text[text.index(f"\n{title}\n") :]
     lines = part[: part.index(f"\n{end}")].splitlines()
     return [line.strip() for line in lines if line.startswith("    ")]
@@ -149,8 +149,8 @@ def test_from_nothing_to_a_moving_vip_and_back(nodes: tuple[Node, Node], tmp_pat
     def step(what: str) -> None:
         print(f"{time.monotonic() - began:6.1f} s: {what}")  # noqa: T201 - shown where it fails
 
-    step("the README's installation")
-    first, *rest = blocks("## Install", "### Without the package")
+    step("the installation")
+    first, *rest = blocks("install.md", "## With the Debian package", "### Upgrade")
     for node in nodes:
         node.sh(first)
         assert_installed(node)
@@ -167,11 +167,11 @@ def test_from_nothing_to_a_moving_vip_and_back(nodes: tuple[Node, Node], tmp_pat
     b.vault("active")
     settles(a, b, on=b)
 
-    step("the README's watcher, and event-driven.conf")
+    step("the watcher, and event-driven.conf")
     a.vault("active")
     b.vault("standby")
     for node in nodes:
-        for line in blocks("## The watcher", "Then let the instance"):
+        for line in blocks("watch.md", "## Start it", "Then let the instance"):
             node.sh(line)
             if line == "systemctl reload kacheck":  # which does not wait for the first look
                 wait_until(lambda node=node: node.track() != "", "no look", 30)  # type: ignore[misc]

@@ -188,7 +188,7 @@ def test_a_missing_interpreter_fails_closed_through_our_entry_point(
 def test_a_linked_directory_in_the_path_makes_keepalived_2_3_run_untracked(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
-    """Why the README links the entry points one by one: check_security() in lib/notify.c."""
+    """Why docs/install.md links the entry points one by one: check_security() in lib/notify.c."""
     a, _ = nodes
     (a.node.root / "usr/libexec/linked").symlink_to("/usr/libexec/kacheck")
     keepalived = a.keepalived(ONE_SCRIPT % "/usr/libexec/linked/kacheck-process ktest-none")

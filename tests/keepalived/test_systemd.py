@@ -339,7 +339,7 @@ def test_a_line_in_tmpfiles_d_lets_a_group_drain_and_a_bad_one_keeps_nothing_fro
     machine: Machine,
 ) -> None:
     line = re.search(
-        r"^    (z /run/kacheck/drain .*)$", (ROOT / "README.md").read_text(), re.MULTILINE
+        r"^    (z /run/kacheck/drain .*)$", (ROOT / "docs/watch.md").read_text(), re.MULTILINE
     )
     assert line
     text = line[1].replace("operators", "adm")

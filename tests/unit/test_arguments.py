@@ -6,6 +6,8 @@ import pytest
 
 from kacheck import __version__
 from kacheck.cli import main
+from kacheck.commands import OTHERS, command
+from kacheck.probes import MODULES
 
 
 @pytest.mark.parametrize(
@@ -89,19 +91,39 @@ def test_a_word_with_a_newline_makes_no_second_line(capsys: pytest.CaptureFixtur
 def test_version_and_help_are_answers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"kacheck {__version__}\n"
-    for command in ([], ["process"], ["vault"], ["combined"]):
-        assert main([*command, "--help"]) == 0
+    for words in ([], ["process"], ["vault"], ["combined"]):
+        assert main([*words, "--help"]) == 0
         shown = capsys.readouterr()
-        assert shown.out.startswith(f"usage: {' '.join(['kacheck', *command])}")
+        assert shown.out.startswith(f"usage: {' '.join(['kacheck', *words])}")
         assert shown.err == ""
+
+
+@pytest.mark.parametrize("words", [[], *([name] for name in (*MODULES, *OTHERS))])
+def test_help_prints_the_help_of_a_command(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert main([*words, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert main(["help", *words]) == 0
+    assert capsys.readouterr().out == text
+
+
+@pytest.mark.parametrize("argv", [["help", "proces"], ["help", "process", "vault"]])
+def test_help_refuses_what_is_not_a_command(argv: list[str]) -> None:
+    assert main(argv) == 3
+
+
+def test_every_command_is_described_by_a_sentence() -> None:
+    for name in (*MODULES, *OTHERS):
+        assert re.fullmatch(r"[A-Z][\w-]+ .*[^.?!]", command(name).summary), name
 
 
 def test_no_option_is_documented_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
     """Every option that a help text mentions is one that some command defines."""
     defined: set[str] = set()
     mentioned: set[str] = set()
-    for command in ("process", "vault", "combined"):
-        main([command, "--help"])
+    for name in ("process", "vault", "combined"):
+        main([name, "--help"])
         shown = capsys.readouterr().out
         defined |= set(re.findall(r"^ +(?:-\w(?: \w+)?, )?(--[a-z-]+)", shown, re.MULTILINE))
         mentioned |= set(re.findall(r"--[a-z][a-z-]*", shown))

@@ -31,7 +31,7 @@ DENIED = Reason("denied", CRITICAL, "The oracle says no")
 
 PROBE = Probe(
     name="oracle",
-    summary="does the oracle say yes?",
+    summary="Ask the oracle",
     options=(
         Option("path", TEXT, "the file it is read from", metavar="PATH", example="/srv/oracle",
                is_positional=True, is_required=True),
@@ -151,9 +151,9 @@ def test_it_has_help(oracle: pathlib.Path, capsys: pytest.CaptureFixture[str]) -
     shown = " ".join(capsys.readouterr().out.split())
     assert "usage: kacheck oracle [OPTION...] PATH" in shown
     assert "--mood MOOD how it is asked; default calm" in shown
-    assert "--token TOKEN ORACLE_TOKEN: what it is told" in shown
+    assert "--token TOKEN what it is told; variable ORACLE_TOKEN" in shown
     assert cli.main(["--help"]) == 0
-    assert "oracle does the oracle say yes?" in " ".join(capsys.readouterr().out.split())
+    assert "oracle Ask the oracle" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(
@@ -247,6 +247,18 @@ def test_shells_complete_it(oracle: pathlib.Path, monkeypatch: pytest.MonkeyPatc
     assert names["--omen"].choices == ("crow", "owl")
     assert names["--omen"].again
     assert "--mood" in names
+
+
+def test_its_reference_is_generated(oracle: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from script import markdown, reference, roff
+
+    assert oracle.exists()
+    commands, keys = [*reference.command_sections()], [*reference.key_sections()]
+    assert "| `--omen crow\\|owl` | What it sees; may be given" in markdown.commands(commands)
+    assert '## Checks of probe "oracle"' in markdown.keys(keys)
+    assert "| `denied` | critical | oracle |" in markdown.reasons(reference.reason_rows())
+    assert r"\fB\-\-mood\fR \fIMOOD\fR" in roff.commands(commands)
 
 
 def test_a_probe_that_is_not_registered_is_an_error() -> None:

@@ -41,6 +41,7 @@ class Command:
         self.usage = usage
         """The words of its command line that have no name."""
         self.summary = summary
+        """What it does, for `kacheck --help`: a sentence without its full stop."""
         self.module = module
 
     def declare(self, parser: ArgumentParser, name: str) -> None:
@@ -69,25 +70,30 @@ def command(name: str) -> Command:
 
 
 OTHERS = {
-    "run": Command(" CHECK...", "configured checks by their names", "kacheck.commands.run"),
-    "watch": Command(
-        "", "keep the verdict of every configured check current", "kacheck.commands.watch"
+    "run": Command(
+        " CHECK...", "Run checks from the configuration file once", "kacheck.commands.run"
     ),
-    "status": Command(" [CHECK...]", "what the watcher says now", "kacheck.commands.status"),
+    "watch": Command(
+        "", "Run the watcher, which keeps every check current", "kacheck.commands.watch"
+    ),
+    "status": Command(
+        " [CHECK...]", "Show what the watcher reports for each check", "kacheck.commands.status"
+    ),
     "drain": Command(
         " on|off|status [CHECK...]",
-        "maintenance: fail on purpose, so that the VIP leaves",
+        "Fail checks on purpose, so that the VIP leaves before maintenance",
         "kacheck.commands.drain",
     ),
     "doctor": Command(
         " [KEEPALIVED_CONF]",
-        "why is it in FAULT, and what will bite?",
+        "Find out why keepalived is in FAULT, and what else is wrong",
         "kacheck.commands.doctor",
     ),
     "migrate": Command(
         " CONF",
-        "rewrite vrrp_track_process into checks of kacheck",
+        "Replace vrrp_track_process in keepalived.conf by checks of kacheck",
         "kacheck.commands.migrate",
     ),
+    "help": Command(" [COMMAND]", "Show the help of a command", "kacheck.commands.help"),
 }
 """The commands that are not probes."""

@@ -8,24 +8,45 @@ from argparse import Namespace
 from kacheck.commands import Edge, options
 from kacheck.result import BadConfigError
 
+DESCRIPTION = """Find out why keepalived is in FAULT, and what else in this configuration, kernel \
+or container will fail.
+
+It reads KEEPALIVED_CONF and everything it includes as keepalived would, tries whether process \
+events arrive here, and reads kacheck's own files. The most probable cause of a FAULT comes first. \
+It changes nothing. Run it as root, where keepalived runs."""
+
 
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
     """Declare what is examined, and how it is told."""
+    parser.description = DESCRIPTION
     parser.add_argument(
         "conf",
         nargs="?",
         metavar="KEEPALIVED_CONF",
-        help="default /etc/keepalived/keepalived.conf; without one, the environment alone",
+        help="default /etc/keepalived/keepalived.conf; if it does not exist, only the machine is "
+        "examined",
     )
-    parser.add_argument("--explain", metavar="CODE", help="the long form of a code such as KA301")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.add_argument(
+        "--explain",
+        metavar="CODE",
+        help="explain a code such as KA301, and exit\n\n"
+        "What happens, in which versions, why, how to see it, and what to do.",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="the format of the answer; default text\n\n"
+        "`json` is one object whose keys are a contract: `schema` 1, `findings` with `code`, "
+        "`severity`, `file`, `line`, `what`, `why` and `cure`, and `exit_code`.",
+    )
     parser.add_argument(
         "--config-id",
         metavar="ID",
-        help="keepalived's --config-id, which decides on lines with @ID; default: that of the "
-        "keepalived that runs, else the host's name",
+        help="keepalived's option of the same name, which selects lines with @ID; default: that of "
+        "the keepalived that runs, or else the host's name",
     )
-    parser.epilog = "exit codes: 0 no more than notes, 1 warnings, 2 errors, 3 it could not look"
+    parser.epilog = "exit codes: 0 notes at most, 1 warnings, 2 errors, 3 it could not look"
     options.add_config(parser)
     options.add_state_dir(parser)
 

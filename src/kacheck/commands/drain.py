@@ -12,32 +12,53 @@ from kacheck.probes import MODULES
 from kacheck.render import printable
 from kacheck.result import BadConfigError
 
+DESCRIPTION = """Fail checks on purpose with `critical draining`, so that the VIP leaves before \
+maintenance; or end that.
+
+A combined check is drained together with each check that its `all` names. It is not drained with \
+one that its `any` names: drain it by its own name. `status` without a CHECK shows everything that \
+is drained. Only root may drain, unless the state directory's `drain` allows others."""
+
 
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
     """Declare what is drained, for how long and why."""
+    parser.description = DESCRIPTION
     parser.add_argument(
         "action",
         choices=("on", "off", "status"),
-        help="on: the checks fail from now on; off: they look again; status: what is drained",
+        help="`on`: the checks fail from now on; `off`: they look again; `status`: show what is "
+        "drained",
     )
     parser.add_argument(
         "names",
         nargs="*",
         metavar="CHECK",
-        help="its name in the configuration file; or the name of a probe, such as process, for "
-        "the checks that no file names",
+        help="the name of a check in the configuration file; or the name of a probe, such as "
+        "process, for checks on the command line",
     )
-    parser.add_argument("--all", action="store_true", help="every check of this machine")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="every check of this machine\n\n"
+        "A drain of all checks and one of a single check end independently.",
+    )
     parser.add_argument(
         "--for",
         dest="span",
         metavar="TIME",
         type=span_of,
-        help="end by itself after a time such as 30m, 2h or 3d, at most 30d; default: at `off`",
+        help="end by itself after a time such as 30m, 2h or 3d, at most 30d; default: at `off`\n\n"
+        "Every drain ends at the next boot.",
     )
-    parser.add_argument("--message", metavar="TEXT", help="why, for whoever asks")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
-    help_text = f"whose checks CHECK may name; default {CONFIGURATION}"
+    parser.add_argument("--message", metavar="TEXT", help="the reason, shown to everybody who asks")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="the format of the answer; default text\n\n"
+        "`json` is one object: what is drained now, with `until` in seconds of uptime, or null.",
+    )
+    help_text = f"the file whose checks CHECK may name; default {CONFIGURATION}"
     options.add_config(parser, default=None, help=help_text)
     options.add_state_dir(parser)
 

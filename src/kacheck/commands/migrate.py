@@ -7,31 +7,59 @@ from argparse import Namespace
 from kacheck.commands import Edge, options
 from kacheck.commands.options import CONFIGURATION
 
+DESCRIPTION = """Replace every vrrp_track_process, and every line that tracks one, in CONF and all \
+files that it includes.
+
+It prints a diff; comments and all other lines stay as they are. A block that cannot be translated \
+exactly is left alone, and stderr says why.
+
+It writes for the release of keepalived that is installed: 2.1.0 to 2.2.1 drop what a member of a \
+`vrrp_sync_group` tracks with weight 0, so there the group tracks it instead. The result is tested \
+with `keepalived -t`. If that has a new complaint, everything is put back; this is also done on \
+SIGINT, SIGTERM and SIGHUP. After SIGKILL or a power failure everything tracked is still defined: \
+run the same command again.
+
+Owner, mode and ACL of a file are kept; if an ACL cannot be kept, nothing is written. keepalived \
+2.2.7 cannot test scripts whose user is not root: the files are written anyway, and a note says \
+so."""
+
 
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
     """Declare what is migrated, how, and where to write it."""
-    parser.add_argument("conf", metavar="CONF", help="such as /etc/keepalived/keepalived.conf")
+    parser.description = DESCRIPTION
+    parser.add_argument(
+        "conf", metavar="CONF", help="the file, such as /etc/keepalived/keepalived.conf"
+    )
     parser.add_argument(
         "--mode",
         choices=("watch", "script"),
         default="watch",
-        help="watch: the watcher looks, FAULT within milliseconds; script: keepalived starts a "
-        "look every 2 seconds; default: watch",
+        help="`watch`: the watcher runs the checks, FAULT within milliseconds; `script`: "
+        "keepalived starts a check every 2 seconds; default watch",
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("-o", "--output", metavar="FILE", help="write the result there")
+    where.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write the result to FILE, if CONF is the only file that changes\n\n"
+        "FILE must be in the directory of CONF, because includes are relative.",
+    )
     where.add_argument(
         "--in-place",
         action="store_true",
-        help="write it where it stands, all files or none, with backups; default: show a diff",
+        help="change the files, all or none, with backups; default: print a diff\n\n"
+        "Each backup is FILE.kacheck-backup. A file that is a mount is not replaced.",
     )
     parser.add_argument(
         "--recipes",
         action="store_true",
-        help="replace scripts that are pidof, pgrep, killall -0 or curl of Vault's health, too",
+        help="also replace scripts that are pidof, pgrep -x, killall -0, or curl of Vault's health",
     )
-    options.add_config(parser, help=f"where checks are added; default {CONFIGURATION}")
-    parser.epilog = "exit codes: 0 migrated, 1 something was left alone, 3 nothing was written"
+    options.add_config(parser, help=f"the file to which checks are added; default {CONFIGURATION}")
+    parser.epilog = (
+        "exit codes: 0 migrated or nothing to do, 1 something was left alone, 3 nothing was written"
+    )
     options.add_state_dir(parser)
 
 

@@ -15,19 +15,36 @@ def add_common(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("common options")
     volume = group.add_mutually_exclusive_group()
     volume.add_argument(
-        "-v", "--verbose", action="store_true", help="print everything that was seen"
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="print everything that was seen\n\n"
+        "This includes pids, users and command lines; the fields of the answer, the end of the "
+        "certificate, and the milliseconds of each phase.",
     )
     volume.add_argument(
-        "-q", "--quiet", action="store_true", help="print no answer, only exit with it"
+        "-q", "--quiet", action="store_true", help="print nothing; the answer is the exit code"
     )
-    group.add_argument("--format", choices=FORMATS, default="text", help="default: text, one line")
+    group.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="a line of text, a JSON object, or a Nagios line with performance data; default "
+        "text\n\n"
+        "The keys of the JSON object are a contract: `schema` 1, `check`, `status`, `reason`, "
+        "`message`, `exit_code`, `duration_ms` and `data`.",
+    )
     group.add_argument(
         "--misc",
         action="store_true",
-        help="exit with 1 on every failure, for MISC_CHECK with misc_dynamic",
+        help="exit with 1 on every failure, for keepalived's MISC_CHECK\n\n"
+        'MISC_CHECK with `misc_dynamic` reads 2 to 255 as "up, with this weight".',
     )
     group.add_argument(
-        "--log", choices=("syslog",), help="send one line for each failure to syslog as well"
+        "--log",
+        choices=("syslog",),
+        help="send one line for each failure and warning to syslog as well\n\n"
+        "keepalived throws away what a script prints.",
     )
     add_state_dir(group)
     return group
@@ -40,13 +57,15 @@ def add_state_dir(parser: argparse._ActionsContainer) -> None:
         metavar="DIR",
         type=directory,
         default=statedir.DEFAULT,
-        help=f"where drains and the watcher's verdicts are; default {statedir.DEFAULT}",
+        help=f"where drains and the watcher's verdicts are; default {statedir.DEFAULT}\n\n"
+        "Give the same directory to the checks and to the watcher.",
     )
 
 
 def add_config(parser: argparse._ActionsContainer, **options: Any) -> None:
     """Declare where checks are configured."""
-    options = {"default": CONFIGURATION, "help": f"default {CONFIGURATION}"} | options
+    help_text = f"the configuration file; default {CONFIGURATION}"
+    options = {"default": CONFIGURATION, "help": help_text} | options
     parser.add_argument("--config", metavar="FILE", **options)
 
 

@@ -21,6 +21,7 @@ PREFIX = "option "
 def declare(parser: argparse.ArgumentParser, name: str) -> None:
     """Declare the probe's options, and those of every one-shot."""
     declared = probe(name)
+    parser.description = declared.description or f"{declared.summary}."
     positionals = [option for option in declared.options if option.is_positional]
     if positionals:
         parser.add_argument(
@@ -38,15 +39,17 @@ def declare(parser: argparse.ArgumentParser, name: str) -> None:
         "--timeout",
         metavar="SECONDS",
         type=options.timeout,
-        help="total deadline, after which the answer is critical timeout; default 0.8, "
-        "for Vault VAULT_CLIENT_TIMEOUT if it is set. Keep it below keepalived's timeout",
+        help="the deadline of the whole check, after which it answers critical timeout; default "
+        "0.8, for Vault VAULT_CLIENT_TIMEOUT if it is set\n\n"
+        "A number, or a duration such as 800ms; above 0, at most 3600. Keep it below the `timeout` "
+        "of the vrrp_script, whose SIGTERM explains nothing.",
     )
     group.add_argument(
         "--on-unknown",
         choices=("fail", "ok"),
         default="fail",
-        help="what it counts as when the state could not be told; a bad configuration "
-        "always fails; default: fail",
+        help="what the check does if it cannot determine the state; default fail\n\n"
+        "A bad configuration and a bug always fail.",
     )
 
 
@@ -68,13 +71,14 @@ def add_option(parser: argparse.ArgumentParser, option: Option) -> None:
 
 
 def help_of(option: Option) -> str:
-    """Return an option's help, with its variable and its default."""
-    text = f"{option.environment}: {option.help}" if option.environment else option.help
+    """Return an option's help, with its variable, its default and its details."""
     default = option.default
-    if not default:
-        return text
     words = ", ".join(default) if isinstance(default, tuple) else default
-    return f"{text}; default {words}"
+    again = "; may be given more than once" if option.is_repeatable else ""
+    environment = f"; variable {option.environment}" if option.environment else ""
+    default = f"; default {words}" if default else ""
+    details = f"\n\n{option.details}" if option.details else ""
+    return f"{option.help}{again}{environment}{default}{details}"
 
 
 def reader(option: Option) -> Callable[[str], Any]:

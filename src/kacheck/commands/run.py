@@ -14,12 +14,19 @@ from kacheck.result import BadConfigError
 if TYPE_CHECKING:
     from kacheck.check import CheckConfiguration
 
+DESCRIPTION = """Run checks from the configuration file by their names, all at the same time.
+
+Each check has its own timeout and prints one line. The exit code is the worst one, in the order \
+0, 1, 3, 2. `on_unknown = "hold"` fails here, because a single look has nothing to hold."""
 Load = Callable[[], "CheckConfiguration"]
 
 
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
     """Declare checks by name, and where they are configured."""
-    parser.add_argument("names", nargs="*", metavar="CHECK", help="its name in the file")
+    parser.description = DESCRIPTION
+    parser.add_argument(
+        "names", nargs="*", metavar="CHECK", help="the name of a check in the configuration file"
+    )
     options.add_config(parser)
     options.add_common(parser)
 

@@ -9,16 +9,32 @@ from contextlib import nullcontext, suppress
 from kacheck.commands import Edge, options
 from kacheck.result import MILDEST_FIRST, Status
 
+DESCRIPTION = """Show what the watcher reports now, a row for each check.
+
+A row has the verdict, its reason, since when, the last look and the last transitions. A check \
+that is not ok is followed by its message. If the last look differs from the verdict, a line says \
+why the verdict has not changed.
+
+Without a watcher it shows what the verdict files still say and how old they are, and exits with \
+3. Otherwise the exit code is that of the worst verdict, in the order 0, 1, 3, 2."""
+
 
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
     """Declare which checks, and how they are shown."""
-    parser.add_argument("names", nargs="*", metavar="CHECK", help="only these; default: all")
+    parser.description = DESCRIPTION
+    parser.add_argument("names", nargs="*", metavar="CHECK", help="show only these; default: all")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="one object, as the watcher tells it")
+    form.add_argument(
+        "--json",
+        action="store_true",
+        help="print the watcher's answer as it is, one JSON object\n\n"
+        "Its keys are a contract: `schema` 1. Without a watcher it prints nothing.",
+    )
     form.add_argument(
         "--follow",
         action="store_true",
-        help="a live view; where the output is no terminal, a line for each transition",
+        help="show a live view; without a terminal, print a line for each transition\n\n"
+        "It lasts until Ctrl-C, and survives a restart of the watcher.",
     )
     options.add_state_dir(parser)
 

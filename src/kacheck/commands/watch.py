@@ -6,21 +6,31 @@ from argparse import Namespace
 from kacheck.commands import Edge, options
 from kacheck.render import printable
 
+DESCRIPTION = """Run the watcher, which keeps the verdict of every check in the configuration \
+file current.
+
+It looks at every check at its interval, and at once when a process exits or a connection is lost. \
+It writes what keepalived's `track_file` and `kacheck-verdict` read. Each state directory can have \
+one watcher. As a service it is `kacheck.service`."""
+
 
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
     """Declare the watcher's files and how it logs."""
+    parser.description = DESCRIPTION
     options.add_config(parser)
     options.add_state_dir(parser)
     parser.add_argument(
         "--check-config",
         action="store_true",
-        help="say whether the configuration is good, and exit: 0 good, 3 bad",
+        help="say whether the configuration is good, and exit: 0 good, 3 bad\n\n"
+        "A good configuration may have warnings, one line each.",
     )
     parser.add_argument(
         "--log-format",
         choices=("text", "json"),
         default="text",
-        help="how transitions and troubles are written to stderr, a line each; default: text",
+        help="how events are written to stderr, a line each; default text\n\n"
+        "These are transitions, troubles, and the reason for a refusal to start.",
     )
 
 

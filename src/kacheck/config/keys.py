@@ -5,7 +5,7 @@ from typing import Any
 from kacheck.check import Track
 from kacheck.config.toml_lines import Path
 from kacheck.config.values import WrongError, of_kind, shown, suggestion
-from kacheck.kinds import ABOVE_0, ANY_TEXT, ValueKind, one_of, seconds, whole
+from kacheck.kinds import ABOVE_0, ValueKind, any_text, one_of, seconds, whole
 from kacheck.probe import Option
 from kacheck.probes import MODULES, reasons
 from kacheck.result import Status
@@ -16,19 +16,62 @@ def registered(value: Any) -> Any:
     return one_of(*MODULES).from_toml(value)
 
 
-PROBE = Option("probe", ValueKind(registered, registered), "what the check asks", is_required=True)
-TRACK = Option("track", ANY_TEXT, "the numbers for keepalived's track_file")  # see track()
+PROBE = Option(
+    "probe",
+    ValueKind(registered, registered, tuple(MODULES)),
+    "what the check asks",
+    is_required=True,
+)
+TRACK = Option(
+    "track",
+    ValueKind(any_text, any_text, word="table"),  # see track()
+    "the numbers for keepalived's track file, from -254 to 254: one for each status, and for "
+    "single reasons as exceptions",
+    details="Default { ok = 1, warning = 0, critical = 0, unknown = 0 }. Where only `critical` is "
+    "given, `warning` and `unknown` have its number. keepalived reads 0 in a missing, empty or "
+    "garbled file, so `ok` must be above 0. `critical`, `unknown` and every reason that a healthy "
+    "node never has, such as `sealed` or `timeout`, must be below `ok`. The table may have the "
+    "header `[check.NAME.track]` instead. `rise` and `fall` apply to changes between up, alive in "
+    "another role, and down. Between two reasons that are equally bad, and between two roles that "
+    "`accept` names, the number changes with one look.",
+)
 OPTIONS = (
     PROBE,
-    Option("interval", seconds(0.1, 60), "seconds between two looks", default=1.0),
-    Option("timeout", seconds(ABOVE_0, 60), "the deadline of a look", default=0.8),
-    Option("rise", whole(1, 255), "looks in a row that make it better", default=2),
-    Option("fall", whole(1, 255), "looks in a row that make it worse", default=2),
+    Option(
+        "interval",
+        seconds(0.1, 60),
+        "the time from one look to the next",
+        default=1.0,
+        details="An event, such as the exit of a process, causes a look at once.",
+    ),
+    Option(
+        "timeout",
+        seconds(ABOVE_0, 60),
+        "the deadline of a look; it cannot be longer than the interval",
+        default=0.8,
+        details="With an interval below 1 s the default is 0.8 of the interval.",
+    ),
+    Option(
+        "rise",
+        whole(1, 255),
+        "how many better looks in a row make the verdict better",
+        default=2,
+        details="A look that an exit or a lost connection caused does not add to the count.",
+    ),
+    Option(
+        "fall",
+        whole(1, 255),
+        "how many worse looks in a row make the verdict worse",
+        default=2,
+        details="An exit or a lost connection that a look confirms needs no second look. The very "
+        "first look decides alone.",
+    ),
     Option(
         "fork_delay",
         seconds(0, 3600),
-        "time a process must stay up before it counts",
+        "time a new process must stay up before it counts",
         default=0.0,
+        details="It starts again when all processes have gone and others have come.",
     ),
     Option(
         "terminate_delay",
@@ -39,10 +82,17 @@ OPTIONS = (
     Option(
         "on_unknown",
         one_of("fail", "ok", "hold"),
-        "what a look counts as that could not tell",
+        "what a look counts as if it cannot determine the state; `hold`: the verdict stays",
         default="fail",
+        details="A bad configuration and a bug always fail.",
     ),
-    Option("hold_for", seconds(ABOVE_0, 3600), "how long `hold` holds", default=60.0),
+    Option(
+        "hold_for",
+        seconds(ABOVE_0, 3600),
+        "the time after which a held verdict fails",
+        default=60.0,
+        details='Only with `on_unknown = "hold"`.',
+    ),
     TRACK,
 )
 NAMES = tuple(option.name for option in OPTIONS)

@@ -477,7 +477,7 @@ BROKEN = {
     "a key without its certificate": (f"{VAULT}remote = true\nclient_key = '/k'", 4, "add client_cert"),
     "NUL in a path": (f'{VAULT}ca_cert = "/\\u0000"', 3, "without NUL"),
     # combined
-    "nothing to combine": (COMBINED, 4, 'check a has no process; add process = "vault", the process that must be alive, or all with names of checks, or any'),
+    "nothing to combine": (COMBINED, 4, 'check a has no process; add process = "vault", the process that must run, or all with names of checks, or any'),
     "no member": (f"{COMBINED}all = []", 6, "all is empty; give at least one"),
     "a member in no array": (f"{COMBINED}all = 'b'", 6, "give an array, in square brackets"),
     "a member that is no name": (f"{COMBINED}all = ['b',\n\n1]", 8, "all, element 2, is 1; give a string"),

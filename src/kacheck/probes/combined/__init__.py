@@ -6,12 +6,18 @@ from kacheck.probes import process, vault
 
 PROBE = Probe(
     name="combined",
-    summary="is the process alive, and this node in the wanted Vault role?",
+    summary="Check a process and then Vault, under one deadline",
+    description="Check a process and then Vault, under one deadline. It stops at the first failure "
+    "and says which one it was: if the process is gone, it does not ask Vault.",
     options=(
         Option(
             "all",
             TEXT,
-            "names of checks that must all be ok",
+            "names of other checks that must all be ok, asked in this order",
+            details="Give exactly one of `all`, `any` and `process`. A combination makes its own "
+            "looks under its own `timeout`; the `interval`, the delays and the `track` of its "
+            "members have no effect on it. Combinations may be nested 16 deep, and make at most "
+            "256 looks.",
             is_repeatable=True,
             is_set=True,
             names_checks=True,
@@ -19,7 +25,8 @@ PROBE = Probe(
         Option(
             "any",
             TEXT,
-            "names of checks of which one must be ok",
+            "names of other checks, at least one of which must be ok",
+            details="Each of them gets an equal share of the time.",
             is_repeatable=True,
             is_set=True,
             names_checks=True,
@@ -27,7 +34,7 @@ PROBE = Probe(
         Option(
             "process",
             TEXT,
-            "the process that must be alive",
+            "the process that must run",
             metavar="NAME",
             example="vault",
             is_required=True,

@@ -6,12 +6,18 @@ from kacheck.probes.process.reasons import MISSING, RUNNING, TOO_FEW, TOO_MANY
 
 SCOPE = (
     Option(
-        "user", USER, "count only processes whose real and effective user is USER", metavar="USER"
+        "user",
+        USER,
+        "count only processes of this real and effective user, a name or a number",
+        metavar="USER",
+        details="Without it every user's processes count, and any user can start one. A setuid "
+        "program such as su, which any user can start under any name, has the real user of "
+        "whoever started it.",
     ),
     Option(
         "all_namespaces",
         FLAG,
-        "count processes of nested pid namespaces, such as containers on this host, too",
+        "count processes of nested pid namespaces too, such as containers on this host",
         default=False,
     ),
 )
@@ -19,7 +25,16 @@ SCOPE = (
 
 PROBE = Probe(
     name="process",
-    summary="is the process alive?",
+    summary="Check whether a process runs",
+    description="Check whether a process runs, without the kernel's process connector, so that it "
+    "works in every container.\n\n"
+    "NAME is compared with the command name (comm), which has at most 15 bytes and no path. A "
+    "longer NAME, or one with a slash, is compared with argv[0], with the executable, and with "
+    "the script whose `#!` line names its interpreter directly.\n\n"
+    "Not counted: zombies, the check itself and its parents, other looks of kacheck, and processes "
+    "of containers on this host. A process whose main thread has exited counts while another of "
+    "its threads runs.\n\n"
+    "Put `--` before a NAME or ARG that begins with a dash.",
     options=(
         Option(
             "name",
@@ -33,29 +48,39 @@ PROBE = Probe(
         Option(
             "args",
             ANY_TEXT,
-            "with ARGs the arguments of the process must match too. Put -- before a NAME or ARG "
-            "that begins with a dash",
+            "arguments that the process must have as well",
             metavar="ARG",
             default=(),
             is_positional=True,
             is_repeatable=True,
         ),
-        Option("quorum", whole(1, 65535), "at least N processes", metavar="N", default=1),
         Option(
-            "quorum_max", whole(0, 65535), "at most N processes; 0: it must not run", metavar="N"
+            "quorum",
+            whole(1, 65535),
+            "require at least this many processes",
+            metavar="N",
+            default=1,
+        ),
+        Option(
+            "quorum_max",
+            whole(0, 65535),
+            "allow at most this many processes; 0: it must not run; default: no limit",
+            metavar="N",
         ),
         Option(
             "param_match",
             one_of("exact", "initial", "partial"),
-            "exact: the ARGs are all there are (the default with ARGs); initial: the last ARG may "
-            "be a prefix; partial: they are the first ones",
+            "how arguments are compared; `exact`: they are all there are; `initial`: the last one "
+            "may be a prefix; `partial`: they are the first ones",
+            details="With arguments the default is `exact`. Without arguments, `exact` matches a "
+            "process that has none.",
         ),
         Option(
             "full_command",
             FLAG,
-            "NAME is argv[0] to the letter, as keepalived compares it: no part of it, no "
-            "executable or script of that name",
+            "require that argv[0] equals the name exactly, as keepalived does",
             default=False,
+            details="No part of argv[0] counts, and no executable or script of that name.",
         ),
         *SCOPE,
     ),

@@ -6,7 +6,7 @@ RUNNING = Reason("running", (Status.OK,), "Enough processes match, and not too m
 MISSING = Reason(
     "missing",
     (Status.CRITICAL, Status.OK),
-    "No process matches; with `quorum_max` 0 that is what was asked for",
+    "No process matches; ok if `quorum_max` is 0",
     confirms_loss=True,
 )
 TOO_FEW = Reason("too-few", CRITICAL, "Fewer processes match than `quorum`", confirms_loss=True)

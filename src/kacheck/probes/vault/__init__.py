@@ -11,16 +11,19 @@ OPTIONS = (
     Option(
         "address",
         URL,
-        "or unix:///PATH",
+        "where Vault listens: a URL, or unix:///PATH",
         metavar="URL",
         default=DEFAULT_ADDRESS,
         environment="VAULT_ADDR",
+        details="Give an IP address: a name is looked up each time, and all its addresses share "
+        "the deadline. Over plain http, and in a Unix socket's directory that anyone can write "
+        "to, any local user can answer while Vault is down: that is a warning.",
         is_secret=True,
     ),
     Option(
         "accept",
         one_of(*ROLES),
-        "a role that counts as up; may be given more than once",
+        "a role that counts as up",
         default=("active",),
         is_repeatable=True,
         is_set=True,
@@ -28,45 +31,65 @@ OPTIONS = (
     Option(
         "ca_cert",
         FILE,
-        "trust these authorities only",
+        "trust the authorities in this file instead of the system's",
         metavar="FILE",
         environment="VAULT_CACERT",
+        details="Only a subjectAltName of the server's certificate counts as its name; its common "
+        "name does not. The watcher uses a changed file from the next connection on, within 3 "
+        "seconds and without a reload; this is also true of the system's store.",
     ),
     Option(
         "ca_path",
         DIRECTORY,
-        "the same, all files of DIR",
+        "trust the authorities in all files of this directory instead of the system's",
         metavar="DIR",
         environment="VAULT_CAPATH",
     ),
     Option(
         "client_cert",
         FILE,
-        "the certificate for a server that asks for one",
+        "the certificate for a server that asks for one; needs its key as well",
         metavar="FILE",
         environment="VAULT_CLIENT_CERT",
     ),
-    Option("client_key", FILE, "its key", metavar="FILE", environment="VAULT_CLIENT_KEY"),
+    Option(
+        "client_key",
+        FILE,
+        "the key of the client's certificate",
+        metavar="FILE",
+        environment="VAULT_CLIENT_KEY",
+    ),
     Option(
         "tls_server_name",
         TEXT,
-        "ask for and verify NAME",
+        "ask for and verify this name instead of the address's host",
         metavar="NAME",
         environment="VAULT_TLS_SERVER_NAME",
+        details="It must be a subjectAltName of the certificate.",
     ),
     Option(
         "insecure",
         FLAG,
-        "believe any certificate",
+        "believe any certificate, with a warning",
         default=False,
         environment="VAULT_SKIP_VERIFY",
     ),
-    Option("remote", FLAG, "the address is another machine on purpose: do not warn", default=False),
+    Option(
+        "remote",
+        FLAG,
+        "the address is another machine on purpose: do not warn",
+        default=False,
+    ),
 )
 
 PROBE = Probe(
     name="vault",
-    summary="is this node in the wanted Vault role?",
+    summary="Check whether this node is the active Vault or OpenBao",
+    description="Check whether this node is the active Vault or OpenBao, or has another role that "
+    "you accept.\n\n"
+    "It sends one GET of /v1/sys/health, without a token, redirects or proxies, and reads at most "
+    "64 KiB. The HTTP code counts only if the body agrees with it. An option overrides its "
+    "variable, and a BAO_ variable overrides the VAULT_ one.",
     options=OPTIONS,
     reasons=(*ROLES, *STATES, RATE_LIMITED, *REASONS),
     prepare="kacheck.probes.vault.settings:prepare",

@@ -17,6 +17,6 @@ HA_UNHEALTHY = Reason(
     "ha-unhealthy", CRITICAL, "Vault is a standby that has lost touch with the active node"
 )
 RATE_LIMITED = Reason(
-    "rate-limited", (Status.UNKNOWN,), "The answer was 429 without Vault's word for a standby"
+    "rate-limited", (Status.UNKNOWN,), "The answer was 429 without Vault's field `standby`"
 )
 STATES = (SEALED, UNINITIALIZED, REMOVED, HA_UNHEALTHY)
