@@ -5,6 +5,7 @@ a read of /proc that waits for a lock. So it runs in a worker thread, and whoeve
 the timeout itself. The worker is left behind, its socket shut down so that it ends soon.
 """
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from typing import Any
 
 from kacheck.result import TIMEOUT, BadConfigError, Result, Status
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+"""What a program of kacheck's may handle."""
 Run = Callable[[Callable[[], None]], object]
 """Has another thread do this work."""
 
@@ -21,13 +24,16 @@ class NoThreadError(BadConfigError):
 
 
 def start_thread(work: Callable[[], object], name: str) -> threading.Thread:
-    """Start a thread that the end of the process does not wait for.
+    """Start a thread that the end of the process does not wait for, and that gets no signals.
+
+    One that the main thread has blocked must wait for it, and not go to another thread.
 
     Raises:
         NoThreadError: the limit of processes, or memory, is reached.
 
     """
     thread = threading.Thread(target=work, name=name, daemon=True)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # the new thread inherits it
     try:
         thread.start()
     except RuntimeError as error:
@@ -35,6 +41,8 @@ def start_thread(work: Callable[[], object], name: str) -> threading.Thread:
             f"cannot start a thread ({error}): at the limit of processes and threads, raise "
             "TasksMax= of the unit, pids.max of the container or ulimit -u of the user"
         ) from None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return thread
 
 

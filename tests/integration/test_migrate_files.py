@@ -549,7 +549,8 @@ def test_an_error_names_the_file_that_was_to_change(  # noqa: PLR0913, PLR0917 -
     monkeypatch.undo()
 
     assert said.code == 3
-    assert f"kacheck: {tmp_path}/kacheck.toml: {words}" in said.err
+    file = {"fsync": ".keepalived.conf.kacheck-journal", "rename": "kacheck.toml"}[name]
+    assert f"kacheck: {tmp_path}/{file}: {words}" in said.err
     assert snapshot(tmp_path) == before
 
 
@@ -753,6 +754,57 @@ def test_what_a_killed_run_has_left_is_taken_back_before_another_look(
     assert f"and {tmp_path}/kacheck.toml has changed since; " in said.err
     assert f"rm {tmp_path}/.keepalived.conf.kacheck-journal" in said.err
     assert snapshot(tmp_path) == killed != before
+
+
+def test_a_run_does_not_take_back_what_another_one_is_writing(
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., Said3],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits, go, toml = (tmp_path / name for name in ("waits", "go", "kacheck.toml"))
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/keepalived"
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = -t ] && [ -e {toml} ] || exit 0\n'
+        f"touch {waits}; until [ -e {go} ]; do sleep 0.01; done\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(verify, "program", lambda: None)
+    argv = [sys.executable, "-m", "kacheck", "migrate", str(conf), "--in-place"]
+    environ = {**ENVIRON, "PATH": f"{program.parent}:/usr/bin:/bin"}
+    argv += ["--config", str(toml)]
+    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, text=True) as first:
+        try:
+            while not waits.exists():
+                assert first.poll() is None
+            before = snapshot(tmp_path)
+            for options in ((), ("--in-place",)):
+                said = migrate(*options)
+                assert said.code == 3
+                assert f"another run on {conf} is under way, pid {first.pid}; wait" in said.err
+            assert snapshot(tmp_path) == before
+        finally:
+            go.touch()
+        assert "keepalived -t accepts it" in first.communicate()[0]
+    assert acceptable(conf, toml)
+    assert not [*tmp_path.glob(".*")]
+
+
+def test_of_two_runs_at_the_same_moment_one_changes_nothing(
+    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one's journal appears when this one has looked for it already."""
+    monkeypatch.setattr(verify, "program", lambda: None)
+    monkeypatch.setattr(command, "recover", lambda _: None)
+    for name in ("journal", "new"):
+        (tmp_path / f".keepalived.conf.kacheck-{name}").write_text("the other one's")
+    before = snapshot(tmp_path)
+    said = migrate("--in-place")
+
+    assert said.code == 3
+    assert f"another run on {conf} is under way; wait" in said.err
+    assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize("kind", ["other", "writable", "link"])

@@ -250,6 +250,29 @@ def test_another_watchers_verdicts_are_not_taken_over(tmp_path: Path, start: Sta
         assert watcher.track("proc") == 0
 
 
+COMES = """
+import os, signal
+from kacheck.watch import successor
+def execute(self, *args, really=successor.Successor.execute):
+    def first(*args, really={place}):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return really(*args)
+    {place} = first
+    really(self, *args)
+successor.Successor.execute = execute
+"""
+"""SIGTERM comes as the watcher is about to execute itself."""
+
+
+@pytest.mark.parametrize("place", ["signal.pthread_sigmask", "os.execv"])
+def test_a_stop_that_comes_as_it_executes_itself_is_not_lost(tmp_path: Path, place: str) -> None:
+    with Watcher(tmp_path, PROCESS, prelude=COMES.format(place=place)) as watcher:
+        watcher.signal(signal.SIGUSR2)
+        watcher.until(lambda: watcher.returncode is not None)
+        assert watcher.returncode == 0
+        assert watcher.find("the watcher was stopped: all checks fail now")
+
+
 IMPORTS = """
 import sys
 import kacheck.watch.notify as notify

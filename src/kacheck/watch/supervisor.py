@@ -14,7 +14,7 @@ from math import floor
 
 from kacheck import config
 from kacheck.check import Check, CheckConfiguration, drained_by
-from kacheck.deadline import NoThreadError
+from kacheck.deadline import SIGNALS, NoThreadError
 from kacheck.drain import Drains
 from kacheck.looks import preload, warnings_of
 from kacheck.result import STOPPED, BadConfigError, Loss, Result, Status, bug, exit_code
@@ -29,7 +29,7 @@ from kacheck.watch.reexecution import ReExecution
 from kacheck.watch.scheduler import Scheduler
 from kacheck.watch.service import Service
 from kacheck.watch.status import StatusServer
-from kacheck.watch.successor import SIGNALS, Successor
+from kacheck.watch.successor import Successor
 from kacheck.watch.timers import Timers
 from kacheck.watch.troubles import Troubles, UptimeClock
 from kacheck.watch.watched import Transition, Watched
@@ -80,7 +80,12 @@ class Supervisor:
         self.scheduler = Scheduler(self.selector, self.timers, self._wake, self._decide)
         self._service = Service(self, Notifier(os.environ, os.getpid()), self.timers, journal)
         self._re_execution = ReExecution(
-            successor, self.publisher.lock, self.selector, self.timers, journal
+            successor,
+            self.publisher.lock,
+            self.selector,
+            self.timers,
+            journal,
+            arrived=self._arrived,
         )
 
     # --- life ---------------------------------------------------------------------------------
@@ -142,17 +147,22 @@ class Supervisor:
         with suppress(BlockingIOError):  # full: it is awake
             os.write(self._wake_write, b"\0")
 
-    def _woken(self) -> None:
-        """Empty the pipe; do what signals ask for."""
+    def _arrived(self) -> set[int]:
+        """Empty the pipe; return the numbers of the signals that were in it, and perhaps 0."""
         with suppress(BlockingIOError):
-            numbers = {*os.read(self._wake_read, 4096)}
-            if numbers & {signal.SIGTERM, signal.SIGINT}:
-                self._is_running = False
-                return
-            if signal.SIGHUP in numbers:
-                self.reload()
-            if signal.SIGUSR2 in numbers:
-                self._re_execution.begin(self._load)
+            return {*os.read(self._wake_read, 4096)}
+        return set()
+
+    def _woken(self) -> None:
+        """Do what signals ask for."""
+        numbers = self._arrived()
+        if numbers & {signal.SIGTERM, signal.SIGINT}:
+            self._is_running = False
+            return
+        if signal.SIGHUP in numbers:
+            self.reload()
+        if signal.SIGUSR2 in numbers:
+            self._re_execution.begin(self._load)
 
     def _stop(self, why: str) -> None:
         for name, watched in self.watched.items():
