@@ -1,5 +1,6 @@
 """What happens to a cluster, and how long its VIP took."""
 
+import os
 import random
 import time
 from collections import defaultdict
@@ -22,6 +23,11 @@ DEAF_NEW = "new leader's watcher dead: 200 -> VIP"
 NOWHERE = "VIP nowhere"
 NOWHERE_PULLED = "VIP nowhere, cable pulled"
 TWICE = "VIP on two nodes"
+ROWS = [
+    KILLED, HUNG, SEALED, PULLED, FOLLOWED, NOWHERE, NOWHERE_PULLED, TWICE, CRASHED, STOPPED,
+    RESTARTED, DEAF_OLD, DEAF_NEW,
+]  # fmt: skip
+"""In the order in which they are shown."""
 STOP_SECONDS = 5.0
 """How long a watcher is stopped: less than its watchdog waits."""
 DEAF_SECONDS = 4.0
@@ -34,6 +40,8 @@ class Trial:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.times: dict[str, list[float]] = defaultdict(list)
+        self.loads: list[float] = []
+        """Of the machine, at the end of each scenario."""
 
     def run(self, name: str) -> None:
         """Let one scenario happen, wait until all is at rest, and note where the VIP was."""
@@ -44,6 +52,7 @@ class Trial:
         spans, now = self.cluster.holders.spans, time.monotonic()
         nowhere = spans(lambda at: not at, begun, now)
         twice = spans(lambda at: len(at) > 1, begun, now)
+        self.loads.append(os.getloadavg()[0])
         self.times[scenario.nowhere].append(max(nowhere, default=0))
         self.times[TWICE].append(max(twice, default=0))
         if scenario.away:
