@@ -235,9 +235,12 @@ class Cluster:
 
     def followed(self, after: float) -> float:
         """Return when the VIP is first on the leader, and on no other node."""
-        there = frozenset(self.leader)
         what = f"{self._name}: the VIP on {self.leader}"
-        return self.holders.wait(there.__eq__, after, PATIENCE, what)
+        return self.holders.wait({self.leader}.__eq__, after, PATIENCE, what)
+
+    def wait_a_while(self, seconds: float) -> None:
+        """Wait until the VIP is there, but no longer than that."""
+        self.holders.wait_a_while({self.leader}.__eq__, time.monotonic(), seconds)
 
     def settle(self) -> None:
         """Wait until nothing moves any more, and for a random moment of the intervals."""

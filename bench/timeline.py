@@ -44,12 +44,16 @@ class Timeline(Generic[T]):
             UnexpectedError: it has not within `patience` seconds; says `what` was waited for.
 
         """
-        with self._news:
-            self._news.wait_for(lambda: self.first(holds, after) is not None, patience)
-            at = self.first(holds, after)
+        at = self.wait_a_while(holds, after, patience)
         if at is None:
             raise UnexpectedError(f"{what}: not within {patience:g} s, but {self.latest!r}")
         return at
+
+    def wait_a_while(self, holds: Condition[T], after: float, patience: float) -> float | None:
+        """Wait likewise; None if the condition has not held."""
+        with self._news:
+            self._news.wait_for(lambda: self.first(holds, after) is not None, patience)
+            return self.first(holds, after)
 
     def spans(self, holds: Condition[T], begin: float, end: float) -> list[float]:
         """Return the lengths of the times between `begin` and `end` in which the condition held."""

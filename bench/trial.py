@@ -9,6 +9,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import NamedTuple
 
 from bench.cluster import LETTERS, Cluster
+from bench.measure import UnexpectedError
 
 KILLED = "kill -9 -> answered"
 HUNG = "SIGSTOP -> answered"
@@ -32,6 +33,8 @@ STOP_SECONDS = 5.0
 """How long a watcher is stopped: less than its watchdog waits."""
 DEAF_SECONDS = 4.0
 """How long a watcher is dead or stopped, at most, before the leader changes."""
+HEALED_SECONDS = 12.0
+"""When it is there again, at the latest, after the leader has changed: its watchdog waits 10 s."""
 
 
 class Trial:
@@ -47,8 +50,11 @@ class Trial:
         """Let one scenario happen, wait until all is at rest, and note where the VIP was."""
         scenario = SCENARIOS[name]
         begun, leader = time.monotonic(), self.cluster.leader
-        scenario.happen(self)
-        self.cluster.settle()
+        try:
+            scenario.happen(self)
+            self.cluster.settle()
+        except UnexpectedError as error:
+            raise UnexpectedError(f"{name}: {error}") from None
         spans, now = self.cluster.holders.spans, time.monotonic()
         nowhere = spans(lambda at: not at, begun, now)
         twice = spans(lambda at: len(at) > 1, begun, now)
@@ -87,18 +93,18 @@ class Trial:
         cluster, victim = self.cluster, self.cluster.leader
         at = hurt()
         if cluster.shape.is_recipe:
-            self._follow(FOLLOWED)
+            self._follow()
         self.times[row].append(cluster.answered(at, victim) - at)
         heal(victim)
 
     def step_down(self) -> None:
         """Another node leads, while all of them live."""
         self.cluster.step_down()
-        self._follow(FOLLOWED)
+        self._follow()
 
-    def _follow(self, row: str, *candidates: str) -> None:
-        elected = self.cluster.elect(*candidates)
-        self.times[row].append(self.cluster.followed(elected) - elected)
+    def _follow(self) -> None:
+        elected = self.cluster.elect()
+        self.times[FOLLOWED].append(self.cluster.followed(elected) - elected)
 
     def crash(self) -> None:
         """The leader's watcher is killed, and started again by its unit."""
@@ -127,11 +133,13 @@ class Trial:
         unit.signal(SIGKILL if is_killed else SIGSTOP)
         time.sleep(random.uniform(0, DEAF_SECONDS))
         self.cluster.step_down()
-        self._follow(row, new)
+        elected = self.cluster.elect(new)
+        self.cluster.wait_a_while(HEALED_SECONDS)
         if is_killed:
             unit.start()
         else:
             unit.signal(SIGCONT)
+        self.times[row].append(self.cluster.followed(elected) - elected)
 
 
 class Scenario(NamedTuple):
