@@ -238,6 +238,14 @@ class Cluster:
         what = f"{self._name}: the VIP on {self.leader}"
         return self.holders.wait({self.leader}.__eq__, after, PATIENCE, what)
 
+    def announced(self, after: float) -> float | None:
+        """Return when the leader's watcher last changed its file, if that was after `after`."""
+        if not (name := shipped.track_file(self.shape)):
+            return None
+        path = self.nodes[self.leader].run_dir / "track" / name
+        at = path.stat().st_mtime - time.time() + time.monotonic()
+        return at if at > after else None
+
     def wait_a_while(self, seconds: float) -> None:
         """Wait until the VIP is there, but no longer than that."""
         self.holders.wait_a_while({self.leader}.__eq__, time.monotonic(), seconds)

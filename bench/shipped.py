@@ -126,6 +126,14 @@ def priorities(name: str) -> Sequence[int]:
     raise UnexpectedError(f"neither {name}.conf nor keepalived.conf suggests three priorities")
 
 
+def track_file(shape: Shape) -> str:
+    """Return the name of the watcher's file that the recipe tracks; nothing if it has none."""
+    if not shape.is_recipe:
+        return ""
+    found = re.search(r'(?m)^ +file "?/run/kacheck/track/([^"\s]+)', pair.recipe(shape.name))
+    return found[1] if found else ""
+
+
 def pause(shape: Shape) -> float:
     """Return the seconds after which every script of the recipe has come to its verdict."""
     if not shape.is_recipe:

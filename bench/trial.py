@@ -16,6 +16,7 @@ HUNG = "SIGSTOP -> answered"
 SEALED = "sealed -> answered"
 PULLED = "cable pulled -> answered"
 FOLLOWED = "new leader's 200 -> VIP"
+ANNOUNCED = "new leader's 200 -> track file"
 CRASHED = "watcher killed: VIP away"
 STOPPED = "watcher stopped: VIP away"
 RESTARTED = "watcher restarted: VIP away"
@@ -25,8 +26,8 @@ NOWHERE = "VIP nowhere"
 NOWHERE_PULLED = "VIP nowhere, cable pulled"
 TWICE = "VIP on two nodes"
 ROWS = [
-    KILLED, HUNG, SEALED, PULLED, FOLLOWED, NOWHERE, NOWHERE_PULLED, TWICE, CRASHED, STOPPED,
-    RESTARTED, DEAF_OLD, DEAF_NEW,
+    KILLED, HUNG, SEALED, PULLED, ANNOUNCED, FOLLOWED, NOWHERE, NOWHERE_PULLED, TWICE, CRASHED,
+    STOPPED, RESTARTED, DEAF_OLD, DEAF_NEW,
 ]  # fmt: skip
 """In the order in which they are shown."""
 STOP_SECONDS = 5.0
@@ -105,6 +106,8 @@ class Trial:
     def _follow(self) -> None:
         elected = self.cluster.elect()
         self.times[FOLLOWED].append(self.cluster.followed(elected) - elected)
+        if announced := self.cluster.announced(elected):
+            self.times[ANNOUNCED].append(announced - elected)
 
     def crash(self) -> None:
         """The leader's watcher is killed, and started again by its unit."""
