@@ -96,6 +96,16 @@ def fastened(name: str) -> str:
     return f"{name}, advert_int {FAST}"
 
 
+def show(name: str, trials: dict[str, Trial]) -> None:
+    """Print what a recipe, and what is compared with it, has shown."""
+    trials = {key: each for key, each in trials.items() if each.times}
+    for key, each in trials.items():
+        title(key)
+        print(table(each))
+    title(f"Goals, {name}")
+    print("\n".join(goals(name, trials)), flush=True)
+
+
 def table(measured: Trial) -> str:
     """Return the figures of a cluster, in seconds."""
     rows = [["seconds", "times", "median", "longest"]]
@@ -114,8 +124,9 @@ def goals(name: str, trials: dict[str, Trial]) -> Iterator[str]:
     if trial.KILLED in times:
         killed = median[trial.KILLED]
         yield goal(f"{trial.KILLED}, median", killed * 1000, 100, " ms")
-        theirs = statistics.median(trials[native(name)].times[trial.KILLED])
-        yield goal("the same, more than native tracking", (killed - theirs) * 1000, 10, " ms")
+        if native(name) in trials:
+            theirs = statistics.median(trials[native(name)].times[trial.KILLED])
+            yield goal("the same, more than native tracking", (killed - theirs) * 1000, 10, " ms")
     if failed := times.get(trial.HUNG, []) + times.get(trial.SEALED, []):
         yield goal("SIGSTOP or sealed -> answered, median", statistics.median(failed), 1, " s")
     if fast := trials.get(fastened(name)):
@@ -182,13 +193,10 @@ def report(args: argparse.Namespace, lab: Lab) -> None:
     print(f"# The VIP follows\n\n{machine()}, keepalived {version}", flush=True)
     for name in args.recipe or [RECOMMENDED]:
         before = set(measured.trials)
-        measured.recipe(name)
-        for each in measured.trials:
-            if each not in before:
-                title(each)
-                print(table(measured.trials[each]), flush=True)
-        title(f"Goals, {name}")
-        print("\n".join(goals(name, measured.trials)), flush=True)
+        try:
+            measured.recipe(name)
+        finally:  # what was measured before an error or a signal is shown, too
+            show(name, {key: each for key, each in measured.trials.items() if key not in before})
     if args.svg:
         note = "One run of bench/follow.py: a dot is one failure, a bar the median; keepalived "
         with open(args.svg, "w") as file:
