@@ -759,7 +759,7 @@ def test_what_a_killed_run_has_left_is_taken_back_before_another_look(
 def test_a_run_does_not_take_back_what_another_one_is_writing(
     tmp_path: Path,
     conf: Path,
-    migrate: Callable[..., Said3],
+    migrate: Callable[..., CommandOutput],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waits, go, toml = (tmp_path / name for name in ("waits", "go", "kacheck.toml"))
@@ -792,7 +792,10 @@ def test_a_run_does_not_take_back_what_another_one_is_writing(
 
 
 def test_of_two_runs_at_the_same_moment_one_changes_nothing(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., CommandOutput],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The other one's journal appears when this one has looked for it already."""
     monkeypatch.setattr(verify, "program", lambda: None)
