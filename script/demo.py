@@ -113,13 +113,13 @@ def pause(seconds: float = 0) -> None:
 
 
 def bold(text: str) -> str:
-    """The text, bold where that helps."""
+    """Return the text, bold where that helps."""
     wanted = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     return f"\033[1m{text}\033[0m" if wanted else text
 
 
 def title(text: str, paragraph: str, underline: str = "") -> None:
-    """The beginning of a part, or of a step in it."""
+    """Print the heading of a part, or of a step in it."""
     print(f"\n{bold(text)}")
     if underline:
         print(underline * len(text))
@@ -128,7 +128,7 @@ def title(text: str, paragraph: str, underline: str = "") -> None:
 
 
 def say(text: str, indent: str = "", hanging: str = "") -> None:
-    """A paragraph, or one line of a program's output, no wider than WIDTH."""
+    """Print a paragraph, or one line of a program's output, no wider than WIDTH."""
     wrapper = textwrap.TextWrapper(WIDTH, break_long_words=False, break_on_hyphens=False)
     wrapper.initial_indent, wrapper.subsequent_indent = indent, indent + hanging
     print(wrapper.fill(text))
@@ -138,7 +138,7 @@ def say(text: str, indent: str = "", hanging: str = "") -> None:
 
 
 def first_part() -> None:
-    """A stand-in for Vault goes through its states; kacheck says what it sees."""
+    """Take a stand-in for Vault through its states, and show what kacheck says of each."""
     name = free_name()
     title(
         "Part 1: what kacheck says of Vault",
@@ -186,7 +186,7 @@ def kacheck(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def show_command(command: str) -> None:
-    """A command, what it says, and what keepalived makes of its exit code."""
+    """Show a command, its output, and what keepalived makes of its exit code."""
     pause(0.7)
     print(f"   $ kacheck {command}")
     done = kacheck(command)
@@ -332,7 +332,7 @@ def usual_answer(timeline: Timeline) -> None:
 
 
 def recipe(timeline: Timeline) -> list[str]:
-    """The shipped configuration: the VIP follows the active node. How long each move took."""
+    """Show the VIP follow the active node; return how long each move took."""
     title(
         "Now with kacheck: the shipped keepalived.conf and vault-active.conf, as they are",
         "Two scripts, each one looks every 3 s. At the start one look counts, later two in a row: "
@@ -384,7 +384,7 @@ def move(timeline: Timeline, giver: str, taker: str, what: str, deed: Callable[[
 
 
 def lacking() -> str:
-    """What the second part needs and cannot have, as a sentence."""
+    """Return what the second part needs and cannot have, as a sentence."""
     if os.geteuid() != 0:
         return (
             "It gives two nodes network namespaces of their own and a real keepalived each, so it "

@@ -26,7 +26,7 @@ LOGGER_TIMEOUT = 0.1
 
 
 def run() -> NoReturn:
-    """The command `kacheck`: look, answer, exit.
+    """Run the command `kacheck`: look, answer, exit.
 
     Signals kill, whatever keepalived's environment said of them: an exit with 0 after its SIGTERM
     would count as success. os._exit() because the interpreter's own end would turn a stdout that
@@ -88,7 +88,7 @@ class ProcessEdge:
 
 
 def unknown_code(argv: Sequence[str]) -> int:
-    """The code of `unknown` for a command line that need not have been understood."""
+    """Return the code of `unknown` for a command line that need not have been understood."""
     return 1 if "--misc" in argv else int(Status.UNKNOWN)
 
 
@@ -104,7 +104,7 @@ def refuse(error: BadConfigError, argv: Sequence[str]) -> int:
 
 
 def complain(message: str, argv: Sequence[str]) -> None:
-    """An error of the whole command: a line for people, or as the watcher's log is wanted."""
+    """Report an error of the whole command to people, or in the format of the watcher's log."""
     words = ["", *argv, ""]
     as_json = "--log-format=json" in argv or ("--log-format", "json") in pairwise(words)
     if words[1] == "watch" and as_json:

@@ -79,7 +79,7 @@ class Deadline:
         return max(0.0, self.seconds - self.elapsed())
 
     def enter(self, phase: str, waiting_for: str) -> None:
-        """The look enters `phase`; `waiting_for` completes "still waiting for …"."""
+        """Enter a phase of the look; `waiting_for` completes "still waiting for …"."""
         self.waiting_for = waiting_for
         self.phases.append((phase, time.monotonic()))
 
@@ -118,7 +118,7 @@ class Deadline:
 def within(
     deadline: Deadline, look: Callable[[Deadline], Result], run: Run = in_new_thread
 ) -> Result:
-    """The look's result, or `critical timeout` as soon as the deadline has passed.
+    """Return the look's result, or `critical timeout` as soon as the deadline has passed.
 
     Raises:
         NoThreadError: there is no thread for the look.

@@ -58,14 +58,14 @@ class Drain(NamedTuple):
         return f"drained{span}{why} ({self.cure()} ends it)"
 
     def cure(self) -> str:
-        """The command that ends it."""
+        """Return the command that ends it."""
         what = "--all" if self.name == statedir.ALL else self.name
         state_dir = self.path.rpartition("/drain/")[0]
         where = "" if state_dir == statedir.DEFAULT else f" --state-dir {state_dir}"
         return f"kacheck drain off {what}{where}"
 
     def result(self) -> Result:
-        """The answer of every check that is drained."""
+        """Return the answer of every check that is drained."""
         return Result(Status.CRITICAL, DRAINING, self.sentence(), {"drain": self.as_data()})
 
     def as_data(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Drain(NamedTuple):
 
 
 def drained(state_dir: str, name: str) -> Drain | None:
-    """The drain that holds for a check: its own or everyone's, whichever ends later."""
+    """Return the drain that holds for a check: its own or everyone's, whichever ends later."""
     drains = [drain for file in (statedir.ALL, name) if (drain := drain_of(state_dir, file))]
     return max(drains, key=lambda drain: drain.end) if drains else None
 
@@ -101,7 +101,7 @@ class Drains:
         self._names: set[str] = set()
 
     def find(self, names: Sequence[str]) -> Drain | None:
-        """The drain that holds for any of these names, as drained() has it."""
+        """Return the drain that holds for any of these names, as drained() has it."""
         try:
             self._look()
         except OSError as error:
@@ -124,7 +124,7 @@ class Drains:
 
 
 def drain_of(state_dir: str, name: str) -> Drain | None:
-    """The drain that a file asks for; None if there is no such file, or its time is over."""
+    """Return the drain that a file asks for; None if there is no such file, or its time is over."""
     path = f"{state_dir}/drain/{name}"
     try:
         text = files.head(path, MOST_BYTES).decode("utf-8", "backslashreplace")
@@ -242,7 +242,7 @@ def opened(state_dir: str, what: str, *, make: bool = False) -> Iterator[int]:
 
 
 def refusal(what: str, path: str, state_dir: str, error: OSError) -> BadConfigError:
-    """An error of the system's, with its cure."""
+    """Return an error of the system's, with its cure."""
     cures = {
         errno.EACCES: "run it as root",
         errno.EPERM: "run it as root",

@@ -12,7 +12,7 @@ UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "
 
 
 def parsed(text: str, units: Mapping[str, float] = UNITS) -> float | None:
-    """The seconds of a number or of a duration in these units; None if it is neither."""
+    """Return the seconds of a number or of a duration in these units; None if it is neither."""
     term = rf"({NUMBER})({'|'.join(units)})"
     if re.fullmatch(NUMBER, text, re.ASCII):
         return float(text)
@@ -22,7 +22,7 @@ def parsed(text: str, units: Mapping[str, float] = UNITS) -> float | None:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds, or a Go duration such as `1m30s` or `800ms`.
+    """Return a number of seconds, or a Go duration such as `1m30s` or `800ms`.
 
     Raises:
         ValueError: it is neither, or not above 0, or above LONGEST_TIMEOUT; says what to give.

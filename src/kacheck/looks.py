@@ -21,10 +21,10 @@ class RepeatedLook(Protocol):
         """Look once."""
 
     def quick_result(self) -> Result | None:
-        """What a look would say, if that can be told without waiting; None: make one."""
+        """Return what a look would say, if that can be told without waiting; None: make one."""
 
     def loss(self) -> Loss:
-        """What the look has found gone, be it while it looked; it is told once."""
+        """Return what the look has found gone, be it while it looked; it is told once."""
 
     def watched(self) -> list[int]:
         """Descriptors that become readable when a process exits or a connection is lost.

@@ -19,7 +19,7 @@ FORMATS = ("text", "json", "nagios")
 
 
 def render(report: Report, output_format: str, *, verbose: bool = False) -> str:
-    """The report in one of FORMATS, without a newline at its end."""
+    """Return the report in one of FORMATS, without a newline at its end."""
     if output_format == "json":
         return as_json(report)
     if output_format == "nagios":
@@ -55,7 +55,7 @@ def as_json(report: Report) -> str:
 
 
 def nagios(report: Report) -> str:
-    """The Nagios plugin API's status line with performance data.
+    """Return the Nagios plugin API's status line with performance data.
 
     A `|` in the message would begin the performance data, so it becomes a `/`.
     """

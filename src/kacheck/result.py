@@ -156,12 +156,12 @@ class BadConfigError(Exception):
         super().__init__(redact(message))
 
     def result(self) -> Result:
-        """The error as the answer of the check."""
+        """Return the error as the answer of the check."""
         return Result(Status.UNKNOWN, BAD_CONFIG, str(self), {})
 
 
 def bug(error: Exception) -> Result:
-    """The result for an exception that nobody expected."""
+    """Return the result for an exception that nobody expected."""
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
@@ -174,7 +174,7 @@ def bug(error: Exception) -> Result:
 
 
 def exit_code(result: Result, *, on_unknown: str = "fail", misc: bool = False) -> int:
-    """The exit code for a result: its status, but for two policies.
+    """Return the exit code for a result: its status, but for two policies.
 
     `on_unknown="ok"` passes what could not be told about the node; never a bad configuration or
     a bug, which say nothing about it. `misc` maps every failure to 1, because keepalived's

@@ -70,7 +70,7 @@ def step(  # noqa: PLR0913 - what there is to know of a look
     *,
     triggered: bool = False,
 ) -> State:
-    """The state after one more look.
+    """Return the state after one more look.
 
     `now` is in seconds of any clock that only goes forward; `loss` is what was lost since the look
     before; `triggered` says that an event, which is a loss, called for this look.
@@ -94,7 +94,7 @@ def step(  # noqa: PLR0913 - what there is to know of a look
 def with_look(  # noqa: PLR0913 - what there is to know of a look
     state: State, result: Result, now: float, loss: Loss, *, triggered: bool, worse: bool
 ) -> State:
-    """The run with one more look, or a new one where the look goes the other way."""
+    """Return the run with one more look, or a new one where the look goes the other way."""
     if not state.run or worse is not state.worse:
         held = state.unknown_since
         state = State(state.verdict, worse=worse, run_since=now, unknown_since=held)
@@ -110,7 +110,7 @@ def with_look(  # noqa: PLR0913 - what there is to know of a look
 
 
 def is_held(policy: Policy, verdict: Verdict, result: Result) -> bool:
-    """Does the look leave the verdict, which knows more, as it is for a while?"""
+    """Return whether the verdict, which knows more, is kept for a while in spite of a look."""
     holds = policy.on_unknown == "hold" and verdict.status is not Status.UNKNOWN
     return holds and result.status is Status.UNKNOWN and not result.is_blind
 
@@ -123,14 +123,14 @@ def rank(policy: Policy, status: Status, reason: Reason) -> int:
 
 
 def passes(policy: Policy, status: Status, reason: Reason) -> bool:
-    """Does it count as up?"""
+    """Return whether a result counts as up."""
     unknown_passes = policy.on_unknown == "ok" and status is Status.UNKNOWN
     unknown_passes = unknown_passes and not reason.describes_kacheck
     return status is Status.OK or unknown_passes
 
 
 def is_enough(policy: Policy, state: State) -> bool:
-    """Have there been looks enough to change the verdict?"""
+    """Return whether there have been enough looks to change the verdict."""
     if state.worse:
         return state.run >= policy.fall or confirms_event(state)
     return state.run >= policy.rise
@@ -162,7 +162,7 @@ def recheck_at(policy: Policy, state: State, now: float) -> float | None:
 
 
 def verdict_of(result: Result, before: Verdict | None, now: float) -> Verdict:
-    """The look as the verdict; `since` stays while status and reason do."""
+    """Return the look as the verdict; `since` stays while status and reason do."""
     same = before is not None and before[:2] == (result.status, result.reason)
     since = before.since if same and before is not None else now
     return Verdict(result.status, result.reason, result.message, since)

@@ -86,7 +86,7 @@ class Published(NamedTuple):
     message: str
 
     def line(self) -> str:
-        """The line, its message made printable and kept on it."""
+        """Return the line, its message made printable and kept on it."""
         from kacheck.render import printable
 
         words = (self.exit_code, self.expiry, self.status.word, self.reason)
@@ -94,7 +94,7 @@ class Published(NamedTuple):
 
 
 def parse(text: str) -> Published | None:
-    """The verdict of a line; None if it is malformed."""
+    """Return the verdict of a line; None if it is malformed."""
     code, expiry, status, reason, message = (*text.removesuffix("\n").split(" ", 4), *[""] * 5)[:5]
     if not text.endswith("\n") or not (code.isdecimal() and expiry.isdecimal()):
         return None
@@ -145,7 +145,7 @@ def published(name: str, directory: int) -> tuple[Published, float] | None:
 
 
 def names_in(directory: str) -> list[str]:
-    """The checks that have a file there, in order."""
+    """Return the checks that have a file there, in order."""
     try:
         return sorted(filter(NAME.fullmatch, os.listdir(directory)))
     except OSError:

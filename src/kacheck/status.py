@@ -77,7 +77,7 @@ def answer(state_dir: str, names: Sequence[str], view: View, *, as_json: bool) -
 
 
 def ask(state_dir: str) -> dict[str, Any]:
-    """The watcher's object.
+    """Return the watcher's object.
 
     Raises:
         NoWatcherError: there is none, or it hangs.
@@ -190,7 +190,7 @@ def remaining(end: float) -> float:
 
 
 def chosen(reply: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The same object with only the checks of these names, in their order; all, if there are none.
+    """Return the object with only the checks of these names, in their order; none means all.
 
     Raises:
         BadConfigError: the watcher has no check of that name.
@@ -209,7 +209,7 @@ def chosen(reply: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def only(reply: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The same object with only those checks of these names that there are."""
+    """Return the same object with only those checks of these names that there are."""
     checks = {check["check"]: check for check in reply["checks"]}
     selected = dict.fromkeys(names or checks)
     return {**reply, "checks": [checks[name] for name in selected if name in checks]}
@@ -221,7 +221,7 @@ def only(reply: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 def remains(
     state_dir: str, names: Sequence[str]
 ) -> tuple[list[tuple[str, statedir.Published, float]], float | None, str | None]:
-    """The verdict files that there are, the uptime, and why kacheck-verdict believes no file.
+    """Return the verdict files, the uptime, and why kacheck-verdict would believe none of them.
 
     Of each file the name, the verdict, and its age in seconds.
     """
@@ -243,11 +243,11 @@ class Followed(Protocol):
     """What --follow writes."""
 
     def news(self, view: View) -> str:
-        """The text to write next."""
+        """Return the text to write next."""
 
 
 def followed(state_dir: str, names: Sequence[str], view: View) -> Followed:
-    """A screen for a terminal, a log for anything else.
+    """Return a screen for a terminal, a log for anything else.
 
     Raises:
         BadConfigError: the watcher has no check of that name.
@@ -308,7 +308,7 @@ class Log:
             self._seen = {check["check"]: check for check in reply["checks"]}
 
     def news(self, _: View) -> str:
-        """What has happened since the last time."""
+        """Return what has happened since the last time."""
         return "".join(f"{line}\n" for line in self._lines())
 
     def _lines(self) -> Iterator[str]:

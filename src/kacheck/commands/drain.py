@@ -120,7 +120,7 @@ def without_own(name: str, ended: Sequence[str], holding: Container[str]) -> str
 
 
 def names_of(args: Namespace) -> list[str]:
-    """What `kacheck drain` is about; nothing means everything there is.
+    """Return what `kacheck drain` is about; nothing means everything there is.
 
     Raises:
         BadConfigError: bad usage.

@@ -65,7 +65,7 @@ def load(path: str) -> CheckConfiguration:
 
 
 def read(path: str) -> bytes:
-    """The bytes of a regular file, one more than MAX_SIZE at most.
+    """Return the bytes of a regular file, one more than MAX_SIZE at most.
 
     Raises:
         OSError: it is none, or cannot be read.
@@ -118,7 +118,7 @@ def syntax_error(text: str, error: Exception) -> str:
 
 
 def configuration(data: dict[str, Any]) -> CheckConfiguration:
-    """The whole file, as TOML has it, as checks."""
+    """Return the whole file, as TOML has it, as checks."""
     for key, value in data.items():
         if key not in ("check", "metrics"):
             raise WrongError((key,), f"{key} {not_on_top(key, value)}")
@@ -140,7 +140,7 @@ def not_on_top(key: str, value: Any) -> str:
 
 
 def metrics_file(value: Any) -> str:
-    """The file for Prometheus's textfile collector, which reads no other names than these."""
+    """Return the file for Prometheus's textfile collector, which reads only `*.prom`."""
     file: str = of_kind(("metrics",), FILE, value)
     if not file.endswith(".prom"):
         raise WrongError(("metrics",), f'metrics is "{file}"; give a name that ends in .prom')

@@ -107,7 +107,7 @@ def check_of(name: str, values: dict[str, Any], questions: "Questions") -> Check
 
 
 def chosen(values: dict[str, Any], fields: Any) -> dict[str, Any]:
-    """The values that a NamedTuple has fields for."""
+    """Return the values that a NamedTuple has fields for."""
     return {key: values[key] for key in fields._fields if key in values}
 
 
@@ -130,7 +130,7 @@ class Questions:
         """By name and depth. What is in here is no part of a circle, and not too deep there."""
 
     def of(self, name: str, chain: tuple[str, ...] = ()) -> Asked:
-        """What a check asks; `chain` is what led here."""
+        """Return what a check asks; `chain` is what led here."""
         place = name, len(chain)
         if place not in self._known:
             self._known[place] = self._asked(name, chain)
@@ -164,7 +164,7 @@ class Questions:
         ]
 
     def _member(self, path: Path, name: str, chain: tuple[str, ...]) -> Asked:
-        """What a check asks that is part of another one."""
+        """Return what a check asks that is part of another one."""
         tables = self._tables
         if name not in tables:
             others = [each for each in tables if each not in chain]

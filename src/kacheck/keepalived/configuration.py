@@ -50,7 +50,7 @@ class Configuration:
             yield from tree.root.walk()
 
     def changed(self) -> dict[str, bytes]:
-        """The new content of the files that were edited."""
+        """Return the new content of the files that were edited."""
         return {path: tree.bytes() for path, tree in self.files.items() if tree.edited}
 
 
@@ -92,7 +92,7 @@ class Opened:
         self._open(iter([path]), Line("", range(1), Source("", path, rules)))
 
     def next(self) -> Line | None:
-        """The next line of the innermost file."""
+        """Return the next line of the innermost file."""
         while self._stack:
             frame = self._stack[-1]
             line = next(frame.lines, None)
@@ -114,7 +114,7 @@ class Opened:
         self._open(iter(match.paths), line)
 
     def directory(self) -> str:
-        """The innermost file's directory, as getcwd(3) has it."""
+        """Return the innermost file's directory, as getcwd(3) has it."""
         here = self._stack[-1].directory if self._stack else ""
         return os.path.realpath(here)
 
@@ -136,7 +136,7 @@ class Opened:
                 return
 
     def _tree(self, path: str, identity: str, statement: Line) -> Tree | None:
-        """The tree of a file, read once."""
+        """Return the tree of a file, read once."""
         if identity in self._by_identity:
             return self._by_identity[identity]
         try:

@@ -26,13 +26,13 @@ class Files(Protocol):
     """Where lines come from."""
 
     def next(self) -> Line | None:
-        """The next line; None behind the last one."""
+        """Return the next line; None behind the last one."""
 
     def include(self, line: Line) -> None:
         """Go on with the files that a line names, and then with the lines behind it."""
 
     def directory(self) -> str:
-        """The current directory of a keepalived that is here."""
+        """Return the current directory of a keepalived that is here."""
 
 
 class Rest(NamedTuple):
@@ -74,7 +74,7 @@ class Reader:
         self._ended = False
 
     def pieces(self) -> Iterator[Piece]:
-        """The statements and braces of the configuration."""
+        """Yield the statements and braces of the configuration."""
         for piece in self._pieces():
             yield piece
             if not self._has_room(piece.line, 1):
@@ -103,7 +103,7 @@ class Reader:
                 yield from self._statement(line, plain=plain)
 
     def _statement(self, line: Line, *, plain: bool) -> Iterator[Piece]:
-        """What a line has, up to its first brace; what is behind that waits."""
+        """Yield what a line has, up to its first brace; what is behind that waits."""
         condition, rests = None, len(self._rests)
         if line.text[0] in "@~$" or "$" in line.text:
             condition, line = self._evaluate(line)
@@ -132,7 +132,7 @@ class Reader:
         yield Piece(kind, head, head.at[-1], condition)
 
     def _waiting(self) -> Line | None:
-        """The next line of a ~SEQ, a ~LST or a definition."""
+        """Return the next line of a ~SEQ, a ~LST or a definition."""
         depth = self._rests[-1].depth if self._rests else 0
         if len(self._sequences) > depth:
             return self._turn()
@@ -147,7 +147,7 @@ class Reader:
         return Line(text, at, rest.line.source, made=True)
 
     def _turn(self) -> Line:
-        """The text of the last sequence, once more."""
+        """Return the text of the last sequence, once more."""
         turns = self._sequences[-1]
         for name, value in zip(turns.sequence.names, turns.next, strict=False):
             self._set(name, value)
@@ -191,7 +191,10 @@ class Reader:
             self._defining = None
 
     def _evaluate(self, line: Line) -> tuple[str | None, Line]:
-        """The line with conditions, definitions and sequences seen to; empty if that was all."""
+        """Return the line with conditions, definitions and sequences seen to.
+
+        Empty if that was all.
+        """
         condition = None
         empty = line.cut(len(line.text))
         while not self._ended:
@@ -268,7 +271,7 @@ class Reader:
         return line, line is not original
 
     def _value(self, reference: VariableReference, line: Line) -> tuple[str | None, Rest | None]:
-        """What stands for a reference, and the lines behind that if there are several."""
+        """Return what stands for a reference, and the lines behind that if there are several."""
         definition = reference.definition
         if definition is self._pwd:
             return self._files.directory(), None
@@ -328,7 +331,7 @@ class Turns:
         self.next = sequence.at(0)
 
     def advance(self) -> bool:
-        """Go on to the next turn; is there one?"""
+        """Advance to the next turn; return whether there is one."""
         self._index += 1
         try:
             self.next = self.sequence.at(self._index)

@@ -108,12 +108,12 @@ def _line(source: Source, start: int, end: int) -> Line:
 
 
 def is_bare(text: str) -> bool:
-    """Does decomment() find nothing in a line?"""
+    """Return whether decomment() leaves a line unchanged."""
     return not SPECIAL.search(text) and text.count('"') % 2 == 0
 
 
 def decomment(line: Line) -> tuple[Line, int | None]:
-    """What one pass of decomment leaves, and the index of a quote that nothing closes."""
+    """Return what one pass of decomment leaves, and the index of a quote that nothing closes."""
     text = line.text
     if is_bare(text):
         return strip(line), None
@@ -129,7 +129,7 @@ def decomment(line: Line) -> tuple[Line, int | None]:
 
 
 def _scan(text: str) -> tuple[int | None, int | None, list[int], bool]:
-    """The open quote, the comment's start, the backslashes that go, whether one ends the line."""
+    """Return the open quote, the comment's start, the backslashes to drop, if one ends it."""
     code = CODE.match(text)
     end = code.end() if code else 0
     stop = text[end : end + 1]
@@ -143,7 +143,7 @@ def _scan(text: str) -> tuple[int | None, int | None, list[int], bool]:
 
 
 def _without(line: Line, dropped: list[int]) -> Line:
-    """The line without the backslashes before `#` and `!`."""
+    """Return the line without the backslashes before `#` and `!`."""
     text, at = list(line.text), list(line.at)
     for index in reversed(dropped):
         del text[index], at[index]
@@ -151,7 +151,7 @@ def _without(line: Line, dropped: list[int]) -> Line:
 
 
 def _with_backslash(line: Line, kept: Line) -> Line:
-    """The backslash at the end of the line, moved up to the text."""
+    """Return the backslash at the end of the line, moved up to the text."""
     offset = line.at[len(line.text) - 1]
     at = [*kept.at[: len(kept.text)], offset, line.at[len(line.text)]]
     return Line(kept.text + "\\", at, line.source, line.made)
@@ -166,7 +166,7 @@ def has_comment_end(line: Line) -> bool:
 
 
 def strip(line: Line) -> Line:
-    """The line without blanks at its ends."""
+    """Return the line without blanks at its ends."""
     text = line.text
     if not text or (text[0] not in BLANK and text[-1] not in BLANK):
         return line
@@ -194,7 +194,7 @@ def include_of(text: str, rules: Rules) -> tuple[str, str] | None:
 
 
 def next_brace(text: str) -> int:
-    """The index of the first brace outside of double quotes, as read_line() finds it, or -1."""
+    """Return the index of the first brace outside double quotes, as read_line() finds it, or -1."""
     if text[:1] in ("{", "}"):
         return 0
     position = 0
@@ -226,13 +226,13 @@ def words(line: Line) -> list[Word]:
 
 
 def first_word(text: str) -> str:
-    """The value of the first of the words, or nothing."""
+    """Return the value of the first of the words, or nothing."""
     found = WORD.search(text)
     return (found[1] or found[2] or "") if found else ""
 
 
 def quote(value: str) -> str:
-    """A value as it has to be written to be read as one word.
+    """Return a value as it has to be written to be read as one word.
 
     Raises:
         ValueError: keepalived has no way to write it: it has a double quote or a line end.

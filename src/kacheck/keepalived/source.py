@@ -91,17 +91,17 @@ class Source:
         return Position(self.name, line + 1, offset - start + 1)
 
     def line_start(self, offset: int) -> int:
-        """The offset at which the line of another one begins."""
+        """Return the offset at which the line of another one begins."""
         return self.text.rfind("\n", 0, offset) + 1
 
     def indentation(self, offset: int) -> str:
-        """The blanks that its line begins with, up to the offset."""
+        """Return the blanks that its line begins with, up to the offset."""
         line = self.text[self.line_start(offset) : offset]
         return line[: len(line) - len(line.lstrip(" \t"))]
 
     @cached_property
     def has_tabs(self) -> bool:
-        """Does a line of it begin with a tab?"""
+        """Return whether a line begins with a tab."""
         return "\n\t" in self.text
 
     @cached_property
@@ -124,7 +124,7 @@ class Line(NamedTuple):
     made: bool = False
 
     def cut(self, start: int, end: int | None = None) -> "Line":
-        """A part of it."""
+        """Return a part of it."""
         text, at, source, made = self
         if end is None:
             return Line(text[start:], at[start:], source, made)
@@ -158,5 +158,5 @@ def decode(data: bytes) -> str:
 
 
 def encode(text: str) -> bytes:
-    """The bytes again."""
+    """Return the bytes again."""
     return text.encode("utf-8", "surrogateescape")

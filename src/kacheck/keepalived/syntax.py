@@ -133,7 +133,7 @@ class Node:
         return self.line.position()
 
     def find(self, *path: str) -> list["Node"]:
-        """The statements below with these keywords: `find("vrrp_instance", "track_process")`."""
+        """Return the statements below, as in `find("vrrp_instance", "track_process")`."""
         found = [self]
         for keyword in path:
             found = [child for node in found for child in node.named.get(keyword, ())]
@@ -163,7 +163,7 @@ class Node:
 
     @property
     def is_literal(self) -> bool:
-        """Of a node of the view: does all of it stand in one file just so, and nothing besides?"""
+        """Return whether one file contains exactly this node of the view, literally."""
         return all(_is_literal(node) for node in (self, *self.walk()))
 
 
@@ -215,7 +215,7 @@ class Tree(Edits):
         return {node.first: node for node in self.root.walk()}
 
     def at(self, offset: int) -> Node | None:
-        """The statement whose first word, or brace if nothing heads it, is there."""
+        """Return the statement whose first word, or brace if nothing heads it, is there."""
         return self._at.get(offset)
 
     def bytes(self) -> bytes:
@@ -273,7 +273,7 @@ def grow(found: Iterable[Piece], tree: Tree | None, problems: list[Problem]) -> 
 
 
 def _close(root: Node, top: Node, problems: list[Problem]) -> None:
-    """The blocks that nothing closes; what is in them is theirs."""
+    """Close the blocks that nothing closes; they keep what is in them."""
     while top is not root and top.parent is not None:
         if top.children:
             top.end = max(top.end, top.children[-1].end)

@@ -39,7 +39,7 @@ class ConditionalLine(NamedTuple):
 def conditional_lines(
     configuration: Configuration, names: AbstractSet[str]
 ) -> Iterator[ConditionalLine]:
-    """The lines for another `@id`, and which of these names they may name."""
+    """Yield the lines for another `@id`, and which of these names they may name."""
     nodes = [*configuration.written()]
     stands_for: dict[str, list[str]] = {}
     for node in nodes:
@@ -55,7 +55,7 @@ def conditional_lines(
     used = {name for text in in_blocks for name in USED.findall(text)}
 
     def may_track(node: Node) -> bool:
-        """Can it be a line that names a process, or stand for a part of one?"""
+        """Return whether it may name a process, or be a part of such a line."""
         if found := DEFINITION.match(node.line.text):
             return found[1] in used
         return id(node) in tracking or may_name(node, opened)
@@ -75,7 +75,7 @@ def text_of(node: Node) -> str:
 
 
 def whole(text: str, stands_for: dict[str, list[str]]) -> str:
-    """A line, and below it what each `$NAME` in it stands for."""
+    """Return a line, and below it what each `$NAME` in it stands for."""
     texts, known = [text], set[str]()
     for each in texts:
         for name in USED.findall(each):
@@ -86,12 +86,12 @@ def whole(text: str, stands_for: dict[str, list[str]]) -> str:
 
 
 def is_tracked(node: Node) -> bool:
-    """Does it stand in a track_process?"""
+    """Return whether it is in a track_process block."""
     return node.parent is not None and node.parent.keyword == "track_process"
 
 
 def may_name(node: Node, opened: set[int]) -> bool:
-    """Can it be a line of a block that another such line has opened?"""
+    """Return whether it may be in a block that another such line has opened."""
     is_outermost = node.parent is None or node.parent.parent is None
     is_within = is_outermost or id(node.parent) in opened
     return is_within and BEGINS_MADE.match(node.line.text) is not None

@@ -68,7 +68,7 @@ class Equivalent(NamedTuple):
 
 
 def equivalent(tracked: Tracked, uses: list[TrackedWeight], mode: Mode) -> Equivalent:
-    """The equivalent of a block that is used with these weights.
+    """Return the equivalent of a block that is used with these weights.
 
     Raises:
         LeftError: there is none that fails closed.
@@ -99,7 +99,7 @@ def equivalent(tracked: Tracked, uses: list[TrackedWeight], mode: Mode) -> Equiv
 
 
 def options_of(tracked: Tracked) -> ProcessOptions:
-    """The block as kacheck asks for it, without what is the default there."""
+    """Return the block as kacheck asks for it, without what is the default there."""
     match = tracked.param_match
     return ProcessOptions(
         name=tracked.process,
@@ -157,7 +157,7 @@ def _looks(tracked: Tracked, mode: Mode, *, weighted: bool) -> tuple[int, int]:
 
 
 def _whole_looks(delay: int, least: int) -> int:
-    """The looks in a row that take at least this time."""
+    """Return the looks in a row that take at least this time."""
     return max(1 + ceil(delay / (INTERVAL * MICROSECONDS)), least)
 
 
@@ -167,7 +167,7 @@ def seconds(delay: int) -> str:
 
 
 def check_name(name: str) -> str:
-    """The name of a block as a check can have it."""
+    """Return the name of a block as a check can have it."""
     fit = re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".-")[:60] or "process"
     return f"{fit}_" if fit.upper() == statedir.ALL else fit
 
@@ -221,25 +221,25 @@ def blocks(
 
 
 def block(head: str, lines: list[str], unit: str) -> str:
-    """A block on lines of its own."""
+    """Return a block on lines of its own."""
     return "\n".join([f"{head} {{", *(unit + line for line in lines), "}"])
 
 
 def weight_line(weight: TrackedWeight) -> list[str]:
-    """The weight, if it is not keepalived's default."""
+    """Return the weight, if it is not keepalived's default."""
     if weight == TrackedWeight():
         return []
     return [f"weight {weight.value}{' reverse' if weight.reverse else ''}"]
 
 
 def process_command(options: ProcessOptions) -> list[str]:
-    """The one-shot that looks."""
+    """Return the one-shot that looks."""
     words = command_line(process.PROBE, options._asdict())
     return [f"{LIBEXEC}/kacheck-process", *words]
 
 
 def verdict_command(check: str, paths: Paths) -> list[str]:
-    """The guard, which reads what the watcher says."""
+    """Return the guard, which reads what the watcher says."""
     words = [f"{LIBEXEC}/kacheck-verdict"]
     if paths.state_dir != statedir.DEFAULT:
         words += ["--state-dir", paths.state_dir]

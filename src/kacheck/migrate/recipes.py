@@ -52,7 +52,7 @@ def _scripts(configuration: Configuration) -> Iterator[tuple[Node, Node]]:
 
 
 def replacement(command: list[str]) -> list[str] | None:
-    """The command that asks what this one wants to know; None if that is not certain."""
+    """Return the command that asks what this one wants to know; None if that is not certain."""
     words = ["".join(command[:1]).rpartition("/")[2], *command[1:]]
     if words[0] in SHELLS and words[1:2] == ["-c"] and len(words) == 3:
         try:

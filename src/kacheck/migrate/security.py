@@ -41,6 +41,6 @@ def secure(configuration: Configuration) -> Node | None:
 
 
 def runs_script(word: str) -> bool:
-    """Is it the keyword of a statement that names a script?"""
+    """Return whether it is the keyword of a statement that names a script."""
     starts = word.startswith(SCRIPT_STARTS) and word not in NO_SCRIPTS
     return starts or word in SCRIPTS or word.endswith("_fifo_script")

@@ -57,7 +57,7 @@ class Survey:
             self._find_lost(lost)
 
     def is_shared(self, source: Node | None) -> bool:
-        """Is a node of a file read more than once?"""
+        """Return whether a node of a file is read more than once."""
         return self._seen[id(source)] > 1
 
     def leave(self, name: str, node: Node, error: LeftError) -> None:
@@ -85,7 +85,7 @@ class Survey:
                 self._leave_hidden(node)
 
     def _leave_hidden(self, node: Node) -> None:
-        """What the first line of a file begins, if keepalived cannot know its keyword."""
+        """Leave the first block of a file alone if keepalived cannot know its keyword."""
         error = LeftError(
             "the file begins with a byte order mark, which hides this line from keepalived;"
             rf" remove it: sed -i '1s/^\xef\xbb\xbf//' {shlex.quote(node.position.file)}"
@@ -192,7 +192,7 @@ class Survey:
         return groups[0]
 
     def _lines(self) -> Iterator[tuple[Node, Node]]:
-        """The lines of all track_process blocks, and the instance or sync group they are of."""
+        """Yield the lines of all track_process blocks, each with its instance or sync group."""
         for keyword in OWNERS:
             for owner in self.configuration.find(keyword):
                 for block in owner.find("track_process"):

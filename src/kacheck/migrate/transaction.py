@@ -278,7 +278,7 @@ def _names(path: str) -> Iterator[str]:
 
 
 def written(changes: list[Change], backups: Mapping[str, str]) -> list[str]:
-    """What to say of files that were written."""
+    """Return what to say of files that were written."""
     return [
         f"wrote {path}" + (f", what was there is {backups[path]}" if path in backups else "")
         for path in (os.path.realpath(change.path) for change in changes)
