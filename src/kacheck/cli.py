@@ -8,13 +8,12 @@ import gc
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from typing import NoReturn, TextIO
 
-from kacheck import arguments
+from kacheck import arguments, packages
 from kacheck.commands import command
 from kacheck.deadline import NoThreadError, start_thread
 from kacheck.redact import redact
@@ -50,10 +49,13 @@ def run() -> NoReturn:
 
 def main(argv: Sequence[str]) -> int:
     """One command; prints the answer and returns the exit code."""
-    started = time.monotonic()
+    started = packages.start()
     try:
-        args = arguments.parse(argv)
-        return command(args.command).run(args, ProcessEdge(started))
+        try:
+            args = arguments.parse(argv)
+            return command(args.command).run(args, ProcessEdge(started))
+        except packages.PackagesNeededError:
+            packages.start_again(argv, started)
     except arguments.TextRequested as requested:
         say(sys.stdout, str(requested))
         return 0

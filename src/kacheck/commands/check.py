@@ -6,10 +6,11 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from kacheck import statedir
+from kacheck import packages, statedir
 from kacheck.commands import Edge
 from kacheck.deadline import Deadline, NoThreadError, start_thread, within
 from kacheck.durations import DEFAULT_TIMEOUT
+from kacheck.packages import PackagesNeededError
 from kacheck.redact import redact
 from kacheck.render import Report, line, printable, render
 from kacheck.result import MILDEST_FIRST, BadConfigError, Result, Status, bug, exit_code
@@ -41,9 +42,13 @@ def run_all(checks: Mapping[str, Prepare], args: Namespace, edge: Edge) -> int:
 def look_and_report(checks: Mapping[str, Prepare], args: Namespace, edge: Edge) -> list[Report]:
     """Run all checks at the same time, each under its own deadline; the reports in their order."""
     reports: dict[str, Report] = {}
+    needs: list[PackagesNeededError] = []
 
     def work(name: str, prepare: Prepare) -> None:
-        reports[name] = one_report(name, prepare, args, edge)
+        try:
+            reports[name] = one_report(name, prepare, args, edge)
+        except PackagesNeededError as error:
+            needs.append(error)
 
     *others, (name, prepare) = checks.items()
     threads = []
@@ -55,6 +60,8 @@ def look_and_report(checks: Mapping[str, Prepare], args: Namespace, edge: Edge) 
     work(name, prepare)
     for thread in threads:
         thread.join()
+    if needs:
+        raise needs[0]
     return [reports[name] for name in checks]
 
 
@@ -103,8 +110,16 @@ def publish(report: Report, args: Namespace, edge: Edge, *, named: bool) -> None
 
 
 def wants_details(args: Namespace) -> bool:
-    """Return whether the answer shows what costs more to find out."""
-    return bool(args.verbose or args.format == "json")
+    """Return whether the answer shows what costs more to find out, and takes packages.
+
+    Raises:
+        PackagesNeededError: it does, and Python was started without them.
+
+    """
+    if not (args.verbose or args.format == "json"):
+        return False
+    packages.need()
+    return True
 
 
 # --- drains ---------------------------------------------------------------------------------

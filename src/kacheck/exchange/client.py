@@ -15,6 +15,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from kacheck import packages
 from kacheck.deadline import Deadline
 from kacheck.exchange import authorities, plain, reasons, tls
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
@@ -40,6 +41,7 @@ KEPT_FOR = 2.5
 
 def load_httpx() -> ModuleType:
     """httpx, which takes 50 to 150 ms to import: only where something is asked."""
+    packages.need()
     # Its command line, which takes click, rich and pygments along where they are installed, as with
     # Debian's httpx: 6 MB and 35 ms. httpx goes without where they are not.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Container
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kacheck import packages
 from kacheck.deadline import Deadline
 from kacheck.exchange import plain
 from kacheck.exchange.answer import HttpAnswer
@@ -37,9 +38,12 @@ def ask_once(
         BadConfigError: a certificate file cannot be used, or httpx is needed and not installed.
 
     """
-    result = None if in_detail else ask_plainly(target, judge, codes, deadline)
-    if result is not None:
-        return with_seen(result, deadline)
+    if not (in_detail or packages.is_second_start()):
+        result = ask_plainly(target, judge, codes, deadline)
+        if result is not None:
+            return with_seen(result, deadline)
+        if deadline.remaining():
+            packages.need()  # now, since what follows imports much
     from kacheck.exchange.client import HttpClient
 
     client = HttpClient(target, judge, codes)
