@@ -28,7 +28,7 @@ SHARE = 0.8
 def values_of(name: str, table: Any) -> dict[str, Any]:
     """Return the values of a check, each one read for itself."""
     path: Path = ("check", name)
-    if not statedir.NAME.fullmatch(name) or name.upper() == statedir.ALL:
+    if not statedir.is_name(name) or name.upper() == statedir.ALL:
         raise WrongError(
             path,
             f'"{name}" is not a valid name for a check; give at most 64 of a-z, A-Z, 0-9, _, . '

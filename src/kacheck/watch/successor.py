@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from kacheck.deadline import SIGNALS
+from kacheck.deadline import handled_signals
 
 
 class Successor:
@@ -58,10 +58,10 @@ class Successor:
         """
         self._flush()
         # A signal that comes before its handler would end the process; so it waits.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, handled_signals())
         try:
-            for number in arrived().intersection(SIGNALS):
+            for number in arrived().intersection(handled_signals()):
                 os.kill(os.getpid(), number)  # to wait, too
             os.execv(self._argv[0], self._argv)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, handled_signals())

@@ -14,7 +14,7 @@ from math import floor
 
 from kacheck import config
 from kacheck.check import Check, CheckConfiguration, drained_by
-from kacheck.deadline import SIGNALS, NoThreadError
+from kacheck.deadline import NoThreadError, handled_signals
 from kacheck.drain import Drains
 from kacheck.looks import preload, warnings_of
 from kacheck.result import STOPPED, BadConfigError, Loss, Result, Status, bug, exit_code
@@ -136,7 +136,7 @@ class Supervisor:
 
     def _take_signals(self) -> None:
         """Let signals wake the selector: the pipe has their numbers."""
-        for number in SIGNALS:
+        for number in handled_signals():
             signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the trial's code
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
