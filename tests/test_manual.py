@@ -338,7 +338,7 @@ def test_the_defaults_in_the_manual_are_the_schemas() -> None:
 
 
 def test_the_examples_of_the_configuration_are_good() -> None:
-    assert len(examples(FILE)) == 3
+    assert len(examples(FILE)) == 2
     for text in examples(FILE):
         assert config.parse(text, "example").checks
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kacheck.commands import Edge, options
 from kacheck.commands.check import Prepared, answered, run_all, wants_details
-from kacheck.result import BadConfigError
+from kacheck.result import BadConfigError, Result, Status
 
 if TYPE_CHECKING:
     from kacheck.check import CheckConfiguration
@@ -20,6 +20,13 @@ Load = Callable[[], "CheckConfiguration"]
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
     """Declare checks by name, and where they are configured."""
     parser.add_argument("names", nargs="*", metavar="CHECK", help="its name in the file")
+    parser.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="REASON",
+        help="a warning with this reason, such as standby, counts as ok; may be repeated",
+    )
     options.add_config(parser)
     options.add_common(parser)
 
@@ -28,6 +35,7 @@ def run(args: Namespace, edge: Edge) -> int:
     """Look, and answer."""
     if not args.names:
         raise BadConfigError(f"CHECK is missing: give the name of a check in {args.config}")
+    require_reasons(args.accept)
     load = once(args.config)
     return run_all({name: partial(prepared, load, name, args) for name in args.names}, args, edge)
 
@@ -55,7 +63,36 @@ def prepared(load: Load, name: str, args: Namespace) -> Prepared:
         return answered(found.result())
     question = detailed(check.question) if wants_details(args) else check.question
     on_unknown = "ok" if check.policy.on_unknown == "ok" else "fail"
-    return Prepared(check.timeout, look_of(question), on_unknown)
+    look = look_of(question)
+    return Prepared(check.timeout, lambda deadline: with_accepted(look(deadline), args), on_unknown)
+
+
+def with_accepted(result: Result, args: Namespace) -> Result:
+    """Return the result, as ok where it is a warning with an accepted reason."""
+    if result.status is Status.WARNING and result.reason in args.accept:
+        return result._replace(status=Status.OK)
+    return result
+
+
+def require_reasons(words: list[str]) -> None:
+    """Require that each word is the reason of a warning.
+
+    Raises:
+        BadConfigError: one is not.
+
+    """
+    if not words:
+        return
+    from kacheck.config.values import suggestion
+    from kacheck.probes import reasons
+
+    known = [word for word, reason in reasons().items() if Status.WARNING in reason.statuses]
+    for word in words:
+        if word not in known:
+            raise BadConfigError(
+                f'invalid value "{word}" for --accept: it is not the reason of a warning; '
+                f"{suggestion(word, known)}"
+            )
 
 
 def once(path: str) -> Load:
