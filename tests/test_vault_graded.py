@@ -25,7 +25,9 @@ FAULT = None
 
 CHECK = next(each for each in config.parse(CONFIGURATION, "").checks if each.name == "vault-graded")
 ACTIVE, SERVES = (scripts("vault-graded")[f"kacheck_vault_{name}"] for name in ("active", "serves"))
-BASES = tuple(map(int, re.findall(r"\b2\d\d\b", re.findall("priority.*", recipe("keepalived"))[0])))[1:]
+BASES = tuple(
+    map(int, re.findall(r"\b2\d\d\b", re.findall("priority.*", recipe("keepalived"))[0]))
+)[1:]
 ACCEPTED = re.findall(r"--accept (\S+)", SERVES["script"])
 
 
@@ -106,13 +108,16 @@ def test_the_vip_is_where_it_should_be_in_every_state_of_three_nodes() -> None:
             if not able:
                 assert place is None, case
                 continue
-            assert place is not None and passes_serves(states[place]), case
+            assert place is not None, case
+            assert passes_serves(states[place]), case
             actives = [each for each in able if states[each] == "active"]
             if actives and all(files[each] == NUMBERS[states[each]] for each in range(3)):
                 assert place in actives, case
 
 
-def test_one_watcher_that_is_gone_or_one_blind_keepalived_leaves_the_vip_on_the_active_node() -> None:
+def test_one_watcher_that_is_gone_or_one_blind_keepalived_leaves_the_vip_on_the_active_node() -> (
+    None
+):
     """Whatever its file says, unless that is what keeps the active node itself in FAULT."""
     for states, broken, stale in product(product(STATES, repeat=3), range(3), STALE):
         files = [NUMBERS[state] for state in states]
@@ -122,7 +127,7 @@ def test_one_watcher_that_is_gone_or_one_blind_keepalived_leaves_the_vip_on_the_
             assert place == states.index("active"), f"{states} {files}"
 
 
-def test_with_all_watchers_gone_the_vip_is_on_the_active_node_unless_a_file_speaks_for_another() -> None:
+def test_without_watchers_the_vip_is_on_the_active_node_unless_a_file_names_another() -> None:
     for states, files in product(product(STATES, repeat=3), product(STALE, repeat=3)):
         if states.count("active") != 1:
             continue
@@ -170,7 +175,7 @@ def test_with_no_watcher_at_all_a_dead_node_has_no_vip_once_the_guards_have_look
 
 def test_the_guards_bound() -> None:
     for guard in (ACTIVE, SERVES):
-        assert guard["interval"] == guard["timeout"] == guard["rise"] == "1"
-        assert CHECK.timeout < int(guard["timeout"]), "the check can say why"
+        assert guard["interval"] == guard["rise"] == "1"
+        assert CHECK.timeout + 1 < int(guard["timeout"]), "a look in the watcher's place can start"
         assert "." not in guard["interval"], "a fraction is an error before keepalived 2.3.2"
     assert (ACTIVE["fall"], SERVES["fall"]) == ("1", "2")

@@ -2,6 +2,7 @@
 
 import argparse
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Callable
 from functools import cache, partial
@@ -13,6 +14,7 @@ from kacheck.result import BadConfigError, Result, Status
 
 if TYPE_CHECKING:
     from kacheck.check import CheckConfiguration
+    from kacheck.deadline import Deadline
 
 Load = Callable[[], "CheckConfiguration"]
 
@@ -64,7 +66,12 @@ def prepared(load: Load, name: str, args: Namespace) -> Prepared:
     question = detailed(check.question) if wants_details(args) else check.question
     on_unknown = "ok" if check.policy.on_unknown == "ok" else "fail"
     look = look_of(question)
-    return Prepared(check.timeout, lambda deadline: with_accepted(look(deadline), args), on_unknown)
+
+    def accepting(deadline: "Deadline") -> Result:
+        return with_accepted(look(deadline), args)
+
+    # The file's timeout is for a look of the watcher's, to which nothing has to be loaded.
+    return Prepared(check.timeout, accepting, on_unknown, time.monotonic())
 
 
 def with_accepted(result: Result, args: Namespace) -> Result:
