@@ -22,7 +22,7 @@ OPTIONS = (
     PROBE,
     Option("interval", seconds(0.1, 60), "seconds between two looks", default=1.0),
     Option("timeout", seconds(ABOVE_0, 60), "the deadline of a look", default=0.8),
-    Option("rise", whole(1, 255), "looks in a row that make it better", default=2),
+    Option("rise", whole(1, 255), "looks in a row that make it better; 1 for a role of Vault's"),
     Option("fall", whole(1, 255), "looks in a row that make it worse", default=2),
     Option(
         "fork_delay",

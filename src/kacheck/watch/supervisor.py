@@ -17,7 +17,7 @@ from kacheck.check import Check, CheckConfiguration, drained_by
 from kacheck.deadline import NoThreadError
 from kacheck.drain import Drains
 from kacheck.looks import preload, warnings_of
-from kacheck.result import STOPPED, BadConfigError, Loss, Result, Status, bug, exit_code
+from kacheck.result import STOPPED, TIMEOUT, BadConfigError, Loss, Result, Status, bug, exit_code
 from kacheck.state import State, Verdict, recheck_at, step
 from kacheck.statedir import Published
 from kacheck.watch.journal import ERROR, NOTICE, WARNING, Journal
@@ -280,10 +280,22 @@ class Supervisor:
         watched.last_ms = (now - job.deadline.started) * 1000
         watched.last_result = result
         watched.looks[result.status] += 1
+        self._adapt_interval(watched, result, now)
         check, old = watched.check, watched.state.verdict
         drained = watched.drained = self.drains.find(drained_by(check))
         seen = drained.result() if drained else result
-        watched.state = step(check.policy, watched.state, seen, now, loss, triggered=job.event)
+        intervals = 1
+        if result.reason is TIMEOUT:
+            intervals = max(1, round((now - job.deadline.started) // check.interval))
+        watched.state = step(
+            check.policy,
+            watched.state,
+            seen,
+            now,
+            loss,
+            triggered=job.event,
+            intervals=intervals,
+        )
         if (new := watched.state.verdict) is None:
             return  # never: a step always leaves one
         self._publish(watched, new)
@@ -295,6 +307,13 @@ class Supervisor:
             self._service.tell_status()
         self.scheduler.go_on(watched, recheck_at(check.policy, watched.state, now))
 
+    def _adapt_interval(self, watched: Watched, result: Result, now: float) -> None:
+        was_slowed = watched.is_slowed
+        watched.adapt_interval(result, now)
+        if watched.is_slowed and not was_slowed:
+            words = f"{result.message}; until then it is asked every {watched.interval:g} s"
+            self.journal.say(WARNING, words, watched.check.name)
+
     def _publish(self, watched: Watched, verdict: Verdict) -> None:
         check = watched.check
         result = Result(verdict.status, verdict.reason, verdict.message, {})
@@ -303,7 +322,7 @@ class Supervisor:
         published = None
         if (now := self._uptime.now()) is not None:
             # It is renewed at the next look, or when that one times out.
-            expiry = floor(now + check.interval + check.timeout) + 1
+            expiry = floor(now + watched.interval + check.timeout) + 1
             published = Published(code, expiry, verdict.status, verdict.reason, verdict.message)
         self.publisher.publish(check.name, track, published)
 
