@@ -42,8 +42,8 @@ class Reason(str):
     """
 
     __slots__ = (
-        "confirms_arrival", "confirms_loss", "describes_kacheck", "is_intended", "meaning",
-        "statuses",
+        "confirms_arrival", "confirms_loss", "describes_kacheck", "is_intended", "is_role",
+        "limits_rate", "meaning", "statuses",
     )  # fmt: skip
     statuses: tuple[Status, ...]
     """Every status that it may come with, the usual one first."""
@@ -58,6 +58,10 @@ class Reason(str):
     """It says nothing of the node, so it always fails, whatever `on_unknown` says."""
     is_intended: bool
     """Somebody asked for it, so it acts at once, without `rise` and `fall`."""
+    is_role: bool
+    """It is a role that an answer's code and body agree on: one look is enough to gain it."""
+    limits_rate: bool
+    """The server wants to be asked less often."""
 
     def __new__(  # noqa: PLR0913 - the columns of a row
         cls,
@@ -69,12 +73,15 @@ class Reason(str):
         confirms_arrival: bool = False,
         describes_kacheck: bool = False,
         is_intended: bool = False,
+        is_role: bool = False,
+        limits_rate: bool = False,
     ) -> Self:
         """Make a row."""
         row = super().__new__(cls, word)
         row.statuses, row.meaning = statuses, meaning
         row.confirms_loss, row.confirms_arrival = confirms_loss, confirms_arrival
         row.describes_kacheck, row.is_intended = describes_kacheck, is_intended
+        row.is_role, row.limits_rate = is_role, limits_rate
         return row
 
     @property

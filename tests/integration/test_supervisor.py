@@ -1,11 +1,13 @@
 """The watcher as a whole: `kacheck watch` in a process of its own, real processes and servers."""
 
 import contextlib
+import http.server
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -237,6 +239,69 @@ def test_a_server_that_ends_each_connection_comes_back_after_rise_looks(tmp_path
             comes_to_say(watcher, "vault", "critical sealed")
             server.state = "active"
             watcher.wait_for("vault", "ok active")
+
+
+def test_a_server_that_limits_the_rate_is_asked_less_often_and_one_refusal_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    with StandInVault() as server:
+        toml = vault_check(server.address, interval=0.1)
+        with Watcher(tmp_path, toml) as watcher:
+            before = comes_to_say(watcher, "vault", "ok active")
+            server.state = "rate-limited"
+            watcher.until(lambda: watcher.find("asked every 1 s"))
+            server.state = "active"
+            asked, began = len(server.requests), time.monotonic()
+            watcher.until(lambda: len(server.requests) >= asked + 3)
+            assert time.monotonic() - began > 2
+            assert watcher.says("vault", "ok active")
+    assert watcher.transitions("vault") == before
+
+
+class SlowVault:
+    """An active Vault whose answers take a while; counts how many it is asked for at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self.answers, self.most = 0, 0
+        asked = 0
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                nonlocal asked
+                asked += 1
+                outer.most = max(outer.most, asked)
+                time.sleep(seconds)
+                body = b'{"initialized": true, "sealed": false, "standby": false}'
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                asked -= 1
+                outer.answers += 1
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def test_an_answer_that_takes_several_intervals_is_no_failure_before_its_timeout(
+    tmp_path: Path,
+) -> None:
+    slow = SlowVault(0.5)
+    with Watcher(tmp_path, vault_check(slow.address, interval=0.1, timeout=20)) as watcher:
+        watcher.until(lambda: slow.answers >= 4)
+        assert watcher.says("vault", "ok active")
+    assert watcher.transitions("vault")[0] == "ok active"
+    assert slow.most == 1, "looks overlap"
+    slow.server.shutdown()
+    slow.server.server_close()
 
 
 # --- what blocks --------------------------------------------------------------------------------

@@ -27,11 +27,17 @@ class Prepared:
     """A look that is ready to be made."""
 
     def __init__(
-        self, timeout: float, look: Callable[[Deadline], Result], on_unknown: str = "fail"
+        self,
+        timeout: float,
+        look: Callable[[Deadline], Result],
+        on_unknown: str = "fail",
+        started: float | None = None,
     ) -> None:
         self.timeout = timeout
         self.look = look
         self.on_unknown = on_unknown
+        self.started = started
+        """When its time began (time.monotonic()); None: when the command was started."""
 
 
 def run_all(checks: Mapping[str, Prepare], args: Namespace, edge: Edge) -> int:
@@ -79,7 +85,8 @@ def one_report(name: str, prepare: Prepare, args: Namespace, edge: Edge) -> Repo
     try:
         prepared = unless_drained(args.state_dir, name, prepare)
         on_unknown = prepared.on_unknown
-        result = within(Deadline(prepared.timeout, edge.started), prepared.look)
+        started = edge.started if prepared.started is None else prepared.started
+        result = within(Deadline(prepared.timeout, started), prepared.look)
     except BadConfigError as error:
         result = error.result()
     except Exception as error:  # noqa: BLE001 - a bug must be `unknown`, with its name

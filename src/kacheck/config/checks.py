@@ -21,8 +21,6 @@ MAX_DEPTH = 16
 """Combinations of combinations."""
 MAX_LOOKS = 256
 """Of a combination, with those of its members' members."""
-SHARE = 0.8
-"""Of an interval, for the timeout that was not given."""
 
 
 def values_of(name: str, table: Any) -> dict[str, Any]:
@@ -89,13 +87,7 @@ def check_of(name: str, values: dict[str, Any], questions: "Questions") -> Check
     """One check, where its values fit together."""
     path: Path = ("check", name)
     interval = values.get("interval", 1.0)
-    timeout = values.get("timeout", min(DEFAULT_TIMEOUT, SHARE * interval))
-    if timeout > interval:
-        raise WrongError(
-            (*path, "timeout"),
-            f"timeout is {timeout:g} s, longer than interval, {interval:g} s; "
-            "lower timeout, or raise interval",
-        )
+    timeout = values.get("timeout", DEFAULT_TIMEOUT)
     if "hold_for" in values and values.get("on_unknown") != "hold":
         raise WrongError(
             (*path, "hold_for"),
