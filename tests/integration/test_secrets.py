@@ -43,6 +43,7 @@ ADDRESSES = {
     "address in the password": "anna:https://hunter2@vault",
     "at in the query": "https://vault:port?mail=a@b&token=hvs.s3cret",
     "encoded": "https://anna%3Ahunter2%40vault:port",
+    "encoded, with a good port": "https://anna%3Ahunter2%40vault:8200",
     "full-width at": "https://anna:hunter2\N{FULLWIDTH COMMERCIAL AT}vault",
     "unclosed bracket": "https://anna:hunter2@[::1",
     "not an IPv6 address": "https://anna:hunter2@[vault]",

@@ -165,7 +165,9 @@ def parse_address(address: str) -> tuple[str, str | None]:
     is_unix = parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc
     if is_unix and not (parts.query or parts.fragment):
         return f"http://localhost{HEALTH}", parts.path
-    if not is_unix and (parts.scheme not in ("http", "https") or not parts.hostname):
+    host = parts.hostname or ""
+    is_encoded = "%" in host and ":" not in host  # but for an IPv6 zone: no host's name has one
+    if not is_unix and (parts.scheme not in ("http", "https") or not host or is_encoded):
         raise ValueError(
             f"{shown} is not an address of Vault: "
             f"one looks like {DEFAULT_ADDRESS} or unix:///run/vault.sock"
