@@ -29,8 +29,9 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "--on-stop",
         choices=("fail", "leave"),
         default="fail",
-        help="what becomes of the track files when it ends: fail, every check fails; leave, what"
-        " started it decides, as kacheck.service does; default: fail",
+        help="what happens to the track files when the watcher ends; default fail\n\n"
+        "`fail` makes every check fail. `leave` leaves the decision to whatever started the "
+        "watcher, as kacheck.service does.",
     )
     parser.add_argument(
         "--log-format",
