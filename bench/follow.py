@@ -7,7 +7,7 @@ client that connects to the VIP every 2 ms. Beside kacheck, with the same VRRP s
 with it, native vrrp_track_process, and a one-liner. A new leader is one that has not the VIP: where
 it has it, there is nothing to measure. While anything is measured at least two nodes can serve.
 
-A goal that is missed is no error (see one_shot.py).
+A missed goal is not an error (see one_shot.py).
 """
 
 import argparse

@@ -40,14 +40,14 @@ CAUGHT: list[int] = []
 
 SCENES = {
     "uninitialized": "A new Vault, which nobody has initialized yet.",
-    "sealed": "Initialized, but sealed, as after every start. Its process runs all the same.",
+    "sealed": "Initialized, but sealed, as after every start. Its process runs nevertheless.",
     "standby": "Unsealed; another node is the active one. Is that good enough? You choose.",
     "active": "It has become the active node. --verbose shows everything that was seen.",
     "performance-standby": "Enterprise: a standby that answers reads by itself.",
     "dr-secondary": "Enterprise: a node of the cluster that is kept for disasters.",
     "ha-unhealthy": "A standby that does not hear the active node any more.",
     "removed": "The other nodes have removed it from their cluster.",
-    "rate-limited": "A quota refuses the question, which is no answer about the node.",
+    "rate-limited": "A quota refuses the request, which says nothing about the node.",
     "hanging": "It accepts connections and never answers, as during a change of leaders.",
     "killed": "kill -9. The combined check says which half has failed.",
 }
@@ -326,7 +326,7 @@ def usual_answer(timeline: Timeline) -> None:
         keepalived.stop()
     print()
     say(
-        "The kernel tells of processes only in the first network namespace of a machine; elsewhere "
+        "The kernel reports processes only in the first network namespace of a machine; elsewhere "
         "it refuses (errno 111). So keepalived knows of no vault, and stays in FAULT."
     )
 

@@ -70,7 +70,7 @@ def key_name(row: Row) -> str:
 
 
 def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Return a table; a `|` in a cell is no border."""
+    """Return a table; a `|` in a cell does not end it."""
     lines = [" | ".join(cell.replace("|", r"\|") for cell in row) for row in rows]
     border = "|".join("---" for _ in heads)
     return "".join([f"| {' | '.join(heads)} |\n|{border}|\n", *(f"| {line} |\n" for line in lines)])
@@ -82,7 +82,7 @@ def wrapped(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return plain text so that nothing in it is Markdown, but for what stands in backquotes."""
+    """Return plain text with its Markdown escaped, except between backquotes."""
     parts = text.split("`")
     if len(parts) % 2 == 0:  # one that has no other
         return re.sub(r"([`*<$~\\]|\b_|_\b)", r"\\\1", text)

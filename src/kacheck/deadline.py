@@ -145,7 +145,7 @@ def within(
     """Return the look's result, or `critical timeout` as soon as the deadline has passed.
 
     Raises:
-        NoThreadError: there is no thread for the look.
+        NoThreadError: no thread can be started for the look.
 
     """
     results: list[Result] = []

@@ -36,6 +36,6 @@ def seconds(text: str) -> float:
     value = parsed(text) or 0.0
     if not 0 < value <= LONGEST_TIMEOUT:
         raise ValueError(
-            f"{text} is no time to wait: give seconds such as 0.8, above 0 and at most 3600"
+            f'invalid time "{text}": give seconds such as 0.8, above 0 and at most 3600'
         )
     return value

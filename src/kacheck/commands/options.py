@@ -21,7 +21,7 @@ def directory(text: str) -> str:
     """Return the value of `--state-dir`, without slashes at its end.
 
     Raises:
-        ValueError: there is none; says what to give.
+        ValueError: the value is empty; says what to give.
 
     """
     if not text:
@@ -127,7 +127,7 @@ def add(parser: argparse._ActionsContainer, option: Option) -> None:
 
 
 def whole_message(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return the reader for argparse, which would put words of its own around the error's."""
+    """Return the reader for argparse, which would otherwise add its own words to the error."""
     from argparse import ArgumentTypeError
 
     def read_word(word: str) -> Any:

@@ -119,7 +119,7 @@ class Questions:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._known: dict[tuple[str, int], Asked] = {}
-        """By name and depth. What is in here is no part of a circle, and not too deep there."""
+        """By name and depth: the checks that are known to be free of cycles at that depth."""
 
     def of(self, name: str, chain: tuple[str, ...] = ()) -> Asked:
         """Return what a check asks; `chain` is what led here."""

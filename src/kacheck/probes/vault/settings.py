@@ -1,7 +1,7 @@
 """Where Vault is and how to trust it: options before the environment, as Vault's client reads it.
 
 Source: hashicorp/vault api/client.go, Config.ReadEnvironment(); OpenBao api/client.go for BAO_X,
-which wins over VAULT_X even when it is empty. An empty value is no value.
+which wins over VAULT_X even when it is empty. An empty value counts as unset.
 Left alone, because they would turn a look at this node into a look at something else:
 VAULT_AGENT_ADDR, VAULT_PROXY_ADDR, HTTP_PROXY and its kin, VAULT_NAMESPACE, VAULT_TOKEN,
 VAULT_MAX_RETRIES.
@@ -77,7 +77,7 @@ class Environment:
         text = self.get(name)
         if text is not None and text not in BOOLEANS:
             raise BadConfigError(
-                f"{self.variable(name)}={text} is no boolean: set it to true or false"
+                f"{self.variable(name)}={text} is not a boolean: set it to true or false"
             )
         return text is not None and BOOLEANS[text]
 
