@@ -17,6 +17,13 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         help="say whether the configuration is good, and exit: 0 good, 3 bad",
     )
     parser.add_argument(
+        "--on-stop",
+        choices=("fail", "leave"),
+        default="fail",
+        help="what becomes of the track files when it ends: fail, every check fails; leave, what"
+        " started it decides, as kacheck.service does; default: fail",
+    )
+    parser.add_argument(
         "--log-format",
         choices=("text", "json"),
         default="text",
@@ -31,7 +38,10 @@ def run(args: Namespace, edge: Edge) -> int:
         return 0
     from kacheck.watch import watcher
 
-    watcher.watch(args.config, args.state_dir, edge.raw_note, args.log_format)
+    leaves_files = args.on_stop == "leave"
+    watcher.watch(
+        args.config, args.state_dir, edge.raw_note, args.log_format, leaves_files=leaves_files
+    )
     return 0
 
 

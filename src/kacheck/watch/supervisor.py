@@ -49,13 +49,15 @@ class Supervisor:
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what watcher.py reads or is given
         self,
         configuration: CheckConfiguration,
         path: str,
         directory: str,
         journal: Journal,
         successor: Successor,
+        *,
+        leaves_files: bool = False,
     ) -> None:
         require(configuration.metrics)
         self.path = path
@@ -74,6 +76,7 @@ class Supervisor:
         self.configuration = configuration
         self.started_at = time.time()
         self._is_running = True
+        self._leaves_files = leaves_files
         self._uptime = UptimeClock(troubles)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
@@ -86,7 +89,7 @@ class Supervisor:
     # --- life ---------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Look until a signal says stop; then leave the failing values behind.
+        """Look until a signal says stop; then let every check fail, unless the files are left.
 
         Raises:
             BadConfigError: another watcher has taken the state directory; NoThreadError: the
@@ -155,14 +158,18 @@ class Supervisor:
                 self._re_execution.begin(self._load)
 
     def _stop(self, why: str) -> None:
-        for name, watched in self.watched.items():
-            try:
-                self._retire(watched, why)
-            except Exception as error:  # noqa: BLE001 - the others must fail all the same
-                self.journal.say(ERROR, bug(error).message, name)
+        if self._leaves_files:
+            outcome = "the track files are left to what started it"
+        else:
+            outcome = "all checks fail now"
+            for name, watched in self.watched.items():
+                try:
+                    self._retire(watched, why)
+                except Exception as error:  # noqa: BLE001 - the others must fail all the same
+                    self.journal.say(ERROR, bug(error).message, name)
         self.status.close()
         self.metrics.stop()
-        self.journal.say(NOTICE, f"{why}: all checks fail now")
+        self.journal.say(NOTICE, f"{why}: {outcome}")
 
     # --- configuration ------------------------------------------------------------------------
 
