@@ -3,7 +3,9 @@
 from kacheck.result import CRITICAL, Reason
 
 REFUSED = Reason("refused", CRITICAL, "Nothing listens at the address", confirms_loss=True)
-UNREACHABLE = Reason("unreachable", CRITICAL, "The address cannot be reached from here", confirms_loss=True)
+UNREACHABLE = Reason(
+    "unreachable", CRITICAL, "The address cannot be reached from here", confirms_loss=True
+)
 RESET = Reason(
     "reset", CRITICAL, "The connection was closed without a whole answer", confirms_loss=True
 )
