@@ -36,13 +36,6 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "looks until the watcher is back. If that start fails, every check fails.",
     )
     parser.add_argument(
-        "--on-stop",
-        choices=("fail", "leave"),
-        default="fail",
-        help="what becomes of the track files when it ends: fail, every check fails; leave, what"
-        " started it decides, as kacheck.service does; default: fail",
-    )
-    parser.add_argument(
         "--log-format",
         choices=("text", "json"),
         default="text",
