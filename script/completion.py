@@ -60,7 +60,7 @@ def commands() -> list[Command]:
 
 
 def command_of(name: str, summary: str, parser: argparse.ArgumentParser) -> Command:
-    """What a parser takes."""
+    """Return what a parser takes."""
     actions = [a for a in parser._actions if not isinstance(a, argparse._SubParsersAction)]  # noqa: SLF001
     rivals = {
         action: tuple(word for rival in group._group_actions for word in rival.option_strings)  # noqa: SLF001
@@ -77,7 +77,7 @@ def command_of(name: str, summary: str, parser: argparse.ArgumentParser) -> Comm
 
 
 def word_of(command: str, action: argparse.Action, rivals: tuple[str, ...]) -> Word:
-    """An option, or a positional argument."""
+    """Return an option, or a positional argument."""
     metavar = "" if action.nargs == 0 else str(action.metavar or action.dest.upper())
     choices = tuple(action.choices or ())
     if metavar == "CODE":
@@ -92,7 +92,7 @@ def word_of(command: str, action: argparse.Action, rivals: tuple[str, ...]) -> W
 
 
 def quoted(text: str) -> str:
-    """A word for sh and zsh."""
+    """Return a word for sh and zsh."""
     return "'" + text.replace("'", r"'\''") + "'"
 
 
@@ -100,7 +100,7 @@ def quoted(text: str) -> str:
 
 
 def bash(known: Sequence[Command]) -> str:
-    """The completion of bash; what it needs of bash-completion is nothing."""
+    """Return the completion of bash; what it needs of bash-completion is nothing."""
     own, *rest = known
     names = " ".join(command.name for command in rest)
     cases = "".join(map(bash_case, rest))
@@ -163,7 +163,7 @@ complete -F _kacheck kacheck
 
 
 def bash_case(command: Command) -> str:
-    """What _kacheck() has to know of a command."""
+    """Return what _kacheck() has to know of a command."""
     valued = " ".join(flags(command, valued=True))
     lines = [f"{command.name})", f"    options='{' '.join(flags(command))}'"]
     lines += [f"    valued='{valued}'"]
@@ -180,12 +180,12 @@ def bash_case(command: Command) -> str:
 
 
 def bash_value(word: Word) -> str:
-    """What a value can be: `words a b`, `checks a b` with the file's, `file`, `directory`."""
+    """Return what a value can be: `words a b`, `checks a b`, `file` or `directory`."""
     return " ".join((kind(word), *word.choices))
 
 
 def kind(word: Word) -> str:
-    """What sort of value a word is."""
+    """Return what sort of value a word is."""
     if word.metavar == "CHECK":
         return "checks"
     if word.choices:
@@ -194,7 +194,7 @@ def kind(word: Word) -> str:
 
 
 def flags(command: Command, *, valued: bool = False) -> list[str]:
-    """The names of its options, or of those that take a value."""
+    """Return the names of its options, or of those that take a value."""
     options = [word for word in command.options if word.metavar or not valued]
     return [name for word in options for name in word.names]
 
@@ -203,7 +203,7 @@ def flags(command: Command, *, valued: bool = False) -> list[str]:
 
 
 def zsh(known: Sequence[Command]) -> str:
-    """The completion of zsh."""
+    """Return the completion of zsh."""
     own, *rest = known
     summaries = "\n".join(" " * 16 + described(each.name, each.summary) for each in rest)
     titles = "\n".join(" " * 8 + described(code.name, code.title) for code in CODES.values())
@@ -258,12 +258,12 @@ fi
 
 
 def described(name: str, text: str) -> str:
-    """An element for _describe."""
+    """Return an element for _describe."""
     return quoted(f"{name}:{text.replace(':', chr(92) + ':')}")
 
 
 def zsh_case(command: Command) -> str:
-    """What follows a command."""
+    """Return what follows a command."""
     specs = [spec for word in (*command.options, *command.positionals) for spec in zsh_specs(word)]
     lines = "".join(f" \\\n{' ' * 24}{spec}" for spec in specs)
     space = " " * 16
@@ -271,7 +271,7 @@ def zsh_case(command: Command) -> str:
 
 
 def zsh_specs(word: Word) -> Iterator[str]:
-    """The specs for _arguments."""
+    """Yield the specs for _arguments."""
     value = f":{word.metavar}:{zsh_value(word)}" if word.metavar else ""
     if not word.names:
         yield quoted(f"*{value}" if word.again else value)
@@ -283,7 +283,10 @@ def zsh_specs(word: Word) -> Iterator[str]:
 
 
 def zsh_value(word: Word) -> str:
-    """The action that completes a value; with a blank before it, it gets no arguments of zsh's."""
+    """Return the action that completes a value.
+
+    With a blank before it, it gets no arguments of zsh's.
+    """
     if word.metavar == "CODE":
         return " _kacheck_codes"
     words = " ".join(word.choices)
@@ -300,7 +303,7 @@ def zsh_value(word: Word) -> str:
 
 
 def fish(known: Sequence[Command]) -> str:
-    """The completion of fish."""
+    """Return the completion of fish."""
     own, *rest = known
     lines = [
         f"complete -c kacheck -n __kacheck_begins -a {each.name} -d {fish_quoted(each.summary)}"
@@ -358,7 +361,7 @@ complete -c kacheck -f
 
 
 def fish_line(word: Word, condition: str) -> str:
-    """The line for an option."""
+    """Return the line for an option."""
     parts = ["complete -c kacheck"]
     if condition:
         parts.append(f"-n {condition}")
@@ -371,7 +374,7 @@ def fish_line(word: Word, condition: str) -> str:
 
 
 def fish_value(word: Word) -> str:
-    """What a value can be."""
+    """Return what a value can be."""
     if word.metavar == "CODE":
         return "-x -a '(__kacheck_codes)'"
     values = {
@@ -384,7 +387,7 @@ def fish_value(word: Word) -> str:
 
 
 def fish_positionals(command: Command) -> Iterator[str]:
-    """The lines for what stands without an option."""
+    """Yield the lines for what stands without an option."""
     condition = f"__kacheck_command {command.name}"
     for word in command.positionals:
         line = f"complete -c kacheck -n '{condition}'"
@@ -401,5 +404,5 @@ def fish_positionals(command: Command) -> Iterator[str]:
 
 
 def fish_quoted(text: str) -> str:
-    """A word for fish."""
+    """Return a word for fish."""
     return "'" + text.replace("\\", r"\\").replace("'", r"\'") + "'"

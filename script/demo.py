@@ -40,14 +40,14 @@ CAUGHT: list[int] = []
 
 SCENES = {
     "uninitialized": "A new Vault, which nobody has initialized yet.",
-    "sealed": "Initialized, but sealed, as after every start. Its process runs all the same.",
+    "sealed": "Initialized, but sealed, as after every start. Its process runs nevertheless.",
     "standby": "Unsealed; another node is the active one. Is that good enough? You choose.",
     "active": "It has become the active node. --verbose shows everything that was seen.",
     "performance-standby": "Enterprise: a standby that answers reads by itself.",
     "dr-secondary": "Enterprise: a node of the cluster that is kept for disasters.",
     "ha-unhealthy": "A standby that does not hear the active node any more.",
     "removed": "The other nodes have removed it from their cluster.",
-    "rate-limited": "A quota refuses the question, which is no answer about the node.",
+    "rate-limited": "A quota refuses the request, which says nothing about the node.",
     "hanging": "It accepts connections and never answers, as during a change of leaders.",
     "killed": "kill -9. The combined check says which half has failed.",
 }
@@ -113,13 +113,13 @@ def pause(seconds: float = 0) -> None:
 
 
 def bold(text: str) -> str:
-    """The text, bold where that helps."""
+    """Return the text, bold where that helps."""
     wanted = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     return f"\033[1m{text}\033[0m" if wanted else text
 
 
 def title(text: str, paragraph: str, underline: str = "") -> None:
-    """The beginning of a part, or of a step in it."""
+    """Print the heading of a part, or of a step in it."""
     print(f"\n{bold(text)}")
     if underline:
         print(underline * len(text))
@@ -128,7 +128,7 @@ def title(text: str, paragraph: str, underline: str = "") -> None:
 
 
 def say(text: str, indent: str = "", hanging: str = "") -> None:
-    """A paragraph, or one line of a program's output, no wider than WIDTH."""
+    """Print a paragraph, or one line of a program's output, no wider than WIDTH."""
     wrapper = textwrap.TextWrapper(WIDTH, break_long_words=False, break_on_hyphens=False)
     wrapper.initial_indent, wrapper.subsequent_indent = indent, indent + hanging
     print(wrapper.fill(text))
@@ -138,7 +138,7 @@ def say(text: str, indent: str = "", hanging: str = "") -> None:
 
 
 def first_part() -> None:
-    """A stand-in for Vault goes through its states; kacheck says what it sees."""
+    """Take a stand-in for Vault through its states, and show what kacheck says of each."""
     name = free_name()
     title(
         "Part 1: what kacheck says of Vault",
@@ -186,7 +186,7 @@ def kacheck(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def show_command(command: str) -> None:
-    """A command, what it says, and what keepalived makes of its exit code."""
+    """Show a command, its output, and what keepalived makes of its exit code."""
     pause(0.7)
     print(f"   $ kacheck {command}")
     done = kacheck(command)
@@ -326,13 +326,13 @@ def usual_answer(timeline: Timeline) -> None:
         keepalived.stop()
     print()
     say(
-        "The kernel tells of processes only in the first network namespace of a machine; elsewhere "
+        "The kernel reports processes only in the first network namespace of a machine; elsewhere "
         "it refuses (errno 111). So keepalived knows of no vault, and stays in FAULT."
     )
 
 
 def recipe(timeline: Timeline) -> list[str]:
-    """The shipped configuration: the VIP follows the active node. How long each move took."""
+    """Show the VIP follow the active node; return how long each move took."""
     title(
         "Now with kacheck: the shipped keepalived.conf and vault-active.conf, as they are",
         "Two scripts, each one looks every 3 s. At the start one look counts, later two in a row: "
@@ -384,7 +384,7 @@ def move(timeline: Timeline, giver: str, taker: str, what: str, deed: Callable[[
 
 
 def lacking() -> str:
-    """What the second part needs and cannot have, as a sentence."""
+    """Return what the second part needs and cannot have, as a sentence."""
     if os.geteuid() != 0:
         return (
             "It gives two nodes network namespaces of their own and a real keepalived each, so it "

@@ -1,10 +1,13 @@
-"""`python3 -I -m kacheck`, and `python3 -I src/kacheck/__main__.py` from a checkout."""
-
-import sys
+"""`python3 -I -m kacheck`, or by its path, as the entry points run it."""
 
 if not __package__:
-    # Run by its path: the entry points do so in a checkout, where kacheck is not installed.
+    # The package that this file belongs to, and nothing else that lies beside it.
+    import sys
+
     sys.path.insert(0, __file__.rpartition("/kacheck/")[0])
+    import kacheck  # noqa: F401
+
+    del sys.path[0]
 
 from kacheck.cli import run
 

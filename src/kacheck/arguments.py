@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from kacheck import __version__
-from kacheck.commands import OTHERS, command
+from kacheck.commands import OTHERS, TextRequested, command
 from kacheck.probes import MODULES, probe
 from kacheck.redact import redact_word
 from kacheck.result import BadConfigError
@@ -19,10 +19,6 @@ HELP = (
     "would exit 0, which keepalived reads as healthy."
 )
 EXIT_CODES = "exit codes: 0 ok, 1 warning (such as a standby), 2 critical, 3 unknown or bad usage"
-
-
-class TextRequested(Exception):  # noqa: N818 - no error
-    """The user asked for the text of --help or --version, not for a look."""
 
 
 class ShowText(argparse.Action):

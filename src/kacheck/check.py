@@ -32,7 +32,7 @@ class Track(NamedTuple):
     """Exceptions by reason."""
 
     def value(self, status: Status, reason: Reason, policy: Policy) -> int:
-        """The number for a verdict."""
+        """Return the number for a verdict."""
         exceptions = dict(self.reasons)
         if reason in exceptions:
             return exceptions[reason]

@@ -5,15 +5,30 @@ a read of /proc that waits for a lock. So it runs in a worker thread, and whoeve
 the timeout itself. The worker is left behind, its socket shut down so that it ends soon.
 """
 
-import threading
+from __future__ import annotations
+
+import _thread  # threading takes 2 ms to import
 import time
-from collections.abc import Callable
-from typing import Any
 
 from kacheck.result import TIMEOUT, BadConfigError, Result, Status
 
-Run = Callable[[Callable[[], None]], object]
-"""Has another thread do this work."""
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from typing import Any
+
+    Run = Callable[[Callable[[], None]], object]
+    """Has another thread do this work."""
+else:
+    Run = object
+
+
+def handled_signals() -> tuple[int, ...]:
+    """Return the signals that a program of kacheck's may handle, all in its main thread."""
+    import signal  # which takes 2 ms, for its enums
+
+    return signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2
 
 
 class NoThreadError(BadConfigError):
@@ -21,26 +36,43 @@ class NoThreadError(BadConfigError):
 
 
 def start_thread(work: Callable[[], object], name: str) -> threading.Thread:
-    """Start a thread that the end of the process does not wait for.
+    """Start a thread that the end of the process does not wait for, and that gets no signals.
+
+    One that the main thread has blocked must wait for it, and not go to another thread.
 
     Raises:
         NoThreadError: the limit of processes, or memory, is reached.
 
     """
+    import signal
+    import threading
+
     thread = threading.Thread(target=work, name=name, daemon=True)
+    # The new thread inherits the mask.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, handled_signals())
     try:
         thread.start()
     except RuntimeError as error:
-        raise NoThreadError(
-            f"cannot start a thread ({error}): at the limit of processes and threads, raise "
-            "TasksMax= of the unit, pids.max of the container or ulimit -u of the user"
-        ) from None
+        raise no_thread(error) from None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return thread
 
 
 def in_new_thread(work: Callable[[], None]) -> None:
     """Do this work in a thread that ends with it; raises NoThreadError."""
-    start_thread(work, "look")
+    try:
+        _thread.start_new_thread(work, ())
+    except RuntimeError as error:
+        raise no_thread(error) from None
+
+
+def no_thread(error: RuntimeError) -> NoThreadError:
+    """Return what to say of it."""
+    return NoThreadError(
+        f"cannot start a thread ({error}): at the limit of processes and threads, raise "
+        "TasksMax= of the unit, pids.max of the container or ulimit -u of the user"
+    )
 
 
 class Deadline:
@@ -60,7 +92,7 @@ class Deadline:
         """How a look made of others presents the timeout of the one that it is at."""
         self._unblock: list[Callable[[], object]] = []
         self._expired = False
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
 
     def elapsed(self) -> float:
         """Seconds since the start."""
@@ -71,7 +103,7 @@ class Deadline:
         return max(0.0, self.seconds - self.elapsed())
 
     def enter(self, phase: str, waiting_for: str) -> None:
-        """The look enters `phase`; `waiting_for` completes "still waiting for …"."""
+        """Enter a phase of the look; `waiting_for` completes "still waiting for …"."""
         self.waiting_for = waiting_for
         self.phases.append((phase, time.monotonic()))
 
@@ -110,25 +142,26 @@ class Deadline:
 def within(
     deadline: Deadline, look: Callable[[Deadline], Result], run: Run = in_new_thread
 ) -> Result:
-    """The look's result, or `critical timeout` as soon as the deadline has passed.
+    """Return the look's result, or `critical timeout` as soon as the deadline has passed.
 
     Raises:
-        NoThreadError: there is no thread for the look.
+        NoThreadError: no thread can be started for the look.
 
     """
     results: list[Result] = []
     errors: list[BaseException] = []
-    has_ended = threading.Event()
+    is_busy = _thread.allocate_lock()
+    is_busy.acquire()
 
     def work() -> None:
         try:
             results.append(look(deadline))
         except BaseException as error:  # noqa: BLE001 - raised again below, in the caller's thread
             errors.append(error)
-        has_ended.set()
+        is_busy.release()
 
     run(work)
-    has_ended.wait(deadline.remaining())
+    is_busy.acquire(timeout=deadline.remaining())
     if errors:
         raise errors[0]
     return results[0] if results else deadline.expire()

@@ -58,14 +58,14 @@ class Drain(NamedTuple):
         return f"drained{span}{why} ({self.cure()} ends it)"
 
     def cure(self) -> str:
-        """The command that ends it."""
+        """Return the command that ends it."""
         what = "--all" if self.name == statedir.ALL else self.name
         state_dir = self.path.rpartition("/drain/")[0]
         where = "" if state_dir == statedir.DEFAULT else f" --state-dir {state_dir}"
         return f"kacheck drain off {what}{where}"
 
     def result(self) -> Result:
-        """The answer of every check that is drained."""
+        """Return the answer of every check that is drained."""
         return Result(Status.CRITICAL, DRAINING, self.sentence(), {"drain": self.as_data()})
 
     def as_data(self) -> dict[str, Any]:
@@ -82,13 +82,13 @@ class Drain(NamedTuple):
 
 
 def drained(state_dir: str, name: str) -> Drain | None:
-    """The drain that holds for a check: its own or everyone's, whichever ends later."""
+    """Return the drain that holds for a check: its own or everyone's, whichever ends later."""
     drains = [drain for file in (statedir.ALL, name) if (drain := drain_of(state_dir, file))]
     return max(drains, key=lambda drain: drain.end) if drains else None
 
 
 class Drains:
-    """The drains of a state directory, for who asks again and again.
+    """The drains of a state directory, for a caller that asks repeatedly.
 
     Files are read only where the directory's listing has a name that matters, and it is listed
     only until a listing shows all that the directory's time stamps stand for.
@@ -101,7 +101,7 @@ class Drains:
         self._names: set[str] = set()
 
     def find(self, names: Sequence[str]) -> Drain | None:
-        """The drain that holds for any of these names, as drained() has it."""
+        """Return the drain that holds for any of these names, as drained() has it."""
         try:
             self._look()
         except OSError as error:
@@ -124,7 +124,7 @@ class Drains:
 
 
 def drain_of(state_dir: str, name: str) -> Drain | None:
-    """The drain that a file asks for; None if there is no such file, or its time is over."""
+    """Return the drain that a file asks for; None if the file is missing, or its time is over."""
     path = f"{state_dir}/drain/{name}"
     try:
         text = files.head(path, MOST_BYTES).decode("utf-8", "backslashreplace")
@@ -153,7 +153,7 @@ def all_drains(state_dir: str) -> Iterator[Drain]:
     except OSError as error:
         raise BadConfigError(f"{error.filename} cannot be read: {error.strerror}") from None
     for name in sorted(names, key=lambda name: (name != statedir.ALL, name)):
-        if statedir.NAME.fullmatch(name) and (drain := drain_of(state_dir, name)):
+        if statedir.is_name(name) and (drain := drain_of(state_dir, name)):
             yield drain
 
 
@@ -242,7 +242,7 @@ def opened(state_dir: str, what: str, *, make: bool = False) -> Iterator[int]:
 
 
 def refusal(what: str, path: str, state_dir: str, error: OSError) -> BadConfigError:
-    """An error of the system's, with its cure."""
+    """Return a system error with its cure."""
     cures = {
         errno.EACCES: "run it as root",
         errno.EPERM: "run it as root",
@@ -276,10 +276,10 @@ def span(text: str) -> int:
     """Whole seconds of `--for`, rounded up: a number, a Go duration such as `1h30m`, or `3d`.
 
     Raises:
-        ValueError: it is none of them, or not above 0, or above LONGEST; says what to give.
+        ValueError: it is not a duration, not above 0, or above LONGEST; says what to give.
 
     """
     value = parsed(text, {**UNITS, "d": 86400.0}) or 0.0
     if not 0 < value <= LONGEST:
-        raise ValueError(f"{text} is no time to drain for: give one such as 30m or 2h, at most 30d")
+        raise ValueError(f'invalid drain time "{text}": give one such as 30m or 2h, at most 30d')
     return math.ceil(value)

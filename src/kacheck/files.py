@@ -120,7 +120,7 @@ def make_directory(path: str, dir_fd: int | None = None) -> None:
 
 
 def identity(path: str | int) -> tuple[int, ...]:
-    """What tells whether a file is the one that it was; nothing of one that is not there.
+    """Return what tells whether a file is the one that it was; nothing of one that is not there.
 
     A directory's own times change when a file in it is replaced by rename, as certificates are.
     Anyone may set a file's mtime, nobody its ctime.

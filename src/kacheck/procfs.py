@@ -24,7 +24,7 @@ LONGEST = 1 << 20
 
 
 class Process:
-    """One directory of /proc; every method reads it anew."""
+    """One directory of /proc; every method reads it again."""
 
     __slots__ = ("path", "pid")
 
@@ -33,7 +33,7 @@ class Process:
         self.path = f"{proc}/{pid}"
 
     def comm(self) -> bytes:
-        """The command name: at most 15 bytes, no path."""
+        """Return the command name: at most 15 bytes, no path."""
         return read(f"{self.path}/comm").removesuffix(b"\n")
 
     def effective_uid(self) -> int:
@@ -41,8 +41,8 @@ class Process:
         return os.stat(self.path).st_uid
 
     def real_uid(self) -> int:
-        """Return the user who started the process; a setuid file does not change it."""
-        # Not with status(): where the user is asked for this is read of many processes.
+        """Return the user that started the process; a setuid file does not change it."""
+        # status() would cost more: with --user this is read of many processes.
         return int(read(f"{self.path}/status").partition(b"\nUid:")[2].split(None, 1)[0])
 
     def argv(self, limit: int) -> list[bytes]:
@@ -62,7 +62,10 @@ class Process:
         return words
 
     def executable(self) -> bytes:
-        """The path of the executable, also after an upgrade has deleted it; needs permission."""
+        """Return the path of the executable, also after an upgrade has deleted it.
+
+        Needs permission.
+        """
         try:
             path = os.readlink(os.fsencode(f"{self.path}/exe"))
         except FileNotFoundError:
@@ -73,7 +76,7 @@ class Process:
         return path.removesuffix(b" (deleted)")
 
     def status(self) -> dict[str, str]:
-        """/proc/PID/status as it stands: field to text."""
+        """Return /proc/PID/status: field to text."""
         lines = read(f"{self.path}/status").decode(errors="replace").splitlines()
         return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
@@ -82,7 +85,7 @@ class Process:
         return int(self.stat_from_state(self.path)[19])
 
     def live_thread(self) -> str | None:
-        """The directory of a running thread, when the main thread has exited and one is left."""
+        """Return the directory of a running thread, if only the main thread has exited."""
         if self.state(self.path) not in DEAD:
             return None
         for thread in os.listdir(f"{self.path}/task"):
@@ -96,20 +99,23 @@ class Process:
 
     @staticmethod
     def state(path: str) -> str:
-        """The state letter of a process or thread."""
+        """Return the state letter of a process or thread."""
         return Process.stat_from_state(path)[0].decode()
 
     @staticmethod
     def stat_from_state(path: str) -> list[bytes]:
-        """The fields of stat from the third on; comm may hold any `)`, so look for the last."""
+        """Return the fields of stat from the third on.
+
+        Comm may hold any `)`, so look for the last.
+        """
         return read(f"{path}/stat").rpartition(b") ")[2].split()
 
 
 def age(pid: int) -> float:
     """Return the seconds since the process was started.
 
-    Not with psutil's create_time(), which adds the start to the boot time of /proc/stat: lxcfs
-    shows a container's own there, and so an age below zero.
+    psutil's create_time() does not serve: it adds the start to the boot time of /proc/stat, where
+    lxcfs shows the container's, so the age would be below zero.
     """
     since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
     return since_boot - Process("/proc", pid).started_ticks() / os.sysconf("SC_CLK_TCK")
@@ -131,7 +137,7 @@ def read(path: str, limit: int = LONGEST) -> bytes:
 
 
 def pids(proc: str) -> list[int]:
-    """The processes that the listing of /proc shows to this user."""
+    """Return the processes that the listing of /proc shows to this user."""
     return [int(name) for name in os.listdir(proc) if name.isdecimal()]
 
 
@@ -155,12 +161,12 @@ def named(proc: str, comm: bytes) -> list[int]:
 
 
 def own_pid(proc: str) -> int:
-    """This process in the numbering of `proc`, which can be that of an outer pid namespace."""
+    """Return this process's pid in the pid namespace of `proc`, which may be an outer one."""
     return int(os.readlink(f"{proc}/self"))
 
 
 def ancestors(proc: str, pid: int) -> list[int]:
-    """The parent of `pid`, its parent, and so on."""
+    """Return the parent of `pid`, its parent, and so on."""
     chain: list[int] = []
     while pid > 0 and len(chain) < 1000:
         try:
@@ -172,7 +178,7 @@ def ancestors(proc: str, pid: int) -> list[int]:
 
 
 def mount_options(proc: str) -> dict[str, str]:
-    """The options of `proc`'s mount; none where they cannot be told."""
+    """Return the options of `proc`'s mount; none where they cannot be told."""
     try:
         # Of many records one read(2) may bring only some: read() is for files that have one.
         with open(f"{proc}/self/mountinfo", errors="replace") as file:
@@ -189,11 +195,11 @@ def mount_options(proc: str) -> dict[str, str]:
 
 
 def hidepid(proc: str) -> str | None:
-    """The hidepid option of `proc`'s mount, where it keeps other users' processes from us.
+    """Return the hidepid option of `proc`'s mount, where it keeps other users' processes from us.
 
     Source: fs/proc/base.c, has_pid_permissions(): CAP_SYS_PTRACE sees through it, and so does
     the group of gid= except with `ptraceable`. In a user namespace both may be ours and yet not
-    the ones that are meant: then the first process is hidden all the same.
+    the ones that are meant: then the first process is hidden nevertheless.
     """
     is_first_shown = os.path.exists(f"{proc}/1/comm")
     if is_first_shown and sees_other_users(proc):
@@ -208,7 +214,7 @@ def hidepid(proc: str) -> str | None:
 
 
 def sees_other_users(proc: str) -> bool:
-    """Is the first process, which is shown, another user's, or have we the capability?"""
+    """Return whether pid 1, which is shown, is another user's, or we have the capability."""
     if os.stat(f"{proc}/1").st_uid != os.geteuid():
         return True
     capabilities = int(Process(proc, own_pid(proc)).status()["CapEff"], 16)

@@ -1,9 +1,15 @@
 """Results as text: one line for people, JSON for programs, the Nagios plugin API's line."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-from kacheck.result import Result
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, NamedTuple
+
+    from kacheck.result import Result
+else:
+    from kacheck.light import NamedTuple
 
 
 class Report(NamedTuple):
@@ -19,7 +25,7 @@ FORMATS = ("text", "json", "nagios")
 
 
 def render(report: Report, output_format: str, *, verbose: bool = False) -> str:
-    """The report in one of FORMATS, without a newline at its end."""
+    """Return the report in one of FORMATS, without a newline at its end."""
     if output_format == "json":
         return as_json(report)
     if output_format == "nagios":
@@ -55,7 +61,7 @@ def as_json(report: Report) -> str:
 
 
 def nagios(report: Report) -> str:
-    """The Nagios plugin API's status line with performance data.
+    """Return the Nagios plugin API's status line with performance data.
 
     A `|` in the message would begin the performance data, so it becomes a `/`.
     """

@@ -4,13 +4,17 @@ The exit codes serve keepalived's vrrp_script (0 is up, all else failed), the Na
 and Consul's script checks alike, so that "now returning N" in keepalived's log is a diagnosis.
 """
 
-import enum
-from typing import Any, NamedTuple, Self
+from __future__ import annotations
 
-from kacheck.redact import redact
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from enum import IntEnum
+    from typing import Any, NamedTuple, Self
+else:
+    from kacheck.light import IntEnum, NamedTuple
 
 
-class Status(enum.IntEnum):
+class Status(IntEnum):
     """What a look found; the value is the exit code."""
 
     OK = 0
@@ -38,8 +42,8 @@ class Reason(str):
     """
 
     __slots__ = (
-        "confirms_arrival", "confirms_loss", "describes_kacheck", "is_intended", "meaning",
-        "statuses",
+        "confirms_arrival", "confirms_loss", "describes_kacheck", "is_intended", "is_role",
+        "limits_rate", "meaning", "statuses",
     )  # fmt: skip
     statuses: tuple[Status, ...]
     """Every status that it may come with, the usual one first."""
@@ -54,6 +58,10 @@ class Reason(str):
     """It says nothing of the node, so it always fails, whatever `on_unknown` says."""
     is_intended: bool
     """Somebody asked for it, so it acts at once, without `rise` and `fall`."""
+    is_role: bool
+    """It is a role that an answer's code and body agree on: one look is enough to gain it."""
+    limits_rate: bool
+    """The server wants to be asked less often."""
 
     def __new__(  # noqa: PLR0913 - the columns of a row
         cls,
@@ -65,12 +73,15 @@ class Reason(str):
         confirms_arrival: bool = False,
         describes_kacheck: bool = False,
         is_intended: bool = False,
+        is_role: bool = False,
+        limits_rate: bool = False,
     ) -> Self:
         """Make a row."""
         row = super().__new__(cls, word)
         row.statuses, row.meaning = statuses, meaning
         row.confirms_loss, row.confirms_arrival = confirms_loss, confirms_arrival
         row.describes_kacheck, row.is_intended = describes_kacheck, is_intended
+        row.is_role, row.limits_rate = is_role, limits_rate
         return row
 
     @property
@@ -119,7 +130,7 @@ COMMON_REASONS = (TIMEOUT, HIDDEN, DRAINING, STOPPED, BAD_CONFIG, BUG)
 """The reasons that every check may have."""
 
 
-class Loss(enum.IntEnum):
+class Loss(IntEnum):
     """How much of what a repeated look held was lost since the look before."""
 
     NOTHING = 0
@@ -153,15 +164,19 @@ class BadConfigError(Exception):
     """
 
     def __init__(self, message: str) -> None:
+        from kacheck.redact import redact
+
         super().__init__(redact(message))
 
     def result(self) -> Result:
-        """The error as the answer of the check."""
+        """Return the error as the answer of the check."""
         return Result(Status.UNKNOWN, BAD_CONFIG, str(self), {})
 
 
 def bug(error: Exception) -> Result:
-    """The result for an exception that nobody expected."""
+    """Return the result for an exception that nobody expected."""
+    from kacheck.redact import redact
+
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
@@ -174,7 +189,7 @@ def bug(error: Exception) -> Result:
 
 
 def exit_code(result: Result, *, on_unknown: str = "fail", misc: bool = False) -> int:
-    """The exit code for a result: its status, but for two policies.
+    """Return the exit code for a result: its status, but for two policies.
 
     `on_unknown="ok"` passes what could not be told about the node; never a bad configuration or
     a bug, which say nothing about it. `misc` maps every failure to 1, because keepalived's

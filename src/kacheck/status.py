@@ -57,37 +57,37 @@ def answer(state_dir: str, names: Sequence[str], view: View, *, as_json: bool) -
 
     """
     try:
-        told = chosen(ask(state_dir), names)
+        reply = chosen(ask(state_dir), names)
     except NoWatcherError as error:
         text = "" if as_json else "\n".join(left_behind(*remains(state_dir, names), view=view))
         return StatusAnswer(text, (UNKNOWN,), str(error))
-    codes = tuple(UNKNOWN if (code := c["exit_code"]) is None else code for c in told["checks"])
+    codes = tuple(UNKNOWN if (code := c["exit_code"]) is None else code for c in reply["checks"])
     trouble = None
     if not codes:
-        codes, trouble = (UNKNOWN,), f"nothing is watched: {told['config']} has no check"
+        codes, trouble = (UNKNOWN,), f"nothing is watched: {reply['config']} has no check"
     if as_json:
         import json
 
-        return StatusAnswer(json.dumps(told), codes, trouble)
-    lines = [line for block in blocks_of(told, view, time.time()) for line in block.lines]
-    return StatusAnswer("\n".join([watcher_line(told, time.time()), *lines]), codes, trouble)
+        return StatusAnswer(json.dumps(reply), codes, trouble)
+    lines = [line for block in blocks_of(reply, view, time.time()) for line in block.lines]
+    return StatusAnswer("\n".join([watcher_line(reply, time.time()), *lines]), codes, trouble)
 
 
 # --- the watcher ---------------------------------------------------------------------------
 
 
 def ask(state_dir: str) -> dict[str, Any]:
-    """The watcher's object.
+    """Return the watcher's object.
 
     Raises:
-        NoWatcherError: there is none, or it hangs.
+        NoWatcherError: no watcher runs, or it hangs.
 
     """
     import json
 
     path = f"{state_dir}/{SOCKET}"
     try:
-        told = json.loads(whole_answer(state_dir, time.monotonic() + TIMEOUT))
+        reply = json.loads(whole_answer(state_dir, time.monotonic() + TIMEOUT))
     except TimeoutError:
         raise NoWatcherError(
             f"no answer at {path} within {TIMEOUT:g} s; the watcher may be busy and still look: "
@@ -103,13 +103,13 @@ def ask(state_dir: str) -> dict[str, Any]:
             f"or kacheck watch{where}"
         ) from None
     except ValueError:
-        told = None
-    if not isinstance(told, dict) or told.get("schema") != SCHEMA:
+        reply = None
+    if not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
         raise NoWatcherError(
             f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
             "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
         )
-    return told
+    return reply
 
 
 def whole_answer(state_dir: str, end: float) -> bytes:
@@ -168,8 +168,8 @@ def opened_socket(path: str) -> tuple[int, int]:
 def peer(connection: socket.socket) -> int:
     """Return the user whose process listens (SO_PEERCRED)."""
     size = struct.calcsize("3i")
-    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    return int(struct.unpack("3i", told)[1])
+    reply = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    return int(struct.unpack("3i", reply)[1])
 
 
 def connect(connection: socket.socket, path: str, end: float) -> None:
@@ -189,30 +189,30 @@ def remaining(end: float) -> float:
     return seconds
 
 
-def chosen(told: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The same object with only the checks of these names, in their order; all, if there are none.
+def chosen(reply: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return the object with only the checks of these names, in their order; none means all.
 
     Raises:
         BadConfigError: the watcher has no check of that name.
 
     """
-    checks = {check["check"]: check for check in told["checks"]}
+    checks = {check["check"]: check for check in reply["checks"]}
     for name in names:
         if name not in checks:
             from kacheck.config.values import suggestion
 
             raise BadConfigError(
                 f"the watcher has no check {name}; {suggestion(name, checks)}; "
-                f"what it watches is in {told['config']}"
+                f"what it watches is in {reply['config']}"
             )
-    return only(told, names)
+    return only(reply, names)
 
 
-def only(told: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The same object with only those checks of these names that there are."""
-    checks = {check["check"]: check for check in told["checks"]}
-    wanted = dict.fromkeys(names or checks)
-    return {**told, "checks": [checks[name] for name in wanted if name in checks]}
+def only(reply: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return the same object with only those checks of these names that there are."""
+    checks = {check["check"]: check for check in reply["checks"]}
+    selected = dict.fromkeys(names or checks)
+    return {**reply, "checks": [checks[name] for name in selected if name in checks]}
 
 
 # --- what it left behind --------------------------------------------------------------------
@@ -221,7 +221,7 @@ def only(told: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 def remains(
     state_dir: str, names: Sequence[str]
 ) -> tuple[list[tuple[str, statedir.Published, float]], float | None, str | None]:
-    """The verdict files that there are, the uptime, and why kacheck-verdict believes no file.
+    """Return the verdict files, the uptime, and why kacheck-verdict would believe none of them.
 
     Of each file the name, the verdict, and its age in seconds.
     """
@@ -243,11 +243,11 @@ class Followed(Protocol):
     """What --follow writes."""
 
     def news(self, view: View) -> str:
-        """The text to write next."""
+        """Return the text to write next."""
 
 
 def followed(state_dir: str, names: Sequence[str], view: View) -> Followed:
-    """A screen for a terminal, a log for anything else.
+    """Return a screen for a terminal, a log for anything else.
 
     Raises:
         BadConfigError: the watcher has no check of that name.
@@ -274,13 +274,13 @@ class Screen:
         """How things are now, over what was there before."""
         now = time.time()
         try:
-            told = only(ask(self._state_dir), self._names)
+            reply = only(ask(self._state_dir), self._names)
         except NoWatcherError as error:
             head = printable(str(error))
             lines = [*left_behind(*remains(self._state_dir, self._names), view=view)]
             blocks = [Section([line], is_ok=False) for line in lines]
         else:
-            head, blocks = watcher_line(told, now), blocks_of(told, view, now)
+            head, blocks = watcher_line(reply, now), blocks_of(reply, view, now)
         clock = time.strftime("%H:%M:%S", time.localtime(now))
         shown = [f"{clock}  {head}", *shortened(blocks, view)]
         return "\033[H" + "\033[K\r\n".join(shown) + "\033[K\033[J"
@@ -299,34 +299,34 @@ class Log:
         self._names = names
         self._watcher: tuple[int, float] | None = None
         self._seen: dict[str, dict[str, Any]] = {}
-        """Each check as that watcher told it last."""
+        """Each check as that watcher reply it last."""
         self._said = ""
         """What was said last of the watcher, or of there being none."""
         with suppress(NoWatcherError):
-            told = chosen(ask(state_dir), names)
-            self._watcher = (told["pid"], told["started_at"])
-            self._seen = {check["check"]: check for check in told["checks"]}
+            reply = chosen(ask(state_dir), names)
+            self._watcher = (reply["pid"], reply["started_at"])
+            self._seen = {check["check"]: check for check in reply["checks"]}
 
     def news(self, _: View) -> str:
-        """What has happened since the last time."""
+        """Return what has happened since the last time."""
         return "".join(f"{line}\n" for line in self._lines())
 
     def _lines(self) -> Iterator[str]:
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         try:
-            told = only(ask(self._state_dir), self._names)
+            reply = only(ask(self._state_dir), self._names)
         except NoWatcherError as error:
             if str(error) != self._said:
                 self._said = str(error)
                 yield printable(f"{stamp} {error}")
             return
-        watcher = (told["pid"], told["started_at"])
+        watcher = (reply["pid"], reply["started_at"])
         if watcher != self._watcher:
             self._watcher, self._seen = watcher, {}
         if str(watcher) != self._said:
             self._said = str(watcher)
-            yield f"{stamp} {watcher_line(told, time.time())}"
-        yield from self._news(told["checks"])
+            yield f"{stamp} {watcher_line(reply, time.time())}"
+        yield from self._news(reply["checks"])
 
     def _news(self, checks: list[dict[str, Any]]) -> Iterator[str]:
         happened = []

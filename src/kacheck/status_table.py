@@ -29,12 +29,12 @@ class View(NamedTuple):
     colours: bool = False
 
     def coloured(self, text: str, word: str) -> str:
-        """The text in the colour of a status."""
+        """Return the text in the colour of a status."""
         return f"\033[{COLOURS[word]}m{text}\033[0m" if self.colours and word in COLOURS else text
 
 
 class Section(NamedTuple):
-    """A check's row and what stands below it."""
+    """A check's row and the lines below it."""
 
     lines: list[str]
     is_ok: bool
@@ -43,19 +43,19 @@ class Section(NamedTuple):
 # --- the watcher answers -------------------------------------------------------------------
 
 
-def watcher_line(told: dict[str, Any], now: float) -> str:
+def watcher_line(reply: dict[str, Any], now: float) -> str:
     """Who answers, since when, and what is wrong with it."""
-    since = told["started_at"]
-    trouble = "" if told["trouble"] is None else f"; TROUBLE: {told['trouble']}"
+    since = reply["started_at"]
+    trouble = "" if reply["trouble"] is None else f"; TROUBLE: {reply['trouble']}"
     return printable(
-        f"watcher, pid {told['pid']}, since {clock(since, now)} ({age(now - since)}), "
-        f"{told['config']}{trouble}"
+        f"watcher, pid {reply['pid']}, since {clock(since, now)} ({age(now - since)}), "
+        f"{reply['config']}{trouble}"
     )
 
 
-def blocks_of(told: dict[str, Any], view: View, now: float) -> list[Section]:
-    """The table: its head, and a block for each check."""
-    checks = told["checks"]
+def blocks_of(reply: dict[str, Any], view: View, now: float) -> list[Section]:
+    """Return the table: its head, and a block for each check."""
+    checks = reply["checks"]
     rows = [cells(check, now) for check in checks]
     columns = 5
     while columns > 4 and view.width is not None and total(rows, columns) > view.width:
@@ -74,7 +74,7 @@ def blocks_of(told: dict[str, Any], view: View, now: float) -> list[Section]:
 
 
 def cells(check: dict[str, Any], now: float) -> list[str]:
-    """A row, but for the transitions."""
+    """Return a row, but for the transitions."""
     look = check["last_look"]
     looked = "" if look is None else f"{milliseconds(look['duration_ms'])}, {ago(look['ago_s'])}"
     if check["status"] is None:
@@ -84,7 +84,7 @@ def cells(check: dict[str, Any], now: float) -> list[str]:
 
 
 def transitions(check: dict[str, Any], room: int | None, now: float) -> str:
-    """The last transitions, newest first, as many as there is room for."""
+    """Return the last transitions, newest first, as many as there is room for."""
     parts: list[str] = []
     for each in check["transitions"][:TRANSITIONS]:
         part = f"{clock(each['at'], now)} {each['status']} {each['reason']}"
@@ -122,7 +122,7 @@ def why_not(check: dict[str, Any]) -> str:
 
 
 def transition_line(check: dict[str, Any], transition: dict[str, Any]) -> str:
-    """A transition as a log has it; the message, where it is still the verdict's."""
+    """Return a transition as a log has it; the message, where it is still the verdict's."""
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(transition["at"]))
     old = transition["from_status"]
     before = "" if old is None else f"{old} {transition['from_reason']} -> "
@@ -132,7 +132,7 @@ def transition_line(check: dict[str, Any], transition: dict[str, Any]) -> str:
 
 
 def is_now(check: dict[str, Any], transition: dict[str, Any]) -> bool:
-    """Did the transition bring what the check says?"""
+    """Return whether a transition led to what the check says now."""
     return bool(check["transitions"][:1] == [transition])
 
 
@@ -145,7 +145,10 @@ def left_behind(
     trouble: str | None,
     view: View,
 ) -> Iterator[str]:
-    """The verdict files of a watcher that does not answer; `trouble` is why none is believed."""
+    """Yield the verdict files of a watcher that does not answer.
+
+    `trouble` is why none is believed.
+    """
     if not found:
         return
     rows = [
@@ -183,7 +186,7 @@ def validity(verdict: Published, uptime: float | None, trouble: str | None) -> s
 
 
 def shortened(blocks: Sequence[Section], view: View) -> list[str]:
-    """The lines for a screen under one line that is taken: what is not ok first, if not all fit."""
+    """Return the lines that fit below a screen's first line, failing checks first."""
     lines = [line for block in blocks for line in block.lines]
     if view.height is None or len(lines) < view.height or not blocks:
         return lines
@@ -201,22 +204,22 @@ def shortened(blocks: Sequence[Section], view: View) -> list[str]:
 
 
 def widths_of(rows: Sequence[Sequence[str]], columns: int) -> list[int]:
-    """The width of each column."""
+    """Return the width of each column."""
     return [max(len(row[column]) for row in rows) for column in range(columns)]
 
 
 def total(rows: Sequence[Sequence[str]], columns: int) -> int:
-    """The width of a table of so many columns."""
+    """Return the width of a table of so many columns."""
     return sum(widths_of([HEADS, *rows], columns)) + len(GAP) * (columns - 1)
 
 
 def room(widths: Sequence[int], view: View) -> int | None:
-    """What is left for the last column."""
+    """Return what is left for the last column."""
     return None if view.width is None else view.width - sum(widths) - len(GAP) * len(widths)
 
 
 def aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    """A row; what has no width ends it."""
+    """Return a row; what has no width ends it."""
     padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
     return printable(GAP.join([*padded, *row[len(widths) :]])).rstrip()
 
@@ -237,7 +240,7 @@ def wrapped(text: str, view: View) -> list[str]:
 
 
 def clock(at: float, now: float) -> str:
-    """The local time today, or the date."""
+    """Return the local time today, or the date."""
     then = time.localtime(at)
     is_today = then[:3] == time.localtime(now)[:3]
     return time.strftime("%H:%M:%S" if is_today else DATE, then)

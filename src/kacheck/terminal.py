@@ -22,7 +22,10 @@ class EndedError(BaseException):
 
 
 def view_of(stream: TextIO | None, environ: Mapping[str, str]) -> View:
-    """What can be shown there; a width and height only where it is a terminal that moves about."""
+    """Return what can be shown there.
+
+    A width and height only where it is a terminal that moves about.
+    """
     try:
         if stream is None or not stream.isatty() or environ.get("TERM", "dumb") == "dumb":
             return View()

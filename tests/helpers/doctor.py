@@ -18,7 +18,7 @@ TOML = "/etc/kacheck/kacheck.toml"
 ELF = b"\x7fELF"
 
 
-class Made:
+class FakeMachine:
     """A machine of files that are said; `/bin` is a link to `usr/bin`, as in Debian."""
 
     search_path = "/usr/bin:/bin"
@@ -122,7 +122,7 @@ class Doctor:
     """Examines a configuration on the machine."""
 
     def __init__(self, directory: Path) -> None:
-        self.machine = Made()
+        self.machine = FakeMachine()
         self.version: tuple[int, int, int] | None = (2, 2, 7)
         self.own = Own(TOML, STATE_DIR, {})
         self.path = directory / "keepalived.conf"

@@ -233,7 +233,7 @@ class Place:
 
 
 class Node(Place):
-    """A node of the lab: its `eth0` has `address`/24 and is joined to the other node's.
+    """A node of the lab: its `eth0` has `address`/24 and is joined to the other nodes'.
 
     Files outside of /proc, /sys and /run are the host's: use `overlay` before you change one.
     """
@@ -497,10 +497,9 @@ class Keepalived:
 
 
 class Lab:
-    """Up to two nodes on one wire.
+    """Some nodes on one wire, which is a bridge in a network namespace.
 
-    Make both before you start a keepalived: eth0 loses its carrier when the second one comes. Use
-    one thread: processes outside of the nodes die with the thread that started them.
+    Use one thread: processes outside of the nodes die with the thread that started them.
     """
 
     def __init__(self) -> None:
@@ -527,16 +526,13 @@ class Lab:
         self._stack.close()
 
     def node(self, name: str) -> Node:
-        if len(self.nodes) == 2:
-            raise LabError("a lab has two nodes")
         number = len(self.nodes) + 1
+        wire = self._wire()
         netns = f"kacheck-{os.getpid()}-{name}"
         node = Node(self._stack, self.dir / name, netns, f"10.77.0.{number}")
-        if number == 1:
-            batch(f"-n {netns}", "link add eth0 type veth peer name wire", "link set wire up")
-        else:
-            first = next(iter(self.nodes.values()))
-            batch(f"-n {first.netns}", f"link set wire netns {netns} name eth0")
+        port = f"port-{number}"
+        batch(f"-n {netns}", f"link add eth0 type veth peer name {port} netns {wire}")
+        batch(f"-n {wire}", f"link set {port} master bridge", f"link set {port} up")
         batch(
             f"-n {netns}",
             f"address add {node.address}/24 dev eth0",
@@ -545,6 +541,16 @@ class Lab:
         )
         self.nodes[name] = node
         return node
+
+    def _wire(self) -> str:
+        """Make the bridge that joins the nodes, once; the name of its network namespace."""
+        netns = f"kacheck-{os.getpid()}-wire"
+        if not self.nodes:
+            self._stack.callback(command, ["ip", "netns", "delete", netns], check=False)
+            command(["ip", "netns", "add", netns])
+            bridge = "link add bridge type bridge mcast_snooping 0"
+            batch(f"-n {netns}", bridge, "link set bridge up")
+        return netns
 
 
 def keepalived_version() -> tuple[int, ...]:

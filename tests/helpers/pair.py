@@ -26,15 +26,11 @@ def tracking(name: str) -> str:
 
 
 def configuration(name: str, priority: int) -> str:
-    """The shipped keepalived.conf with this recipe in place of the one that it tracks."""
-    conf = recipe("keepalived").replace("priority 100 ", f"priority {priority} ")
-    if f"include {name}.conf\n" not in conf:
-        last = "include vault-node.conf\n"
-        assert last in conf
-        conf = conf.replace(last, f"{last}include {name}.conf\n")
-    block = re.compile(r"    track_script \{.*?\n    \}\n", re.DOTALL)
-    assert len(block.findall(conf)) == 1
-    return block.sub(lambda _: tracking(name), conf)
+    """The shipped keepalived.conf with this recipe in place of the one that it has."""
+    conf = recipe("keepalived").replace("priority 220 ", f"priority {priority} ")
+    conf = conf.replace("include vault-graded.conf\n", f"include {name}.conf\n")
+    start, end = conf.index("    track_file {"), conf.rindex("}\n")
+    return f"{conf[:start]}{tracking(name)}{conf[end:]}"
 
 
 def scripts(name: str) -> dict[str, dict[str, str]]:
@@ -51,7 +47,7 @@ class Pair:
         self,
         name: str,
         nodes: tuple[VaultNode, VaultNode],
-        priorities: tuple[int, int] = (100, 99),
+        priorities: tuple[int, int] = (220, 218),
         *,
         extra: str = "",
         start: Start = "node",
@@ -62,10 +58,10 @@ class Pair:
         self.b_keepalived = self.b.keepalived(b, start)
         self.deed_at = 0.0
 
-    def after(self, deed: Callable[[], object]) -> None:
+    def after(self, action: Callable[[], object]) -> None:
         """Do something; the events that are waited for come later."""
         self.deed_at = time.monotonic()
-        deed()
+        action()
 
     def set(self, a: str, b: str) -> None:
         """Both Vaults' states."""
@@ -73,7 +69,7 @@ class Pair:
         self.a.state, self.b.state = a, b
 
     def expect(self, a: str | None = None, b: str | None = None) -> None:
-        """Wait for these states since the last deed; the VIP must end where MASTER is, alone.
+        """Wait for these states since the last action; the VIP must end where MASTER is, alone.
 
         For a moment both can be MASTER: until the one has heard the other's advertisement.
         """

@@ -1,6 +1,7 @@
 """A node of the lab as a user has set it up: kacheck installed, a Vault, its CA file, the recipes."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -20,8 +21,8 @@ from helpers.paths import ROOT
 EXAMPLES = ROOT / "examples"
 RECIPES = EXAMPLES / "keepalived.conf.d"
 TMPFILES = ROOT / "systemd" / "kacheck.tmpfiles"
-CONFIGURATION = (EXAMPLES / "kacheck.toml").read_text()
-"""The shipped configuration of the watcher."""
+CONFIGURATION = re.sub(r"(?m)^#(?=\S)", "", (EXAMPLES / "kacheck.toml").read_text())
+"""The shipped configuration of the watcher, all of its checks in force."""
 VIP = "192.0.2.100"
 """The VIP of the shipped keepalived.conf."""
 USER = 65534

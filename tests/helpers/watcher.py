@@ -8,7 +8,7 @@ In a test::
         watcher.reload('[check.vault]\n...')
     assert watcher.returncode == 0
 
-Its log is JSON: `lines` has all of it, `transitions()` what checks said. `told` has what it told
+Its log is JSON: `lines` has all of it, `transitions()` what checks said. `notified` has what it told
 systemd. It runs the package that the test has imported.
 """
 
@@ -86,7 +86,7 @@ class Watcher:
         self.state_dir = state_dir or directory / "state"
         self.lines: list[dict[str, Any]] = []
         """What it has logged; `{"text": ...}` is a line that is no JSON."""
-        self.told: list[str] = []
+        self.notified: list[str] = []
         """What it has told systemd: assignments such as `READY=1`."""
         self._directory = directory
         self._environ = environ or {}
@@ -128,7 +128,7 @@ class Watcher:
             self._threads[-1].start()
         if self._wait:
             try:
-                self.until(lambda: "READY=1" in self.told or self.returncode is not None)
+                self.until(lambda: "READY=1" in self.notified or self.returncode is not None)
                 assert self.returncode is None, f"it has ended: {self.lines}"
             except BaseException:
                 self._end()
@@ -272,5 +272,5 @@ class Watcher:
     def _read_notifications(self) -> None:
         while datagram := self._notify.recv(65536):
             with self._changed:
-                self.told += datagram.decode().splitlines()
+                self.notified += datagram.decode().splitlines()
                 self._changed.notify_all()

@@ -67,7 +67,9 @@ def test_the_committed_picture_is_one_of_them() -> None:
     assert len(paths(ET.fromstring(text), "median")) == 7
 
 
-@pytest.mark.parametrize("name", ["one_shot", "failover", "watcher", "soak", "configuration"])
+@pytest.mark.parametrize(
+    "name", ["one_shot", "failover", "follow", "watcher", "soak", "configuration"]
+)
 def test_every_bench_says_what_it_is(name: str) -> None:
     argv = [sys.executable, f"{ROOT}/bench/{name}.py", "--help"]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30)

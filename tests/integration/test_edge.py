@@ -270,9 +270,9 @@ def test_a_watcher_without_outputs_watches_and_gives_no_file_their_numbers(
         watcher.wait_for("here", "ok running")
         for file in range(3):
             assert os.readlink(f"/proc/{watcher.pid}/fd/{file}") == os.devnull
-        watcher.told.clear()
+        watcher.notified.clear()
         watcher.signal(signal.SIGUSR2)
-        watcher.until(lambda: "READY=1" in watcher.told)
+        watcher.until(lambda: "READY=1" in watcher.notified)
         assert os.readlink(f"/proc/{watcher.pid}/fd/2") == os.devnull
     assert watcher.returncode == 0
     assert watcher.says("here", "critical stopped")

@@ -72,7 +72,7 @@ def test_a_slow_import_after_a_re_execution_leaves_the_verdict(
     with Watcher(tmp_path, vault(server.address), prelude=prelude) as watcher:
         requests = len(server.requests)
         watcher.signal(signal.SIGUSR2)
-        watcher.until(lambda: watcher.told.count("READY=1") == 2)
+        watcher.until(lambda: watcher.notified.count("READY=1") == 2)
         watcher.until(lambda: len(server.requests) > requests + 2)
         assert watcher.says("vault", "ok active")
     assert watcher.transitions("vault") == ["ok active"]

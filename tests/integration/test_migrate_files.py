@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 import kacheck
-from helpers.doctor import Made
+from helpers.doctor import FakeMachine
 from helpers.keepalived import Lab, Node
 from helpers.needs import needs
 from kacheck import config
@@ -31,7 +31,7 @@ ENVIRON = {**os.environ, "PYTHONPATH": str(Path(kacheck.__file__).parents[1])}
 INSTANCE = "vrrp_instance VI_1 {\n    track_process {\n        app\n    }\n}\n"
 
 
-class Said3(NamedTuple):
+class CommandOutput(NamedTuple):
     """What the command answered."""
 
     code: int
@@ -48,13 +48,15 @@ def conf(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def migrate(tmp_path: Path, conf: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said3]:
+def migrate(
+    tmp_path: Path, conf: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., CommandOutput]:
     """Run the command with a kacheck.toml of its own."""
 
-    def run(*options: str, path: Path = conf) -> Said3:
+    def run(*options: str, path: Path = conf) -> CommandOutput:
         capsys.readouterr()
         code = main(["migrate", str(path), "--config", str(tmp_path / "kacheck.toml"), *options])
-        return Said3(code, *capsys.readouterr())
+        return CommandOutput(code, *capsys.readouterr())
 
     return run
 
@@ -132,7 +134,7 @@ def tracked(conf: Path) -> dict[str, list[str]]:
 @pytest.mark.parametrize(("mode", "version"), CASES)
 def test_a_line_that_a_member_would_lose_moves_to_its_sync_group(  # noqa: PLR0913, PLR0917 - fixtures
     conf: Path,
-    migrate: Callable[..., Said3],
+    migrate: Callable[..., CommandOutput],
     keepalived: Path,
     place: str,
     mode: str,
@@ -156,7 +158,7 @@ def test_a_line_that_a_member_would_lose_moves_to_its_sync_group(  # noqa: PLR09
 
 @pytest.mark.parametrize(("mode", "version"), OTHERS)
 def test_a_line_that_a_member_keeps_stays_there(
-    conf: Path, migrate: Callable[..., Said3], keepalived: Path, mode: str, version: str
+    conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, mode: str, version: str
 ) -> None:
     conf.write_text(BLOCK + INSTANCE + GROUP % "")
     release(keepalived, version)
@@ -168,7 +170,7 @@ def test_a_line_that_a_member_keeps_stays_there(
 
 
 def test_where_keepalived_is_not_installed_a_member_s_line_moves_too(
-    conf: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+    conf: Path, migrate: Callable[..., CommandOutput], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify, "program", lambda: None)
     conf.write_text(BLOCK + INSTANCE + GROUP % "")
@@ -178,7 +180,7 @@ def test_where_keepalived_is_not_installed_a_member_s_line_moves_too(
 
 
 def test_a_line_joins_what_its_sync_group_tracks_already(
-    conf: Path, migrate: Callable[..., Said3], keepalived: Path
+    conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
     second = BLOCK.replace("app", "two") + INSTANCE.replace("VI_1", "VI_2").replace("app", "two")
     members = GROUP.replace("VI_1", "VI_1\n        VI_2")
@@ -196,7 +198,7 @@ def test_a_line_joins_what_its_sync_group_tracks_already(
 
 
 def test_a_group_that_tracks_weights_leaves_its_members_what_they_track(
-    conf: Path, migrate: Callable[..., Said3], keepalived: Path
+    conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
     conf.write_text(BLOCK + INSTANCE + GROUP % "    sync_group_tracking_weight\n")
     release(keepalived, "2.1.5")
@@ -225,7 +227,7 @@ def test_a_group_that_tracks_weights_leaves_its_members_what_they_track(
 )
 def test_a_line_that_would_be_lost_and_cannot_move_is_left_alone(  # noqa: PLR0913, PLR0917 - fixtures
     conf: Path,
-    migrate: Callable[..., Said3],
+    migrate: Callable[..., CommandOutput],
     keepalived: Path,
     text: str,
     words: str,
@@ -245,7 +247,7 @@ def test_a_line_that_would_be_lost_and_cannot_move_is_left_alone(  # noqa: PLR09
 @pytest.mark.parametrize("mode", ["watch", "script"])
 @pytest.mark.parametrize("version", ["2.0.19", "1.4.5"])
 def test_a_keepalived_that_is_not_supported_is_refused(
-    tmp_path: Path, migrate: Callable[..., Said3], keepalived: Path, version: str, mode: str
+    tmp_path: Path, migrate: Callable[..., CommandOutput], keepalived: Path, version: str, mode: str
 ) -> None:
     before = snapshot(tmp_path)
     release(keepalived, version)
@@ -258,7 +260,7 @@ def test_a_keepalived_that_is_not_supported_is_refused(
 
 @pytest.mark.parametrize("version", ["2.0.20", "2.1.5", ""])
 def test_a_line_that_had_no_effect_in_a_sync_group_is_said_to_have_one_now(
-    conf: Path, migrate: Callable[..., Said3], keepalived: Path, version: str
+    conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, version: str
 ) -> None:
     conf.write_text(BLOCK + GROUP % TRACKS)
     release(keepalived, version)
@@ -271,7 +273,7 @@ def test_a_line_that_had_no_effect_in_a_sync_group_is_said_to_have_one_now(
 
 @pytest.mark.parametrize("version", ["2.2.0", "2.4.3"])
 def test_a_line_that_has_its_effect_in_a_sync_group_is_not_spoken_of(
-    conf: Path, migrate: Callable[..., Said3], keepalived: Path, version: str
+    conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, version: str
 ) -> None:
     conf.write_text(BLOCK + GROUP % TRACKS)
     release(keepalived, version)
@@ -283,7 +285,7 @@ def test_a_line_that_has_its_effect_in_a_sync_group_is_not_spoken_of(
 
 
 def test_in_place_writes_both_files_and_keeps_what_was_there(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     before = conf.read_bytes()
     said = migrate("--in-place")
@@ -301,7 +303,9 @@ def test_in_place_writes_both_files_and_keeps_what_was_there(
     assert {path.name for path in tmp_path.iterdir()} == {conf.name, backup.name, "kacheck.toml"}
 
 
-def test_twice_changes_nothing(tmp_path: Path, conf: Path, migrate: Callable[..., Said3]) -> None:
+def test_twice_changes_nothing(
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
+) -> None:
     migrate("--in-place")
     before = snapshot(tmp_path)
 
@@ -312,7 +316,7 @@ def test_twice_changes_nothing(tmp_path: Path, conf: Path, migrate: Callable[...
 
 
 def test_an_older_backup_is_never_overwritten(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     old = tmp_path / "keepalived.conf.kacheck-backup"
     old.write_text("first")
@@ -324,7 +328,7 @@ def test_an_older_backup_is_never_overwritten(
     assert conf.stat().st_ino != Path(f"{old}.2").stat().st_ino
 
 
-def test_mode_owner_and_group_stay(conf: Path, migrate: Callable[..., Said3]) -> None:
+def test_mode_owner_and_group_stay(conf: Path, migrate: Callable[..., CommandOutput]) -> None:
     conf.chmod(0o640)
     if os.geteuid() == 0:
         os.chown(conf, 12345, 54321)
@@ -361,7 +365,7 @@ def set_attribute(path: Path, name: str, value: bytes) -> None:
 
 
 def test_an_acl_and_every_other_attribute_stay(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     set_attribute(conf, ACL, FOR_USER_1000)
     set_attribute(conf, "user.note", b"mine")
@@ -376,7 +380,7 @@ def test_an_acl_and_every_other_attribute_stay(
 
 
 def test_an_acl_stays_though_another_attribute_cannot_be_kept_and_that_is_said(
-    conf: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+    conf: Path, migrate: Callable[..., CommandOutput], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_attribute(conf, ACL, FOR_USER_1000)
     real = os.listxattr
@@ -391,7 +395,10 @@ def test_an_acl_stays_though_another_attribute_cannot_be_kept_and_that_is_said(
 
 
 def test_a_file_whose_acl_cannot_be_kept_is_not_written(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., CommandOutput],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     set_attribute(conf, ACL, FOR_USER_1000)
     before = snapshot(tmp_path)
@@ -412,7 +419,7 @@ def test_a_file_whose_acl_cannot_be_kept_is_not_written(
 
 
 def test_nobody_may_read_what_is_written_by_a_default_acl_of_its_directory(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     conf.chmod(0o640)
     set_attribute(tmp_path, "system.posix_acl_default", FOR_USER_1000)
@@ -424,7 +431,7 @@ def test_nobody_may_read_what_is_written_by_a_default_acl_of_its_directory(
 
 
 def test_the_file_that_a_link_leads_to_is_written(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     (tmp_path / "real").mkdir()
     real = conf.rename(tmp_path / "real/ka.conf")
@@ -437,7 +444,7 @@ def test_the_file_that_a_link_leads_to_is_written(
 
 
 def test_included_files_are_written_where_they_stand(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     included = tmp_path / "app.conf"
     included.write_text(BLOCK)
@@ -453,7 +460,7 @@ def test_included_files_are_written_where_they_stand(
 
 
 def test_an_include_that_would_take_in_the_backup_is_refused(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d/app").write_text(BLOCK)
@@ -474,7 +481,7 @@ def test_an_include_that_would_take_in_the_backup_is_refused(
 def test_an_error_halfway_leaves_everything_as_it_was(  # noqa: PLR0913, PLR0917 - fixtures
     tmp_path: Path,
     conf: Path,
-    migrate: Callable[..., Said3],
+    migrate: Callable[..., CommandOutput],
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     nth: int,
@@ -502,7 +509,7 @@ def test_an_error_halfway_leaves_everything_as_it_was(  # noqa: PLR0913, PLR0917
 
 
 def test_a_file_that_somebody_changes_meanwhile_is_not_overwritten(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], keepalived: Path
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
     keepalived.write_text(f"open({str(conf)!r}, 'a').write('# edited')")
     said = migrate("--in-place")
@@ -525,7 +532,7 @@ def test_a_file_that_somebody_changes_meanwhile_is_not_overwritten(
 )
 def test_an_error_names_the_file_that_was_to_change(  # noqa: PLR0913, PLR0917 - fixtures
     tmp_path: Path,
-    migrate: Callable[..., Said3],
+    migrate: Callable[..., CommandOutput],
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     number: int,
@@ -542,12 +549,16 @@ def test_an_error_names_the_file_that_was_to_change(  # noqa: PLR0913, PLR0917 -
     monkeypatch.undo()
 
     assert said.code == 3
-    assert f"kacheck: {tmp_path}/kacheck.toml: {words}" in said.err
+    file = {"fsync": ".keepalived.conf.kacheck-journal", "rename": "kacheck.toml"}[name]
+    assert f"kacheck: {tmp_path}/{file}: {words}" in said.err
     assert snapshot(tmp_path) == before
 
 
 def test_who_is_not_root_and_may_not_is_told_to_be(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., CommandOutput],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = snapshot(tmp_path)
 
@@ -665,7 +676,7 @@ def test_a_signal_while_files_are_written_leaves_everything_as_it_was(
 
 def acceptable(conf: Path, toml: Path) -> bool:
     """Return whether all that is tracked is defined, and each check that is asked for is there."""
-    setup = reading.read(load(str(conf)), Made(), None)
+    setup = reading.read(load(str(conf)), FakeMachine(), None)
     undefined = {references.UNDEFINED, references.TOO_LATE}
     checks = config.load(str(toml)).checks if toml.exists() else ()
     asked = [
@@ -688,7 +699,7 @@ def contents(directory: Path) -> dict[str, tuple[bytes, int]]:
 def test_after_kill_9_anywhere_what_is_tracked_exists_and_a_second_run_completes_it(  # noqa: PLR0913, PLR0917 - fixtures
     tmp_path: Path,
     conf: Path,
-    migrate: Callable[..., Said3],
+    migrate: Callable[..., CommandOutput],
     interrupted: Callable[..., subprocess.CompletedProcess[str]],
     files: str,
     name: str,
@@ -727,7 +738,7 @@ def test_after_kill_9_anywhere_what_is_tracked_exists_and_a_second_run_completes
 def test_what_a_killed_run_has_left_is_taken_back_before_another_look(
     tmp_path: Path,
     conf: Path,
-    migrate: Callable[..., Said3],
+    migrate: Callable[..., CommandOutput],
     interrupted: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     before = snapshot(tmp_path)
@@ -745,10 +756,64 @@ def test_what_a_killed_run_has_left_is_taken_back_before_another_look(
     assert snapshot(tmp_path) == killed != before
 
 
+def test_a_run_does_not_take_back_what_another_one_is_writing(
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., CommandOutput],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits, go, toml = (tmp_path / name for name in ("waits", "go", "kacheck.toml"))
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/keepalived"
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = -t ] && [ -e {toml} ] || exit 0\n'
+        f"touch {waits}; until [ -e {go} ]; do sleep 0.01; done\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(verify, "program", lambda: None)
+    argv = [sys.executable, "-m", "kacheck", "migrate", str(conf), "--in-place"]
+    environ = {**ENVIRON, "PATH": f"{program.parent}:/usr/bin:/bin"}
+    argv += ["--config", str(toml)]
+    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, text=True) as first:
+        try:
+            while not waits.exists():
+                assert first.poll() is None
+            before = snapshot(tmp_path)
+            for options in ((), ("--in-place",)):
+                said = migrate(*options)
+                assert said.code == 3
+                assert f"another run on {conf} is under way, pid {first.pid}; wait" in said.err
+            assert snapshot(tmp_path) == before
+        finally:
+            go.touch()
+        assert "keepalived -t accepts it" in first.communicate()[0]
+    assert acceptable(conf, toml)
+    assert not [*tmp_path.glob(".*")]
+
+
+def test_of_two_runs_at_the_same_moment_one_changes_nothing(
+    tmp_path: Path,
+    conf: Path,
+    migrate: Callable[..., CommandOutput],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other one's journal appears when this one has looked for it already."""
+    monkeypatch.setattr(verify, "program", lambda: None)
+    monkeypatch.setattr(command, "recover", lambda _: None)
+    for name in ("journal", "new"):
+        (tmp_path / f".keepalived.conf.kacheck-{name}").write_text("the other one's")
+    before = snapshot(tmp_path)
+    said = migrate("--in-place")
+
+    assert said.code == 3
+    assert f"another run on {conf} is under way; wait" in said.err
+    assert snapshot(tmp_path) == before
+
+
 @pytest.mark.parametrize("kind", ["other", "writable", "link"])
 def test_a_journal_that_others_may_have_written_deletes_nothing(
     tmp_path: Path,
-    migrate: Callable[..., Said3],
+    migrate: Callable[..., CommandOutput],
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
 ) -> None:
@@ -783,7 +848,7 @@ def test_a_signal_that_was_ignored_is_ignored(
 
 
 def test_patch_makes_of_the_diff_what_in_place_writes(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     needs("patch")
     odd = "".join(f"# a{letter}b\n" for letter in "\r\x0b\x0c\x1c\x85\u2028")
@@ -801,7 +866,7 @@ def test_patch_makes_of_the_diff_what_in_place_writes(
 
 
 def test_checks_are_appended_to_what_is_there(
-    tmp_path: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     toml = tmp_path / "kacheck.toml"
     there = '# mine\n[check.x]   # x\nprobe = "process"\nname = "x"'
@@ -813,7 +878,7 @@ def test_checks_are_appended_to_what_is_there(
 
 
 def test_a_check_of_the_same_meaning_is_taken_as_it_is(
-    tmp_path: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     toml = tmp_path / "kacheck.toml"
     there = (
@@ -826,7 +891,7 @@ def test_a_check_of_the_same_meaning_is_taken_as_it_is(
 
 
 def test_a_check_of_another_meaning_leaves_the_block_alone(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     (tmp_path / "kacheck.toml").write_text('[check.app]\nprobe = "process"\nname = "other"\n')
     before = snapshot(tmp_path)
@@ -840,7 +905,7 @@ def test_a_check_of_another_meaning_leaves_the_block_alone(
 
 @pytest.mark.parametrize("text", ["[check", '[check.x]\nprobe = "nothing"\n', "check = {}\n"])
 def test_a_file_that_cannot_be_read_is_refused(
-    tmp_path: Path, migrate: Callable[..., Said3], text: str
+    tmp_path: Path, migrate: Callable[..., CommandOutput], text: str
 ) -> None:
     (tmp_path / "kacheck.toml").write_text(text)
     before = snapshot(tmp_path)
@@ -849,7 +914,7 @@ def test_a_file_that_cannot_be_read_is_refused(
     assert snapshot(tmp_path) == before
 
 
-def test_a_byte_order_mark_stays(tmp_path: Path, migrate: Callable[..., Said3]) -> None:
+def test_a_byte_order_mark_stays(tmp_path: Path, migrate: Callable[..., CommandOutput]) -> None:
     toml = tmp_path / "kacheck.toml"
     there = '\ufeff[check.x]\nprobe = "process"\nname = "x"\n'
     toml.write_text(there)
@@ -861,7 +926,7 @@ def test_a_byte_order_mark_stays(tmp_path: Path, migrate: Callable[..., Said3]) 
 
 
 def test_a_file_with_the_line_ends_of_windows_keeps_them(
-    tmp_path: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     toml = tmp_path / "kacheck.toml"
     toml.write_bytes(b'[check.x]\r\nprobe = "process"\r\nname = "x"')
@@ -886,7 +951,7 @@ def test_a_file_with_the_line_ends_of_windows_keeps_them(
     ],
 )
 def test_a_file_that_no_table_can_be_appended_to_is_refused_in_plain_words(
-    tmp_path: Path, migrate: Callable[..., Said3], content: bytes, words: str
+    tmp_path: Path, migrate: Callable[..., CommandOutput], content: bytes, words: str
 ) -> None:
     toml = tmp_path / "kacheck.toml"
     toml.write_bytes(content)
@@ -897,7 +962,7 @@ def test_a_file_that_no_table_can_be_appended_to_is_refused_in_plain_words(
 
 
 def test_two_blocks_that_would_be_one_check_are_both_named(
-    conf: Path, migrate: Callable[..., Said3]
+    conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     conf.write_text(
         "vrrp_track_process a:b {\n    process x\n}\nvrrp_track_process a_b {\n    process y\n}\n"
@@ -915,12 +980,12 @@ def test_two_blocks_that_would_be_one_check_are_both_named(
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (os.mkfifo, "is no regular file; give the path of one"),
+        (os.mkfifo, "is not a regular file; give the path of one"),
         (os.mkdir, "is a directory; give the path of a file"),
     ],
 )
 def test_what_is_no_file_is_no_configuration(
-    tmp_path: Path, migrate: Callable[..., Said3], make: Callable[[Path], None], words: str
+    tmp_path: Path, migrate: Callable[..., CommandOutput], make: Callable[[Path], None], words: str
 ) -> None:
     make(tmp_path / "kacheck.toml")
     said = migrate("--in-place")
@@ -933,7 +998,7 @@ def test_what_is_no_file_is_no_configuration(
 
 
 def test_the_result_goes_to_another_file(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     new = tmp_path / "new.conf"
     said = migrate("-o", str(new))
@@ -946,7 +1011,7 @@ def test_the_result_goes_to_another_file(
 
 
 def test_more_than_one_file_does_not_fit_into_another_one(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     (tmp_path / "app.conf").write_text(BLOCK)
     conf.write_text("include app.conf\n" + INSTANCE)
@@ -959,13 +1024,17 @@ def test_more_than_one_file_does_not_fit_into_another_one(
     assert snapshot(tmp_path) == before
 
 
-def test_the_file_itself_is_no_other_file(conf: Path, migrate: Callable[..., Said3]) -> None:
+def test_the_file_itself_is_no_other_file(
+    conf: Path, migrate: Callable[..., CommandOutput]
+) -> None:
     said = migrate("-o", str(conf))
     assert said.code == 3
     assert "take --in-place" in said.err
 
 
-def test_both_ways_of_writing_are_bad_usage(conf: Path, migrate: Callable[..., Said3]) -> None:
+def test_both_ways_of_writing_are_bad_usage(
+    conf: Path, migrate: Callable[..., CommandOutput]
+) -> None:
     assert migrate("-o", "x", "--in-place").code == 3
     assert conf.read_text() == BLOCK + INSTANCE
 
@@ -981,15 +1050,15 @@ def node_of(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (node_of, "is no regular file; give the path of one"),
-        (os.mkfifo, "is no regular file; give the path of one"),
+        (node_of, "is not a regular file; give the path of one"),
+        (os.mkfifo, "is not a regular file; give the path of one"),
         (os.mkdir, "is a directory; give the path of a file"),
     ],
 )
 def test_only_a_regular_file_is_replaced(  # noqa: PLR0913, PLR0917 - fixtures
     tmp_path: Path,
     conf: Path,
-    migrate: Callable[..., Said3],
+    migrate: Callable[..., CommandOutput],
     make: Callable[[Path], None],
     words: str,
     is_link: bool,
@@ -1011,7 +1080,7 @@ def test_only_a_regular_file_is_replaced(  # noqa: PLR0913, PLR0917 - fixtures
 
 
 def test_a_hyphen_names_no_file(
-    tmp_path: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, migrate: Callable[..., CommandOutput], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     said = migrate("-o", "-")
@@ -1023,7 +1092,7 @@ def test_a_hyphen_names_no_file(
 
 @pytest.mark.parametrize("name", ["app.conf", "kacheck.toml"])
 def test_a_file_that_has_a_meaning_already_is_no_output(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], name: str
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput], name: str
 ) -> None:
     (tmp_path / "app.conf").write_text("# nothing\n")
     conf.write_text("include app.conf\n" + BLOCK + INSTANCE)
@@ -1039,7 +1108,7 @@ def test_a_file_that_has_a_meaning_already_is_no_output(
 
 
 def test_relative_includes_hold_in_their_own_directory_alone(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     (tmp_path / "app.conf").write_text("# nothing\n")
     conf.write_text("# 1\n  include app.conf\n" + BLOCK + INSTANCE)
@@ -1055,7 +1124,7 @@ def test_relative_includes_hold_in_their_own_directory_alone(
 
 
 def test_an_include_that_names_nothing_is_relative(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     (tmp_path / "other").mkdir()
     conf.write_text('include "\n')
@@ -1063,7 +1132,7 @@ def test_an_include_that_names_nothing_is_relative(
 
 
 def test_absolute_includes_hold_everywhere(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     (tmp_path / "app.conf").write_text("# nothing\n")
     conf.write_text(f"include {tmp_path}/app.conf\n" + BLOCK + INSTANCE)
@@ -1089,7 +1158,7 @@ def test_absolute_includes_hold_everywhere(
     ],
 )
 def test_what_keepalived_says_in_our_words(
-    migrate: Callable[..., Said3], keepalived: Path, program: str, words: str
+    migrate: Callable[..., CommandOutput], keepalived: Path, program: str, words: str
 ) -> None:
     keepalived.write_text(program)
     said = migrate("--in-place")
@@ -1108,7 +1177,7 @@ def test_what_keepalived_says_in_our_words(
     ],
 )
 def test_an_exit_code_means_what_it_does_in_this_release(
-    migrate: Callable[..., Said3], keepalived: Path, version: str, code: int, words: str
+    migrate: Callable[..., CommandOutput], keepalived: Path, version: str, code: int, words: str
 ) -> None:
     release(keepalived, version)
     keepalived.write_text(f"print('old'); sys.exit({code})")
@@ -1132,7 +1201,7 @@ def test_an_exit_code_means_what_it_does_in_this_release(
 @pytest.mark.parametrize("where", ["--in-place", "-o"])
 def test_a_new_complaint_takes_everything_back(  # noqa: PLR0913, PLR0917 - fixtures
     tmp_path: Path,
-    migrate: Callable[..., Said3],
+    migrate: Callable[..., CommandOutput],
     keepalived: Path,
     where: str,
     program: str,
@@ -1148,7 +1217,7 @@ def test_a_new_complaint_takes_everything_back(  # noqa: PLR0913, PLR0917 - fixt
 
 
 def test_a_complaint_that_was_there_may_be_why_there_is_another_one(
-    monkeypatch: pytest.MonkeyPatch, migrate: Callable[..., Said3], keepalived: Path
+    monkeypatch: pytest.MonkeyPatch, migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
     monkeypatch.setattr(command, "LIBEXEC", str(keepalived.parent))
     entry = keepalived.parent / "kacheck-verdict"
@@ -1161,7 +1230,7 @@ def test_a_complaint_that_was_there_may_be_why_there_is_another_one(
 
 
 def test_what_cannot_be_taken_back_is_named(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], keepalived: Path
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
     """The rest is taken back all the same, what is gone already included."""
     backup = tmp_path / "keepalived.conf.kacheck-backup"
@@ -1181,7 +1250,7 @@ def test_what_cannot_be_taken_back_is_named(
 def test_one_that_cannot_be_taken_back_does_not_keep_the_others(  # noqa: PLR0913, PLR0917 - fixtures
     tmp_path: Path,
     conf: Path,
-    migrate: Callable[..., Said3],
+    migrate: Callable[..., CommandOutput],
     keepalived: Path,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -1221,7 +1290,7 @@ def test_one_that_cannot_be_taken_back_does_not_keep_the_others(  # noqa: PLR091
     ],
 )
 def test_an_old_complaint_on_another_line_is_no_new_one(
-    migrate: Callable[..., Said3], keepalived: Path, line: str
+    migrate: Callable[..., CommandOutput], keepalived: Path, line: str
 ) -> None:
     keepalived.write_text(f"print({line!r} % (29 if new else 11)); sys.exit(5)")
     said = migrate("--in-place")
@@ -1232,7 +1301,7 @@ def test_an_old_complaint_on_another_line_is_no_new_one(
 
 
 def test_a_complaint_of_an_instance_keeps_its_name(
-    migrate: Callable[..., Said3], keepalived: Path
+    migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
     keepalived.write_text("print('(Line 3) (VI_1) old'); sys.exit(5)")
     assert "the first: (VI_1) old\n" in migrate("--in-place").out
@@ -1254,7 +1323,7 @@ KILLED = (
     ],
 )
 def test_a_keepalived_that_ends_itself_for_a_user_is_no_judge(
-    conf: Path, migrate: Callable[..., Said3], keepalived: Path, text: str, user: str
+    conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, text: str, user: str
 ) -> None:
     keepalived.write_text(KILLED)
     conf.write_text(text)
@@ -1272,7 +1341,7 @@ def test_a_keepalived_that_ends_itself_for_a_user_is_no_judge(
 
 @pytest.mark.parametrize("user", ["", "    user root\n"])
 def test_without_such_a_user_a_keepalived_that_is_ended_has_found_something(
-    tmp_path: Path, conf: Path, migrate: Callable[..., Said3], keepalived: Path, user: str
+    tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, user: str
 ) -> None:
     keepalived.write_text(KILLED)
     conf.write_text(BARE % user)
@@ -1285,7 +1354,7 @@ def test_without_such_a_user_a_keepalived_that_is_ended_has_found_something(
 
 
 def test_what_it_says_before_it_ends_itself_counts(
-    conf: Path, migrate: Callable[..., Said3], keepalived: Path
+    conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
     keepalived.write_text(f"'kacheck-process' in text and print('new')\n{KILLED}")
     conf.write_text(BARE % "    user nobody\n")
@@ -1305,7 +1374,7 @@ def test_the_user_that_keepalived_takes_by_itself_counts(
 
 def test_who_is_not_root_cannot_have_scripts_judged(
     tmp_path: Path,
-    migrate: Callable[..., Said3],
+    migrate: Callable[..., CommandOutput],
     keepalived: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -1318,7 +1387,7 @@ def test_who_is_not_root_cannot_have_scripts_judged(
 
 
 def test_a_keepalived_that_cannot_be_started_is_named(
-    tmp_path: Path, migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, migrate: Callable[..., CommandOutput], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "keepalived"
     program.write_bytes(b"\0")
@@ -1331,7 +1400,7 @@ def test_a_keepalived_that_cannot_be_started_is_named(
 
 
 def test_a_keepalived_that_hangs_is_not_waited_for(
-    migrate: Callable[..., Said3], keepalived: Path, monkeypatch: pytest.MonkeyPatch
+    migrate: Callable[..., CommandOutput], keepalived: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify, "TIMEOUT", 0.5)
     keepalived.write_text("new and time.sleep(60)")
@@ -1342,7 +1411,7 @@ def test_a_keepalived_that_hangs_is_not_waited_for(
 
 
 def test_without_keepalived_that_is_said(
-    migrate: Callable[..., Said3], monkeypatch: pytest.MonkeyPatch
+    migrate: Callable[..., CommandOutput], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify, "program", lambda: None)
     assert "keepalived is not installed here" in migrate("--in-place").out
@@ -1355,7 +1424,7 @@ def test_a_violation_that_was_there_is_no_new_one() -> None:
 
 
 def test_the_modes_of_a_new_file_are_ordinary(
-    tmp_path: Path, migrate: Callable[..., Said3]
+    tmp_path: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     migrate("--in-place", "--config", str(tmp_path / "new/kacheck.toml"))
     file = tmp_path / "new/kacheck.toml"

@@ -27,9 +27,9 @@ def vault(address: str) -> str:
 
 def re_execute(watcher: Watcher) -> None:
     """SIGUSR2, and wait until it is READY again."""
-    ready = watcher.told.count("READY=1")
+    ready = watcher.notified.count("READY=1")
     watcher.signal(signal.SIGUSR2)
-    watcher.until(lambda: watcher.told.count("READY=1") > ready)
+    watcher.until(lambda: watcher.notified.count("READY=1") > ready)
 
 
 def refused(watcher: Watcher) -> str:
@@ -111,7 +111,7 @@ def test_a_bad_configuration_is_not_re_executed_with(tmp_path: Path, start: Star
             assert f"kacheck {__version__} goes on" in said
             assert words in said
         assert watcher.track("proc") == 1
-        assert watcher.told.count("READY=1") == 1
+        assert watcher.notified.count("READY=1") == 1
         watcher.configure(PROCESS)
         re_execute(watcher)
 
@@ -248,6 +248,29 @@ def test_another_watchers_verdicts_are_not_taken_over(tmp_path: Path, start: Sta
     with Watcher(tmp_path, gone + RARELY) as watcher:
         assert watcher.says("proc", "critical missing"), "its first look decides"
         assert watcher.track("proc") == 0
+
+
+COMES = """
+import os, signal
+from kacheck.watch import successor
+def execute(self, *args, really=successor.Successor.execute):
+    def first(*args, really={place}):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return really(*args)
+    {place} = first
+    really(self, *args)
+successor.Successor.execute = execute
+"""
+"""SIGTERM comes as the watcher is about to execute itself."""
+
+
+@pytest.mark.parametrize("place", ["signal.pthread_sigmask", "os.execv"])
+def test_a_stop_that_comes_as_it_executes_itself_is_not_lost(tmp_path: Path, place: str) -> None:
+    with Watcher(tmp_path, PROCESS, prelude=COMES.format(place=place)) as watcher:
+        watcher.signal(signal.SIGUSR2)
+        watcher.until(lambda: watcher.returncode is not None)
+        assert watcher.returncode == 0
+        assert watcher.find("the watcher was stopped: all checks fail now")
 
 
 IMPORTS = """

@@ -217,3 +217,20 @@ def test_it_and_its_entry_point_are_no_service_to_be_counted() -> None:
     ):
         assert is_one_shot(line.encode().split()), line
     assert not is_one_shot(b"/usr/bin/python3 /usr/bin/kacheck watch".split())
+
+
+def test_a_warning_that_is_accepted_is_ok_and_no_failure_is(words: Words, capsys: Shown) -> None:
+    with StandInVault(state="standby") as stand_in:
+        argv = words(vault("node", stand_in.address))
+        assert main([*argv, "node"]) == 1
+        assert main([*argv, "--accept", "standby", "node"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1].startswith("ok standby: ")
+        assert main([*argv, "--accept", "performance-standby", "node"]) == 1
+        stand_in.state = "sealed"
+        assert main([*argv, "--accept", "standby", "node"]) == 2
+
+
+def test_only_the_reason_of_a_warning_can_be_accepted(words: Words, capsys: Shown) -> None:
+    for word in ("sealed", "standbye", ""):
+        assert main([*words(HERE), "--accept", word, "here"]) == 3
+        assert f'invalid value "{word}" for --accept' in capsys.readouterr().err

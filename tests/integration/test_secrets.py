@@ -43,6 +43,7 @@ ADDRESSES = {
     "address in the password": "anna:https://hunter2@vault",
     "at in the query": "https://vault:port?mail=a@b&token=hvs.s3cret",
     "encoded": "https://anna%3Ahunter2%40vault:port",
+    "encoded, with a good port": "https://anna%3Ahunter2%40vault:8200",
     "full-width at": "https://anna:hunter2\N{FULLWIDTH COMMERCIAL AT}vault",
     "unclosed bracket": "https://anna:hunter2@[::1",
     "not an IPv6 address": "https://anna:hunter2@[vault]",
@@ -176,9 +177,9 @@ def test_the_watcher_repeats_no_address_in_its_journal_or_to_systemd(tmp_path: P
         watcher.configure(bad)
     with Watcher(tmp_path, bad, wait=False) as refused:
         refused.until(lambda: refused.returncode is not None)
-        refused.until(lambda: refused.told)
+        refused.until(lambda: refused.notified)
     for each in (watcher, refused):
-        assert_silent(json.dumps(each.lines) + "\n".join(each.told))
+        assert_silent(json.dumps(each.lines) + "\n".join(each.notified))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -152,6 +153,31 @@ def test_users_who_connect_without_end_cost_a_part_of_one_processor_at_most(
                 time.sleep(2)
                 used = (cpu(watcher.pid) - before) / (time.monotonic() - began)
             assert used < 0.5
+
+
+def test_who_reads_as_somebody_else_takes_its_place_does_not_end_the_watcher(
+    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(NAME, "60")
+    with Watcher(tmp_path, many(400)) as watcher, contextlib.ExitStack() as stack:
+        monkeypatch.chdir(watcher.state_dir)
+
+        def connected() -> socket.socket:
+            connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+            connection.connect(statedir.SOCKET)
+            return connection
+
+        oldest, *_ = [connected() for _ in range(clients.FAVOURED_PLACES)]
+        assert oldest.recv(1), "they have been let in, and have not read all"
+        time.sleep(0.3)  # all of them
+        watcher.signal(signal.SIGSTOP)
+        connected()  # told first, it takes the place
+        with contextlib.suppress(BlockingIOError):
+            while oldest.recv(1 << 16, socket.MSG_DONTWAIT):
+                pass  # now it can be written to
+        watcher.signal(signal.SIGCONT)
+        assert status.ask(str(watcher.state_dir))["pid"] == watcher.pid
+        assert watcher.track("proc") == 1
 
 
 def test_a_crowd_of_users_takes_places_from_the_one_that_has_most() -> None:

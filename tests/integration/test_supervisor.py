@@ -1,11 +1,13 @@
 """The watcher as a whole: `kacheck watch` in a process of its own, real processes and servers."""
 
 import contextlib
+import http.server
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -239,6 +241,69 @@ def test_a_server_that_ends_each_connection_comes_back_after_rise_looks(tmp_path
             watcher.wait_for("vault", "ok active")
 
 
+def test_a_server_that_limits_the_rate_is_asked_less_often_and_one_refusal_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    with StandInVault() as server:
+        toml = vault_check(server.address, interval=0.1)
+        with Watcher(tmp_path, toml) as watcher:
+            before = comes_to_say(watcher, "vault", "ok active")
+            server.state = "rate-limited"
+            watcher.until(lambda: watcher.find("asked every 1 s"))
+            server.state = "active"
+            asked, began = len(server.requests), time.monotonic()
+            watcher.until(lambda: len(server.requests) >= asked + 3)
+            assert time.monotonic() - began > 2
+            assert watcher.says("vault", "ok active")
+    assert watcher.transitions("vault") == before
+
+
+class SlowVault:
+    """An active Vault whose answers take a while; counts how many it is asked for at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self.answers, self.most = 0, 0
+        asked = 0
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                nonlocal asked
+                asked += 1
+                outer.most = max(outer.most, asked)
+                time.sleep(seconds)
+                body = b'{"initialized": true, "sealed": false, "standby": false}'
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                asked -= 1
+                outer.answers += 1
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def test_an_answer_that_takes_several_intervals_is_no_failure_before_its_timeout(
+    tmp_path: Path,
+) -> None:
+    slow = SlowVault(0.5)
+    with Watcher(tmp_path, vault_check(slow.address, interval=0.1, timeout=20)) as watcher:
+        watcher.until(lambda: slow.answers >= 4)
+        assert watcher.says("vault", "ok active")
+    assert watcher.transitions("vault")[0] == "ok active"
+    assert slow.most == 1, "looks overlap"
+    slow.server.shutdown()
+    slow.server.server_close()
+
+
 # --- what blocks --------------------------------------------------------------------------------
 
 BLOCKS = """
@@ -334,13 +399,13 @@ def test_ready_comes_only_when_every_check_has_a_verdict_or_has_timed_out(
     begun = time.monotonic()
     with Watcher(tmp_path, toml, prelude=BLOCKS, wait=False) as watcher:
         watcher.wait_for("proc", "critical missing")
-        assert "READY=1" not in watcher.told
-        watcher.until(lambda: "READY=1" in watcher.told)
+        assert "READY=1" not in watcher.notified
+        watcher.until(lambda: "READY=1" in watcher.notified)
         assert time.monotonic() - begun >= 0.6
         assert watcher.says("stuck", "critical timeout")
         watcher.until(lambda: watcher.find("ready: watching 2 checks"))
         failing = "proc critical missing, stuck critical timeout"
-        watcher.until(lambda: f"STATUS=2 checks, 2 not ok: {failing}" in watcher.told)
+        watcher.until(lambda: f"STATUS=2 checks, 2 not ok: {failing}" in watcher.notified)
 
 
 def test_a_reload_frees_a_worker_that_hangs(tmp_path: Path) -> None:
@@ -356,7 +421,7 @@ def test_a_reload_frees_a_worker_that_hangs(tmp_path: Path) -> None:
             watcher.reload(process_check())
             assert server.wait_until_idle(), "its connection is still open"
             watcher.until(lambda: len(os.listdir(f"/proc/{watcher.pid}/task")) < threads)
-            watcher.until(lambda: "READY=1" in watcher.told)  # what is left has its verdicts
+            watcher.until(lambda: "READY=1" in watcher.notified)  # what is left has its verdicts
 
 
 # --- reload -------------------------------------------------------------------------------------
@@ -384,10 +449,10 @@ def test_a_reload_keeps_what_is_unchanged_ends_what_is_removed_and_begins_what_i
         assert "no longer has it" in verdict.message
         assert not (watcher.state_dir / "failing" / "removed").exists()
         assert watcher.track("same") == 1
-        watcher.until(lambda: any("STATUS=3 checks, 1 not ok" in word for word in watcher.told))
+        watcher.until(lambda: any("STATUS=3 checks, 1 not ok" in word for word in watcher.notified))
         assert watcher.descriptors() <= before
         watcher.reload(same)
-        watcher.until(lambda: "STATUS=1 checks, 0 not ok" in watcher.told)
+        watcher.until(lambda: "STATUS=1 checks, 0 not ok" in watcher.notified)
     assert watcher.transitions("same") == ["ok running"], "it was not begun anew"
     assert watcher.transitions("changed") == ["ok running", "critical missing"]
 
@@ -480,7 +545,7 @@ def test_a_signal_leaves_every_check_failing(tmp_path: Path, start: Start, numbe
             assert (verdict.reason, verdict.message) == ("stopped", "the watcher was stopped")
         watcher.stop()
         assert watcher.find("all checks fail now")
-        watcher.until(lambda: "STOPPING=1" in watcher.told)
+        watcher.until(lambda: "STOPPING=1" in watcher.notified)
 
 
 CRASH = """
@@ -632,15 +697,15 @@ def test_the_watchdog_is_fed_while_the_loop_moves_and_not_when_it_stands(
     start(NAME, "60")
     toml = process_check(interval=0.1, timeout=0.1)
     with Watcher(tmp_path, toml, environ={"WATCHDOG_USEC": "200000"}) as watcher:
-        watcher.until(lambda: watcher.told.count("WATCHDOG=1") >= 3)
+        watcher.until(lambda: watcher.notified.count("WATCHDOG=1") >= 3)
         watcher.signal(signal.SIGSTOP)
         wait_until_stopped(watcher.pid)
-        watcher.until(lambda: settled(lambda: len(watcher.told)))
-        fed = watcher.told.count("WATCHDOG=1")
+        watcher.until(lambda: settled(lambda: len(watcher.notified)))
+        fed = watcher.notified.count("WATCHDOG=1")
         time.sleep(0.4)  # two watchdog times: nothing comes
-        assert watcher.told.count("WATCHDOG=1") == fed
+        assert watcher.notified.count("WATCHDOG=1") == fed
         watcher.signal(signal.SIGCONT)
-        watcher.until(lambda: watcher.told.count("WATCHDOG=1") > fed)
+        watcher.until(lambda: watcher.notified.count("WATCHDOG=1") > fed)
 
 
 NO_TICKS = """
@@ -661,8 +726,8 @@ def test_the_watchdog_is_not_fed_when_one_check_stands_still(tmp_path: Path) -> 
     )
     environ = {"WATCHDOG_USEC": "100000"}
     with Watcher(tmp_path, toml, prelude=NO_TICKS, environ=environ) as watcher:
-        watcher.until(lambda: "WATCHDOG=1" in watcher.told)
-        watcher.until(lambda: settled(lambda: watcher.told.count("WATCHDOG=1"), 0.3))
+        watcher.until(lambda: "WATCHDOG=1" in watcher.notified)
+        watcher.until(lambda: settled(lambda: watcher.notified.count("WATCHDOG=1"), 0.3))
 
 
 def settled(count: Callable[[], int], seconds: float = 0.1) -> bool:
@@ -854,7 +919,7 @@ def test_without_a_check_it_is_ready_and_waits_for_one(tmp_path: Path, start: St
     start(NAME, "60")
     with Watcher(tmp_path, "# nothing yet\n") as watcher:
         nothing = f"nothing is watched: {watcher.config} has no check"
-        watcher.until(lambda: f"STATUS={nothing}" in watcher.told)
+        watcher.until(lambda: f"STATUS={nothing}" in watcher.notified)
         shown = kacheck("status", "--state-dir", watcher.state_dir)
         assert (shown.returncode, shown.stderr) == (3, f"kacheck: {nothing}\n")
         shown = kacheck("watch", "--check-config", "--config", watcher.config)

@@ -164,7 +164,7 @@ def test_without_a_process_for_the_trial_it_is_not_re_executed(
         assert watcher.transitions("c0") == ["ok running"]
         limit(watcher, 5)
         watcher.signal(signal.SIGUSR2)
-        watcher.until(lambda: watcher.told.count("READY=1") == 2)
+        watcher.until(lambda: watcher.notified.count("READY=1") == 2)
 
 
 # --- one-shots ------------------------------------------------------------------------------

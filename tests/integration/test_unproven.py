@@ -143,9 +143,9 @@ def test_the_watcher_warns_once_for_each_start_and_change_and_not_with_each_look
         assert len(warnings_of(watcher)) == 1, "nothing has changed"
         watcher.reload(toml(vault.address, fast + "rise = 3\n"))
         watcher.until(lambda: len(warnings_of(watcher)) == 2)
-        ready = watcher.told.count("READY=1")
+        ready = watcher.notified.count("READY=1")
         watcher.signal(signal.SIGUSR2)
-        watcher.until(lambda: watcher.told.count("READY=1") > ready)
+        watcher.until(lambda: watcher.notified.count("READY=1") > ready)
         assert len(warnings_of(watcher)) == 3, "the trial of the new program says nothing"
 
 

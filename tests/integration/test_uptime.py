@@ -108,7 +108,7 @@ def test_the_watcher_starts_and_re_executes_without_uptime(
         assert watcher.track("proc") == 1
         assert watcher.verdict("proc") is None
         watcher.signal(signal.SIGUSR2)
-        watcher.until(lambda: watcher.told.count("READY=1") == 2)
+        watcher.until(lambda: watcher.notified.count("READY=1") == 2)
         assert (watcher.track("proc"), watcher.verdict("proc")) == (1, None)
         process.kill()
         watcher.until(lambda: watcher.track("proc") == 0)

@@ -1,6 +1,6 @@
 """The shipped recipes under a real keepalived, as they are: they move the VIP and bring it back.
 
-Two nodes with the shipped keepalived.conf, priorities 100 and 99. What a recipe's comment says to
+Two nodes with the shipped keepalived.conf, priorities 220 and 218. What a recipe's comment says to
 put into the instance is what is put there. Waiting is for events of the notify FIFO.
 """
 
@@ -19,7 +19,8 @@ from helpers.vault_node import RECIPES, VaultNode
 
 pytestmark = pytest.mark.keepalived
 
-NAMES = ("process", "vault-active", "vault-node")
+NAMES = ("process", "vault-node")
+"""Those that need no watcher."""
 
 
 @pytest.fixture
@@ -48,30 +49,6 @@ def test_process_the_vip_leaves_with_the_process_and_comes_back_with_it(
     assert pair.holders == [], "it runs nowhere: the VIP is nowhere"
 
 
-def test_vault_active_the_vip_follows_the_active_node(nodes: tuple[VaultNode, VaultNode]) -> None:
-    for node, state in zip(nodes, ("active", "standby"), strict=True):
-        node.state = state
-        node.start_vault()
-    pair = Pair("vault-active", nodes)
-    pair.expect(a="MASTER", b="BACKUP")
-    assert pair.a_keepalived.wait_for("MASTER").priority == 150, "the active node has 50 more"
-
-    pair.set("sealed", "active")
-    pair.expect(a="FAULT", b="MASTER")
-    assert pair.b_keepalived.wait_for("MASTER", after=pair.deed_at).priority in (99, 149)
-    pair.set("standby", "active")
-    pair.expect(a="BACKUP")
-    pair.set("active", "standby")
-    pair.expect(a="MASTER", b="BACKUP")
-
-    pair.after(pair.a.kill_vault)
-    pair.expect(a="FAULT", b="MASTER")
-    assert pair.b.state == "standby", "no node is active: a live standby keeps the VIP"
-    pair.set("standby", "sealed")
-    pair.expect(b="FAULT")
-    assert pair.holders == [], "no Vault answers: nobody has the VIP"
-
-
 def test_vault_node_the_vip_is_only_where_the_process_runs_and_is_active(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
@@ -98,7 +75,7 @@ def test_the_shipped_configuration_is_complete_and_accepted(
 ) -> None:
     """`-t` says nothing at all: no error, no warning about scripts, users or security."""
     a, _ = nodes
-    for conf in [recipe("keepalived"), *(configuration(name, 100) for name in NAMES)]:
+    for conf in [recipe("keepalived"), *(configuration(name, 220) for name in NAMES)]:
         path = a.node.write("checked.conf", conf)
         shown = a.node.run(["keepalived", "-t", "-l", "-f", path], check=False)
         assert shown.returncode == 0, shown
@@ -112,7 +89,7 @@ def test_a_recipe_needs_no_script_user_and_survives_a_reload(
     a, _ = nodes
     a.state = "sealed"
     a.start_vault()
-    conf = configuration("vault-node", 100).replace("    script_user root\n", "")
+    conf = configuration("vault-node", 220).replace("    script_user root\n", "")
     keepalived = a.keepalived(conf)
     keepalived.wait_log("kacheck_vault_node` now returning 2", PATIENCE)
     keepalived.reload()

@@ -63,7 +63,7 @@ RUNS = {
         FALL_3, "0 active>active, 1 sealed>active, 2 sealed>active, 3 active>active, 4 sealed>active, 5 sealed>active, 6 sealed>sealed"),
     "one bad look ends a run of good ones": (
         FALL_3, "0 sealed>sealed, 1 active>sealed, 2 active>sealed, 3 sealed>sealed, 4 active>sealed, 5 active>sealed, 6 active>active"),
-    "fall 1 and rise 1 act at once": (Policy(1, 1), "0 active>active, 1 timeout>timeout, 2 active>active"),
+    "fall 1 and rise 1 act at once": (Policy(1, 1), "0 running>running, 1 timeout>timeout, 2 running>running"),
     "a run of different bad looks counts, and the last one is the reason": (
         Policy(), "0 active>active, 1 sealed>active, 2 timeout>timeout"),
     # better and worse between the failures
@@ -71,9 +71,35 @@ RUNS = {
         FALL_3, "0 sealed>sealed, 1 timeout>timeout, 2 missing>missing"),
     "from critical to unknown at once, as both are failures": (FALL_3, "0 missing>missing, 1 hidden>hidden"),
     "from warning to critical after fall": (Policy(), "0 standby>standby, 1 sealed>standby, 2 sealed>sealed"),
-    "from critical to warning after rise": (Policy(), "0 sealed>sealed, 1 standby>sealed, 2 standby>standby"),
+    "from critical to warning after rise": (Policy(rise=2), "0 sealed>sealed, 1 standby>sealed, 2 standby>standby"),
     "a look that goes the other way begins its own run": (
-        Policy(), "0 standby>standby, 1 sealed>standby, 2 active>standby, 3 sealed>standby, 4 sealed>sealed"),
+        Policy(rise=2), "0 standby>standby, 1 sealed>standby, 2 active>standby, 3 sealed>standby, 4 sealed>sealed"),
+    # roles
+    "a role is gained by one look": (Policy(), "0 standby>standby, 1 active>active"),
+    "a standby is gained by one look": (Policy(), "0 sealed>sealed, 1 standby>standby, 2 active>active"),
+    "a role is gained by as many looks as were asked for": (
+        Policy(rise=3), "0 standby>standby, 1 active>standby, 2 active>standby, 3 active>active"),
+    "a role that was lost just before needs 2 s": (
+        Policy(), "0 active>active, 1 standby>active, 2 standby>standby, 3 active>standby, 4.9 active>standby, 5 active>active"),
+    "looks have to agree for those 2 s": (
+        Policy(), "0 active>active, 1 standby>active, 2 standby>standby, 3 active>standby, 4 standby>standby, 5 active>standby, 6 active>standby, 7 active>active"),
+    "a role that was lost 10 s before is gained by one look": (
+        Policy(), "0 active>active, 1 standby>active, 2 standby>standby, 12 active>active"),
+    "looks that began to agree within 10 s have to agree for 2 s": (
+        Policy(), "0 active>active, 1 standby>active, 2 standby>standby, 11.9 active>standby, 13 active>standby, 13.9 active>active"),
+    "a role that was regained so, and lost again within 20 s, needs 20 s": (
+        Policy(fall=1), "0 active>active, 1 standby>standby, 2 active>standby, 4 active>active, 23 standby>standby, 24 active>standby, 43 active>standby, 44 active>active"),
+    "a role that was kept for 20 s needs 2 s again": (
+        Policy(fall=1), "0 active>active, 1 standby>standby, 2 active>standby, 4 active>active, 24 standby>standby, 25 active>standby, 27 active>active"),
+    "a role that comes and goes is lost as long as it does": (
+        Policy(fall=1), "0 active>active, 1 standby>standby, 9 active>standby, 10 standby>standby, 18 active>standby, 19 standby>standby, 27 active>standby, 29 active>active"),
+    "a new leader whose health hangs while it wins has lost no leadership": (
+        Policy(), "0 standby>standby, 1 timeout>standby, 2 timeout>timeout, 3 active>active"),
+    "a leader that fails and comes back as one waits 2 s": (
+        Policy(), "0 active>active, 1 refused!>refused, 2 active>refused, 4 active>active"),
+    "a leader that comes back as a standby waits 2 s, too": (
+        Policy(), "0 active>active, 1 refused!>refused, 2 standby>refused, 4 standby>standby"),
+    "a process is no role": (Policy(), "0 missing>missing, 1 running>missing, 2 running>running"),
     # events
     "an exit that a look confirms needs no second one": (FALL_3, "0 running>running, 1 missing!>missing"),
     "a lost connection that is refused then needs no second one": (FALL_3, "0 active>active, 1 refused!>refused"),
@@ -153,11 +179,11 @@ RUNS = {
     "held for hold_for, and not a look longer": (
         HOLD, "0 active>active, 1 hidden>active, 10.9 hidden>active, 11 hidden>hidden"),
     "after hold_for only rise looks bring it back": (
-        HOLD, "0 active>active, 1 hidden>active, 11 hidden>hidden, 12 active>hidden, 13 active>active"),
+        HOLD, "0 running>running, 1 hidden>running, 11 hidden>hidden, 12 running>hidden, 13 running>running"),
     "after hold_for nothing is held, and the newest reason is said": (
         HOLD, "0 active>active, 1 hidden>active, 11 hidden>hidden, 12 rate-limited>rate-limited"),
     "after hold_for one unknown look ends the way back": (
-        HOLD, "0 active>active, 1 hidden>active, 11 hidden>hidden, 12 active>hidden, 13 hidden>hidden, 14 active>hidden, 15 active>active"),
+        HOLD, "0 running>running, 1 hidden>running, 11 hidden>hidden, 12 running>hidden, 13 hidden>hidden, 14 running>hidden, 15 running>running"),
     "a good look begins hold_for anew": (
         HOLD, "0 active>active, 1 hidden>active, 9 active>active, 10 hidden>active, 19 hidden>active, 20 hidden>hidden"),
     "a good look begins hold_for anew, also below a failure": (
@@ -168,7 +194,7 @@ RUNS = {
         HOLD._replace(fall=3), "0 active>active, 1 sealed>active, 2 hidden>active, 3 sealed>active, 4 sealed>sealed"),
     "held inside a run of bad looks": (
         HOLD, "0 active>active, 1 sealed>active, 2 hidden>active, 3 hidden>active, 4 sealed>sealed"),
-    "held inside a run of good looks": (HOLD, "0 sealed>sealed, 1 active>sealed, 2 hidden>sealed, 3 active>active"),
+    "held inside a run of good looks": (HOLD, "0 sealed>sealed, 1 running>sealed, 2 hidden>sealed, 3 running>running"),
     "a failure is held, too": (HOLD, "0 missing>missing, 1 hidden>missing, 11 hidden>hidden"),
     "a bad configuration is not held": (HOLD, "0 active>active, 1 bad-config>active, 2 bad-config>bad-config"),
     "a bug is not held": (HOLD, "0 active>active, 1 bug>active, 2 bug>bug"),
@@ -254,6 +280,14 @@ def test_what_counts_as_up(reason: str, up: set[str], on_unknown: str) -> None:
     result = look(reason)
     policy = Policy(on_unknown=on_unknown)  # type: ignore[arg-type]
     assert passes(policy, result.status, result.reason) is (on_unknown in up)
+
+
+@pytest.mark.parametrize(("intervals", "reason"), [(1, "active"), (2, "timeout"), (3, "timeout")])
+def test_a_look_that_times_out_counts_once_for_every_interval(intervals: int, reason: str) -> None:
+    state, _, _ = after(Policy(), "0 active>active")
+    state = step(Policy(), state, look("timeout"), 1, intervals=intervals)
+    assert state.verdict is not None
+    assert state.verdict.reason == reason
 
 
 def test_a_step_changes_no_state_that_it_was_given() -> None:

@@ -113,14 +113,14 @@ def answer(args: Namespace) -> str:
 
 
 def without_own(name: str, ended: Sequence[str], holding: Container[str]) -> str:
-    """How it is with a check that has no drain of its own now."""
+    """Return the state of a check that has no separate drain now."""
     if statedir.ALL in holding:
         return f"drained as {statedir.ALL} are"
     return "no longer drained" if name in ended else "not drained"
 
 
 def names_of(args: Namespace) -> list[str]:
-    """What `kacheck drain` is about; nothing means everything there is.
+    """Return what `kacheck drain` is about; nothing means everything there is.
 
     Raises:
         BadConfigError: bad usage.

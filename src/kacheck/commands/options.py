@@ -1,65 +1,142 @@
 """Options that several commands take, and how their values are read."""
 
-import argparse
-from typing import Any
+from __future__ import annotations
 
 from kacheck import statedir
 from kacheck.durations import seconds
+from kacheck.kinds import FLAG, ValueKind, one_of
+from kacheck.probe import Option
 from kacheck.render import FORMATS
 
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from typing import Any
+
 CONFIGURATION = "/etc/kacheck/kacheck.toml"
+
+
+def directory(text: str) -> str:
+    """Return the value of `--state-dir`, without slashes at its end.
+
+    Raises:
+        ValueError: the value is empty; says what to give.
+
+    """
+    if not text:
+        raise ValueError(f"it is empty: give a directory such as {statedir.DEFAULT}")
+    return text.rstrip("/") or "/."
+
+
+STATE_DIR = Option(
+    "state_dir",
+    ValueKind(directory, directory),
+    f"where drains and the watcher's verdicts are; default {statedir.DEFAULT}",
+    metavar="DIR",
+    default=statedir.DEFAULT,
+    details="Give the same directory to the checks and to the watcher.",
+)
+VOLUME = (
+    Option(
+        "verbose",
+        FLAG,
+        "print everything that was seen",
+        letter="v",
+        default=False,
+        details="This includes pids, users and command lines; the fields of the answer, the end of "
+        "the certificate, and the milliseconds of each phase.",
+    ),
+    Option("quiet", FLAG, "print nothing; the answer is the exit code", letter="q", default=False),
+)
+"""One of them at most."""
+COMMON = (
+    *VOLUME,
+    Option(
+        "format",
+        one_of(*FORMATS),
+        "a line of text, a JSON object, or a Nagios line with performance data; default text",
+        default="text",
+        details="The keys of the JSON object are a contract: `schema` 1, `check`, `status`, "
+        "`reason`, `message`, `exit_code`, `duration_ms` and `data`.",
+    ),
+    Option(
+        "misc",
+        FLAG,
+        "exit with 1 on every failure, for keepalived's MISC_CHECK",
+        default=False,
+        details='MISC_CHECK with `misc_dynamic` reads 2 to 255 as "up, with this weight".',
+    ),
+    Option(
+        "log",
+        one_of("syslog"),
+        "send one line for each failure and warning to syslog as well",
+        details="keepalived throws away what a script prints.",
+    ),
+    STATE_DIR,
+)
+"""What every check takes."""
+LOOK = (
+    Option(
+        "timeout",
+        ValueKind(seconds, seconds),
+        "the deadline of the whole check, after which it answers critical timeout; default 0.8, "
+        "for Vault VAULT_CLIENT_TIMEOUT if it is set",
+        metavar="SECONDS",
+        letter="t",
+        details="A number, or a duration such as 800ms; above 0, at most 3600. Keep it below the "
+        "`timeout` of the vrrp_script, whose SIGTERM explains nothing.",
+    ),
+    Option(
+        "on_unknown",
+        one_of("fail", "ok"),
+        "what the check does if it cannot determine the state; default fail",
+        default="fail",
+        details="A bad configuration and a bug always fail.",
+    ),
+)
+"""What a check takes whose configuration is the command line."""
 
 
 def add_common(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Declare what every check takes."""
     group = parser.add_argument_group("common options")
     volume = group.add_mutually_exclusive_group()
-    volume.add_argument(
-        "-v",
-        "--verbose",
-        action="store_true",
-        help="print everything that was seen\n\n"
-        "This includes pids, users and command lines; the fields of the answer, the end of the "
-        "certificate, and the milliseconds of each phase.",
-    )
-    volume.add_argument(
-        "-q", "--quiet", action="store_true", help="print nothing; the answer is the exit code"
-    )
-    group.add_argument(
-        "--format",
-        choices=FORMATS,
-        default="text",
-        help="a line of text, a JSON object, or a Nagios line with performance data; default "
-        "text\n\n"
-        "The keys of the JSON object are a contract: `schema` 1, `check`, `status`, `reason`, "
-        "`message`, `exit_code`, `duration_ms` and `data`.",
-    )
-    group.add_argument(
-        "--misc",
-        action="store_true",
-        help="exit with 1 on every failure, for keepalived's MISC_CHECK\n\n"
-        'MISC_CHECK with `misc_dynamic` reads 2 to 255 as "up, with this weight".',
-    )
-    group.add_argument(
-        "--log",
-        choices=("syslog",),
-        help="send one line for each failure and warning to syslog as well\n\n"
-        "keepalived throws away what a script prints.",
-    )
-    add_state_dir(group)
+    for option in COMMON:
+        add(volume if option in VOLUME else group, option)
     return group
 
 
 def add_state_dir(parser: argparse._ActionsContainer) -> None:
     """Declare where drains and the watcher's files are."""
-    parser.add_argument(
-        "--state-dir",
-        metavar="DIR",
-        type=directory,
-        default=statedir.DEFAULT,
-        help=f"where drains and the watcher's verdicts are; default {statedir.DEFAULT}\n\n"
-        "Give the same directory to the checks and to the watcher.",
-    )
+    add(parser, STATE_DIR)
+
+
+def add(parser: argparse._ActionsContainer, option: Option) -> None:
+    """Declare an option, which the namespace has by its name, given or not."""
+    details = f"\n\n{option.details}" if option.details else ""
+    settings: dict[str, Any] = {"help": option.help + details, "default": option.default}
+    if option.kind.takes_value:
+        settings["type"] = None if option.kind.choices else whole_message(option.kind.from_word)
+        settings["metavar"] = option.metavar or None
+        settings["choices"] = option.kind.choices or None
+    else:
+        settings["action"] = "store_true"
+    short = (f"-{option.letter}",) if option.letter else ()
+    parser.add_argument(*short, option.flag, **settings)
+
+
+def whole_message(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return the reader for argparse, which would otherwise add its own words to the error."""
+    from argparse import ArgumentTypeError
+
+    def read_word(word: str) -> Any:
+        try:
+            return read(word)
+        except ValueError as error:
+            raise ArgumentTypeError(str(error)) from None
+
+    return read_word
 
 
 def add_config(parser: argparse._ActionsContainer, **options: Any) -> None:
@@ -67,20 +144,3 @@ def add_config(parser: argparse._ActionsContainer, **options: Any) -> None:
     help_text = f"the configuration file; default {CONFIGURATION}"
     options = {"default": CONFIGURATION, "help": help_text} | options
     parser.add_argument("--config", metavar="FILE", **options)
-
-
-def directory(text: str) -> str:
-    """Return the value of `--state-dir`, without slashes at its end."""
-    if not text:
-        raise argparse.ArgumentTypeError(
-            f"it is empty: give a directory such as {statedir.DEFAULT}"
-        )
-    return text.rstrip("/") or "/."
-
-
-def timeout(text: str) -> float:
-    """Return the value of `--timeout`."""
-    try:
-        return seconds(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

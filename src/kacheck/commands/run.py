@@ -2,6 +2,7 @@
 
 import argparse
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Callable
 from functools import cache, partial
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from kacheck.commands import Edge, options
 from kacheck.commands.check import Prepared, answered, run_all, wants_details
-from kacheck.result import BadConfigError
+from kacheck.result import BadConfigError, Result, Status
 
 if TYPE_CHECKING:
     from kacheck.check import CheckConfiguration
+    from kacheck.deadline import Deadline
 
 DESCRIPTION = """Run checks from the configuration file by their names, all at the same time.
 
@@ -27,6 +29,13 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument(
         "names", nargs="*", metavar="CHECK", help="the name of a check in the configuration file"
     )
+    parser.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="REASON",
+        help="count a warning with this reason, such as standby, as ok; may be repeated",
+    )
     options.add_config(parser)
     options.add_common(parser)
 
@@ -35,6 +44,7 @@ def run(args: Namespace, edge: Edge) -> int:
     """Look, and answer."""
     if not args.names:
         raise BadConfigError(f"CHECK is missing: give the name of a check in {args.config}")
+    require_reasons(args.accept)
     load = once(args.config)
     return run_all({name: partial(prepared, load, name, args) for name in args.names}, args, edge)
 
@@ -42,10 +52,10 @@ def run(args: Namespace, edge: Edge) -> int:
 def prepared(load: Load, name: str, args: Namespace) -> Prepared:
     """Return the look of one check of the configuration file.
 
-    There is no verdict yet that an unknown could leave as it is, so `hold` fails.
+    A one-shot has no earlier verdict for `hold` to keep, so it fails.
 
     Raises:
-        BadConfigError: there is no such check, or the configuration is bad.
+        BadConfigError: a check does not exist, or the configuration is bad.
 
     """
     from kacheck.check import drained_by
@@ -62,7 +72,41 @@ def prepared(load: Load, name: str, args: Namespace) -> Prepared:
         return answered(found.result())
     question = detailed(check.question) if wants_details(args) else check.question
     on_unknown = "ok" if check.policy.on_unknown == "ok" else "fail"
-    return Prepared(check.timeout, look_of(question), on_unknown)
+    look = look_of(question)
+
+    def accepting(deadline: "Deadline") -> Result:
+        return with_accepted(look(deadline), args)
+
+    # The file's timeout is for a look of the watcher's, to which nothing has to be loaded.
+    return Prepared(check.timeout, accepting, on_unknown, time.monotonic())
+
+
+def with_accepted(result: Result, args: Namespace) -> Result:
+    """Return the result, as ok where it is a warning with an accepted reason."""
+    if result.status is Status.WARNING and result.reason in args.accept:
+        return result._replace(status=Status.OK)
+    return result
+
+
+def require_reasons(words: list[str]) -> None:
+    """Require that each word is the reason of a warning.
+
+    Raises:
+        BadConfigError: one is not.
+
+    """
+    if not words:
+        return
+    from kacheck.config.values import suggestion
+    from kacheck.probes import reasons
+
+    known = [word for word, reason in reasons().items() if Status.WARNING in reason.statuses]
+    for word in words:
+        if word not in known:
+            raise BadConfigError(
+                f'invalid value "{word}" for --accept: it is not the reason of a warning; '
+                f"{suggestion(word, known)}"
+            )
 
 
 def once(path: str) -> Load:

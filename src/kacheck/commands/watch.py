@@ -26,6 +26,14 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "A good configuration may have warnings, one line each.",
     )
     parser.add_argument(
+        "--on-stop",
+        choices=("fail", "leave"),
+        default="fail",
+        help="what happens to the track files when the watcher ends; default fail\n\n"
+        "`fail` makes every check fail. `leave` leaves the decision to whatever started the "
+        "watcher, as kacheck.service does.",
+    )
+    parser.add_argument(
         "--log-format",
         choices=("text", "json"),
         default="text",
@@ -41,7 +49,10 @@ def run(args: Namespace, edge: Edge) -> int:
         return 0
     from kacheck.watch import watcher
 
-    watcher.watch(args.config, args.state_dir, edge.raw_note, args.log_format)
+    leaves_files = args.on_stop == "leave"
+    watcher.watch(
+        args.config, args.state_dir, edge.raw_note, args.log_format, leaves_files=leaves_files
+    )
     return 0
 
 

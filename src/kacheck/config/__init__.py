@@ -28,7 +28,7 @@ CURES = {
 }
 SYNTAX_CURES = {
     "Cannot declare": "write each [table] once",
-    "Cannot overwrite": "a key or table stands twice: write it once",
+    "Cannot overwrite": "a key or table is defined twice: remove one",
     "Unterminated": "close what was opened: a quote",
     "Unclosed": "close what was opened: a bracket",
     "Illegal character '\\n'": "close the quote on the same line",
@@ -44,7 +44,7 @@ def load(path: str) -> CheckConfiguration:
     """Read a configuration file.
 
     Raises:
-        BadConfigError: `PATH:LINE: what is wrong; the cure`, without LINE where there is none.
+        BadConfigError: `PATH:LINE: what is wrong; the cure`, without LINE if no line is at fault.
 
     """
     try:
@@ -65,17 +65,17 @@ def load(path: str) -> CheckConfiguration:
 
 
 def read(path: str) -> bytes:
-    """The bytes of a regular file, one more than MAX_SIZE at most.
+    """Return the bytes of a regular file, one more than MAX_SIZE at most.
 
     Raises:
-        OSError: it is none, or cannot be read.
+        OSError: it is not a regular file, or cannot be read.
 
     """
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would wait for ever
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # opening a FIFO would block
     try:
         mode = os.fstat(file).st_mode
         if not stat.S_ISREG(mode):
-            kind = "it is a directory" if stat.S_ISDIR(mode) else "it is no regular file"
+            kind = "it is a directory" if stat.S_ISDIR(mode) else "it is not a regular file"
             raise OSError(errno.EISDIR, kind)
         with open(file, "rb", closefd=False) as stream:
             return stream.read(MAX_SIZE + 1)
@@ -118,7 +118,7 @@ def syntax_error(text: str, error: Exception) -> str:
 
 
 def configuration(data: dict[str, Any]) -> CheckConfiguration:
-    """The whole file, as TOML has it, as checks."""
+    """Return the whole file, as TOML has it, as checks."""
     for key, value in data.items():
         if key not in ("check", "metrics"):
             raise WrongError((key,), f"{key} {not_on_top(key, value)}")
@@ -140,7 +140,7 @@ def not_on_top(key: str, value: Any) -> str:
 
 
 def metrics_file(value: Any) -> str:
-    """The file for Prometheus's textfile collector, which reads no other names than these."""
+    """Return the file for Prometheus's textfile collector, which reads only `*.prom`."""
     file: str = of_kind(("metrics",), FILE, value)
     if not file.endswith(".prom"):
         raise WrongError(("metrics",), f'metrics is "{file}"; give a name that ends in .prom')

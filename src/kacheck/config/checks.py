@@ -21,14 +21,12 @@ MAX_DEPTH = 16
 """Combinations of combinations."""
 MAX_LOOKS = 256
 """Of a combination, with those of its members' members."""
-SHARE = 0.8
-"""Of an interval, for the timeout that was not given."""
 
 
 def values_of(name: str, table: Any) -> dict[str, Any]:
     """Return the values of a check, each one read for itself."""
     path: Path = ("check", name)
-    if not statedir.NAME.fullmatch(name) or name.upper() == statedir.ALL:
+    if not statedir.is_name(name) or name.upper() == statedir.ALL:
         raise WrongError(
             path,
             f'"{name}" is not a valid name for a check; give at most 64 of a-z, A-Z, 0-9, _, . '
@@ -89,13 +87,7 @@ def check_of(name: str, values: dict[str, Any], questions: "Questions") -> Check
     """One check, where its values fit together."""
     path: Path = ("check", name)
     interval = values.get("interval", 1.0)
-    timeout = values.get("timeout", min(DEFAULT_TIMEOUT, SHARE * interval))
-    if timeout > interval:
-        raise WrongError(
-            (*path, "timeout"),
-            f"timeout is {timeout:g} s, longer than interval, {interval:g} s; "
-            "lower timeout, or raise interval",
-        )
+    timeout = values.get("timeout", DEFAULT_TIMEOUT)
     if "hold_for" in values and values.get("on_unknown") != "hold":
         raise WrongError(
             (*path, "hold_for"),
@@ -107,7 +99,7 @@ def check_of(name: str, values: dict[str, Any], questions: "Questions") -> Check
 
 
 def chosen(values: dict[str, Any], fields: Any) -> dict[str, Any]:
-    """The values that a NamedTuple has fields for."""
+    """Return the values that a NamedTuple has fields for."""
     return {key: values[key] for key in fields._fields if key in values}
 
 
@@ -127,10 +119,10 @@ class Questions:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._known: dict[tuple[str, int], Asked] = {}
-        """By name and depth. What is in here is no part of a circle, and not too deep there."""
+        """By name and depth: the checks that are known to be free of cycles at that depth."""
 
     def of(self, name: str, chain: tuple[str, ...] = ()) -> Asked:
-        """What a check asks; `chain` is what led here."""
+        """Return what a check asks; `chain` is what led here."""
         place = name, len(chain)
         if place not in self._known:
             self._known[place] = self._asked(name, chain)
@@ -164,7 +156,7 @@ class Questions:
         ]
 
     def _member(self, path: Path, name: str, chain: tuple[str, ...]) -> Asked:
-        """What a check asks that is part of another one."""
+        """Return what a check asks that is part of another one."""
         tables = self._tables
         if name not in tables:
             others = [each for each in tables if each not in chain]

@@ -42,29 +42,34 @@ OPTIONS = (
         seconds(0.1, 60),
         "the time from one look to the next",
         default=1.0,
-        details="An event, such as the exit of a process, causes a look at once.",
+        details="An event, such as the exit of a process, causes a look at once. A server that "
+        "limits the rate of requests is asked at most once a second for the next minute.",
     ),
     Option(
         "timeout",
         seconds(ABOVE_0, 60),
-        "the deadline of a look; it cannot be longer than the interval",
+        "the deadline of a look",
         default=0.8,
-        details="With an interval below 1 s the default is 0.8 of the interval.",
+        details="It may be longer than the interval: looks never overlap, and the next one begins "
+        "when a slow one has ended.",
     ),
     Option(
         "rise",
         whole(1, 255),
         "how many better looks in a row make the verdict better",
-        default=2,
-        details="A look that an exit or a lost connection caused does not add to the count.",
+        details="The default is 1 for a role that Vault's answer confirms, and 2 for everything "
+        "else. A look that an exit or a lost connection caused does not add to the count. A role "
+        "that was lost in the last 10 seconds is regained when looks have agreed on it for 2 "
+        "seconds; for 20 seconds, if it was lost within 20 seconds of being regained in this way.",
     ),
     Option(
         "fall",
         whole(1, 255),
         "how many worse looks in a row make the verdict worse",
         default=2,
-        details="An exit or a lost connection that a look confirms needs no second look. The very "
-        "first look decides alone.",
+        details="An exit or a lost connection that a look confirms needs no second look. A look "
+        "that times out counts once for every interval that it took. The very first look decides "
+        "alone.",
     ),
     Option(
         "fork_delay",

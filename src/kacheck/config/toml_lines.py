@@ -35,7 +35,10 @@ class LongKeyError(ValueError):
 
 
 def long_key(text: str) -> int | None:
-    """The line of a key with more than MOST_PARTS, in any text; only one with many dots is read."""
+    """Return the line of a key with more than MOST_PARTS, in any text.
+
+    Only one with many dots is read.
+    """
     if all(each.count(".") < MOST_PARTS for each in text.split("\n")):
         return None
     scan = Scan(text)
@@ -44,12 +47,12 @@ def long_key(text: str) -> int | None:
     except LongKeyError:
         return scan.line(scan.position)
     except NO_TOML:
-        pass  # tomllib tells where it is none
+        pass  # tomllib reports invalid TOML
     return None
 
 
 def line(text: str, path: Path) -> int:
-    """The line, from 1, of a key, or of the nearest thing around it that is there."""
+    """Return the line, from 1, of a key, or of the nearest thing around it that is there."""
     scan = Scan(text)
     with suppress(*NO_TOML):
         scan.document()
@@ -76,7 +79,7 @@ class Scan:
         return {**self.implied, **self.stated}
 
     def line(self, offset: int) -> int:
-        """The line, from 1, of an offset."""
+        """Return the line, from 1, of an offset."""
         return self.text.count("\n", 0, offset) + 1
 
     def document(self) -> None:
@@ -101,7 +104,7 @@ class Scan:
         self.value(table + key)
 
     def key(self) -> Path:
-        """A key, dotted or not: `a."b c".d`.
+        """Return a key, dotted or not: `a."b c".d`.
 
         Raises:
             LongKeyError: it has too many parts.
@@ -133,7 +136,7 @@ class Scan:
             self.items(path, "]" if first == "[" else "}")
 
     def items(self, path: Path, end: str) -> None:
-        """The elements of an array, or the pairs of an inline table, and the bracket behind."""
+        """Read the elements of an array or the pairs of an inline table, with its end."""
         index = 0
         while self.peek(BLANK) != end:
             if self.peek() == ",":
@@ -153,13 +156,13 @@ class Scan:
             self.implied.setdefault(table + key[:length], start)
 
     def peek(self, skipped: re.Pattern[str] | None = None) -> str:
-        """The next character, `""` at the end; behind what is to be skipped."""
+        """Return the next character, `""` at the end; behind what is to be skipped."""
         if skipped is not None:
             self.take(skipped)
         return self.text[self.position : self.position + 1]
 
     def take(self, pattern: re.Pattern[str]) -> str:
-        """What must come next.
+        """Return what must come next.
 
         Raises:
             ValueError: something else does.

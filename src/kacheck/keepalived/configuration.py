@@ -18,11 +18,6 @@ from kacheck.keepalived.source import (
 from kacheck.keepalived.syntax import Node, Tree
 from kacheck.keepalived.version import Version
 
-MAX_OPENED = 5_000
-"""How often files may be opened."""
-MAX_AGAIN = 200_000
-"""Lines of files that are read again; of long ones, every 64 characters count as one more."""
-
 
 class Configuration:
     """What `load()` returns."""
@@ -43,19 +38,19 @@ class Configuration:
         self.problems: list[Problem] = _sorted(known, list(opened.trees))
         """What keepalived rejects, or reads otherwise than it looks."""
         self.unevaluated = [each for each in found if each.kind is ProblemKind.UNEVALUATED]
-        """What cannot be known here, such as a random number; it is in the view as it stands."""
+        """What cannot be known here, such as a random number; the view has its text unchanged."""
 
     def find(self, *path: str) -> list[Node]:
         """`root.find()`."""
         return self.root.find(*path)
 
     def written(self) -> Iterator[Node]:
-        """All nodes as they stand in the files, those for another `@id` and definitions, too."""
+        """Yield all nodes of the files, including definitions and those for another `@id`."""
         for tree in self.files.values():
             yield from tree.root.walk()
 
     def changed(self) -> dict[str, bytes]:
-        """The new content of the files that were edited."""
+        """Return the new content of the files that were edited."""
         return {path: tree.bytes() for path, tree in self.files.items() if tree.edited}
 
 
@@ -92,13 +87,12 @@ class Opened:
         self.unevaluated: list[Problem] = []
         self._by_identity: dict[str, Tree] = {}
         self._stack: list[Frame] = []
-        self._count = self._again = 0
         self._names = files.Budget(files.MAX_NAMES)
         self._start = path
         self._open(iter([path]), Line("", range(1), Source("", path, rules)))
 
     def next(self) -> Line | None:
-        """The next line of the innermost file."""
+        """Return the next line of the innermost file."""
         while self._stack:
             frame = self._stack[-1]
             line = next(frame.lines, None)
@@ -120,21 +114,20 @@ class Opened:
         self._open(iter(match.paths), line)
 
     def directory(self) -> str:
-        """The innermost file's directory, as getcwd(3) has it."""
+        """Return the innermost file's directory, as getcwd(3) has it."""
         here = self._stack[-1].directory if self._stack else ""
         return os.path.realpath(here)
 
     def _open(self, paths: Iterator[str], statement: Line) -> None:
         """Go on with the first of the files that can be read."""
         for path in paths:
-            if self._count == MAX_OPENED or self._again > MAX_AGAIN:
-                self._note(statement, f"{path} is not read: too many files")
+            if not self._names.take(path):
+                self._note(statement, f"{path} is not read: more than {files.MAX_NAMES} files")
                 return
             identity = os.path.realpath(path) if "\0" not in path else path
             if any(frame.identity == identity for frame in self._stack):
                 self._problem(statement, f"{path} includes itself", ProblemKind.CYCLE)
                 continue
-            self._count += 1
             tree = self._tree(path, identity, statement)
             if tree is not None:
                 directory = os.path.dirname(path)
@@ -143,11 +136,9 @@ class Opened:
                 return
 
     def _tree(self, path: str, identity: str, statement: Line) -> Tree | None:
-        """The tree of a file, read once."""
+        """Return the tree of a file, read once."""
         if identity in self._by_identity:
-            tree = self._by_identity[identity]
-            self._again += len(tree.lines) + len(tree.source.text) // 64
-            return tree
+            return self._by_identity[identity]
         try:
             text = decode(files.read(path))
         except files.FileError as error:

@@ -32,7 +32,7 @@ class Variable:
         return self._parts[0] if self._known else None
 
     def add(self, text: str) -> bool:
-        r"""Take one more line, as read_line() does; is there more to come?"""
+        r"""Take one more line, as read_line() does; return whether another one follows."""
         goes_on = text.endswith("\\")
         if goes_on:
             text = text[:-1].rstrip(lexer.BLANK) + "\n"
@@ -43,7 +43,7 @@ class Variable:
         return goes_on
 
     def end(self) -> None:
-        """An empty line ends it."""
+        """End the definition, as an empty line does."""
         if not self.value:
             self.multiline = False
 
@@ -64,7 +64,7 @@ class VariableReference(NamedTuple):
     name: str
     definition: Variable
     parameters: list[str] | None
-    """What stands behind the name in braces; None: there are none."""
+    """The words behind the name in braces; None: no braces."""
 
 
 PARAMETERS = {"_RANDOM": range(3), "_ENV": range(1, 2)}
@@ -105,7 +105,7 @@ def _are_accepted(name: str, parameters: list[str], rules: Rules) -> bool:
 
 
 def splice(line: Line, reference: VariableReference, value: str) -> Line:
-    """The line with a value for a reference, whose characters stand where the reference does."""
+    """Return the line with a reference replaced; the value has the reference's position."""
     start, end = reference.start, reference.end
     here = [line.at[start]] * len(value)
     text = line.text[:start] + value + line.text[end:]
@@ -121,7 +121,7 @@ class Sequence(NamedTuple):
     text: Line
 
     def at(self, index: int) -> list[str]:
-        """The values of one turn."""
+        """Return the values of one turn."""
         value = self.values[index]
         if isinstance(value, list):
             return value
@@ -149,7 +149,7 @@ def sequence(line: Line, numbers: str) -> Sequence | None:
 
 
 def _number(text: str) -> int | None:
-    """strtol(3) with base 0; what is no number at all is 0."""
+    """Read a number as strtol(3) does with base 0; anything else is 0."""
     found = NUMBER.fullmatch(text)
     if found is None:
         return None
@@ -161,7 +161,7 @@ def _number(text: str) -> int | None:
 
 
 def _range(numbers: list[int | None]) -> range | None:
-    """The values: down as well as up, the end included."""
+    """Return the values: down as well as up, the end included."""
     known = [number for number in numbers if number is not None]
     if len(known) != len(numbers) or len(known) > 3:
         return None

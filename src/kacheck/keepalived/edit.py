@@ -1,7 +1,7 @@
 """Changes to a file's text, each at its place; all other bytes stay. Pure.
 
-An edit is a stretch of the text that was read and what stands there instead. Statements are lines:
-what is removed takes its line with it, if it has one of its own; what is added gets one of its own.
+An edit is a stretch of the text that was read and its replacement. Statements are lines:
+what is removed takes its line with it, if nothing else is on it; what is added gets a new line.
 """
 
 from bisect import bisect_left, bisect_right
@@ -36,7 +36,7 @@ class Statement(Protocol):
 
 
 class EditError(ValueError):
-    """Two edits of the same stretch, or one where there is no place for it."""
+    """Two edits of the same stretch, or one at a place that cannot be edited."""
 
 
 class Edit(NamedTuple):
@@ -70,11 +70,11 @@ class Edits:
 
     @property
     def edited(self) -> bool:
-        """Was anything edited?"""
+        """Return whether anything was edited."""
         return bool(self._edits)
 
     def text(self) -> str:
-        """The text with the edits."""
+        """Return the text with the edits."""
         original, position = self.source.text, 0
         parts: list[str] = []
         for edit in self._edits:
@@ -180,7 +180,7 @@ class Edits:
         self._add(Edit(offset, offset, lines))
 
     def _taken(self, offset: int, *, keep: bool = False) -> str:
-        """What was inserted at a place, in order to be inserted again with more."""
+        """Return what was inserted at a place, in order to be inserted again with more."""
         index = bisect_left(self._edits, (offset, False), key=lambda edit: edit.order)
         if index == len(self._edits) or self._edits[index].order != (offset, False):
             return ""
@@ -198,7 +198,7 @@ class Edits:
         self._edits.insert(index, edit)
 
     def _is_behind_edit(self, offset: int) -> bool:
-        """Was what is before it on its line replaced or removed, with the blanks between?"""
+        """Return whether an edit ends before it on its line, with only blanks between."""
         index = bisect_right(self._edits, (offset, False), key=lambda edit: edit.order)
         while index and self._edits[index - 1].order == (offset, False):
             index -= 1
@@ -212,7 +212,7 @@ class Edits:
         return None if end == len(text) or text[end] in "\r\n#!" else end
 
     def _above(self, start: int) -> int:
-        """The start of the comment lines directly above a line."""
+        """Return the start of the comment lines directly above a line."""
         text = self.source.text
         while start:
             above = text.rfind("\n", 0, start - 1) + 1
@@ -222,22 +222,22 @@ class Edits:
         return start
 
     def _next(self, offset: int) -> int:
-        """The start of the next line, or the end of the text."""
+        """Return the start of the next line, or the end of the text."""
         newline = self.source.text.find("\n", offset)
         return len(self.source.text) if newline < 0 else newline + 1
 
     def _back(self, offset: int) -> int:
-        """The end of what stands before it."""
+        """Return the end of what stands before it."""
         while offset and self.source.text[offset - 1] in BLANK:
             offset -= 1
         return offset
 
     def _leads(self, offset: int) -> bool:
-        """Is there nothing before it on its line?"""
+        """Return whether it is the first thing on its line."""
         return self._back(offset) == self.source.line_start(offset)
 
     def _inner(self, block: "Statement", base: str) -> str:
-        """The indentation of what is in a block."""
+        """Return the indentation of what is in a block."""
         for child in block.children or ():
             if self._leads(child.start):
                 return self.source.indentation(child.start)

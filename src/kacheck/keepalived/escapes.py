@@ -67,7 +67,7 @@ def _escaped_word(
 
 
 def _escape(escape: re.Match[str], hex_digits: int | None) -> tuple[str, int]:
-    """What an escape stands for, and its end."""
+    """Return what an escape stands for, and its end."""
     byte = partial(bytes.decode, encoding="utf-8", errors="surrogateescape")
     if digits := escape[1]:
         digits = digits[:hex_digits]

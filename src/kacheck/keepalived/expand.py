@@ -2,7 +2,7 @@
 
 The next line comes from the first of these that has one: what is left of a line behind a brace, a
 ~SEQ or ~LST, a definition of several lines, the files. Where keepalived would hang, crash or read
-without end, this stops and says so. Nothing here raises; what an include names is read elsewhere.
+without end, this stops and reports it. Nothing here raises; includes are read elsewhere.
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,10 @@ from kacheck.keepalived.pieces import Kind, Piece
 from kacheck.keepalived.rules import MAXBUF, Rules
 from kacheck.keepalived.source import Line, Problem, ProblemKind, encode, note
 
-MAX_PIECES = 500_000
-"""Statements and braces that are read."""
-MAX_MADE = 50_000
-"""Lines that ~SEQ, ~LST and definitions of several lines may make; of long ones, every 64
-characters count as one more."""
-MAX_REPLACED = 50_000
-"""References that may be replaced; of long values, every 64 characters count as one more."""
+MAX_EXPANDED = 1_000_000
+"""The size that a configuration may have with all that it includes and repeats; so `$A=$A` ends.
+Each line, statement and brace counts as 1 and each `$NAME` that is replaced as 20; 64 characters of
+a line, or 8 of a line with a replacement, count as 1 more."""
 SEQ_ROOM = 64
 """add_seq(): what fits between the first comma of a ~SEQ and its `)`."""
 
@@ -29,13 +26,13 @@ class Files(Protocol):
     """Where lines come from."""
 
     def next(self) -> Line | None:
-        """The next line; None behind the last one."""
+        """Return the next line; None behind the last one."""
 
     def include(self, line: Line) -> None:
         """Go on with the files that a line names, and then with the lines behind it."""
 
     def directory(self) -> str:
-        """The current directory of a keepalived that is here."""
+        """Return the current directory of a keepalived that is here."""
 
 
 class Rest(NamedTuple):
@@ -73,17 +70,15 @@ class Reader:
             self._names |= {"_HASH": Variable("#"), "_BANG": Variable("!")}
         if rules.knows_environment:
             self._names["_ENV"] = Variable(None)
-        self._made = self._replaced = 0
+        self._expanded = 0
         self._ended = False
 
     def pieces(self) -> Iterator[Piece]:
-        """The statements and braces of the configuration."""
-        for count, piece in enumerate(self._pieces()):
-            if count == MAX_PIECES:
-                message = f"more than {MAX_PIECES} statements and braces"
-                self._stop(piece.line, message)
-                return
+        """Yield the statements and braces of the configuration."""
+        for piece in self._pieces():
             yield piece
+            if not self._has_room(piece.line, 1):
+                return
 
     def _pieces(self) -> Iterator[Piece]:
         while not self._ended:
@@ -95,6 +90,8 @@ class Reader:
                     if (line := self._files.next()) is None:
                         break
                     plain = pieces.is_plain_include(line)
+                if not self._has_room(line, 1 + len(line.text) // 64):
+                    break
             if self._defining is not None:
                 self._go_on(line, plain=plain)
             elif pieces.is_plain(line.text):
@@ -106,7 +103,7 @@ class Reader:
                 yield from self._statement(line, plain=plain)
 
     def _statement(self, line: Line, *, plain: bool) -> Iterator[Piece]:
-        """What a line has, up to its first brace; what is behind that waits."""
+        """Yield what a line has, up to its first brace; what is behind that waits."""
         condition, rests = None, len(self._rests)
         if line.text[0] in "@~$" or "$" in line.text:
             condition, line = self._evaluate(line)
@@ -135,7 +132,7 @@ class Reader:
         yield Piece(kind, head, head.at[-1], condition)
 
     def _waiting(self) -> Line | None:
-        """The next line of a ~SEQ, a ~LST or a definition."""
+        """Return the next line of a ~SEQ, a ~LST or a definition."""
         depth = self._rests[-1].depth if self._rests else 0
         if len(self._sequences) > depth:
             return self._turn()
@@ -146,18 +143,16 @@ class Reader:
         if end >= 0:
             self._rests.append(rest._replace(start=end + 1))
         text = rest.value[rest.start : end if end >= 0 else None]
-        self._count_made(rest.line, text)
         at = [rest.line.at[0]] * len(text) + [rest.line.at[len(rest.line.text)]]
         return Line(text, at, rest.line.source, made=True)
 
     def _turn(self) -> Line:
-        """The text of the last sequence, once more."""
+        """Return the text of the last sequence, once more."""
         turns = self._sequences[-1]
         for name, value in zip(turns.sequence.names, turns.next, strict=False):
             self._set(name, value)
         if not turns.advance():
             self._sequences.pop()
-        self._count_made(turns.sequence.text, turns.sequence.text.text)
         return turns.sequence.text._replace(made=True)
 
     def _set(self, name: str, value: str) -> None:
@@ -166,10 +161,20 @@ class Reader:
         several = old is not None and old.multiline
         self._names[name] = Variable(value, multiline=several)
 
-    def _count_made(self, line: Line, text: str) -> None:
-        self._made += 1 + len(text) // 64
-        if self._made > MAX_MADE:
-            self._stop(line, f"more than {MAX_MADE} lines from ~SEQ, ~LST and $NAME")
+    def _has_room(self, line: Line, size: int) -> bool:
+        """Add to the size of what was read; return whether the configuration may be that large.
+
+        Where it may not, nothing more is read, and that is said however much there is to say.
+        """
+        self._expanded += size
+        if self._expanded > MAX_EXPANDED and not self._ended:
+            message = (
+                f"with all includes, ~SEQ, ~LST and $NAME more than {MAX_EXPANDED} lines:"
+                " nothing behind it is read"
+            )
+            self.unevaluated.append(Problem(line.position(), message, ProblemKind.UNEVALUATED))
+            self._ended = True
+        return not self._ended
 
     def _go_on(self, line: Line, *, plain: bool) -> None:
         """One more line of a definition."""
@@ -186,7 +191,10 @@ class Reader:
             self._defining = None
 
     def _evaluate(self, line: Line) -> tuple[str | None, Line]:
-        """The line with conditions, definitions and sequences seen to; empty if that was all."""
+        """Return the line with conditions, definitions and sequences seen to.
+
+        Empty if that was all.
+        """
         condition = None
         empty = line.cut(len(line.text))
         while not self._ended:
@@ -228,7 +236,7 @@ class Reader:
     def _replace(self, line: Line) -> tuple[Line, bool]:
         """replace_param(): the line with its references replaced, and whether any was.
 
-        Where there is no room for one, keepalived leaves the line as far as it got.
+        Where a value does not fit, keepalived leaves the line as far as it got.
         """
         original, position = line, max(0, len(line.text) - self._unseen)
         self._unseen = MAXBUF
@@ -239,7 +247,7 @@ class Reader:
             value, behind = self._value(reference, line)
             if value is None:
                 position = reference.end
-                if reference.parameters is not None:  # its braces are no block
+                if reference.parameters is not None:  # its braces do not open a block
                     stand_in = f"({':'.join((reference.name, *reference.parameters))})"
                     line = definitions.splice(line, reference, stand_in)
                     position = reference.start + len(stand_in)
@@ -249,10 +257,8 @@ class Reader:
                 self._problem(line, message, ProblemKind.DEFINITION)
                 self._unseen = len(line.text) - reference.start
                 return line, False
-            self._replaced += 1 + len(value) // 64
-            if self._replaced > MAX_REPLACED:
-                self._stop(line, "definitions that go on for ever, as in $A=$A")
-                return line, False
+            if not self._has_room(line, 20 + (len(line.text) + len(value)) // 8):
+                return original, False
             rest = behind or rest
             line = definitions.splice(line, reference, value)
             position = reference.start
@@ -265,7 +271,7 @@ class Reader:
         return line, line is not original
 
     def _value(self, reference: VariableReference, line: Line) -> tuple[str | None, Rest | None]:
-        """What stands for a reference, and the lines behind that if there are several."""
+        """Return what stands for a reference, and the lines behind that if there are several."""
         definition = reference.definition
         if definition is self._pwd:
             return self._files.directory(), None
@@ -312,13 +318,6 @@ class Reader:
             return None
         return definitions.sequence(line, numbers.text)
 
-    def _stop(self, line: Line, message: str) -> None:
-        """Read no further; that is said however much there is to say."""
-        if not self._ended:
-            message = f"{message}: nothing behind it is read"
-            self.unevaluated.append(Problem(line.position(), message, ProblemKind.UNEVALUATED))
-        self._ended = True
-
     def _problem(self, line: Line, message: str, kind: ProblemKind) -> None:
         note(self.problems, line, message, kind)
 
@@ -332,7 +331,7 @@ class Turns:
         self.next = sequence.at(0)
 
     def advance(self) -> bool:
-        """Go on to the next turn; is there one?"""
+        """Advance to the next turn; return whether there is one."""
         self._index += 1
         try:
             self.next = self.sequence.at(self._index)

@@ -1,8 +1,8 @@
 """Which files an include names, and their text: open_and_check_glob() and open_conf_file().
 
-keepalived changes to the directory of each file that it opens, so that names are relative to the
-file they stand in; patterns are glob(3)'s with braces. It takes regular files without any execute
-bit alone. Nothing here blocks, and patterns stop after `MAX_NAMES` names.
+keepalived changes to the directory of each file that it opens, so names are relative to the file
+that contains them; patterns are glob(3)'s with braces. It takes only regular files without any
+execute bit. Nothing here blocks, and patterns stop after `MAX_NAMES` names.
 """
 
 import itertools
@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_NAMES = 100_000
-"""Names that the patterns of a configuration may look at."""
-MAX_SIZE = 16 << 20
+"""Files that may be included, and names that patterns may look at in search of them."""
+MAX_SIZE = 4 << 20
 """Bytes of one file."""
 
 MAGIC = re.compile(r"[*?\[]")
 
 
 class Budget:
-    """How many names patterns may still look at; of long ones, 64 characters are one more."""
+    """How many names may still be looked at; of long ones, 64 characters are one more."""
 
     def __init__(self, names: int) -> None:
         self.left = names
@@ -46,7 +46,7 @@ class GlobMatch(NamedTuple):
 
 
 def read(path: str) -> bytes:
-    """A file's bytes.
+    """Return a file's bytes.
 
     Raises:
         FileError: it is not what keepalived reads.
@@ -85,7 +85,7 @@ def _read(descriptor: int) -> bytes:
 
 
 def glob(pattern: str, directory: str, budget: Budget) -> GlobMatch:
-    """What a pattern in a file of that directory names; paths begin with the directory."""
+    """Return what a pattern in a file of that directory names; paths begin with the directory."""
     found: list[str] = []
     missing = False
     for alternative in braces(pattern, budget):
@@ -96,7 +96,7 @@ def glob(pattern: str, directory: str, budget: Budget) -> GlobMatch:
 
 
 def braces(pattern: str, budget: Budget) -> Iterator[str]:
-    """The alternatives of csh's braces, `{a,b{c,d}}`; those that do not match are letters."""
+    """Yield the alternatives of csh's braces, `{a,b{c,d}}`; those that do not match are letters."""
     waiting = [(pattern, 0)]
     while waiting and budget.take(pattern):
         text, done = waiting.pop()
@@ -111,7 +111,10 @@ def braces(pattern: str, budget: Budget) -> Iterator[str]:
 
 
 def _group(text: str, done: int) -> tuple[int, list[int], int] | None:
-    """The outermost first group: where its braces and its own commas are; none before `done`."""
+    """Return the outermost first group: where its braces and its own commas are.
+
+    None before `done`.
+    """
     depth, start, commas = 0, 0, list[int]()
     for index, letter in enumerate(itertools.islice(text, done, None), done):
         if letter == "{":
@@ -128,7 +131,7 @@ def _group(text: str, done: int) -> tuple[int, list[int], int] | None:
 
 
 def _expand(pattern: str, directory: str, budget: Budget) -> list[str]:
-    """The names that match a pattern without braces."""
+    """Return the names that match a pattern without braces."""
     if "\0" in pattern or not pattern.strip("/"):
         return []
     found = ["/" if pattern.startswith("/") else directory]
@@ -142,7 +145,7 @@ def _expand(pattern: str, directory: str, budget: Budget) -> list[str]:
 
 
 def _matching(base: str, part: str, budget: Budget) -> list[str]:
-    """What one component of a pattern matches in a directory."""
+    """Return what one component of a pattern matches in a directory."""
     expression = component(part)
     found = []
     try:
@@ -177,7 +180,7 @@ def component(part: str) -> re.Pattern[str]:
 
 
 def _set(letter: str) -> str:
-    """A set of characters; one that no regular expression can have matches nothing."""
+    """Return a set of characters; one that no regular expression can have matches nothing."""
     negated = letter[1] in "!^"
     inside = letter[1 + negated : -1].replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
     inside = re.sub(r"([&~|^])", r"\\\1", inside)

@@ -2,14 +2,14 @@ r"""Lines, comments, quotes, braces and words, as keepalived's lib/parser.c has 
 
 keepalived reads lines, not tokens, and its four passes over a line do not agree about quotes:
 
-- fgets() in read_line() takes at most 1023 bytes; what is longer goes on as a line of its own, so
-  that the rest of a long comment is no comment. A NUL hides the rest of its line. Since 2.4.0 such
-  a line is ignored: all of it that has the NUL, or all but what remains after the last 1023 bytes.
+- fgets() in read_line() takes at most 1023 bytes; what is longer continues as another line, so the
+  rest of a long comment is not a comment. A NUL hides the rest of its line. Since 2.4.0 such a line
+  is ignored: all of a line with a NUL, or all but what remains after the last 1023 bytes.
 - decomment(): `#` and `!` begin a comment anywhere outside of double quotes, also inside a word;
   a `\` hides the next character from it. A `\` at the very end stays, before 2.4.0 even behind a
   comment. Since 2.2.0 the parent does this once and hands the result to its children, VRRP among
   them, which do it again: to them `\#` is the comment that the backslash was meant to prevent.
-- read_line(): each brace outside of double quotes is a line of its own; `\"` is a quote here. Only
+- read_line(): each brace outside of double quotes is a separate line; `\"` is a quote here. Only
   braces cut: `{ script "x" interval 2 }` is `{`, one statement of four words, and `}`.
 - alloc_strvec(): a word in double quotes ends at the next one, whatever is before it; a quote ends
   an unquoted word, so that `a"b c"d` is three. Single quotes are letters.
@@ -17,7 +17,6 @@ keepalived reads lines, not tokens, and its four passes over a line do not agree
 A script or notify command is cut again, by alloc_strvec_quoted_escaped(): escapes.py.
 """
 
-import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -25,12 +24,8 @@ from collections.abc import Iterator
 from kacheck.keepalived.rules import MAXBUF, Rules
 from kacheck.keepalived.source import Line, Problem, ProblemKind, Source, Word, note
 
-MAX_CUTS = 150_000
-"""Lines and braces of a file that are read: who has more has no configuration."""
-
 BLANK = " \t"
 
-CUT = re.compile(r"[\n{}]")
 SPECIAL = re.compile(r"[!#\\]")
 CODE = re.compile(r'(?:[^"\\#!]+|\\.|"(?:[^"\\]|\\.)*")*', re.DOTALL)
 """What stands before a comment, or before a quote or a backslash that nothing follows."""
@@ -39,21 +34,13 @@ BRACE_OR_QUOTE = re.compile(r'[{}"]')
 WORD = re.compile(r'"([^"]*)"|([^ \t\f\n\r\v"]+)|(")')
 
 
-def limit(text: str) -> int:
-    """Up to where a text is read: its end, or the line that is too much."""
-    if sum(map(text.count, "\n{}")) <= MAX_CUTS:
-        return len(text)
-    cut = next(itertools.islice(CUT.finditer(text), MAX_CUTS, None)).start()
-    return text.rfind("\n", 0, cut) + 1
-
-
-def lines(source: Source, limit: int, problems: list[Problem]) -> Iterator[Line]:
+def lines(source: Source, problems: list[Problem]) -> Iterator[Line]:
     """Yield the lines as read_line() takes them, without their ends; empty ones too."""
     text = source.text
     start = 0
-    while start < limit:
-        newline = text.find("\n", start, limit)
-        end = limit if newline < 0 else newline
+    while start < len(text):
+        newline = text.find("\n", start)
+        end = len(text) if newline < 0 else newline
         # Four bytes is the longest that a character can be.
         if end - start >= MAXBUF // 4 and (
             (size := len(text[start:end].encode("utf-8", "replace"))) >= MAXBUF - 1
@@ -121,12 +108,12 @@ def _line(source: Source, start: int, end: int) -> Line:
 
 
 def is_bare(text: str) -> bool:
-    """Does decomment() find nothing in a line?"""
+    """Return whether decomment() leaves a line unchanged."""
     return not SPECIAL.search(text) and text.count('"') % 2 == 0
 
 
 def decomment(line: Line) -> tuple[Line, int | None]:
-    """What one pass of decomment leaves, and the index of a quote that nothing closes."""
+    """Return what one pass of decomment leaves, and the index of a quote that nothing closes."""
     text = line.text
     if is_bare(text):
         return strip(line), None
@@ -142,7 +129,7 @@ def decomment(line: Line) -> tuple[Line, int | None]:
 
 
 def _scan(text: str) -> tuple[int | None, int | None, list[int], bool]:
-    """The open quote, the comment's start, the backslashes that go, whether one ends the line."""
+    """Return the open quote, the comment's start, the backslashes to drop, if one ends it."""
     code = CODE.match(text)
     end = code.end() if code else 0
     stop = text[end : end + 1]
@@ -156,7 +143,7 @@ def _scan(text: str) -> tuple[int | None, int | None, list[int], bool]:
 
 
 def _without(line: Line, dropped: list[int]) -> Line:
-    """The line without the backslashes before `#` and `!`."""
+    """Return the line without the backslashes before `#` and `!`."""
     text, at = list(line.text), list(line.at)
     for index in reversed(dropped):
         del text[index], at[index]
@@ -164,7 +151,7 @@ def _without(line: Line, dropped: list[int]) -> Line:
 
 
 def _with_backslash(line: Line, kept: Line) -> Line:
-    """The backslash at the end of the line, moved up to the text."""
+    """Return the backslash at the end of the line, moved up to the text."""
     offset = line.at[len(line.text) - 1]
     at = [*kept.at[: len(kept.text)], offset, line.at[len(line.text)]]
     return Line(kept.text + "\\", at, line.source, line.made)
@@ -179,7 +166,7 @@ def has_comment_end(line: Line) -> bool:
 
 
 def strip(line: Line) -> Line:
-    """The line without blanks at its ends."""
+    """Return the line without blanks at its ends."""
     text = line.text
     if not text or (text[0] not in BLANK and text[-1] not in BLANK):
         return line
@@ -195,7 +182,7 @@ def is_include(text: str, rules: Rules) -> bool:
 def include_of(text: str, rules: Rules) -> tuple[str, str] | None:
     """Return the keyword and the pattern of an include, whose quotes count as letters since 2.1.4.
 
-    None where the line is no include.
+    None where the line is not an include.
     """
     match = rules.include.match(text)
     if match is None:
@@ -207,7 +194,7 @@ def include_of(text: str, rules: Rules) -> tuple[str, str] | None:
 
 
 def next_brace(text: str) -> int:
-    """The index of the first brace outside of double quotes, as read_line() finds it, or -1."""
+    """Return the index of the first brace outside double quotes, as read_line() finds it, or -1."""
     if text[:1] in ("{", "}"):
         return 0
     position = 0
@@ -239,13 +226,13 @@ def words(line: Line) -> list[Word]:
 
 
 def first_word(text: str) -> str:
-    """The value of the first of the words, or nothing."""
+    """Return the value of the first of the words, or nothing."""
     found = WORD.search(text)
     return (found[1] or found[2] or "") if found else ""
 
 
 def quote(value: str) -> str:
-    """A value as it has to be written to be read as one word.
+    """Return a value as it has to be written to be read as one word.
 
     Raises:
         ValueError: keepalived has no way to write it: it has a double quote or a line end.

@@ -56,13 +56,9 @@ ESCAPED_COMMENT = r"\# and \! do not last: to keepalived's VRRP process a commen
 
 
 def statement_lines(source: Source, problems: list[Problem]) -> Iterator[Line]:
-    """The lines as keepalived's VRRP process reads them from its parent's copy, empty ones too."""
-    limit = lexer.limit(source.text)
-    if limit < len(source.text):
-        message = f"more than {lexer.MAX_CUTS} lines and braces: nothing from here on is read"
-        problems.append(Problem(source.position(limit), message, ProblemKind.UNEVALUATED))
+    """Yield the lines, empty ones too, as the VRRP process reads them from its parent's copy."""
     rules = source.rules
-    for line in lexer.lines(source, limit, problems):
+    for line in lexer.lines(source, problems):
         text = line.text
         if lexer.is_bare(text) and (not text or text[-1] not in lexer.BLANK):
             yield lexer.strip(line)
@@ -96,7 +92,7 @@ def _twice(line: Line, once: Line, problems: list[Problem]) -> Line | None:
 def pieces(
     lines: Iterable[Line], config_id: str | None, problems: list[Problem]
 ) -> Iterator[Piece]:
-    """A file's statements and braces; nothing is followed or evaluated, but for `@id`."""
+    """Yield a file's statements and braces; nothing is followed or evaluated, but for `@id`."""
     definition: Piece | None = None
     for line in lines:
         text = line.text
@@ -123,17 +119,17 @@ def pieces(
 
 
 def is_plain(text: str) -> bool:
-    """Is a line one statement, whatever is defined?"""
+    """Return whether a line is one statement, whatever is defined."""
     return not TRICKY.search(text) and text[:7] != "include"
 
 
 def is_simple(text: str) -> bool:
-    """Do braces alone make pieces of a line?"""
+    """Return whether braces alone divide a line into pieces."""
     return not (UNSIMPLE.search(text) or "include" in text or has_open_quote(text))
 
 
 def simple_pieces(line: Line) -> Iterator[Piece]:
-    """The pieces of such a line."""
+    """Yield the pieces of such a line."""
     for found in TOKEN.finditer(line.text):
         head = line.cut(*found.span())
         kind = BRACES.get(head.text, Kind.STATEMENT)
@@ -142,7 +138,7 @@ def simple_pieces(line: Line) -> Iterator[Piece]:
 
 
 def line_pieces(line: Line, config_id: str | None, problems: list[Problem]) -> Iterator[Piece]:
-    """The pieces of one line."""
+    """Yield the pieces of one line."""
     if is_simple(line.text):
         yield from simple_pieces(line)
         return
@@ -203,7 +199,7 @@ def conditional(line: Line, config_id: str | None) -> tuple[bool, str, Line]:
 
 
 def brace_cut(line: Line) -> tuple[Line, Line | None]:
-    """The line up to the brace, or the brace, and what is behind."""
+    """Return the line up to the brace, or the brace, and what is behind."""
     index = lexer.next_brace(line.text)
     if index > 0:
         return lexer.strip(line.cut(0, index)), line.cut(index)
@@ -214,7 +210,7 @@ def brace_cut(line: Line) -> tuple[Line, Line | None]:
 
 
 def has_open_quote(text: str) -> bool:
-    """Is there a quote that only a backslash closes?"""
+    """Return whether a text has a quote that only a backslash closes."""
     return "\\" in text and text.count('"') % 2 == 1
 
 

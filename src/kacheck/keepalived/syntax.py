@@ -1,4 +1,4 @@
-"""The tree of one file as it stands: what migrate edits. Pure.
+"""The lossless tree of one file, which migrate edits. Pure.
 
 A node is a statement: words, and perhaps a block. It remembers where it stands and nothing of the
 text around it, so that the text of a tree is the text that was read, with the edits in their
@@ -93,7 +93,7 @@ class Node:
 
     @property
     def command(self) -> list[str] | None:
-        """The command of a script or notify statement as it is executed; None if there is none.
+        """The command of a script or notify statement as it is executed; None if it has none.
 
         keepalived cuts the statement, then the second word once more (set_script_params_array()):
         `script /bin/x -a` has no `-a`, and before 2.3.2 escapes count twice.
@@ -115,7 +115,7 @@ class Node:
 
     @property
     def source(self) -> "Node | None":
-        """Of a node of the view: the same statement in its file, if it stands there just so."""
+        """Return the same statement in its file, if the file contains this node literally."""
         tree = self.line.source.tree
         if self.tree is not None or not isinstance(tree, Tree) or self.line.made:
             return None
@@ -133,7 +133,7 @@ class Node:
         return self.line.position()
 
     def find(self, *path: str) -> list["Node"]:
-        """The statements below with these keywords: `find("vrrp_instance", "track_process")`."""
+        """Return the statements below, as in `find("vrrp_instance", "track_process")`."""
         found = [self]
         for keyword in path:
             found = [child for node in found for child in node.named.get(keyword, ())]
@@ -163,7 +163,7 @@ class Node:
 
     @property
     def is_literal(self) -> bool:
-        """Of a node of the view: does all of it stand in one file just so, and nothing besides?"""
+        """Return whether one file contains exactly this node of the view, literally."""
         return all(_is_literal(node) for node in (self, *self.walk()))
 
 
@@ -215,7 +215,7 @@ class Tree(Edits):
         return {node.first: node for node in self.root.walk()}
 
     def at(self, offset: int) -> Node | None:
-        """The statement whose first word, or brace if nothing heads it, is there."""
+        """Return the statement whose first word, or brace if nothing heads it, is there."""
         return self._at.get(offset)
 
     def bytes(self) -> bytes:
@@ -273,7 +273,7 @@ def grow(found: Iterable[Piece], tree: Tree | None, problems: list[Problem]) -> 
 
 
 def _close(root: Node, top: Node, problems: list[Problem]) -> None:
-    """The blocks that nothing closes; what is in them is theirs."""
+    """Close the blocks that nothing closes; they keep what is in them."""
     while top is not root and top.parent is not None:
         if top.children:
             top.end = max(top.end, top.children[-1].end)

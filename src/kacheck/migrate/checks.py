@@ -60,7 +60,7 @@ class Checks:
             )
 
     def result(self) -> str:
-        """The new text.
+        """Return the new text.
 
         Raises:
             BadConfigError: the old one is such that no table can be appended to it.
@@ -73,18 +73,18 @@ class Checks:
             except BadConfigError:  # both parts alone are good
                 raise BadConfigError(
                     f"{self.path}: check is an inline table, and no table can be appended to one;"
-                    " write each check below a header of its own, [check.NAME]"
+                    " write each check below a separate header, [check.NAME]"
                 ) from None
         return text
 
 
 def meaning(check: Check) -> tuple[object, ...]:
-    """What a check says and when; how often it is looked at may differ."""
+    """Return what a check says and when; how often it is looked at may differ."""
     return check.question, check.policy, check.track
 
 
 def joined(text: str, added: list[str]) -> str:
-    """The text with tables behind it, in lines that end as its first one does."""
+    """Return the text with tables behind it, in lines that end as its first one does."""
     if not added:
         return text
     end = "\r\n" if text.partition("\n")[0].endswith("\r") else "\n"
@@ -95,7 +95,7 @@ def joined(text: str, added: list[str]) -> str:
 
 
 def table(equivalent: Equivalent, name: str) -> str:
-    """The `[check.NAME]`; native tracking acts at once, so `rise` and `fall` are 1."""
+    """Return the `[check.NAME]`; native tracking acts at once, so `rise` and `fall` are 1."""
     options, policy = equivalent.options, equivalent.policy
     lines = [
         f"[check.{name if name.replace('-', '_').isidentifier() else toml_string(name)}]",
@@ -111,5 +111,5 @@ def table(equivalent: Equivalent, name: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A table's keys for a message."""
+    """Return a table's keys for a message."""
     return ", ".join(text.split("\n")[1:-1])

@@ -84,7 +84,7 @@ def migrate(order: MigrationOrder) -> MigrationAnswer:
 
 
 def unread(configuration: Configuration) -> list[Problem]:
-    """What was too much to be read: who knows what is there."""
+    """Return what was too large to be read, so that nothing is known of it."""
     return [each for each in configuration.unevaluated if not each.message.startswith("$")]
 
 
@@ -122,7 +122,7 @@ def redirected(configuration: Configuration, changes: list[Change], output: str)
 
 
 def refuse_output(configuration: Configuration, changes: list[Change], output: str) -> None:
-    """See that the main file's new content can stand there and means the same."""
+    """Check that the main file's new content can be written and means the same."""
     main = next(iter(configuration.files))
     place = os.path.realpath(output)
     if place == os.path.realpath(main):
@@ -146,7 +146,7 @@ def directory_of(path: str) -> str:
 
 
 def diff(changes: list[Change]) -> str:
-    """What would change, for patch(1)."""
+    """Return what would change, for patch(1)."""
     lines: list[str] = []
     for change in changes:
         old, new = (
@@ -162,7 +162,7 @@ def diff(changes: list[Change]) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines with their ends, which are LF alone to patch(1), to keepalived and to TOML."""
+    """Return the lines with their ends; only LF ends a line for patch(1), keepalived and TOML."""
     *lines, rest = text.split("\n")
     return [*(f"{line}\n" for line in lines), *([rest] if rest else [])]
 
@@ -199,7 +199,10 @@ def write(
 
 
 def judgement(before: verify.Said, after: verify.Said, result: str, release: Version) -> str:
-    """What keepalived says; a complaint that it did not have before takes everything back."""
+    """Return what keepalived says.
+
+    A complaint that it did not have before takes everything back.
+    """
     user = verify.other_user(load(result, release=release)) if after.is_terminated else None
     new = verify.new_complaints(before, after, may_end=user is not None)
     if new:
@@ -222,7 +225,7 @@ def judgement(before: verify.Said, after: verify.Said, result: str, release: Ver
 
 
 def refuse_included(conf: str, transaction: Transaction, release: Version) -> None:
-    """A backup that an `include *` takes in would define everything twice."""
+    """Refuse a backup that an `include *` would take in: it would define everything twice."""
     read_now = {os.path.realpath(path) for path in load(conf, release=release).files}
     for backup in transaction.backups.values():
         if backup in read_now:

@@ -19,12 +19,15 @@ class Comment(NamedTuple):
 
 
 def comments_in(node: Node, *, behind: bool) -> list[str]:
-    """The comments within a statement; with `behind` also what `Tree.remove()` takes with it."""
+    """Return the comments within a statement.
+
+    With `behind` also what `Tree.remove()` takes with it.
+    """
     return [comment.text for comment in _comments(node, behind=behind)]
 
 
 def with_comments(block: Node, lines: Mapping[Node | None, str], *, behind: bool) -> list[str]:
-    """These statements of a block, in order, with all the comments in it where they stood."""
+    """Return these statements of a block, in order, with all its comments in their places."""
     comments = _comments(block, behind=behind)
     found: list[str] = []
     for node, line in lines.items():
@@ -39,7 +42,7 @@ def with_comments(block: Node, lines: Mapping[Node | None, str], *, behind: bool
 
 
 def _is_behind(node: Node, offset: int) -> bool:
-    """Is there nothing but blanks from a statement to here?"""
+    """Return whether there are only blanks between a statement and an offset."""
     return node.tree is not None and not node.tree.source.text[node.end : offset].strip(" \t")
 
 

@@ -39,19 +39,19 @@ def unified(
 
 
 class Known(difflib.SequenceMatcher[str]):
-    """A matcher that is told what it would look for."""
+    """A matcher that is given what it would look for."""
 
     def __init__(self, known: list[Code]) -> None:
         super().__init__()
         self.known = known
 
     def get_opcodes(self) -> list[Code]:  # type: ignore[override]
-        """What it was told."""
+        """Return the opcodes that it was given."""
         return self.known
 
 
 def merged(spans: Iterable[Span]) -> Iterator[Span]:
-    """The changes, near ones as one unless that gets too long."""
+    """Yield the changes, near ones as one unless that gets too long."""
     last: Span | None = None
     for span in spans:
         near = last is not None and span.start <= last.end + 2 * AROUND
@@ -67,7 +67,7 @@ def merged(spans: Iterable[Span]) -> Iterator[Span]:
 
 
 def codes(old: list[str], new: list[str], spans: Iterable[Span]) -> Iterator[Code]:
-    """What happens to each line; lines around a change take part in the comparison."""
+    """Yield what happens to each line; lines around a change take part in the comparison."""
     done = new_done = 0
     changes = [*spans, Span(len(old), len(old), len(new), len(new))]
     for span, behind in itertools.pairwise(changes):
@@ -82,7 +82,7 @@ def codes(old: list[str], new: list[str], spans: Iterable[Span]) -> Iterator[Cod
 
 
 def compared(old: list[str], new: list[str], span: Span) -> Iterator[Code]:
-    """What difflib finds in a change."""
+    """Yield what difflib finds in a change."""
     a, b, c, d = span
     if (b - a) * (d - c) > MOST:
         yield "replace", *span

@@ -12,9 +12,9 @@ negative one where it is not. So the weights of references are a script's word f
   file that a dead watcher leaves behind, file(1) + guard(ok) = N, file(0) + guard(failed) = 0 and
   file(1) + guard(failed) <= 0, a file may not change anything. And a negative weight in a file
   would have a missing file healthy.
-- `reverse` asks for the contrary. A script that fails, for whatever reason, would then be what is
-  wanted. So the check asks for the contrary instead, which is possible where that is one quorum:
-  none at all, or one at least.
+- `reverse` asks the opposite. Under it a script that fails, for whatever reason, would count as
+  healthy. So the check itself asks the opposite, which is possible if that is one quorum: no
+  process at all, or at least one.
 """
 
 import re
@@ -38,7 +38,7 @@ LIBEXEC = "/usr/libexec/kacheck"
 INTERVAL = 2
 """Seconds between the looks of a script; whole ones, for keepalived before 2.3.2."""
 HEAVIEST = 253
-"""Of a vrrp_script: keepalived makes 254 in a track_script a 253, and says so."""
+"""Of a vrrp_script: keepalived turns 254 in a track_script into 253, with a warning."""
 ESCAPED = re.compile(r"[\x00-\x1f\x7f\"'\\$]")
 UNQUOTED = re.compile(r"[A-Za-z0-9_.,:/=@%+\u0080-\U0010ffff-]+")
 
@@ -59,8 +59,8 @@ class Equivalent(NamedTuple):
     """The check's name in the configuration file; None in mode `script`."""
     options: ProcessOptions
     policy: Policy
-    contrary: bool
-    """The check asks for the contrary, so that weights change their sign and lose `reverse`."""
+    is_negated: bool
+    """The check asks the opposite, so weights change their sign and lose `reverse`."""
     weight: TrackedWeight
     fall: int
     rise: int
@@ -68,10 +68,10 @@ class Equivalent(NamedTuple):
 
 
 def equivalent(tracked: Tracked, uses: list[TrackedWeight], mode: Mode) -> Equivalent:
-    """The equivalent of a block that is used with these weights.
+    """Return the equivalent of a block that is used with these weights.
 
     Raises:
-        LeftError: there is none that fails closed.
+        LeftError: no equivalent fails closed.
 
     """
     uses = uses or [tracked.weight]
@@ -81,9 +81,9 @@ def equivalent(tracked: Tracked, uses: list[TrackedWeight], mode: Mode) -> Equiv
                 f"weight {weight.value} has no equivalent, a script's goes to {HEAVIEST};"
                 " make it less, or 0 for FAULT"
             )
-    contrary = any(weight.reverse for weight in uses)
-    if contrary:
-        tracked = _contrary(tracked, uses)
+    is_negated = any(weight.reverse for weight in uses)
+    if is_negated:
+        tracked = _negated(tracked, uses)
     if tracked.quorum_max == 0 or (tracked.quorum == 1 and tracked.quorum_max is None):
         # check_process_fork() delays what a tracked process forks, and there is none yet. Who
         # comes by execve(2) counts at once.
@@ -94,12 +94,12 @@ def equivalent(tracked: Tracked, uses: list[TrackedWeight], mode: Mode) -> Equiv
     has_file = mode == "watch" and 0 in weights
     fall, rise = _looks(tracked, mode, weighted=any(weights))
     return Equivalent(
-        tracked.name, None, options, policy, contrary, tracked.weight, fall, rise, has_file
+        tracked.name, None, options, policy, is_negated, tracked.weight, fall, rise, has_file
     )
 
 
 def options_of(tracked: Tracked) -> ProcessOptions:
-    """The block as kacheck asks for it, without what is the default there."""
+    """Return the block as kacheck asks for it, without what is the default there."""
     match = tracked.param_match
     return ProcessOptions(
         name=tracked.process,
@@ -112,16 +112,16 @@ def options_of(tracked: Tracked) -> ProcessOptions:
     )
 
 
-def turned(weight: TrackedWeight) -> TrackedWeight:
-    """The weight that does with a check what `weight` did with the contrary of what it asks."""
+def negated(weight: TrackedWeight) -> TrackedWeight:
+    """Return the weight that has the same effect when the check asks the opposite."""
     return TrackedWeight(-weight.value)
 
 
-def _contrary(tracked: Tracked, uses: list[TrackedWeight]) -> Tracked:
-    """The block that has its quorum where this one has not."""
+def _negated(tracked: Tracked, uses: list[TrackedWeight]) -> Tracked:
+    """Return the block that has its quorum exactly when this one has not."""
     if not all(weight.reverse for weight in uses):
         raise LeftError("it is tracked with reverse and without; make two blocks of it")
-    weight = turned(tracked.weight)
+    weight = negated(tracked.weight)
     if tracked.quorum_max == 0:
         return tracked._replace(quorum=1, quorum_max=None, weight=weight)
     if tracked.quorum == 1 and tracked.quorum_max is None:
@@ -157,7 +157,7 @@ def _looks(tracked: Tracked, mode: Mode, *, weighted: bool) -> tuple[int, int]:
 
 
 def _whole_looks(delay: int, least: int) -> int:
-    """The looks in a row that take at least this time."""
+    """Return the looks in a row that take at least this time."""
     return max(1 + ceil(delay / (INTERVAL * MICROSECONDS)), least)
 
 
@@ -167,7 +167,7 @@ def seconds(delay: int) -> str:
 
 
 def check_name(name: str) -> str:
-    """The name of a block as a check can have it."""
+    """Return the name of a block as a check can have it."""
     fit = re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".-")[:60] or "process"
     return f"{fit}_" if fit.upper() == statedir.ALL else fit
 
@@ -221,25 +221,25 @@ def blocks(
 
 
 def block(head: str, lines: list[str], unit: str) -> str:
-    """A block on lines of its own."""
+    """Return a block on separate lines."""
     return "\n".join([f"{head} {{", *(unit + line for line in lines), "}"])
 
 
 def weight_line(weight: TrackedWeight) -> list[str]:
-    """The weight, if it is not keepalived's default."""
+    """Return the weight, if it is not keepalived's default."""
     if weight == TrackedWeight():
         return []
     return [f"weight {weight.value}{' reverse' if weight.reverse else ''}"]
 
 
 def process_command(options: ProcessOptions) -> list[str]:
-    """The one-shot that looks."""
+    """Return the one-shot that looks."""
     words = command_line(process.PROBE, options._asdict())
     return [f"{LIBEXEC}/kacheck-process", *words]
 
 
 def verdict_command(check: str, paths: Paths) -> list[str]:
-    """The guard, which reads what the watcher says."""
+    """Return the guard, which reads what the watcher says."""
     words = [f"{LIBEXEC}/kacheck-verdict"]
     if paths.state_dir != statedir.DEFAULT:
         words += ["--state-dir", paths.state_dir]

@@ -22,7 +22,7 @@ CURES = {
 
 
 def content(path: str) -> bytes | None:
-    """What is in a regular file; None if there is none.
+    """Return the content of a regular file; None if it does not exist.
 
     Raises:
         BadConfigError: it is something else, or cannot be read.
@@ -38,11 +38,11 @@ def content(path: str) -> bytes | None:
 
 
 def _refuse_other(path: str, mode: int) -> None:
-    """A pipe would be waited for, and a device replaced by a file."""
+    """Refuse anything but a regular file: reading a pipe blocks, and a rename replaces a device."""
     if stat.S_ISDIR(mode):
         raise BadConfigError(f"{path} is a directory; give the path of a file")
     if not stat.S_ISREG(mode):
-        raise BadConfigError(f"{path} is no regular file; give the path of one")
+        raise BadConfigError(f"{path} is not a regular file; give the path of one")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """`--recipes`: one-liners whose meaning is certain, made kacheck's checks. Pure.
 
-Only the command changes: how often, which weight and as whom stays. What is not recognized word for
+Only the command changes; its interval, weight and user stay. What is not recognized word for
 word is left as it is.
 """
 
@@ -14,7 +14,7 @@ from kacheck.migrate.survey import Survey
 from kacheck.migrate.tracked import LeftError, plain
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-"""What is no pattern to pgrep."""
+"""Words that pgrep takes literally."""
 LEADS = {
     ("pidof",), ("pidof", "-s"), ("pgrep", "-x"), ("killall", "-0"),
     ("killall", "-q", "-0"), ("killall", "-0", "-q"), ("killall", "-s", "0"),
@@ -52,7 +52,7 @@ def _scripts(configuration: Configuration) -> Iterator[tuple[Node, Node]]:
 
 
 def replacement(command: list[str]) -> list[str] | None:
-    """The command that asks what this one wants to know; None if that is not certain."""
+    """Return the command that asks what this one wants to know; None if that is not certain."""
     words = ["".join(command[:1]).rpartition("/")[2], *command[1:]]
     if words[0] in SHELLS and words[1:2] == ["-c"] and len(words) == 3:
         try:

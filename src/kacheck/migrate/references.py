@@ -6,7 +6,7 @@ from typing import NamedTuple
 from kacheck.keepalived import Node, Tree, quote
 from kacheck.keepalived.source import Source
 from kacheck.migrate.comments import comments_in, with_comments
-from kacheck.migrate.equivalents import Equivalent, block, turned
+from kacheck.migrate.equivalents import Equivalent, block, negated
 from kacheck.migrate.tracked import TrackReference, defines, is_plain
 
 IsShared = Callable[[Node], bool]
@@ -89,7 +89,7 @@ class TrackBlock:
             append(scripts, lines)
 
     def is_grouped(self, node: Node) -> bool:
-        """Does the sync group track it, so that it is not written here?"""
+        """Return whether the sync group tracks it, so that it is not written here."""
         return self.owner.references[id(node)].group is not None
 
     def clear(self, source: Node | None) -> None:
@@ -102,7 +102,7 @@ class TrackBlock:
         self.tree.remove(source)
 
     def rename(self, moving: list[Node], files: str) -> None:
-        """The block becomes a track_script; what need not change in it stays."""
+        """Turn the block into a track_script, and change only what must change in it."""
         if files:
             self.tree.insert_before(self.source, files)
         self.tree.replace_word(self.source.words[0], "track_script")
@@ -112,7 +112,7 @@ class TrackBlock:
                 self.tree.replace(node.source, text)
 
     def move_all(self, moving: list[Node], scripts: Node, files: str) -> None:
-        """The lines go to the track_script that is there, with their comments."""
+        """Move all lines, with their comments, to the track_script that exists."""
         texts = {node.source: self.text(node) for node in moving}
         lines = with_comments(self.source, texts, behind=not files)
         append(scripts, lines)
@@ -122,7 +122,7 @@ class TrackBlock:
             self.tree.remove(self.source)
 
     def move_some(self, moving: list[Node], scripts: Node | None, files: str) -> None:
-        """What is left alone stays where it is."""
+        """Move some of the lines; those that are left alone stay in their block."""
         lines = []
         for node in moving:
             if node.source is not None:
@@ -137,7 +137,7 @@ class TrackBlock:
             self.tree.insert_before(self.source, files)
 
     def neighbour(self, keyword: str) -> Node | None:
-        """The owner's first block of this kind that only the owner reads."""
+        """Return the owner's first block of this kind that only the owner reads."""
         for node in self.owner.node.find(keyword):
             source = node.source
             if source is not None and is_plain(node) and not self.is_shared(source):
@@ -145,7 +145,10 @@ class TrackBlock:
         return None
 
     def new_files(self, moving: list[Node]) -> str:
-        """The track_file block for those that have one; empty if it went to one that is there."""
+        """Return the track_file block for those that have one.
+
+        Empty if it went to one that is there.
+        """
         names = []
         for node in moving:
             reference = self.owner.references[id(node)]
@@ -161,14 +164,14 @@ class TrackBlock:
         return block("track_file", names, self.unit) + "\n"
 
     def text(self, node: Node) -> str:
-        """The line of a track_script."""
+        """Return the line of a track_script."""
         reference = self.owner.references[id(node)]
         made = self.equivalents[reference.name]
-        if made.name == reference.name and not made.contrary and node.source is not None:
+        if made.name == reference.name and not made.is_negated and node.source is not None:
             return raw(node.source)
         words = [quote(made.name)]
         if reference.own is not None:
-            weight = turned(reference.own) if made.contrary else reference.own
+            weight = negated(reference.own) if made.is_negated else reference.own
             words += ["weight", str(weight.value)]
             if made.weight.reverse or weight.reverse:
                 words += ["reverse" if weight.reverse else "noreverse"]
@@ -182,7 +185,7 @@ def append(block_: Node, lines: Iterable[str]) -> None:
 
 
 def raw(source: Node) -> str:
-    """A statement without a block as it stands in its file."""
+    """Return a statement without a block, literally as in its file."""
     assert source.tree is not None  # noqa: S101 - a node of a file
     words = source.words
     return source.tree.source.text[words[0].start : words[-1].end]
@@ -200,6 +203,6 @@ def unit_of(source: Node) -> str:
 
 
 def _margin(text: Source, offset: int) -> str | None:
-    """What stands before it on its line, if that is blank."""
+    """Return what stands before it on its line, if that is blank."""
     margin = text.indentation(offset)
     return margin if text.line_start(offset) + len(margin) == offset else None

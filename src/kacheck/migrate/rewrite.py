@@ -113,7 +113,7 @@ class Rewrite:
             yield f"{reference.group} tracks it for its members, so that this line goes"
 
     def _free(self, name: str) -> str:
-        """A name that no vrrp_script and no track_file has."""
+        """Return a name that no vrrp_script and no track_file has."""
         candidate, number = name, 1
         while candidate in self._taken or (
             candidate != name and candidate in self.survey.definitions
@@ -141,7 +141,7 @@ class Rewrite:
             references.rewrite(owner, self.migrated, self.survey.is_shared, done)
 
     def _text(self, name: str, node: Node, made: Equivalent) -> str:
-        """The equivalent, without the indentation of its place.
+        """Return the equivalent, without the indentation of its place.
 
         Raises:
             LeftError: keepalived could not read it there.
@@ -183,7 +183,7 @@ class Rewrite:
                             continue
                         place = f"{line.position.file}:{line.position.line}"
                         return (
-                            f"{place} tracks {line.keyword}, and there is no track_file of this"
+                            f"{place} tracks {line.keyword}, but no track_file has this"
                             " name above: with another one keepalived 2.2.7 would hang; write one,"
                             " remove that line, or take --mode script"
                         )
@@ -203,7 +203,7 @@ class Rewrite:
             source.tree.remove(source)
 
     def _refuse_long_lines(self) -> None:
-        """A comment that goes on as a line of its own is none."""
+        """Refuse lines so long that keepalived reads the rest of a comment as a statement."""
         for path, tree in self.configuration.files.items():
             if not tree.edited:
                 continue
@@ -216,18 +216,18 @@ class Rewrite:
                     )
 
     def _first_use(self, name: str, node: Node) -> Node:
-        """The instance or group that tracks it above its block; the block if none does."""
+        """Return the instance or group that tracks it above its block; the block if none does."""
         owners = [owner for owner, _ in self.survey.references.get(name, ())]
         return min([node, *owners], key=lambda each: self._order[id(each)])
 
 
 def is_too_long(line: str) -> bool:
-    """Does keepalived cut a line in two?"""
+    """Return whether keepalived cuts a line in two."""
     return len(encode(line)) > LONGEST_LINE
 
 
 def has_comment(node: Node) -> bool:
-    """Is a comment above a statement of a file its own?
+    """Return whether a comment above a statement of a file belongs to it.
 
     Above the first one it is the file's. Below a definition it may be what ends that.
     """
@@ -237,23 +237,26 @@ def has_comment(node: Node) -> bool:
 
 
 def notes(data: Tracked, made: Equivalent, mode: Mode) -> Iterator[str]:
-    """What changes for the better, or is not the same to the millisecond."""
+    """Yield what changes for the better, or is not the same to the millisecond."""
     by_comm = not (data.full_command or data.param_match)
     if by_comm and ("/" in data.process or len(data.process.encode(errors="replace")) > COMM_MAX):
-        yield f"keepalived could never see {data.process}, which is no command name; kacheck does"
+        yield f"keepalived can never match {data.process}, not a command name; kacheck does"
     if made.name != data.name:
         yield (
             f"it is {made.name} now, since there is a vrrp_script or track_file {data.name},"
             " or something asks for it"
         )
-    if made.contrary:
-        yield "reverse: the check asks for the contrary, so that what cannot be told fails"
+    if made.is_negated:
+        yield "reverse: the check asks the opposite, so that an unknown state fails"
     delays = {"terminate_delay": data.terminate_delay, "fork_delay": data.fork_delay}
     if data.fork_delay and not made.policy.fork_delay:
         yield "fork_delay is left out: it was for what a tracked process forks, and never acted"
         del delays["fork_delay"]
     elif data.fork_delay:
-        yield "fork_delay is for all who come; keepalived's was for what a tracked process forks"
+        yield (
+            "fork_delay holds for every new process; keepalived's held only for what a tracked "
+            "process forks"
+        )
     interval = equivalents.INTERVAL * tracked.MICROSECONDS
     if mode == "script":
         for key, delay in delays.items():

@@ -5,7 +5,7 @@ scripts it does so already, and to switch it on could take one of them out of us
 """
 
 from kacheck.keepalived import Configuration, Kind, Node
-from kacheck.migrate.other_ids import NO_WORD, text_of
+from kacheck.migrate.conditional_lines import NO_WORD, text_of
 
 WORD = "enable_script_security"
 SCRIPTS = ("vrrp_script", "startup_script", "shutdown_script", "MISC_CHECK")
@@ -41,6 +41,6 @@ def secure(configuration: Configuration) -> Node | None:
 
 
 def runs_script(word: str) -> bool:
-    """Is it the keyword of a statement that names a script?"""
+    """Return whether it is the keyword of a statement that names a script."""
     starts = word.startswith(SCRIPT_STARTS) and word not in NO_SCRIPTS
     return starts or word in SCRIPTS or word.endswith("_fifo_script")

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from kacheck.keepalived import Configuration, Node, Position
 from kacheck.migrate import tracked
+from kacheck.migrate.conditional_lines import conditional_lines
 from kacheck.migrate.files import BOM
 from kacheck.migrate.groups import GROUP, Groups
-from kacheck.migrate.other_ids import other_ids
 from kacheck.migrate.tracked import LeftError, Tracked, TrackedWeight, TrackReference
 
 OWNERS = ("vrrp_instance", GROUP)
@@ -43,7 +43,7 @@ class Survey:
         self.references: dict[str, list[tuple[Node, TrackReference]]] = {}
         """By name: the instance or sync group, and its line."""
         self._tracking: set[tuple[str, int]] = set()
-        """A name and the id() of who tracks it, for each line that was read."""
+        """A name and the id() of its tracker, for each line that was read."""
         self._groups = Groups(configuration)
         self._seen = Counter(
             id(node.source) for node in configuration.root.walk() if node.source is not None
@@ -57,7 +57,7 @@ class Survey:
             self._find_lost(lost)
 
     def is_shared(self, source: Node | None) -> bool:
-        """Is a node of a file read more than once?"""
+        """Return whether a node of a file is read more than once."""
         return self._seen[id(source)] > 1
 
     def leave(self, name: str, node: Node, error: LeftError) -> None:
@@ -85,7 +85,7 @@ class Survey:
                 self._leave_hidden(node)
 
     def _leave_hidden(self, node: Node) -> None:
-        """What the first line of a file begins, if keepalived cannot know its keyword."""
+        """Leave the first block of a file alone if keepalived cannot know its keyword."""
         error = LeftError(
             "the file begins with a byte order mark, which hides this line from keepalived;"
             rf" remove it: sed -i '1s/^\xef\xbb\xbf//' {shlex.quote(node.position.file)}"
@@ -113,7 +113,7 @@ class Survey:
         name = node.keyword
         refuse(
             name not in self.definitions and name not in self.left,
-            "there is no vrrp_track_process of this name, so that keepalived ignores it;"
+            "no vrrp_track_process has this name, so keepalived ignores it;"
             " write one, or remove it",
         )
         others = self.references.setdefault(name, [])
@@ -192,7 +192,7 @@ class Survey:
         return groups[0]
 
     def _lines(self) -> Iterator[tuple[Node, Node]]:
-        """The lines of all track_process blocks, and the instance or sync group they are of."""
+        """Yield the lines of all track_process blocks, each with its instance or sync group."""
         for keyword in OWNERS:
             for owner in self.configuration.find(keyword):
                 for block in owner.find("track_process"):
@@ -217,7 +217,7 @@ class Survey:
 
     def _read_other_ids(self) -> None:
         """Lines for other nodes are not read; what they name has to stay."""
-        for other in other_ids(self.configuration, self.definitions.keys()):
+        for other in conditional_lines(self.configuration, self.definitions.keys()):
             self._groups.other_words |= other.words
             for name in other.named:
                 error = LeftError("the line is for another @id; write it out, plainly")

@@ -64,17 +64,17 @@ class TrackReference(NamedTuple):
 
 
 def is_plain(node: Node) -> bool:
-    """Does a node of the view stand in a file just so, for every node's `@id`?"""
+    """Return whether a file contains a node of the view literally, for every `@id`."""
     return node.is_literal and all(each.condition is None for each in (node, *node.walk()))
 
 
 def defines(node: Node) -> bool:
-    """Is there a `$NAME=` in a block of a file, which is lost where the block goes?"""
+    """Return whether a block of a file contains a `$NAME=`, which removing the block would lose."""
     return any(each.kind is Kind.DEFINITION for each in node.walk())
 
 
 def plain(node: Node) -> None:
-    """See that a node of the view stands in a file just so, for every node's `@id`.
+    """Refuse a node of the view that no file contains literally, for every `@id`.
 
     Raises:
         LeftError: it does not.
@@ -85,10 +85,10 @@ def plain(node: Node) -> None:
 
 
 def read(node: Node) -> Tracked:
-    """The data of a vrrp_track_process.
+    """Return the data of a vrrp_track_process.
 
     Raises:
-        LeftError: keepalived does not take it as it stands, or not all of it can be read here.
+        LeftError: keepalived rejects it, or not all of it can be read here.
 
     """
     plain(node)
@@ -102,7 +102,7 @@ def read(node: Node) -> Tracked:
     for statement in node.children:
         reader = READERS.get(statement.keyword)
         if reader is None or statement.children is not None:
-            raise LeftError(f"{statement.keyword} is no keyword of keepalived's here; remove it")
+            raise LeftError(f"keepalived has no keyword {statement.keyword} here; remove it")
         tracked = reader(tracked, statement)
     if not tracked.process:
         raise LeftError("it names no process, so that keepalived drops it; add one, or remove it")
@@ -179,15 +179,15 @@ READERS = {
 
 
 def _number(node: Node, index: int) -> int:
-    """A weight: read_int_strvec()."""
+    """Return a weight: read_int_strvec()."""
     word = node.words[index].value if len(node.words) > index else ""
     if not NUMBER.fullmatch(word) or abs(int(word)) > HEAVIEST:
-        raise LeftError(f"{word!r} is no weight from -254 to 254, which keepalived wants")
+        raise LeftError(f"{word!r} is not a weight; give a number from -254 to 254")
     return int(word)
 
 
 def _count(node: Node, least: int) -> int:
-    """A quorum: read_unsigned_strvec()."""
+    """Return a quorum: read_unsigned_strvec()."""
     word = node.arguments[0] if node.arguments else ""
     if not COUNT.fullmatch(word) or not least <= int(word) <= MOST:
         raise LeftError(f"{word!r} is no {node.keyword} from {least} to {MOST}; correct it")
@@ -195,7 +195,7 @@ def _count(node: Node, least: int) -> int:
 
 
 def _microseconds(node: Node) -> int:
-    """A delay: read_decimal_unsigned_strvec()."""
+    """Return a delay: read_decimal_unsigned_strvec()."""
     word = node.arguments[0] if node.arguments else ""
     found = SECONDS.fullmatch(word)
     whole, fraction = (found[1] or "0", found[2] or "") if found else ("0", "")
@@ -206,10 +206,10 @@ def _microseconds(node: Node) -> int:
 
 
 def reference(node: Node, blocks: TrackedWeight) -> TrackReference:
-    """A line of a track_process block; `blocks` is the weight of the vrrp_track_process.
+    """Return a line of a track_process block; `blocks` is the weight of the vrrp_track_process.
 
     Raises:
-        LeftError: keepalived does not take it as it stands.
+        LeftError: keepalived rejects it.
 
     """
     plain(node)

@@ -1,7 +1,7 @@
 """All files are written, or none; each one by a rename, with a backup of what was there.
 
-A run that is killed leaves a journal beside the main file. The next one takes back by it what was
-written, and begins again.
+A run writes a journal beside the main file first. While it runs, that keeps others away; of one
+that was killed, the next one takes back by it what was written, and begins again.
 """
 
 import json
@@ -11,10 +11,11 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kacheck.keepalived.edit import Span
 from kacheck.migrate.files import content, naming, persist, write
+from kacheck.procfs import Process
 from kacheck.result import BadConfigError
 
 BACKUP = ".kacheck-backup"
@@ -46,7 +47,9 @@ class Transaction:
         """By the path of the file that is changed."""
         self.lost: list[str] = []
         """What new files do not have of the old ones, in words."""
+        self._main = main
         self._journal = journal_of(main)
+        self._has_journal = False
         self._first = {change.path: change for change in reversed(self.changes)}
         self._staged: dict[int, str] = {}
         """By the place of the change: its new content."""
@@ -55,14 +58,15 @@ class Transaction:
 
     def stage(self) -> None:
         """Write the new contents beside the files, and the backups; nothing has changed yet."""
-        for place, change in enumerate(self.changes):
-            if change is self._first[change.path]:
-                self._refuse_changed(change)
-            with naming(change.path):
-                self._stage(place, change)
+        for change in self._first.values():
+            self._refuse_changed(change)
         names = {path: _free(path) for path, each in self._first.items() if each.old is not None}
+        staged = self._names()
         with naming(self._journal):
-            self._write_journal(names)
+            self._write_journal(names, staged)
+        for place, change in enumerate(self.changes):
+            with naming(change.path):
+                self._stage(place, change, staged[place])
         for path, backup in names.items():
             with naming(path):
                 self.lost += _back_up(path, self._first[path].old or b"", backup)
@@ -98,7 +102,8 @@ class Transaction:
                 there = f"what was there is {backup}" if backup else "nothing was there before"
                 stuck.append(f"{path} is as it was written ({error.strerror}), {there}")
         self._written = []
-        for path in (*self._staged.values(), *self.backups.values(), self._journal):
+        journal = [self._journal] if self._has_journal else []
+        for path in (*self._staged.values(), *self.backups.values(), *journal):
             with suppress(OSError):
                 os.unlink(path)
         for directory in self._directories:
@@ -106,14 +111,20 @@ class Transaction:
                 os.rmdir(directory)
         return stuck
 
-    def _stage(self, place: int, change: Change) -> None:
-        directory, name = os.path.split(change.path)
+    def _names(self) -> list[str]:
+        """Return a name for the content of each change, beside its file."""
+        names: list[str] = []
+        for place, change in enumerate(self.changes):
+            directory, name = os.path.split(change.path)
+            temporary = f"{directory}/.{name}.kacheck-new"
+            names.append(f"{temporary}.{place}" if temporary in names else temporary)
+        return names
+
+    def _stage(self, place: int, change: Change, temporary: str) -> None:
+        directory = os.path.dirname(change.path)
         if change.old is None and not os.path.isdir(directory):
             os.mkdir(directory, 0o755)
             self._directories.append(directory)
-        temporary = f"{directory}/.{name}.kacheck-new"
-        if temporary in self._staged.values():
-            temporary += f".{place}"
         with suppress(FileNotFoundError):
             os.unlink(temporary)  # of one that was killed
         self._staged[place] = temporary
@@ -121,7 +132,7 @@ class Transaction:
         lost = write(temporary, change.new, like)
         self.lost += [text for text in lost if text not in self.lost]
 
-    def _write_journal(self, backups: Mapping[str, str]) -> None:
+    def _write_journal(self, backups: Mapping[str, str], staged: list[str]) -> None:
         entries = [
             {
                 "path": path,
@@ -131,8 +142,14 @@ class Transaction:
             }
             for path, first in self._first.items()
         ]
-        said = {"files": entries, "staged": [*self._staged.values()]}
-        write(self._journal, json.dumps(said).encode(), None)
+        run = [os.getpid(), Process("/proc", os.getpid()).started_ticks()]
+        said = {"run": run, "files": entries, "staged": staged}
+        self._has_journal = True
+        try:
+            write(self._journal, json.dumps(said).encode(), None)
+        except FileExistsError:
+            self._has_journal = False
+            raise BadConfigError(f"another run on {self._main} is under way; wait for it") from None
 
     @staticmethod
     def _refuse_changed(change: Change) -> None:
@@ -154,18 +171,13 @@ def recover(main: str) -> None:
     """Take back what a run has written that was killed.
 
     Raises:
-        BadConfigError: it cannot be, since a file has been changed since.
+        BadConfigError: it runs; or that cannot be, since a file has been changed since.
 
     """
     journal = journal_of(main)
     if not os.path.lexists(journal):
         return
-    _refuse_foreign(journal)
-    text = content(journal) or b""
-    try:
-        said = json.loads(text)
-    except ValueError:  # killed while it was written, before anything else
-        said = {"files": [], "staged": []}
+    said = _said(main)
     states = []
     for entry in said["files"]:
         now = _digest(content(entry["path"]))
@@ -189,6 +201,26 @@ def recover(main: str) -> None:
             os.unlink(path)
 
 
+def _said(main: str) -> Any:
+    """Return what the journal says of a run that was killed.
+
+    Raises:
+        BadConfigError: the run is under way, or another user may have written the journal.
+
+    """
+    journal = journal_of(main)
+    _refuse_foreign(journal)
+    try:
+        said = json.loads(content(journal) or b"")
+    except ValueError:  # killed while it was written, before anything else
+        return {"files": [], "staged": []}
+    pid, started = said["run"]
+    with suppress(OSError):
+        if Process("/proc", pid).started_ticks() == started:
+            raise BadConfigError(f"another run on {main} is under way, pid {pid}; wait for it")
+    return said
+
+
 def _refuse_foreign(journal: str) -> None:
     """Believe only what this user has written: a result may go to a directory such as /tmp."""
     with naming(journal):
@@ -203,6 +235,7 @@ def _refuse_foreign(journal: str) -> None:
 def refuse_killed(main: str) -> None:
     """Refuse to look at what a run has left that was killed."""
     if os.path.lexists(journal_of(main)):
+        _said(main)
         raise BadConfigError(
             f"an earlier run on {main} was killed; run it with --in-place again, which takes that"
             " back first"
@@ -245,7 +278,7 @@ def _names(path: str) -> Iterator[str]:
 
 
 def written(changes: list[Change], backups: Mapping[str, str]) -> list[str]:
-    """What to say of files that were written."""
+    """Return what to say of files that were written."""
     return [
         f"wrote {path}" + (f", what was there is {backups[path]}" if path in backups else "")
         for path in (os.path.realpath(change.path) for change in changes)

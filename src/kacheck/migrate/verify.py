@@ -32,12 +32,12 @@ class Said(NamedTuple):
 
     @property
     def has_crashed(self) -> bool:
-        """Did it not get to the end of the configuration?"""
+        """Return whether it ended before the end of the configuration."""
         return self.code is None or self.code < 0 or self.code >= 128
 
     @property
     def is_terminated(self) -> bool:
-        """Was it ended by SIGTERM?"""
+        """Return whether SIGTERM ended it."""
         return self.code in (-signal.SIGTERM, 128 + signal.SIGTERM)
 
 
@@ -49,7 +49,7 @@ def program() -> str | None:
 def ask(keepalived: str, path: str) -> Said:
     """Let keepalived test a configuration."""
     try:
-        # 2.2.7 kills itself where the scripts' user is not root; a session of its own ends there.
+        # 2.2.7 kills its process group where the scripts' user is not root: use a new session.
         with naming(keepalived):
             done = subprocess.run(
                 [keepalived, "-t", "-f", os.path.abspath(path)],
@@ -71,7 +71,7 @@ def ask(keepalived: str, path: str) -> Said:
 
 
 def other_user(configuration: Configuration) -> str | None:
-    """What has scripts run as somebody else than root, over which 2.2.7's -t ends itself."""
+    """Return what has scripts run as somebody else than root, over which 2.2.7's -t ends itself."""
     default: str | None = f"its default user {DEFAULT_USER}"
     for node in configuration.root.walk():
         if node.keyword in ("user", "script_user") and node.arguments:
@@ -88,10 +88,10 @@ def other_user(configuration: Configuration) -> str | None:
 
 
 def new_complaints(before: Said, after: Said, *, may_end: bool = False) -> list[str]:
-    """What is said now and was not before; `may_end`: that it is ended means nothing."""
+    """Return what is said now and was not before; `may_end`: that it is ended means nothing."""
     new = list((Counter(after.complaints) - Counter(before.complaints)).elements())
     if any(VIOLATION in each for each in before.complaints):
-        new = [each for each in new if VIOLATION not in each]  # each of its processes says so
+        new = [each for each in new if VIOLATION not in each]  # each of its processes reports it
     if may_end:
         return new
     if after.has_crashed and not before.has_crashed:
@@ -102,7 +102,7 @@ def new_complaints(before: Said, after: Said, *, may_end: bool = False) -> list[
 
 
 def how_it_ended(code: int | None) -> str:
-    """The words for a keepalived that did not get to the end."""
+    """Return the words for a keepalived that did not get to the end."""
     if code is None:
         return f"it does not come to an end within {TIMEOUT} s"
     number = -code if code < 0 else code - 128
@@ -111,7 +111,7 @@ def how_it_ended(code: int | None) -> str:
 
 
 def in_words(before: Said, after: Said) -> str:
-    """For a result that is no worse than what was there."""
+    """For a result that is not worse than before."""
     if after.has_crashed:
         return f"keepalived -t cannot tell: {how_it_ended(after.code)}, as it was before"
     if after.cannot_run:

@@ -3,7 +3,7 @@
 To add one, write its declaration (see kacheck.probe) and one line here.
 """
 
-from functools import cache
+from __future__ import annotations
 
 from kacheck.probe import Probe, load
 from kacheck.result import COMMON_REASONS, Reason
@@ -20,14 +20,13 @@ def probe(name: str) -> Probe:
     """Return the declaration of a probe.
 
     Raises:
-        KeyError: there is no such probe.
+        KeyError: the probe does not exist.
 
     """
     found: Probe = load(f"{MODULES[name]}:PROBE")
     return found
 
 
-@cache
 def reasons() -> dict[str, Reason]:
     """Return every reason there is, by its word."""
     rows = (reason for name in MODULES for reason in probe(name).reasons)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kacheck.check import Check
-from kacheck.state import State, Verdict, confirms_event, passes, ripe_at
+from kacheck.state import State, Verdict, confirms_event, passes, ripe_at, rise_of
 from kacheck.watch.watched import Overview, Transition, Watched
 
 SCHEMA = 1
@@ -74,7 +74,8 @@ def about_run(check: Check, state: State, now: float) -> dict[str, Any]:
     policy, run, held = check.policy, None, None
     if state.run:
         confirmed = state.worse and confirms_event(state)
-        needed = 1 if confirmed else policy.fall if state.worse else policy.rise
+        needed = policy.fall if state.worse else rise_of(policy, state.reason)
+        needed = 1 if confirmed else needed
         wait = max(0.0, ripe_at(policy, state) - now)
         run = {"looks": state.run, "needed": needed, "wait_s": round(wait, 3)}
     if state.unknown_since is not None:

@@ -25,15 +25,19 @@ class ReExecution:
     ExecStopPost is for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a watcher
         self,
         successor: Successor,
         lock: Lock,
         selector: selectors.BaseSelector,
         timers: Timers,
         journal: Journal,
+        *,
+        arrived: Callable[[], set[int]],
     ) -> None:
         self._successor = successor
+        self._arrived = arrived
+        """Returns the signals that have come and were not acted on."""
         self._lock = lock
         self._selector = selector
         self._timers = timers
@@ -64,7 +68,7 @@ class ReExecution:
         self._journal.say(NOTICE, f"re-executing, kacheck {__version__} until now")
         try:
             with self._lock.kept():
-                self._successor.execute()
+                self._successor.execute(self._arrived)
         except OSError as error:
             self._refuse(str(error))
 

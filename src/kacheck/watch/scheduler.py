@@ -57,6 +57,9 @@ class Scheduler:
         """Go on after a decision: recheck then, and make the regular look that had to wait."""
         if recheck_at is not None:
             self._set_timer(watched, "recheck", recheck_at, self._recheck)
+        if watched.is_slowed:
+            watched.is_look_due = False
+            self._set_timer(watched, "tick", time.monotonic() + watched.interval, self._tick)
         if watched.is_look_due:
             watched.is_look_due = False
             self._look(watched, event=False)
@@ -86,7 +89,7 @@ class Scheduler:
     def _tick(self, watched: Watched) -> None:
         """Make the regular look."""
         now = time.monotonic()
-        interval = watched.check.interval
+        interval = watched.interval
         planned = watched.timers["tick"].when
         # What was missed, while the machine slept, is not made up for.
         following = planned + interval * (1 + floor(max(0.0, now - planned) / interval))

@@ -54,7 +54,7 @@ class Service:
         if interval is None:
             return
         if all(
-            now - each.decided_at < each.check.interval + each.check.timeout + SLACK
+            now - each.decided_at < each.interval + each.check.timeout + SLACK
             for each in self._watcher.watched.values()
         ):
             self._notifier.tell("WATCHDOG=1")

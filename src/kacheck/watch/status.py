@@ -202,6 +202,8 @@ class StatusServer:
 
     def _write(self, client: Client) -> None:
         """Write what the socket takes, and the rest when it can be written again."""
+        if not client.is_open:
+            return  # dropped by another event of the same moment
         try:
             while client.rest:
                 client.rest = client.rest[client.connection.send(client.rest) :]

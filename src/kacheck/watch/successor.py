@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
-"""What the watcher handles."""
+from kacheck.deadline import handled_signals
 
 
 class Successor:
@@ -50,8 +49,8 @@ class Successor:
         self.pid = 0
         return os.waitstatus_to_exitcode(status)
 
-    def execute(self) -> None:
-        """Become it.
+    def execute(self, arrived: Callable[[], set[int]]) -> None:
+        """Become it; `arrived` returns the signals that have come and were not acted on.
 
         Raises:
             OSError: it cannot be executed.
@@ -59,8 +58,10 @@ class Successor:
         """
         self._flush()
         # A signal that comes before its handler would end the process; so it waits.
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, handled_signals())
         try:
+            for number in arrived().intersection(handled_signals()):
+                os.kill(os.getpid(), number)  # to wait, too
             os.execv(self._argv[0], self._argv)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, handled_signals())

@@ -14,10 +14,10 @@ from math import floor
 
 from kacheck import config
 from kacheck.check import Check, CheckConfiguration, drained_by
-from kacheck.deadline import NoThreadError
+from kacheck.deadline import NoThreadError, handled_signals
 from kacheck.drain import Drains
 from kacheck.looks import preload, warnings_of
-from kacheck.result import STOPPED, BadConfigError, Loss, Result, Status, bug, exit_code
+from kacheck.result import STOPPED, TIMEOUT, BadConfigError, Loss, Result, Status, bug, exit_code
 from kacheck.state import State, Verdict, recheck_at, step
 from kacheck.statedir import Published
 from kacheck.watch.journal import ERROR, NOTICE, WARNING, Journal
@@ -29,7 +29,7 @@ from kacheck.watch.reexecution import ReExecution
 from kacheck.watch.scheduler import Scheduler
 from kacheck.watch.service import Service
 from kacheck.watch.status import StatusServer
-from kacheck.watch.successor import SIGNALS, Successor
+from kacheck.watch.successor import Successor
 from kacheck.watch.timers import Timers
 from kacheck.watch.troubles import Troubles, UptimeClock
 from kacheck.watch.watched import Transition, Watched
@@ -49,13 +49,15 @@ class Supervisor:
 
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what watcher.py reads or is given
         self,
         configuration: CheckConfiguration,
         path: str,
         directory: str,
         journal: Journal,
         successor: Successor,
+        *,
+        leaves_files: bool = False,
     ) -> None:
         require(configuration.metrics)
         self.path = path
@@ -74,19 +76,25 @@ class Supervisor:
         self.configuration = configuration
         self.started_at = time.time()
         self._is_running = True
+        self._leaves_files = leaves_files
         self._uptime = UptimeClock(troubles)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
         self.scheduler = Scheduler(self.selector, self.timers, self._wake, self._decide)
         self._service = Service(self, Notifier(os.environ, os.getpid()), self.timers, journal)
         self._re_execution = ReExecution(
-            successor, self.publisher.lock, self.selector, self.timers, journal
+            successor,
+            self.publisher.lock,
+            self.selector,
+            self.timers,
+            journal,
+            arrived=self._arrived,
         )
 
     # --- life ---------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Look until a signal says stop; then leave the failing values behind.
+        """Look until a signal says stop; then let every check fail, unless the files are left.
 
         Raises:
             BadConfigError: another watcher has taken the state directory; NoThreadError: the
@@ -131,7 +139,7 @@ class Supervisor:
 
     def _take_signals(self) -> None:
         """Let signals wake the selector: the pipe has their numbers."""
-        for number in SIGNALS:
+        for number in handled_signals():
             signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the trial's code
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
@@ -142,27 +150,36 @@ class Supervisor:
         with suppress(BlockingIOError):  # full: it is awake
             os.write(self._wake_write, b"\0")
 
-    def _woken(self) -> None:
-        """Empty the pipe; do what signals ask for."""
+    def _arrived(self) -> set[int]:
+        """Empty the pipe; return the numbers of the signals that were in it, and perhaps 0."""
         with suppress(BlockingIOError):
-            numbers = {*os.read(self._wake_read, 4096)}
-            if numbers & {signal.SIGTERM, signal.SIGINT}:
-                self._is_running = False
-                return
-            if signal.SIGHUP in numbers:
-                self.reload()
-            if signal.SIGUSR2 in numbers:
-                self._re_execution.begin(self._load)
+            return {*os.read(self._wake_read, 4096)}
+        return set()
+
+    def _woken(self) -> None:
+        """Do what signals ask for."""
+        numbers = self._arrived()
+        if numbers & {signal.SIGTERM, signal.SIGINT}:
+            self._is_running = False
+            return
+        if signal.SIGHUP in numbers:
+            self.reload()
+        if signal.SIGUSR2 in numbers:
+            self._re_execution.begin(self._load)
 
     def _stop(self, why: str) -> None:
-        for name, watched in self.watched.items():
-            try:
-                self._retire(watched, why)
-            except Exception as error:  # noqa: BLE001 - the others must fail all the same
-                self.journal.say(ERROR, bug(error).message, name)
+        if self._leaves_files:
+            outcome = "the track files are left to what started it"
+        else:
+            outcome = "all checks fail now"
+            for name, watched in self.watched.items():
+                try:
+                    self._retire(watched, why)
+                except Exception as error:  # noqa: BLE001 - the others must fail all the same
+                    self.journal.say(ERROR, bug(error).message, name)
         self.status.close()
         self.metrics.stop()
-        self.journal.say(NOTICE, f"{why}: all checks fail now")
+        self.journal.say(NOTICE, f"{why}: {outcome}")
 
     # --- configuration ------------------------------------------------------------------------
 
@@ -280,10 +297,22 @@ class Supervisor:
         watched.last_ms = (now - job.deadline.started) * 1000
         watched.last_result = result
         watched.looks[result.status] += 1
+        self._adapt_interval(watched, result, now)
         check, old = watched.check, watched.state.verdict
         drained = watched.drained = self.drains.find(drained_by(check))
         seen = drained.result() if drained else result
-        watched.state = step(check.policy, watched.state, seen, now, loss, triggered=job.event)
+        intervals = 1
+        if result.reason is TIMEOUT:
+            intervals = max(1, round((now - job.deadline.started) // check.interval))
+        watched.state = step(
+            check.policy,
+            watched.state,
+            seen,
+            now,
+            loss,
+            triggered=job.event,
+            intervals=intervals,
+        )
         if (new := watched.state.verdict) is None:
             return  # never: a step always leaves one
         self._publish(watched, new)
@@ -295,6 +324,13 @@ class Supervisor:
             self._service.tell_status()
         self.scheduler.go_on(watched, recheck_at(check.policy, watched.state, now))
 
+    def _adapt_interval(self, watched: Watched, result: Result, now: float) -> None:
+        was_slowed = watched.is_slowed
+        watched.adapt_interval(result, now)
+        if watched.is_slowed and not was_slowed:
+            words = f"{result.message}; until then it is asked every {watched.interval:g} s"
+            self.journal.say(WARNING, words, watched.check.name)
+
     def _publish(self, watched: Watched, verdict: Verdict) -> None:
         check = watched.check
         result = Result(verdict.status, verdict.reason, verdict.message, {})
@@ -303,7 +339,7 @@ class Supervisor:
         published = None
         if (now := self._uptime.now()) is not None:
             # It is renewed at the next look, or when that one times out.
-            expiry = floor(now + check.interval + check.timeout) + 1
+            expiry = floor(now + watched.interval + check.timeout) + 1
             published = Published(code, expiry, verdict.status, verdict.reason, verdict.message)
         self.publisher.publish(check.name, track, published)
 

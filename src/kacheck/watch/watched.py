@@ -1,6 +1,7 @@
 """One check of the watcher, and all that is known of it."""
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kacheck.check import Check, CheckConfiguration
@@ -16,6 +17,12 @@ EVENTS_PER_INTERVAL = 20
 """Looks for the sake of events between two regular ones: what lies or flaps must not spin."""
 REMEMBERED = 10
 """Transitions of a check that `kacheck status` shows."""
+
+
+SLOW = 1.0
+"""Seconds from look to look, at least, of a server that limits how often it is asked."""
+SLOW_FOR = 60.0
+"""Seconds for which that lasts after it has said so."""
 
 
 class Transition(NamedTuple):
@@ -41,6 +48,9 @@ class Watched:
         """Whether it is looked at no longer; a worker may still have something to say."""
         self.is_look_due = False
         """Is a regular look due, that waits for the end of the one under way?"""
+        self.interval = check.interval
+        """Seconds from look to look now."""
+        self._slow_until = -inf
         self.unreported_loss = Loss.NOTHING
         """What a look found gone whose answer was too late: for the next one that answers."""
         self.events_left = EVENTS_PER_INTERVAL
@@ -52,6 +62,18 @@ class Watched:
         self.looks = dict.fromkeys(Status, 0)
         self.transition_count = 0
         self.transitions: deque[Transition] = deque(maxlen=REMEMBERED)
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether looks are rarer than configured, because the server limits their rate."""
+        return self.interval > self.check.interval
+
+    def adapt_interval(self, result: Result, now: float) -> None:
+        """Look less often for a while, if the server has asked for that."""
+        if result.reason.limits_rate:
+            self._slow_until = now + SLOW_FOR
+        interval = self.check.interval
+        self.interval = max(interval, SLOW) if now < self._slow_until else interval
 
 
 class Overview(Protocol):

@@ -20,8 +20,17 @@ SWITCH_INTERVAL = 0.0005
 be most of the time from an exit to FAULT."""
 
 
-def watch(path: str, directory: str, write: Callable[[str], None], log_format: LogFormat) -> None:
+def watch(
+    path: str,
+    directory: str,
+    write: Callable[[str], None],
+    log_format: LogFormat,
+    *,
+    leaves_files: bool = False,
+) -> None:
     """Keep the verdicts of a configuration current, until SIGTERM.
+
+    Then, and after a crash, every check fails; with `leaves_files`, what started it decides.
 
     Raises:
         BadConfigError: the configuration is bad, or the state directory cannot be had.
@@ -35,7 +44,10 @@ def watch(path: str, directory: str, write: Callable[[str], None], log_format: L
     journal = Journal(writer, log_format, levels="JOURNAL_STREAM" in os.environ)
     try:
         successor = Successor(writer.flush)
-        supervisor = Supervisor(config.load(path), path, directory, journal, successor)
+        loaded = config.load(path)
+        supervisor = Supervisor(
+            loaded, path, directory, journal, successor, leaves_files=leaves_files
+        )
         gc.enable()
         gc.freeze()  # what is loaded now stays
         supervisor.run()

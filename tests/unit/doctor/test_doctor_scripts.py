@@ -217,6 +217,9 @@ class TestDefinitions:
             ),
             pytest.param(script("/x", "interval 2\ntimeout 2"), ["KA204"], id="equal"),
             pytest.param(script("/x", "interval 2\ntimeout 5"), ["KA204"], id="above"),
+            pytest.param(
+                script("/x/kacheck-verdict a", "interval 1\ntimeout 2"), ["KA202"], id="ours"
+            ),
             pytest.param(script("/x", "interval 2"), ["KA205"], id="no timeout"),
             pytest.param(script("/x", "interval 2.5\ntimeout 1"), ["KA206"], id="fraction"),
             pytest.param(script("/x", "interval 2s\ntimeout 1"), ["KA206"], id="unit"),

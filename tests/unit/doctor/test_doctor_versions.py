@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.doctor import Made
+from helpers.doctor import FakeMachine
 from helpers.paths import CONFIGURATIONS, ROOT
 from kacheck.doctor import reading, uses, versions
 from kacheck.doctor.faults import FAULTS, FIRST, Fault
@@ -119,7 +119,7 @@ def test_releases_that_people_have(
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.conf")), ids=lambda path: path.stem)
 def test_a_recipe_needs_no_keepalived_newer_than_the_oldest_supported(path: Path) -> None:
-    setup = reading.read(load(str(path)), Made(), None)
+    setup = reading.read(load(str(path)), FakeMachine(), None)
 
     assert setup.definitions or setup.references
     assert "KA150" not in codes(OLDEST, uses.uses(setup))
@@ -132,13 +132,13 @@ def test_what_migrate_writes_needs_no_keepalived_newer_than_the_oldest_supported
 ) -> None:
     copy = tmp_path / path.name
     copy.write_bytes(path.read_bytes())
-    old = uses.uses(reading.read(load(str(copy)), Made(), None))
+    old = uses.uses(reading.read(load(str(copy)), FakeMachine(), None))
     configuration = load(str(copy))
     paths = Paths(str(tmp_path / "kacheck.toml"))
     rewritten(configuration, MigrationOrder(str(copy), mode, paths), OLDEST)
     for name, content in configuration.changed().items():
         Path(name).write_bytes(content)
-    new = uses.uses(reading.read(load(str(copy)), Made(), None))
+    new = uses.uses(reading.read(load(str(copy)), FakeMachine(), None))
 
     assert "KA150" not in codes(OLDEST, new - old)
 

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kacheck.keepalived import Configuration, ProblemKind, expand, lexer, load, parse
-from kacheck.keepalived import configuration as reading
+from kacheck.keepalived import Configuration, expand, load, parse
 from kacheck.keepalived import files as patterns
 from kacheck.migrate.command import migrate
 from kacheck.migrate.equivalents import Paths
@@ -132,41 +131,16 @@ def test_twice_the_blocks_are_twice_the_work(
 # Limits: what is there stays as it is, and that it was not read is said
 
 
-def test_more_lines_and_braces_than_anyone_has_are_not_read(
-    conf: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lexer, "MAX_CUTS", 5)
-    text = "a {\n}\nb\nc\nd\n"
-    tree = parse(text, "k")
-
-    assert tree.text() == text
-    assert [node.keyword for node in tree.root.children or ()] == ["a", "b"]
-    assert [str(problem.position) for problem in tree.problems] == ["k:4:1"]
-    assert [each.message for each in read_all(conf, text).unevaluated] == [
-        "more than 5 lines and braces: nothing from here on is read"
-    ]
-    assert parse("a\nb\nc\nd\ne\n").problems == []
-
-
-def test_a_line_of_too_many_braces_is_not_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lexer, "MAX_CUTS", 4)
-    tree = parse("a\nb {}{}{}")
-
-    assert [node.keyword for node in tree.root.children or ()] == ["a"]
-    assert [problem.kind for problem in tree.problems] == [ProblemKind.UNEVALUATED]
-
-
 @pytest.mark.parametrize(
     ("module", "name", "text"),
     [
-        (expand, "MAX_PIECES", "a\n" * 9),
-        (expand, "MAX_MADE", "~SEQ(N, 9) a $N\n"),
-        (expand, "MAX_MADE", "~SEQ(N, 2) a $N" + " " * 300 + "b\n"),
-        (expand, "MAX_REPLACED", "$A=b\n" + "$A\n" * 9),
-        (expand, "MAX_REPLACED", "$A=" + "b" * 500 + "\n$A\n"),
-        (lexer, "MAX_CUTS", "a\n" * 9),
-        (reading, "MAX_OPENED", "include small\n" * 9),
-        (reading, "MAX_AGAIN", "include small\n" * 9),
+        (expand, "MAX_EXPANDED", "a\n" * 9),
+        (expand, "MAX_EXPANDED", "~SEQ(N, 9) a $N\n"),
+        (expand, "MAX_EXPANDED", "~SEQ(N, 2) a $N" + " " * 300 + "b\n"),
+        (expand, "MAX_EXPANDED", "$A=b\n" + "$A\n" * 9),
+        (expand, "MAX_EXPANDED", "$A=$A\n$A\n"),
+        (expand, "MAX_EXPANDED", "include small\n" * 9),
+        (patterns, "MAX_NAMES", "include small\n" * 9),
         (patterns, "MAX_NAMES", "include {a,b}\n" * 9),
         (patterns, "MAX_NAMES", "include *\n" * 9),
     ],
@@ -175,8 +149,7 @@ def test_what_is_beyond_a_limit_is_said_and_nothing_is_migrated(
     conf: pathlib.Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str, text: str
 ) -> None:
     monkeypatch.setattr(module, name, 5)
-    random = "x ${_RANDOM}\n" if name in ("MAX_MADE", "MAX_REPLACED") else ""
-    conf.write_text(random * 1500 + text + TRACKED.format(0))
+    conf.write_text(text + TRACKED.format(0))
 
     assert any(not each.message.startswith("$") for each in load(str(conf)).unevaluated)
     with pytest.raises(BadConfigError, match="correct that first"):
@@ -211,4 +184,4 @@ def test_nothing_is_too_much_when_it_is_repeated(
 
     assert configuration.files[str(conf)].bytes() == data
     assert parse(data).bytes() == data
-    assert sum(1 for _ in configuration.root.walk()) <= expand.MAX_PIECES
+    assert sum(1 for _ in configuration.root.walk()) <= expand.MAX_EXPANDED

@@ -120,11 +120,19 @@ def test_files_that_include_each_other_end(write: pathlib.Path) -> None:
     assert [problem.position.line for problem in configuration.problems] == [2, 3]
 
 
+def test_a_file_beyond_the_limit_of_size_is_not_read(write: pathlib.Path) -> None:
+    (write / "large").write_text("a\n" * (2 << 20) + "b\n")
+    configuration = configure(write, "include large")
+    assert [problem.message for problem in configuration.problems] == [
+        f"{write}/large is larger than 4 MiB: not read"
+    ]
+
+
 def test_includes_that_multiply_end(write: pathlib.Path) -> None:
     for number in range(40):
         (write / f"f{number}").write_text(f"include f{number + 1}\n" * 3)
     configuration = configure(write, "include f0")
-    assert "too many files" in configuration.unevaluated[0].message
+    assert "more than 100000 files" in configuration.unevaluated[0].message
 
 
 def test_words_stand_in_their_own_files(write: pathlib.Path) -> None:

@@ -82,7 +82,7 @@ def judge(answer: HttpAnswer, accept: tuple[str, ...], address: str) -> Result:
 
 
 def parse(body: bytes) -> dict[str, Any] | None:
-    """The JSON object of a body, None if it is none."""
+    """Return the JSON object of a body; None if it is not one."""
     if len(body) > MAX_BODY:
         return None
     try:
@@ -101,7 +101,7 @@ def unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """An object whose keys are all different: two values for `sealed` would be a choice."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is repeated")
     return fields
 
 
@@ -118,7 +118,7 @@ def agree(state: NodeState, fields: dict[str, Any]) -> bool:
 
 
 def strange(answer: HttpAnswer, fields: dict[str, Any], address: str) -> Result:
-    """An answer that is no state of a Vault node, and what it may be instead."""
+    """Return the result for an answer that is not a Vault node's state, and what it may be."""
     code = answer.code
     if code == 429 and "standby" not in fields:
         message = (
@@ -162,5 +162,5 @@ def quote(body: bytes) -> str:
     """Return the beginning of a body, on one line."""
     text = redact(" ".join(body[: 4 * SHOWN].decode(errors="replace").split()))
     if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text[:SHOWN]:
-        return f"with {len(body)} bytes that are no text"
+        return f"with {len(body)} bytes that are not text"
     return f'"{text[:SHOWN]}..."' if len(text) > SHOWN else f'"{text}"'

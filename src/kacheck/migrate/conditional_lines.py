@@ -26,7 +26,7 @@ BRACE = re.compile(r"(?<!\$)\{")
 NO_WORD = re.compile(r'[\s{}"]+')
 
 
-class Other(NamedTuple):
+class ConditionalLine(NamedTuple):
     """A line for another `@id`."""
 
     node: Node
@@ -36,8 +36,10 @@ class Other(NamedTuple):
     """The vrrp_track_process that it may name; "": it tracks, and names none that is known."""
 
 
-def other_ids(configuration: Configuration, names: AbstractSet[str]) -> Iterator[Other]:
-    """The lines for another `@id`, and which of these names they may name."""
+def conditional_lines(
+    configuration: Configuration, names: AbstractSet[str]
+) -> Iterator[ConditionalLine]:
+    """Yield the lines for another `@id`, and which of these names they may name."""
     nodes = [*configuration.written()]
     stands_for: dict[str, list[str]] = {}
     for node in nodes:
@@ -53,7 +55,7 @@ def other_ids(configuration: Configuration, names: AbstractSet[str]) -> Iterator
     used = {name for text in in_blocks for name in USED.findall(text)}
 
     def may_track(node: Node) -> bool:
-        """Can it be a line that names a process, or stand for a part of one?"""
+        """Return whether it may name a process, or be a part of such a line."""
         if found := DEFINITION.match(node.line.text):
             return found[1] in used
         return id(node) in tracking or may_name(node, opened)
@@ -63,17 +65,17 @@ def other_ids(configuration: Configuration, names: AbstractSet[str]) -> Iterator
         rules = node.line.source.rules
         includes = any(is_include(each, rules) for each in text.split(None, 1)[1:])
         if includes or (tracking and MADE.search(text) and may_track(node)):
-            named = names  # who knows which
-        yield Other(node, words, named or ({""} if id(node) in tracking else set()))
+            named = names  # any of them
+        yield ConditionalLine(node, words, named or ({""} if id(node) in tracking else set()))
 
 
 def text_of(node: Node) -> str:
-    """All of a node of a file as it stands there."""
+    """Return a node's text in its file, literally."""
     return node.line.source.text[node.start : node.end]
 
 
 def whole(text: str, stands_for: dict[str, list[str]]) -> str:
-    """A line, and below it what each `$NAME` in it stands for."""
+    """Return a line, and below it what each `$NAME` in it stands for."""
     texts, known = [text], set[str]()
     for each in texts:
         for name in USED.findall(each):
@@ -84,12 +86,12 @@ def whole(text: str, stands_for: dict[str, list[str]]) -> str:
 
 
 def is_tracked(node: Node) -> bool:
-    """Does it stand in a track_process?"""
+    """Return whether it is in a track_process block."""
     return node.parent is not None and node.parent.keyword == "track_process"
 
 
 def may_name(node: Node, opened: set[int]) -> bool:
-    """Can it be a line of a block that another such line has opened?"""
+    """Return whether it may be in a block that another such line has opened."""
     is_outermost = node.parent is None or node.parent.parent is None
     is_within = is_outermost or id(node.parent) in opened
     return is_within and BEGINS_MADE.match(node.line.text) is not None

@@ -1,0 +1,259 @@
+"""vault-graded.conf on three nodes, as shipped, under a real keepalived: combinations of faults.
+
+tests/unit/test_vault_graded.py has all of them as arithmetic; these show that keepalived agrees. Each one
+begins with a, b and c healthy, and the VIP where the active Vault is.
+"""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from helpers.certificates import Authority
+from helpers.keepalived import Keepalived, Lab, LabError, wait_until
+from helpers.needs import needs
+from helpers.pair import INSTANCE, configuration, scripts
+from helpers.vault_node import VaultNode, Watcher
+
+pytestmark = pytest.mark.keepalived
+
+PATIENCE = 30
+BASES = {"a": 220, "b": 218, "c": 216}
+SERVES = scripts("vault-graded")["kacheck_vault_serves"]
+BOUND = int(SERVES["interval"]) * int(SERVES["fall"]) + int(SERVES["timeout"])
+"""Seconds that a node which cannot serve may keep the VIP, when its watcher is dead."""
+BUSY = 5
+"""Seconds that a busy machine may add."""
+
+
+class Cluster:
+    """Three nodes, each with a Vault, a watcher and a keepalived."""
+
+    def __init__(self, nodes: dict[str, VaultNode]) -> None:
+        self.nodes = nodes
+        self.watchers: dict[str, Watcher] = {}
+        self.keepaliveds: dict[str, Keepalived] = {}
+
+    def start(self, states: str) -> None:
+        """Start all: `states` are those of a, b and c, such as "active standby sealed"."""
+        self.set(states)
+        for name, node in self.nodes.items():
+            node.start_vault()
+            self.watchers[name] = node.start_watcher()
+            self.keepaliveds[name] = node.keepalived(configuration("vault-graded", BASES[name]))
+
+    def set(self, states: str) -> None:
+        """The Vaults' states; `dead` kills one."""
+        for (name, node), state in zip(self.nodes.items(), states.split(), strict=True):
+            if state == "dead":
+                self.kill_vault(name)
+            else:
+                node.state = state
+
+    def kill_vault(self, name: str) -> None:
+        self.nodes[name].kill_vault()
+
+    def kill_watchers(self, names: str) -> None:
+        for name in names:
+            self.watchers[name].process.kill()
+
+    def blind(self, name: str) -> None:
+        """Replace the directory that keepalived watches: it goes on with the last number."""
+        node = self.nodes[name]
+        node.node.run(["mv", "/run/kacheck", "/run/kacheck-old"])
+        node.make_run_dir()
+        self.watchers[name].wait_said("is another directory")
+
+    @property
+    def holders(self) -> str:
+        """The nodes that have the VIP."""
+        return "".join(name for name, node in self.nodes.items() if node.has_vip)
+
+    def expect(self, holder: str, within: float = PATIENCE) -> float:
+        """Wait until this node alone has the VIP, or none has it; how long it took."""
+        began = time.monotonic()
+        try:
+            wait_until(lambda: self.holders == holder, f"the VIP is not on {holder!r}", within)
+        except LabError as error:
+            raise AssertionError(f"{error}, but on {self.holders!r}\n{self.said()}") from None
+        return time.monotonic() - began
+
+    def stays(self, holder: str, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            assert self.holders == holder, self.said()
+            time.sleep(0.02)
+
+    def said(self) -> str:
+        logs = {name: each.log[-2000:] for name, each in self.keepaliveds.items()}
+        journals = {name: each.journal[-1000:] for name, each in self.watchers.items()}
+        return f"{logs}\n{journals}".replace("\\n", "\n")
+
+    def end(self) -> None:
+        for keepalived in self.keepaliveds.values():
+            keepalived.close()
+        for watcher in self.watchers.values():
+            watcher.process.close()
+        for node in self.nodes.values():
+            if node.vault is not None:
+                node.vault.close()
+            node.node.run(
+                ["ip", "address", "flush", "dev", "eth0", "to", "192.0.2.100"], check=False
+            )
+            node.node.run(["sh", "-c", "rm -rf /run/kacheck*"])
+            node.make_run_dir()
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[dict[str, VaultNode]]:
+    needs("keepalived", "ip", "unshare", "nsenter", root=True)
+    authority = Authority()
+    with Lab() as lab:
+        yield {name: VaultNode(lab.node(name), authority) for name in BASES}
+
+
+@pytest.fixture
+def cluster(nodes: dict[str, VaultNode]) -> Iterator[Cluster]:
+    cluster = Cluster(nodes)
+    try:
+        yield cluster
+    finally:
+        cluster.end()
+
+
+def took(seconds: float) -> None:
+    sys.stdout.write(f"{seconds:.2f} s\n")
+
+
+def test_the_vip_follows_the_active_node_through_all_three(cluster: Cluster) -> None:
+    cluster.start("standby standby active")
+    cluster.expect("c")
+    for states, holder in (
+        ("standby active standby", "b"),
+        ("active standby standby", "a"),
+        ("standby standby active", "c"),
+    ):
+        cluster.set(states)
+        took(cluster.expect(holder))
+    assert cluster.keepaliveds["c"].events[-1].priority == 216 + 20 + 10
+    assert cluster.keepaliveds["a"].state(INSTANCE) == "BACKUP"
+
+
+def test_the_active_node_dies_and_a_standby_has_the_vip_until_there_is_a_leader(
+    cluster: Cluster,
+) -> None:
+    cluster.start("active standby standby")
+    cluster.expect("a")
+    cluster.kill_vault("a")
+    took(cluster.expect("b"))
+    assert cluster.keepaliveds["a"].wait_for("FAULT", instance=INSTANCE)
+    cluster.stays("b", 2)
+    cluster.set("dead standby active")
+    took(cluster.expect("c"))
+
+
+def test_no_node_serves_and_the_vip_is_nowhere_until_one_does(cluster: Cluster) -> None:
+    cluster.start("active standby standby")
+    cluster.expect("a")
+    cluster.set("sealed dead hang")
+    took(cluster.expect(""))
+    cluster.set("sealed dead standby")
+    took(cluster.expect("c"))
+    cluster.set("standby dead standby")
+    took(cluster.expect("a"))
+
+
+def test_the_watcher_of_the_old_leader_is_killed_and_then_the_leader_changes(
+    cluster: Cluster,
+) -> None:
+    """Its file says +20 for good."""
+    cluster.start("active standby standby")
+    cluster.expect("a")
+    cluster.kill_watchers("a")
+    cluster.set("standby standby active")
+    took(cluster.expect("c"))
+    assert cluster.nodes["a"].read("track/vault-graded") == "20\n", "the file is stale"
+
+
+def test_the_watcher_of_the_new_leader_is_killed_and_then_the_leader_changes(
+    cluster: Cluster,
+) -> None:
+    """Its file says 0 for good: its guard alone brings the VIP."""
+    cluster.start("active standby standby")
+    cluster.expect("a")
+    cluster.kill_watchers("c")
+    cluster.set("standby standby active")
+    took(cluster.expect("c"))
+
+
+def test_all_watchers_are_killed_and_the_vip_is_on_a_node_that_serves(cluster: Cluster) -> None:
+    """The file of the old leader outweighs the guard of the new one until the watchers are back."""
+    cluster.start("active standby standby")
+    cluster.expect("a")
+    cluster.kill_watchers("abc")
+    cluster.set("standby standby active")
+    took(cluster.expect("a"))
+    cluster.set("sealed standby active")
+    took(cluster.expect("c"))
+    for name in "abc":
+        cluster.watchers[name] = cluster.nodes[name].start_watcher()
+    cluster.set("active standby standby")
+    took(cluster.expect("a"))
+
+
+@pytest.mark.parametrize("names", ["a", "abc"])
+def test_watcher_and_leader_are_killed_together(cluster: Cluster, names: str) -> None:
+    cluster.start("active standby standby")
+    cluster.expect("a")
+    cluster.kill_watchers(names)
+    cluster.kill_vault("a")
+    took(cluster.expect("b", BOUND + BUSY))
+    assert cluster.nodes["a"].read("track/vault-graded") == "20\n", "the file is stale"
+
+
+def test_keepalived_is_blind_to_the_file_and_then_the_leader_dies(cluster: Cluster) -> None:
+    cluster.start("active standby standby")
+    cluster.expect("a")
+    cluster.blind("a")
+    cluster.stays("a", BOUND)
+    cluster.kill_vault("a")
+    took(cluster.expect("b", BOUND + BUSY))
+    cluster.set("dead standby active")
+    took(cluster.expect("c"))
+
+
+def test_keepalived_is_blind_to_the_file_and_then_the_leader_steps_down(cluster: Cluster) -> None:
+    cluster.start("active standby standby")
+    cluster.expect("a")
+    cluster.blind("a")
+    cluster.set("standby standby active")
+    took(cluster.expect("c"))
+    cluster.set("active standby standby")
+    took(cluster.expect("a"))
+
+
+def test_a_blind_one_a_sealed_one_and_one_whose_watcher_is_stopped(cluster: Cluster) -> None:
+    cluster.start("active standby standby")
+    cluster.expect("a")
+    cluster.blind("c")
+    cluster.watchers["b"].process.kill(signal.SIGSTOP)
+    cluster.set("sealed standby active")
+    took(cluster.expect("c"))
+    cluster.kill_vault("c")
+    took(cluster.expect("b", BOUND + BUSY))
+
+
+@pytest.mark.parametrize("deed", [Keepalived.stop, Keepalived.close], ids=["stopped", "killed"])
+def test_leader_and_keepalived_die_together(
+    cluster: Cluster, deed: Callable[[Keepalived], object]
+) -> None:
+    """One that is killed leaves the VIP behind on the node, and another node takes it all the same."""
+    cluster.start("active standby standby")
+    cluster.expect("a")
+    began = time.monotonic()
+    deed(cluster.keepaliveds["a"])
+    cluster.kill_vault("a")
+    cluster.keepaliveds["b"].wait_for("MASTER", PATIENCE, instance=INSTANCE, after=began)
+    wait_until(lambda: "b" in cluster.holders, "b has no VIP", PATIENCE)
