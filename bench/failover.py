@@ -31,7 +31,7 @@ from bench import picture, stage
 from bench.measure import UnexpectedError, goal, grid, machine, percentile, title
 from bench.rows import Bench
 
-from support.keepalived import Keepalived, Lab, LabError, Node, keepalived_version
+from helpers.keepalived import Keepalived, Lab, LabError, Node, keepalived_version
 
 NATIVE = "kill -9: native vrrp_track_process"
 WATCHER = "kill -9: kacheck watch"

@@ -21,7 +21,7 @@ from typing import Self
 from bench.measure import UnexpectedError
 
 REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-STAND_IN = f"{REPO}/tests/support/vault.py"
+STAND_IN = f"{REPO}/tests/helpers/vault.py"
 LONGEST = 900
 SLEEPERS = "n=0; while [ $n -lt $1 ]; do read _ <&3 & n=$((n+1)); done 3<&0; echo ready; wait"
 """A shell that forks $1 copies of itself; each one waits for the end of the shell's stdin."""

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, TypeVar
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.keepalived import Keepalived, Lab, LabError, Process  # noqa: E402
-from support.vault_node import RECIPES, VIP, VaultNode, start_stand_in  # noqa: E402
+from helpers.keepalived import Keepalived, Lab, LabError, Process  # noqa: E402
+from helpers.vault_node import RECIPES, VIP, VaultNode, start_stand_in  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -283,7 +283,7 @@ class Timeline:
 
 def second_part() -> None:
     """Two nodes with a Vault, a keepalived and a VIP: without kacheck, and with it."""
-    from support.certificates import Authority
+    from helpers.certificates import Authority
 
     title(
         "Part 2: what keepalived makes of it",

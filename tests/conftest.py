@@ -8,16 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
+from helpers import surroundings
+from helpers.answer import Answer
+from helpers.machine import directory_of_the_run
+from helpers.needs import needs
+from helpers.paths import ROOT
 from kacheck.cli import main
-from support import surroundings
-from support.machine import directory_of_the_run
-from support.needs import needs
-
-ROOT = pathlib.Path(__file__).parent.parent
 
 
 def pytest_configure() -> None:
@@ -36,27 +36,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for name, line in report.user_properties:
             if name == SHOWN and report.when == "call":
                 terminalreporter.write_line(str(line))
-
-
-class Answer(NamedTuple):
-    """What a check said: the exit code and the JSON it printed."""
-
-    code: int
-    json: dict[str, Any]
-
-    @property
-    def verdict(self) -> str:
-        """Status and reason."""
-        return f"{self.json['status']} {self.json['reason']}"
-
-    @property
-    def message(self) -> str:
-        return str(self.json["message"])
-
-    @property
-    def data(self) -> dict[str, Any]:
-        data: dict[str, Any] = self.json["data"]
-        return data
 
 
 @pytest.fixture(autouse=True)

@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from support import package
-from support.machine import ROOT, Machine
+from helpers import package
+from helpers.machine import Machine
+from helpers.paths import ROOT
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(400)]
 
 
 def prepare(root: Path) -> None:
     shutil.copytree(ROOT / "debian/tests", root / "src/debian/tests")
-    (root / "src/tests/support").mkdir(parents=True)
-    shutil.copy(ROOT / "tests/support/vault.py", root / "src/tests/support")
+    (root / "src/tests/helpers").mkdir(parents=True)
+    shutil.copy(ROOT / "tests/helpers/vault.py", root / "src/tests/helpers")
     (root / "adt").mkdir()
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from support import package
-from support.keepalived import command, wait_until
-from support.machine import WIRE_SERVICE, Machine, put
+from helpers import package
+from helpers.keepalived import command, wait_until
+from helpers.machine import WIRE_SERVICE, Machine, put
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(300)]
 

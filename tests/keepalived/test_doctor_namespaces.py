@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import pytest
 
+from helpers.keepalived import Lab, keepalived_version
+from helpers.needs import needs
 from kacheck.doctor import process_events
 from kacheck.doctor.process_events import ListenAnswer, try_them
 from kacheck.keepalived.program import find_keepalived
-from support.keepalived import Lab, keepalived_version
-from support.needs import needs
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.usefixtures("process_events")]
 

@@ -23,13 +23,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
-from support import lxcfs
-from support.certificates import Authority
-from support.keepalived import Keepalived, Lab, LabError, Process, children_of, wait_until
-from support.needs import needs
-from support.pair import INSTANCE, PATIENCE, configuration, scripts
-from support.processes import has_started
-from support.vault_node import AS_USER, CONFIGURATION, ROOT, VIP, VaultNode, Watcher
+from helpers import lxcfs
+from helpers.certificates import Authority
+from helpers.keepalived import Keepalived, Lab, LabError, Process, children_of, wait_until
+from helpers.needs import needs
+from helpers.pair import INSTANCE, PATIENCE, configuration, scripts
+from helpers.paths import ROOT
+from helpers.processes import has_started
+from helpers.vault_node import AS_USER, CONFIGURATION, VIP, VaultNode, Watcher
 
 pytestmark = pytest.mark.keepalived
 

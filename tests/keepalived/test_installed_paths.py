@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.keepalived import Lab, Node
+from helpers.needs import needs
 from kacheck.doctor import installed
 from kacheck.doctor.system import Machine
-from support.keepalived import Lab, Node
-from support.needs import needs
 
 pytestmark = pytest.mark.keepalived
 

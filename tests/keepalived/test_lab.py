@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.certificates import Authority
-from support.keepalived import (
+from helpers.certificates import Authority
+from helpers.keepalived import (
     NETNS_DIR,
     Keepalived,
     Lab,
@@ -25,8 +25,9 @@ from support.keepalived import (
     sweep,
     wait_until,
 )
-from support.needs import needs
-from support.vault_node import VaultNode
+from helpers.needs import needs
+from helpers.paths import TESTS
+from helpers.vault_node import VaultNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ vrrp_instance VI_1 {
 
 CHILD = """
 import json, signal, sys
-from support.keepalived import Lab, children_of
+from helpers.keepalived import Lab, children_of
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
@@ -79,7 +80,7 @@ def node() -> Iterator[Node]:
 
 
 def run_child(end: str, signum: int) -> tuple[int, dict[str, Any]]:
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    env = {**os.environ, "PYTHONPATH": str(TESTS)}
     argv = [sys.executable, "-c", CHILD, CONF, end]
     with subprocess.Popen(
         argv,

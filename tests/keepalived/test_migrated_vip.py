@@ -1,6 +1,6 @@
 """What `kacheck migrate` writes, under a real keepalived.
 
-Every configuration of tests/configurations/migrate that keepalived accepts is accepted when it is
+Every configuration of tests/helpers/configurations/migrate that keepalived accepts is accepted when it is
 migrated. And what native tracking does to the VIP, where it works, the migrated forms do, too.
 """
 
@@ -14,14 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from support.certificates import Authority
-from support.keepalived import Keepalived, Lab, LabError, Node, Process, Start, wait_until
-from support.needs import needs
-from support.vault_node import ROOT, VaultNode
+from helpers.certificates import Authority
+from helpers.keepalived import Keepalived, Lab, LabError, Node, Process, Start, wait_until
+from helpers.needs import needs
+from helpers.paths import CONFIGURATIONS
+from helpers.vault_node import VaultNode
 
 pytestmark = pytest.mark.keepalived
 
-CONFIGURATIONS = sorted((ROOT / "tests/configurations/migrate").glob("*.conf"))
+SAMPLES = sorted((CONFIGURATIONS / "migrate").glob("*.conf"))
 MODES = ("watch", "script")
 PATIENCE = 30
 
@@ -60,11 +61,11 @@ def keepalived_says(node: Node, path: Path, *options: str) -> tuple[int, list[st
 
 
 def test_there_are_configurations_enough() -> None:
-    assert len(CONFIGURATIONS) >= 25
+    assert len(SAMPLES) >= 25
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_what_keepalived_accepts_it_accepts_migrated(
     node: VaultNode, path: Path, mode: str
 ) -> None:

@@ -10,9 +10,10 @@ import subprocess
 
 import pytest
 
-from support import package
-from support.keepalived import PATIENCE
-from support.machine import DIES_WITH_US, ROOT, debian
+from helpers import package
+from helpers.keepalived import PATIENCE
+from helpers.machine import DIES_WITH_US, debian
+from helpers.paths import ROOT
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(900)]
 
@@ -22,12 +23,12 @@ FILES = (
     "tests/keepalived/test_recipes.py",
     "tests/keepalived/test_watcher_recipes.py",
     "tests/keepalived/test_usual_answers.py",
-    "tests/test_entry_points.py",
-    "tests/test_kept.py",
-    "tests/test_process.py",
-    "tests/test_tracker.py",
-    "tests/test_vault_servers.py",
-    "tests/test_verdict.py",
+    "tests/integration/test_entry_points.py",
+    "tests/integration/test_kept.py",
+    "tests/integration/test_process.py",
+    "tests/integration/test_tracker.py",
+    "tests/integration/test_vault_servers.py",
+    "tests/integration/test_verdict.py",
 )
 ENTER = """
 set -e

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from helpers import package, vault
+from helpers.certificates import Authority
+from helpers.keepalived import command, wait_until
+from helpers.machine import Machine, put
+from helpers.paths import ROOT
 from kacheck import __version__
-from support import package, vault
-from support.certificates import Authority
-from support.keepalived import command, wait_until
-from support.machine import ROOT, Machine, put
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(600)]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from support.certificates import Authority
-from support.keepalived import Lab, keepalived_version, wait_until
-from support.needs import needs
-from support.pair import PATIENCE, Pair, configuration, recipe, scripts, tracking
-from support.vault_node import RECIPES, VaultNode
+from helpers.certificates import Authority
+from helpers.keepalived import Lab, keepalived_version, wait_until
+from helpers.needs import needs
+from helpers.pair import PATIENCE, Pair, configuration, recipe, scripts, tracking
+from helpers.vault_node import RECIPES, VaultNode
 
 pytestmark = pytest.mark.keepalived
 

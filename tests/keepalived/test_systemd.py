@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, SHOWN
-from support import package, vault
-from support.certificates import Authority
-from support.keepalived import LabError, command, wait_until
-from support.machine import WIRE_SERVICE, Machine, put
+from conftest import SHOWN
+from helpers import package, vault
+from helpers.certificates import Authority
+from helpers.keepalived import LabError, command, wait_until
+from helpers.machine import WIRE_SERVICE, Machine, put
+from helpers.paths import ROOT, TESTS
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(300)]
 
@@ -413,12 +414,12 @@ def test_systemd_has_nothing_against_the_unit(
 
 def test_a_machine_dies_with_the_process_that_made_it(root: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from support.machine import Machine\n"
+        "import sys, time; from pathlib import Path; from helpers.machine import Machine\n"
         "with Machine(Path(sys.argv[1])) as machine: print(machine.leader, flush=True); time.sleep(99)"
     )
     maker = subprocess.Popen(
         [sys.executable, "-c", code, root],
-        cwd=Path(__file__).parents[1],
+        cwd=TESTS,
         stdout=subprocess.PIPE,
         text=True,
     )

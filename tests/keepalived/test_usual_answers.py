@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import vault
-from support.keepalived import Keepalived, Lab, Node, keepalived_version
-from support.needs import needs
+from helpers import vault
+from helpers.keepalived import Keepalived, Lab, Node, keepalived_version
+from helpers.needs import needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers.certificates import Authority
+from helpers.keepalived import Lab, wait_until
+from helpers.needs import needs
+from helpers.pair import PATIENCE, Pair, configuration, recipe, scripts
+from helpers.paths import ROOT
+from helpers.vault_node import CONFIGURATION, VaultNode
 from kacheck import config
-from support.certificates import Authority
-from support.keepalived import Lab, wait_until
-from support.needs import needs
-from support.pair import PATIENCE, Pair, configuration, recipe, scripts
-from support.vault_node import CONFIGURATION, ROOT, VaultNode
 
 pytestmark = pytest.mark.keepalived
 

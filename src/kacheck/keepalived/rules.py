@@ -1,8 +1,8 @@
 r"""How each release of keepalived reads its configuration, 2.0.20 to 2.4.3. Pure.
 
 One field per difference, found in lib/parser.c between the tags; each is named after what holds
-while it is true. tests/test_keepalived_releases.py states what they amount to, text by text, and
-asks the installed keepalived.
+while it is true. tests/unit/keepalived/test_keepalived_releases.py states what they amount to, text
+by text, and asks the installed keepalived.
 """
 
 import re

@@ -1,0 +1,146 @@
+"""What a look needs is imported before its deadline begins: an import is no failure of the node."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from helpers.certificates import Authority, server_context
+from helpers.vault import StandInVault
+from helpers.watcher import SOURCE, Watcher
+
+Start = Callable[..., subprocess.Popen[bytes]]
+NAME = f"kload-{os.getpid()}"
+SLOW = """
+import sys, time
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            time.sleep(1.5)
+sys.meta_path.insert(0, Slow())
+"""
+"""A machine on which this module takes longer to import than a look may take."""
+MODULES = (
+    "httpx",
+    "httpcore",
+    "h11",
+    "httpcore._sync.http11",
+    "kacheck.exchange.client",
+    "kacheck.probes.process.tracker",
+    "kacheck.probes.combined.repeated",
+)
+PROCESS = f'[check.proc]\nprobe = "process"\nname = "{NAME}"\n'
+
+
+def vault(address: str, name: str = "vault") -> str:
+    return f'[check.{name}]\nprobe = "vault"\naddress = "{address}"\n'
+
+
+def both() -> str:
+    return '[check.both]\nprobe = "combined"\nall = ["proc", "vault"]\n'
+
+
+@pytest.fixture
+def server(start: Start) -> Iterator[StandInVault]:
+    start(NAME, "60")
+    with StandInVault() as stand_in:
+        yield stand_in
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_slow_import_is_not_taken_for_a_timeout_of_the_first_look(
+    tmp_path: Path, server: StandInVault, module: str
+) -> None:
+    toml = PROCESS + vault(server.address) + both()
+    with Watcher(tmp_path, toml, prelude=SLOW.format(name=module)) as watcher:
+        assert watcher.says("proc", "ok running")
+        assert watcher.says("vault", "ok active")
+        assert watcher.says("both", "ok active")
+    for check in ("proc", "vault", "both"):
+        assert len(watcher.transitions(check)) == 1
+
+
+@pytest.mark.parametrize("module", ["httpx", "httpcore"])
+def test_a_slow_import_after_a_re_execution_leaves_the_verdict(
+    tmp_path: Path, server: StandInVault, module: str
+) -> None:
+    prelude = SLOW.format(name=module)
+    with Watcher(tmp_path, vault(server.address), prelude=prelude) as watcher:
+        requests = len(server.requests)
+        watcher.signal(signal.SIGUSR2)
+        watcher.until(lambda: watcher.told.count("READY=1") == 2)
+        watcher.until(lambda: len(server.requests) > requests + 2)
+        assert watcher.says("vault", "ok active")
+    assert watcher.transitions("vault") == ["ok active"]
+
+
+@pytest.mark.parametrize("module", ["httpx", "kacheck.exchange.client"])
+def test_a_slow_import_for_a_reload_is_not_taken_for_a_timeout(
+    tmp_path: Path, server: StandInVault, module: str
+) -> None:
+    with Watcher(tmp_path, PROCESS, prelude=SLOW.format(name=module)) as watcher:
+        watcher.reload(PROCESS + vault(server.address))
+        watcher.until(lambda: watcher.transitions("vault"))
+    assert watcher.transitions("vault") == ["ok active"]
+
+
+@pytest.mark.parametrize("what", ["raise ImportError('gone')", "1 / 0"])
+def test_a_module_that_cannot_be_imported_fails_only_the_checks_that_need_it(
+    tmp_path: Path, server: StandInVault, what: str
+) -> None:
+    prelude = SLOW.format(name="httpx").replace("time.sleep(1.5)", what)
+    with Watcher(tmp_path, PROCESS + vault(server.address), prelude=prelude) as watcher:
+        assert watcher.says("proc", "ok running")
+        verdict = watcher.verdict("vault")
+        assert verdict is not None
+        assert (verdict.status.word, verdict.exit_code) == ("unknown", 3)
+
+
+FIRST_LOOK = """
+import sys
+from kacheck import config, looks
+from kacheck.deadline import Deadline, within
+(check,) = config.load(sys.argv[1]).checks
+looks.preload([check.question])
+look = looks.repeated_look_of(check.question, iter(()))
+names = []
+sys.addaudithook(lambda event, args: names.append(args[0]) if event == "import" else None)
+result = within(Deadline(30), look)
+print(result.reason, *(name for name in names if name not in sys.builtin_module_names))
+"""
+
+
+def first_look(tmp_path: Path, toml: str) -> str:
+    """Return the reason of a first look, and the modules that it imported from files."""
+    file = tmp_path / "first.toml"
+    file.write_text(toml)
+    argv = [sys.executable, "-c", FIRST_LOOK, str(file)]
+    environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    ended = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True)
+    return ended.stdout.strip()
+
+
+def test_a_first_look_imports_nothing(tmp_path: Path, server: StandInVault) -> None:
+    authority = Authority()
+    ca = authority.write(tmp_path / "ca.pem")
+    trust = f'ca_cert = "{ca}"\n'
+    named = f"http://localhost:{server.port}"
+    assert first_look(tmp_path, PROCESS) == "running"
+    assert first_look(tmp_path, PROCESS + f'user = "{os.getuid()}"\n') == "running"
+    assert first_look(tmp_path, vault(server.address)) == "active"
+    assert first_look(tmp_path, vault(named)) == "active"
+    with StandInVault(unix_path=tmp_path / "vault.sock") as unix:
+        assert first_look(tmp_path, vault(unix.address)) == "active"
+    with StandInVault(tls=server_context(authority.server("127.0.0.1"))) as tls:
+        assert first_look(tmp_path, vault(tls.address) + trust) == "active"
+        assert first_look(tmp_path, vault(tls.address)) == "tls"
+    with StandInVault(tls=server_context(authority.server("vault.example"))) as tls:
+        assert first_look(tmp_path, vault(tls.address) + trust) == "tls"
+    server.stop()
+    assert first_look(tmp_path, vault(server.address)) == "refused"
+    inline = f'[check.both]\nprobe = "combined"\nprocess = "{NAME}"\naddress = "{named}"\n'
+    assert first_look(tmp_path, inline) == "refused"

@@ -1,0 +1,294 @@
+"""SIGUSR2: the watcher becomes the program as it is installed now; an upgrade keeps the VIP."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers.vault import StandInVault
+from helpers.watcher import Watcher
+from kacheck import __version__
+from kacheck.cli import main
+from kacheck.files import identity
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+NAME = f"kexe-{os.getpid()}"
+RARELY = "interval = 60.0\ntimeout = 5.0\n"
+PROCESS = f'[check.proc]\nprobe = "process"\nname = "{NAME}"\n'
+
+
+def vault(address: str) -> str:
+    return f'[check.vault]\nprobe = "vault"\naddress = "{address}"\n'
+
+
+def re_execute(watcher: Watcher) -> None:
+    """SIGUSR2, and wait until it is READY again."""
+    ready = watcher.told.count("READY=1")
+    watcher.signal(signal.SIGUSR2)
+    watcher.until(lambda: watcher.told.count("READY=1") > ready)
+
+
+def refused(watcher: Watcher) -> str:
+    """SIGUSR2, and what it says against it."""
+    known = len(watcher.lines)
+    watcher.signal(signal.SIGUSR2)
+    return str(watcher.until(lambda: watcher.find("not re-executed", known))["message"])
+
+
+def test_the_pid_the_track_files_and_the_verdicts_stay(tmp_path: Path, start: Start) -> None:
+    process = start(NAME, "60")
+    with (
+        StandInVault() as server,
+        Watcher(tmp_path, PROCESS + RARELY + vault(server.address) + RARELY) as watcher,
+    ):
+        tracks = [watcher.state_dir / "track" / name for name in ("proc", "vault")]
+        before = watcher.pid, [identity(str(track)) for track in tracks]
+        for _ in range(3):
+            re_execute(watcher)
+        assert (watcher.pid, [identity(str(track)) for track in tracks]) == before
+        assert watcher.says("proc", "ok running")
+        assert watcher.find(f"re-executing, kacheck {__version__} until now")
+        process.kill()
+        watcher.wait_for("proc", "critical missing")
+        assert watcher.track("proc") == 0
+    assert watcher.returncode == 0
+    assert watcher.transitions("proc") == ["ok running", "critical missing"]
+
+
+def test_one_look_that_fails_is_not_taken_for_the_first(tmp_path: Path) -> None:
+    """A watcher that starts believes its first look; one that has re-executed asks for `fall`."""
+    with (
+        StandInVault() as server,
+        Watcher(tmp_path, vault(server.address) + RARELY) as watcher,
+    ):
+        asked = len(server.requests)
+        server.state = "sealed"
+        re_execute(watcher)
+        assert server.wait_for_requests(asked + 1, 10)
+        watcher.until(lambda: watcher.says("vault", "ok active"))
+        assert watcher.track("vault") == 1
+        re_execute(watcher)
+        assert watcher.track("vault") == 1
+
+
+def test_who_has_gone_meanwhile_has_failed_at_once(tmp_path: Path, start: Start) -> None:
+    """Nobody has seen the exit: the look that misses the process is as good as an event."""
+    process = start(NAME, "60")
+    dies = f"""
+import os
+execv = os.execv
+def kill_and_execv(*args):
+    os.kill({process.pid}, 9)
+    execv(*args)
+os.execv = kill_and_execv
+"""
+    with Watcher(tmp_path, PROCESS + RARELY, prelude=dies) as watcher:
+        assert watcher.track("proc") == 1
+        re_execute(watcher)
+        watcher.wait_for("proc", "critical missing")
+        assert watcher.track("proc") == 0
+
+
+def test_what_has_failed_goes_on_failing(tmp_path: Path) -> None:
+    with Watcher(tmp_path, PROCESS + RARELY) as watcher:
+        assert watcher.track("proc") == 0
+        re_execute(watcher)
+        assert watcher.says("proc", "critical missing")
+        assert watcher.track("proc") == 0
+    assert watcher.transitions("proc") == ["critical missing"]
+
+
+def test_a_bad_configuration_is_not_re_executed_with(tmp_path: Path, start: Start) -> None:
+    start(NAME, "60")
+    with Watcher(tmp_path, PROCESS) as watcher:
+        for bad, words in ((PROCESS + "intervall = 1", "intervall"), ("", "has no check")):
+            watcher.configure(bad)
+            said = refused(watcher)
+            assert f"kacheck {__version__} goes on" in said
+            assert words in said
+        assert watcher.track("proc") == 1
+        assert watcher.told.count("READY=1") == 1
+        watcher.configure(PROCESS)
+        re_execute(watcher)
+
+
+def test_a_program_that_does_not_start_is_not_executed(tmp_path: Path, start: Start) -> None:
+    """An upgrade that has gone wrong: what runs is better than nothing."""
+    start(NAME, "60")
+    broken = tmp_path / "broken"
+    prelude = f"""
+import os
+if os.path.exists({str(broken)!r}):
+    os._exit(7)
+"""
+    with Watcher(tmp_path, PROCESS, prelude=prelude) as watcher:
+        broken.touch()
+        assert "what is installed now ends with 7" in refused(watcher)
+        assert watcher.track("proc") == 1
+        broken.unlink()
+        re_execute(watcher)
+
+
+def test_whoever_starts_it_may_ignore_the_ends_of_children(tmp_path: Path, start: Start) -> None:
+    """That is inherited, and would leave no exit code of the trial."""
+    start(NAME, "60")
+    ignores = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    with Watcher(tmp_path, PROCESS, prelude=ignores) as watcher:
+        re_execute(watcher)
+        assert watcher.track("proc") == 1
+
+
+def test_a_reload_that_comes_with_it_is_done_all_the_same(tmp_path: Path, start: Start) -> None:
+    start(NAME, "60")
+    broken = tmp_path / "broken"
+    prelude = f"import os\nif os.path.exists({str(broken)!r}): os._exit(7)"
+    with Watcher(tmp_path, PROCESS, prelude=prelude) as watcher:
+        broken.touch()
+        for number in (signal.SIGSTOP, signal.SIGHUP, signal.SIGUSR2, signal.SIGCONT):
+            watcher.signal(number)
+        watcher.until(lambda: watcher.find("not re-executed"))
+        assert watcher.find("kacheck.toml reloaded")
+
+
+def test_a_program_that_hangs_is_not_executed(tmp_path: Path, start: Start) -> None:
+    process = start(NAME, "60")
+    hangs = tmp_path / "hangs"
+    prelude = f"""
+import os, time
+while os.path.exists({str(hangs)!r}):
+    time.sleep(0.1)
+import kacheck.watch.reexecution as reexecution
+reexecution.TRIAL = 1.0
+"""
+    with Watcher(tmp_path, PROCESS + RARELY, prelude=prelude) as watcher:
+        hangs.touch()
+        watcher.signal(signal.SIGUSR2)
+        process.kill()
+        watcher.wait_for("proc", "critical missing")  # meanwhile it works on
+        assert watcher.until(lambda: watcher.find("dies of signal 9"))
+        hangs.unlink()
+        re_execute(watcher)
+
+
+def test_without_an_interpreter_the_old_program_goes_on(tmp_path: Path, start: Start) -> None:
+    process = start(NAME, "60")
+    prelude = "import sys; sys.executable = '/nonexistent/python3'"
+    with Watcher(tmp_path, PROCESS + RARELY, prelude=prelude) as watcher:
+        assert "No such file or directory" in refused(watcher)
+        watcher.reload(PROCESS + RARELY)
+        process.kill()
+        watcher.wait_for("proc", "critical missing")
+
+
+def test_a_signal_that_comes_meanwhile_is_not_lost(tmp_path: Path, start: Start) -> None:
+    """It would end a program that has no handler yet, and leave the track files as they are."""
+    start(NAME, "60")
+    slow = "import time; time.sleep(0.3)"
+    with Watcher(tmp_path, PROCESS, prelude=slow) as watcher:
+        known = len(watcher.lines)
+        watcher.signal(signal.SIGUSR2)
+        comm = Path(f"/proc/{watcher.pid}/comm")
+        watcher.until(lambda: comm.read_text() != "kacheck\n")
+        watcher.signal(signal.SIGHUP)
+        watcher.until(lambda: watcher.find("reloaded", known))
+        watcher.signal(signal.SIGTERM)
+        watcher.process.wait(10)
+        assert watcher.returncode == 0
+        assert watcher.track("proc") == 0
+
+
+def test_a_check_that_is_no_longer_configured_ends_failing(tmp_path: Path, start: Start) -> None:
+    start(NAME, "60")
+    other = PROCESS.replace("check.proc", "check.other")
+    with Watcher(tmp_path, PROCESS + other) as watcher:
+        assert watcher.track("other") == 1
+        watcher.configure(PROCESS)
+        re_execute(watcher)
+        assert watcher.track("proc") == 1
+        assert watcher.track("other") == 0
+        assert watcher.verdict("other") is None
+        assert not (watcher.state_dir / "failing" / "other").exists()
+        watcher.configure(other)
+        watcher.kill()
+    with Watcher(tmp_path, other) as watcher:
+        assert watcher.track("other") == 1
+        assert watcher.track("proc") == 0, "also after a watcher that was killed"
+
+
+@pytest.mark.parametrize("content", ["", "garbage", "0 9999999999 ok"])
+def test_a_verdict_that_cannot_be_read_is_looked_for_anew(
+    tmp_path: Path, start: Start, content: str
+) -> None:
+    process = start(NAME, "60")
+    garble = f"""
+import os
+execv = os.execv
+def garble_and_execv(*args):
+    open({str(tmp_path / "state/verdict/proc")!r}, "w").write({content!r})
+    execv(*args)
+os.execv = garble_and_execv
+"""
+    with Watcher(tmp_path, PROCESS + RARELY, prelude=garble) as watcher:
+        re_execute(watcher)
+        watcher.wait_for("proc", "ok running")
+        process.kill()
+        watcher.wait_for("proc", "critical missing")
+
+
+def test_another_watchers_verdicts_are_not_taken_over(tmp_path: Path, start: Start) -> None:
+    """It may have looked for something else; the pid file does not name this one."""
+    start(NAME, "60")
+    with Watcher(tmp_path, PROCESS + "interval = 60.0\n") as watcher:
+        watcher.kill()
+    gone = PROCESS.replace(NAME, "kexe-gone")
+    with Watcher(tmp_path, gone + RARELY) as watcher:
+        assert watcher.says("proc", "critical missing"), "its first look decides"
+        assert watcher.track("proc") == 0
+
+
+IMPORTS = """
+import sys
+import kacheck.watch.notify as notify
+tell = notify.Notifier.tell
+seen = []
+def hook(event, args):
+    if event == "import" and seen:
+        __import__("os").write(1, f"imported {args[0]}\\n".encode())
+def told(self, *lines):
+    tell(self, *lines)
+    if "READY=1" in lines:
+        seen.append(True)
+notify.Notifier.tell = told
+sys.addaudithook(hook)
+"""
+
+
+def test_it_needs_no_file_of_the_program_once_it_is_ready(tmp_path: Path, start: Start) -> None:
+    """While a package is being unpacked they are neither the old ones nor the new ones."""
+    process = start(NAME, "60")
+    metrics = f'metrics = "{tmp_path}/kacheck.prom"\n'
+    with StandInVault() as server:
+        toml = metrics + PROCESS + "interval = 0.2\ntimeout = 0.2\n" + vault(server.address)
+        toml += '[check.both]\nprobe = "combined"\nall = ["proc", "vault"]\n'
+        with Watcher(tmp_path, toml, prelude=IMPORTS) as watcher:
+            watcher.reload(toml + "interval = 0.5\ntimeout = 0.4\n")
+            for state, words in (
+                ("sealed", "critical sealed"),
+                ("garbage-head", "critical bad-response"),
+                ("close", "critical reset"),
+                ("hang", "critical timeout"),
+                ("active", "ok active"),
+            ):
+                server.state = state
+                watcher.wait_for("vault", words)
+            for words in ("status", "drain on --all", "status", "drain off --all"):
+                main([*words.split(), "--state-dir", str(watcher.state_dir)])
+            process.kill()
+            watcher.wait_for("proc", "critical missing")
+            watcher.reload("[")
+    said = [str(line.get("text", "")) for line in watcher.lines]
+    assert [line for line in said if line.startswith("imported")] == []

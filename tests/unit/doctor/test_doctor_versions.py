@@ -1,0 +1,174 @@
+"""keepalived's faults by release: who meets them, and who does not."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from helpers.doctor import Made
+from helpers.paths import CONFIGURATIONS, ROOT
+from kacheck.doctor import reading, uses, versions
+from kacheck.doctor.faults import FAULTS, FIRST, Fault
+from kacheck.doctor.finding import Severity
+from kacheck.doctor.versions import NOT_YET, SINCE, met
+from kacheck.keepalived import load
+from kacheck.keepalived.releases import OLDEST
+from kacheck.keepalived.version import Version, version_of
+from kacheck.migrate.equivalents import Mode, Paths
+from kacheck.migrate.plan import MigrationOrder, rewritten
+
+RECIPES = ROOT / "examples/keepalived.conf.d"
+SAMPLES = sorted((CONFIGURATIONS / "migrate").glob("*.conf"))
+
+DEBIAN_12 = Version(2, 2, 7)
+DEBIAN_13 = Version(2, 3, 3)
+MEMBERS_FILE = "unweighted_track_file_at_fixed_priority"
+MEMBERS_SCRIPT = "unweighted_track_script_at_fixed_priority"
+
+
+def codes(version: Version, features: set[str]) -> list[str]:
+    return [finding.code.name for finding in met(version, features)]
+
+
+def before(version: Version) -> Version:
+    """A release just before; its patch number need not have existed."""
+    if version.patch:
+        return version._replace(patch=version.patch - 1)
+    return Version(version.major, version.minor - 1, 99)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+class TestEachFault:
+    def test_it_is_met_in_its_releases_by_who_uses_the_feature(self, fault: Fault) -> None:
+        last = before(fault.releases.fixed) if fault.releases.fixed else Version(2, 4, 3)
+        assert fault.name in codes(fault.releases.since, set(fault.features))
+        assert fault.name in codes(last, set(fault.features))
+
+    def test_it_is_not_met_by_who_does_not_use_the_feature(self, fault: Fault) -> None:
+        for missing in fault.features:
+            assert fault.name not in codes(fault.releases.since, set(fault.features) - {missing})
+
+    def test_it_is_not_met_in_other_releases(self, fault: Fault) -> None:
+        if fault.releases.since > FIRST:
+            assert fault.name not in codes(before(fault.releases.since), set(fault.features))
+        if fault.releases.fixed:
+            assert fault.name not in codes(fault.releases.fixed, set(fault.features))
+
+    def test_it_says_what_why_and_what_cures_it_in_sentences(self, fault: Fault) -> None:
+        (finding,) = (
+            each
+            for each in met(fault.releases.since, set(fault.features))
+            if each.code == fault.code
+        )
+        for text in (finding.what, finding.why, finding.cure):
+            assert re.fullmatch(r"[A-Za-z].+\.", text), text
+        assert finding.file is None
+
+    def test_its_explanation_names_the_releases_and_the_source(self, fault: Fault) -> None:
+        text = fault.code.explanation
+        assert fault.source in text
+        assert str(fault.releases.fixed or "2.4.3 included") in text
+        assert fault.code.severity > Severity.NOTE
+
+
+@pytest.mark.parametrize(("feature", "first"), [(each, row[1]) for each, row in SINCE.items()])
+def test_what_came_later_is_not_understood_before(feature: str, first: Version) -> None:
+    (finding,) = (each for each in met(before(first), {feature}) if each.code == NOT_YET)
+    assert str(first) in finding.why
+    assert NOT_YET.name not in codes(first, {feature})
+    assert NOT_YET.name not in codes(before(first), set())
+
+
+@pytest.mark.parametrize(
+    ("version", "features", "expected"),
+    [
+        (DEBIAN_12, {"track_process"}, []),
+        (DEBIAN_12, {"track_process", "large_pids"}, []),
+        (DEBIAN_12, {"track_process", "fork_delay", "terminate_delay"}, ["KA134"]),
+        (DEBIAN_12, {"vrrp_script"}, []),
+        (DEBIAN_12, {"track_file", "track_file_block", "weight_reverse"}, []),
+        (DEBIAN_12, {"use_symlink_paths"}, ["KA150"]),
+        (DEBIAN_13, {"use_symlink_paths"}, []),
+        (Version(2, 0, 10), {"track_process", "large_pids"}, ["KA150"]),
+        (Version(2, 0, 19), {"track_process", "large_pids"}, ["KA130"]),
+        (Version(2, 1, 3), {"track_process"}, ["KA131"]),
+        (Version(2, 0, 20), {MEMBERS_FILE, MEMBERS_SCRIPT}, []),
+        (Version(2, 1, 0), {MEMBERS_FILE, MEMBERS_SCRIPT}, ["KA140", "KA141"]),
+        (Version(2, 1, 5), {MEMBERS_FILE, MEMBERS_SCRIPT}, ["KA140", "KA141"]),
+        (Version(2, 2, 0), {MEMBERS_FILE, MEMBERS_SCRIPT}, ["KA140"]),
+        (Version(2, 2, 1), {MEMBERS_FILE, MEMBERS_SCRIPT}, ["KA140"]),
+        (Version(2, 2, 2), {MEMBERS_FILE, MEMBERS_SCRIPT}, []),
+        (Version(2, 2, 4), {"foreign_script"}, []),
+        (Version(2, 2, 5), {"foreign_script"}, ["KA144"]),
+        (DEBIAN_12, {"foreign_script"}, ["KA144"]),
+        (Version(2, 3, 1), {"foreign_script"}, ["KA144"]),
+        (Version(2, 3, 2), {"foreign_script"}, ["KA145"]),
+        (DEBIAN_13, {"foreign_script"}, []),
+        (Version(2, 2, 4), {"vrrp_script"}, ["KA146"]),
+        (Version(2, 2, 5), {"vrrp_script"}, []),
+        (Version(2, 0, 20), {"track_process_in_sync_group"}, ["KA143"]),
+        (Version(2, 1, 5), {"track_process_in_sync_group"}, ["KA143"]),
+        (Version(2, 2, 0), {"track_process_in_sync_group"}, []),
+    ],
+)
+def test_releases_that_people_have(
+    version: Version, features: set[str], expected: list[str]
+) -> None:
+    assert codes(version, features) == expected
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.conf")), ids=lambda path: path.stem)
+def test_a_recipe_needs_no_keepalived_newer_than_the_oldest_supported(path: Path) -> None:
+    setup = reading.read(load(str(path)), Made(), None)
+
+    assert setup.definitions or setup.references
+    assert "KA150" not in codes(OLDEST, uses.uses(setup))
+
+
+@pytest.mark.parametrize("mode", ["watch", "script"])
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_what_migrate_writes_needs_no_keepalived_newer_than_the_oldest_supported(
+    tmp_path: Path, path: Path, mode: Mode
+) -> None:
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes())
+    old = uses.uses(reading.read(load(str(copy)), Made(), None))
+    configuration = load(str(copy))
+    paths = Paths(str(tmp_path / "kacheck.toml"))
+    rewritten(configuration, MigrationOrder(str(copy), mode, paths), OLDEST)
+    for name, content in configuration.changed().items():
+        Path(name).write_bytes(content)
+    new = uses.uses(reading.read(load(str(copy)), Made(), None))
+
+    assert "KA150" not in codes(OLDEST, new - old)
+
+
+def test_track_file_as_a_block_is_to_have_its_older_name() -> None:
+    (finding,) = met(OLDEST, {"track_file_block"})
+
+    assert finding.cure == (
+        "Upgrade keepalived to 2.1.0 or later, or write vrrp_track_file, which has been known since"
+        " 2.0.0."
+    )
+
+
+def test_no_features_meet_nothing() -> None:
+    assert met(Version(2, 0, 0), set()) == []
+
+
+def test_versions_are_compared_as_numbers() -> None:
+    assert version_of("2.0.9") < version_of("2.0.10") < version_of("2.1.0")
+    assert str(version_of("2.2.7")) == "2.2.7"
+
+
+@pytest.mark.parametrize("text", ["", "2.2", "2.2.x", "2.2.7.1"])
+def test_what_is_no_version_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        version_of(text)
+
+
+def test_every_feature_of_the_table_is_explained_where_the_words_are() -> None:
+    words = set().union(*(fault.features for fault in FAULTS)) | set(SINCE)
+    assert versions.__doc__ is not None
+    missing = {word for word in words if not re.search(rf"\b{word}\b", versions.__doc__)}
+    assert missing == set()
