@@ -15,7 +15,7 @@ from contextlib import suppress
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + "/tests")
 
-from support.vault import StandInVault
+from helpers.vault import StandInVault
 
 PORT = 8201
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from bench.measure import UnexpectedError
 
-from support import pair
-from support.vault_node import RECIPES
+from helpers import pair
+from helpers.vault_node import RECIPES
 
 RECOMMENDED = "vault-graded"
 NATIVE = """

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from bench import stage
 from bench.measure import UnexpectedError
 
-from support.vault_node import AS_USER, VaultNode, Watcher
+from helpers.vault_node import AS_USER, VaultNode, Watcher
 
 SERVICE = f"{stage.REPO}/systemd/kacheck.service"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from support.keepalived import NETNS_DIR, wait_until
-from support.needs import needs
-from support.vault_node import ROOT
+from helpers.keepalived import NETNS_DIR, wait_until
+from helpers.needs import needs
+from helpers.paths import ROOT
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from conftest import ROOT
+from helpers.paths import ROOT
 
 sys.path.insert(0, str(ROOT))
 
