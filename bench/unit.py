@@ -28,7 +28,7 @@ class Unit:
 
     def __init__(self, node: VaultNode, kacheck: Sequence[str]) -> None:
         self._node = node
-        program, *words = shlex.split(*settings("ExecStart"))
+        program, *words = shlex.split(" ".join(settings("ExecStart")))
         if program != "kacheck":
             raise UnexpectedError(f"{SERVICE} starts {program}")
         self._argv = ["nice", "-n", *settings("Nice"), *AS_USER, *kacheck, *words]
