@@ -24,6 +24,10 @@ else:
     Run = object
 
 
+DEFAULT_TIMEOUT = 0.8
+"""Seconds; below the 1 s that keepalived waits by default, so that the answer beats its SIGTERM."""
+
+
 class NoThreadError(BadConfigError):
     """No thread can be started; says the cure."""
 
