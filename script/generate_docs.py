@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from script import completion
 
 from kacheck import __version__
-from kacheck.doctor.examine import CODES
+from kacheck.doctor.catalogue import CODES
 from kacheck.doctor.finding import Code
 from kacheck.doctor.text import merged
 
