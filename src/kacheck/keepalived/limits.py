@@ -14,10 +14,10 @@ SHORTEST_DELAY, LONGEST_DELAY = 0.000001, 3600
 
 def whole_number(text: str) -> int | None:
     """Return the number that strtol(3) reads to the end of a word; None where it stops before."""
-    return int(text) if re.fullmatch(r"\s*[+-]?[0-9]{1,18}", text) else None
+    return int(text) if re.fullmatch(r"\s*[+-]?[0-9]{1,18}", text, re.ASCII) else None
 
 
 def leading_number(text: str) -> int:
     """Return what strtol(3) makes of a word, whatever follows the number."""
-    match = re.match(r"\s*[+-]?[0-9]{1,18}", text)
+    match = re.match(r"\s*[+-]?[0-9]{1,18}", text, re.ASCII)
     return int(match[0]) if match else 0
