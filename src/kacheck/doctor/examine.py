@@ -53,15 +53,15 @@ def _context(request: Request, crashes: Crashes) -> Context:
     if request.conf is not None or os.path.exists(path):
         refuse_unreadable(path)
     machine = Machine()
-    found = _gather(crashes)
-    release = found.keepalived.version if found is not None and found.keepalived else None
+    known = _gather(crashes)
+    release = known.keepalived.version if known is not None and known.keepalived else None
     config_id = request.config_id or machine.config_id
     configuration = load(path, config_id=config_id, release=release or DEFAULT_RELEASE)
     refuse_hidden(configuration)
-    if found is not None:
-        found = facts.run_by(found, script_user(configuration))
+    if known is not None:
+        known = facts.run_by(known, script_user(configuration))
     kacheck = installation.gather(request.config, request.state_dir)
-    return Context(path, configuration, machine, release, found, kacheck)
+    return Context(path, configuration, machine, release, known, kacheck)
 
 
 def _gather(crashes: Crashes) -> Facts | None:
@@ -78,9 +78,13 @@ def _in_order(configuration: Configuration, findings: list[Finding]) -> list[Fin
 
     Of a line that cannot be evaluated only the parser's problems are certain: others are left out.
     """
-    places = [node.position[:2] for node in configuration.root.walk()]
-    ranks = {place: rank for rank, place in reversed([*enumerate(places)])}
+    lines = [node.position[:2] for node in configuration.root.walk()]
+    ranks = {line: rank for rank, line in reversed([*enumerate(lines)])}
     unknown = {problem.position[:2] for problem in configuration.unevaluated}
     certain = {lint.code for lint in catalogue.lints(problems)}
     kept = [each for each in findings if each.code in certain or each[4:] not in unknown]
-    return sorted(kept, key=lambda each: (each.code.name[:3], ranks.get(each[4:], len(ranks))))
+
+    def order(finding: Finding) -> tuple[str, int]:
+        return finding.code.name[:3], ranks.get(finding[4:], len(ranks))
+
+    return sorted(kept, key=order)

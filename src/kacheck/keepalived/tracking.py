@@ -40,7 +40,7 @@ class Definition(NamedTuple):
     kind: str
     name: str
     node: Node
-    place: int
+    order: int
     """keepalived reads it after those with a lower one."""
     weight: Weight
 
@@ -93,7 +93,7 @@ class Reference(NamedTuple):
     name: str
     node: Node
     owner: VrrpBlock
-    place: int
+    order: int
 
     @property
     def is_ignored(self) -> bool:
@@ -124,11 +124,11 @@ class Tracking:
         self.references: list[Reference] = []
         self._referring: dict[tuple[str, str], list[Reference]] = {}
         groups = _groups(configuration)
-        for place, node in enumerate(configuration.root.children or ()):
+        for order, node in enumerate(configuration.root.children or ()):
             if node.keyword in KINDS:
-                self.definitions.append(_definition(node, place))
+                self.definitions.append(_definition(node, order))
             elif node.keyword in OWNERS:
-                self.references += _references(node, place, groups)
+                self.references += _references(node, order, groups)
         for reference in self.references:
             self._referring.setdefault((reference.kind, reference.name), []).append(reference)
 
@@ -182,17 +182,17 @@ def _vrrp_block(node: Node, group: VrrpBlock | None) -> VrrpBlock:
     )
 
 
-def _references(node: Node, place: int, groups: dict[str, VrrpBlock]) -> Iterator[Reference]:
+def _references(node: Node, order: int, groups: dict[str, VrrpBlock]) -> Iterator[Reference]:
     name = "".join(node.arguments[:1])
     owner = _vrrp_block(node, groups.get(name) if node.keyword != SYNC_GROUP else None)
     for kind in HEAVIEST:
         for line in lines_of(node, kind):
-            yield Reference(kind, line.keyword, line, owner, place)
+            yield Reference(kind, line.keyword, line, owner, order)
 
 
-def _definition(node: Node, place: int) -> Definition:
+def _definition(node: Node, order: int) -> Definition:
     kind = KINDS[node.keyword]
-    return Definition(kind, "".join(node.arguments[:1]), node, place, _weight(kind, node))
+    return Definition(kind, "".join(node.arguments[:1]), node, order, _weight(kind, node))
 
 
 def _weight(kind: str, node: Node) -> Weight:

@@ -88,9 +88,9 @@ Do: file "/path".""",
 )
 def no_file(context: Context) -> Iterator[Observation]:
     """Find blocks that name no file."""
-    named = {file.definition.place for file in context.tracked_files}
+    named = {file.definition.order for file in context.tracked_files}
     for definition in context.tracking.of_kind("track_file"):
-        if definition.place not in named:
+        if definition.order not in named:
             what = f"{definition.name} names no file: who tracks it runs untracked"
             yield at(definition.node, what, "keepalived drops the block", 'file "/path"')
 

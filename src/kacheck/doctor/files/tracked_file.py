@@ -33,7 +33,8 @@ class TrackedFile(NamedTuple):
 
 def read_tracked_files(tracking: Tracking, checks: Mapping[str, Check]) -> list[TrackedFile]:
     """Return the track_file blocks that name a file; `checks` are kacheck's, by track file."""
-    lines = [(each, each.first("file")) for each in tracking.of_kind("track_file")]
+    definitions = tracking.of_kind("track_file")
+    lines = [(definition, definition.first("file")) for definition in definitions]
     return [
         TrackedFile(
             definition,

@@ -61,7 +61,7 @@ def defined_below(context: Context) -> Iterator[Observation]:
     definitions = context.tracking.by_name()
     for reference in context.tracking.references:
         definition = definitions.get((reference.kind, reference.name))
-        if reference.is_ignored or definition is None or definition.place <= reference.place:
+        if reference.is_ignored or definition is None or definition.order <= reference.order:
             continue
         line = definition.node.position
         what = f"{reference.owner.name} tracks {reference.name}, which is defined only further down"

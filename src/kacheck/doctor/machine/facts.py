@@ -1,4 +1,4 @@
-"""Facts about the machine under keepalived: looked up, not judged (environment.py judges them)."""
+"""Facts about the machine under keepalived: looked up here, judged by the findings."""
 
 import gzip
 import os
@@ -16,32 +16,32 @@ INITIAL = {"pid": 0xEFFFFFFC, "user": 0xEFFFFFFD}
 """The initial namespaces' inodes: PROC_PID_INIT_INO and PROC_USER_INIT_INO (include/linux/
 proc_ns.h, since Linux 3.8); others begin at 0xF0000000. The network's has none before 6.18."""
 DEFAULT_USER = "keepalived_script"
-"""Whom keepalived runs scripts as, if he is there (keepalived.conf(5), script_user)."""
+"""The default script user, if the account exists (keepalived.conf(5), script_user)."""
 
 
 class Container(NamedTuple):
-    """What this looks like, and by what."""
+    """The kind of container that this looks like, and the evidence."""
 
     kind: str
     evidence: str
 
 
 class Facts(NamedTuple):
-    """What there is to know of a machine. None is what could not be told."""
+    """What is known of a machine. None is unknown."""
 
     keepalived: Keepalived | None
     events: EventsTrial
     namespaces: Mapping[str, int | None]
-    """The inodes of ours: `pid` and `user`."""
+    """The inodes of our namespaces: `pid` and `user`."""
     kernel_reports: bool | None
-    """Has the kernel CONFIG_PROC_EVENTS?"""
+    """Whether the kernel has CONFIG_PROC_EVENTS."""
     is_root: bool
     pid_max: int
     container: Container | None
     user: str
-    """Whom the checks run as."""
+    """The user who runs the checks."""
     hidepid: str | None
-    """How /proc hides processes from him; None: it does not."""
+    """How /proc hides processes from that user; None: it does not."""
 
 
 def gather(
@@ -76,7 +76,7 @@ def run_by(facts: Facts, user: str | None, root: str = "") -> Facts:
 
 
 def find_container(root: str, environ: Mapping[str, str]) -> Container | None:
-    """Which container this looks like: by what says it plainest."""
+    """Return which container this looks like, by the plainest sign."""
     return next(_signs(root, environ), None)
 
 
@@ -118,10 +118,10 @@ CGROUPS = {
 
 
 def hidepid_for(user: str, proc: str = "/proc") -> str | None:
-    """How /proc hides other users' processes from that user; None: it does not, or who knows.
+    """Return how /proc hides other users' processes from a user; None: it does not, or is unknown.
 
-    For ourselves procfs.hidepid() knows. Another user of a look has no capabilities under
-    keepalived unless he is root, and no group but his own: it clears the supplementary ones.
+    procfs.hidepid() knows it for our own user. Under keepalived another user has no capabilities,
+    except for root, and only its primary group: keepalived clears the supplementary groups.
     """
     try:
         other = pwd.getpwnam(user)
@@ -146,13 +146,13 @@ def _default_user() -> str:
 
 def _namespace(link: str) -> int | None:
     with suppress(OSError):
-        if found := re.fullmatch(r"\w+:\[(\d+)\]", os.readlink(link)):
-            return int(found[1])
+        if match := re.fullmatch(r"\w+:\[(\d+)\]", os.readlink(link)):
+            return int(match[1])
     return None
 
 
 def _kernel_reports(root: str) -> bool | None:
-    """Whether process events are in the kernel: by its list of callbacks, or its configuration.
+    """Return whether the kernel has process events, by its callbacks or its configuration.
 
     /proc/net/connector (Documentation/driver-api/connector.rst) is there in the initial network
     namespace alone.
@@ -171,7 +171,7 @@ def _unpacked(path: str) -> str:
 
 
 def _text(path: str) -> str:
-    """What is in a file, without the newline at its end; empty if it cannot be read."""
+    """Return a file's content without the newline at its end; empty if it cannot be read."""
     with suppress(OSError), open(path, errors="replace") as file:
         return file.read().rstrip("\n")
     return ""

@@ -52,7 +52,7 @@ EVENTS = {PROC_EVENT_FORK: "fork", PROC_EVENT_EXEC: "exec", PROC_EVENT_EXIT: "ex
 
 
 class ListenAnswer(enum.Enum):
-    """What became of the listen."""
+    """The kernel's answer to the listen."""
 
     WORKS = enum.auto()
     """It was answered, and our child's fork, exec and exit were reported."""
@@ -65,15 +65,15 @@ class ListenAnswer(enum.Enum):
     NO_CONNECTOR = enum.auto()
     """No such netlink protocol."""
     FAILED = enum.auto()
-    """Anything else: the outcome's detail has it."""
+    """Anything else: the detail of the trial says what."""
 
 
 class EventsTrial(NamedTuple):
-    """How the trial went."""
+    """The outcome of the trial."""
 
     answer: ListenAnswer
     detail: str = ""
-    """What the system said, or what did not come."""
+    """The system's error, or the events that are missing."""
 
 
 ERRNOS = {
@@ -92,7 +92,7 @@ class Event(NamedTuple):
     ids: tuple[int, int, int, int]
 
     def is_of(self, child: int) -> bool:
-        """Whether it is the fork, exec or exit of our child; no other's that has its number."""
+        """Return whether it is the fork, exec or exit of our child."""
         if self.what == PROC_EVENT_FORK:
             return self.ids[1] == os.getpid() and self.ids[3] == child
         return self.what in EVENTS and self.ids[1] == child
@@ -147,7 +147,7 @@ def _watch_a_child(connector: socket.socket, ack: int, deadline: float) -> Event
 
 
 def _receive(connector: socket.socket, deadline: float) -> Event | None:
-    """The next message; None when the time is up."""
+    """Return the next message; None when the time is up."""
     while (left := deadline - time.monotonic()) > 0:
         connector.settimeout(left)
         try:
@@ -162,14 +162,14 @@ def _receive(connector: socket.socket, deadline: float) -> Event | None:
 
 
 def message(operation: int, ack: int) -> bytes:
-    """What keepalived's set_proc_ev_listen() sends, with an `ack` to know the answer by."""
+    """Return what keepalived's set_proc_ev_listen() sends, with an `ack` that marks the answer."""
     header = NLMSGHDR.pack(NLMSGHDR.size + CN_MSG.size + 4, NLMSG_DONE, 0, 0, 0)
     body = CN_MSG.pack(CN_IDX_PROC, CN_VAL_PROC, 0, ack, 4, 0)
     return header + body + struct.pack("=I", operation)
 
 
 def parse(datagram: bytes) -> Event | None:
-    """The event of a datagram, if it is one of the process connector's."""
+    """Return the event of a datagram, if it is one of the process connector's."""
     start = NLMSGHDR.size + CN_MSG.size
     if len(datagram) < start + PROC_EVENT.size:
         return None

@@ -1,4 +1,4 @@
-"""What the lints ask the machine. Nothing here raises; tests have a machine of their own."""
+"""What findings ask the machine. Nothing here raises; tests have a separate machine."""
 
 import grp
 import itertools
@@ -23,7 +23,7 @@ COMMAND_LINE = 1 << 14
 
 
 class FileStatus(NamedTuple):
-    """What lstat(2) says of a path."""
+    """The type, mode and owner of a path: lstat(2)."""
 
     mode: int
     uid: int = 0
@@ -31,22 +31,22 @@ class FileStatus(NamedTuple):
 
     @property
     def is_link(self) -> bool:
-        """Is it a symbolic link?"""
+        """Return whether it is a symbolic link."""
         return stat.S_ISLNK(self.mode)
 
     @property
     def is_directory(self) -> bool:
-        """Is it a directory?"""
+        """Return whether it is a directory."""
         return stat.S_ISDIR(self.mode)
 
     @property
     def is_file(self) -> bool:
-        """Is it a regular file?"""
+        """Return whether it is a regular file."""
         return stat.S_ISREG(self.mode)
 
 
 class RunningProcess(NamedTuple):
-    """A process that is no zombie."""
+    """A process that is not a zombie."""
 
     pid: int
     comm: str
@@ -61,34 +61,34 @@ class System(Protocol):
         """The PATH that keepalived has."""
 
     def status(self, path: str) -> FileStatus | None:
-        """Of the path itself, not of what a link points to; None: there is none, or no telling."""
+        """Return the status of a path, of a link itself; None if there is none or it is unknown."""
 
     def is_missing(self, path: str) -> bool:
-        """Is it certain that there is no such file, links followed?"""
+        """Return whether it is certain that no such file exists, with links followed."""
 
     def realpath(self, path: str) -> str:
-        """The path without links, as far as it goes."""
+        """Return the path without links, as far as it exists."""
 
     def head(self, path: str) -> bytes:
-        """The beginning of a regular file; empty if it cannot be read."""
+        """Return the beginning of a regular file; empty if it cannot be read."""
 
     def names(self, directory: str) -> list[str]:
-        """The names in a directory; none if it cannot be read."""
+        """Return the names in a directory; none if it cannot be read."""
 
     def user(self, name: str) -> tuple[int, int] | None:
-        """A user's uid and gid."""
+        """Return a user's uid and gid."""
 
     def group(self, name: str) -> int | None:
-        """A group's gid."""
+        """Return a group's gid."""
 
     def owner(self, status: FileStatus) -> str:
-        """`USER:GROUP`, by name where there is one."""
+        """Return `USER:GROUP`, by name where there is one."""
 
     def processes(self) -> list[RunningProcess]:
-        """Those that run."""
+        """Return the processes that run."""
 
     def uptime(self) -> float:
-        """Seconds since boot."""
+        """Return the seconds since boot."""
 
 
 class Machine:
@@ -96,7 +96,7 @@ class Machine:
 
     @cached_property
     def search_path(self) -> str:
-        """Of the keepalived that runs, if we may know; else what systemd would give it."""
+        """The PATH of the keepalived that runs, if we may know; else what systemd would give it."""
         for process in self._keepaliveds:
             for entry in self._read(f"/proc/{process.pid}/environ", 1 << 20).split(b"\0"):
                 if entry.startswith(b"PATH="):
@@ -105,16 +105,16 @@ class Machine:
 
     @property
     def config_id(self) -> str | None:
-        """The --config-id of the keepalived that runs; None: none, or several have others."""
-        running = [each.argv[1:] for each in self._keepaliveds]
-        found = {value for argv in running for value in config_ids(argv)}
-        return found.pop() if len(found) == 1 else None
+        """The --config-id of the keepalived that runs; None: none runs, or several disagree."""
+        running = [process.argv[1:] for process in self._keepaliveds]
+        ids = {value for argv in running for value in config_ids(argv)}
+        return ids.pop() if len(ids) == 1 else None
 
     @cached_property
     def _keepaliveds(self) -> list[RunningProcess]:
-        """Root's and ours: any user can give a process the name keepalived."""
-        named = [each for each in self.processes() if each.comm == "keepalived"]
-        return [each for each in named if self._is_trusted(procfs.Process("/proc", each.pid))]
+        """Those of root and of our user: any user can give a process the name keepalived."""
+        named = [process for process in self.processes() if process.comm == "keepalived"]
+        return [p for p in named if self._is_trusted(procfs.Process("/proc", p.pid))]
 
     @staticmethod
     def _is_trusted(process: procfs.Process) -> bool:
@@ -124,15 +124,15 @@ class Machine:
 
     @cache  # noqa: B019 - it lives as long as the command
     def status(self, path: str) -> FileStatus | None:
-        """Of the path itself."""
+        """Return the status of a path, of a link itself."""
         with suppress(OSError, ValueError):
-            found = os.lstat(path)
-            return FileStatus(found.st_mode, found.st_uid, found.st_gid)
+            status = os.lstat(path)
+            return FileStatus(status.st_mode, status.st_uid, status.st_gid)
         return None
 
     @cache  # noqa: B019
     def is_missing(self, path: str) -> bool:
-        """Is it certain that there is no such file?"""
+        """Return whether it is certain that no such file exists."""
         try:
             os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -143,40 +143,40 @@ class Machine:
 
     @cache  # noqa: B019
     def realpath(self, path: str) -> str:
-        """The path without links."""
+        """Return the path without links."""
         with suppress(OSError, ValueError):
             return os.path.realpath(path)
         return path
 
     @cache  # noqa: B019
     def head(self, path: str) -> bytes:
-        """The beginning of a regular file."""
+        """Return the beginning of a regular file."""
         return self._read(path, HEAD)
 
     @cache  # noqa: B019
     def names(self, directory: str) -> list[str]:
-        """The names in a directory."""
+        """Return the names in a directory."""
         with suppress(OSError, ValueError):
             return sorted(os.listdir(directory))
         return []
 
     @cache  # noqa: B019
     def user(self, name: str) -> tuple[int, int] | None:
-        """A user's uid and gid."""
+        """Return a user's uid and gid."""
         with suppress(KeyError, ValueError):
-            found = pwd.getpwnam(name)
-            return found.pw_uid, found.pw_gid
+            user = pwd.getpwnam(name)
+            return user.pw_uid, user.pw_gid
         return None
 
     @cache  # noqa: B019
     def group(self, name: str) -> int | None:
-        """A group's gid."""
+        """Return a group's gid."""
         with suppress(KeyError, ValueError):
             return grp.getgrnam(name).gr_gid
         return None
 
     def owner(self, status: FileStatus) -> str:
-        """`USER:GROUP`."""
+        """Return `USER:GROUP`."""
         user, group = str(status.uid), str(status.gid)
         with suppress(KeyError):
             user = pwd.getpwuid(status.uid).pw_name
@@ -186,12 +186,12 @@ class Machine:
 
     @cache  # noqa: B019
     def processes(self) -> list[RunningProcess]:
-        """Those that run; of two that have gone meanwhile nothing is said."""
+        """Return the processes that run; those that exit meanwhile are left out."""
         pids = [int(name) for name in self.names("/proc") if name.isdecimal()]
         return [process for pid in pids if (process := self._process(pid)) is not None]
 
     def uptime(self) -> float:
-        """Seconds since boot."""
+        """Return the seconds since boot."""
         with suppress(OSError, ValueError):
             return statedir.uptime()
         return 0.0
@@ -215,7 +215,7 @@ class Machine:
 
 
 def config_ids(argv: tuple[str, ...]) -> Iterator[str]:
-    """What `-i ID`, `-iID`, `--config-id ID` and `--config-id=ID` say."""
+    """Yield the IDs of `-i ID`, `-iID`, `--config-id ID` and `--config-id=ID`."""
     for option, value in itertools.pairwise((*argv, "")):
         match = re.fullmatch(r"(?:-i|--config-id=)(.+)", option)
         if match or option in ("-i", "--config-id"):
@@ -223,7 +223,10 @@ def config_ids(argv: tuple[str, ...]) -> Iterator[str]:
 
 
 def which(name: str, system: System) -> str | None:
-    """find_path() in keepalived's lib/notify.c: a bare name along PATH; anything else as it is."""
+    """Return where keepalived finds a program: find_path() in its lib/notify.c.
+
+    A bare name is looked for along PATH; any other is a path already.
+    """
     if "/" in name:
         return None if system.is_missing(name) else name
     for directory in system.search_path.split(":"):

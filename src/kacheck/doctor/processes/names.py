@@ -142,8 +142,8 @@ Do: process NAME.""",
 )
 def no_process(context: Context) -> Iterator[Observation]:
     """Find blocks that name no process."""
-    named = {process.definition.place for process in context.tracked_processes}
+    named = {process.definition.order for process in context.tracked_processes}
     for definition in context.tracking.of_kind("track_process"):
-        if definition.place not in named:
+        if definition.order not in named:
             what = f"{definition.name} names no process: who tracks it runs untracked"
             yield at(definition.node, what, "keepalived drops the block", "process NAME")

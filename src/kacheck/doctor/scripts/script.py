@@ -65,17 +65,17 @@ def read_scripts(configuration: Configuration, tracking: Tracking, system: Syste
     for definition in tracking.of_kind("track_script"):
         line = definition.last("script")
         argv = (line.command or []) if line is not None else []
-        runner = runners[definition.place]
+        runner = runners[definition.order]
         scripts.append(Script(definition, line or definition.node, argv, runner, has_security))
     return scripts
 
 
 def _runners(configuration: Configuration, system: System) -> dict[int, Runner]:
-    """Return who runs the script at each place; the default is fixed where it is first needed."""
+    """Return who runs each script, by its order; the default is fixed where it is first needed."""
     runners: dict[int, Runner] = {}
     default: Runner | None = None
     security = False
-    for place, node in enumerate(configuration.root.children or ()):
+    for order, node in enumerate(configuration.root.children or ()):
         if node.keyword == "global_defs":
             for line in node.children or ():
                 security = security or line.keyword == "enable_script_security"
@@ -86,7 +86,7 @@ def _runners(configuration: Configuration, system: System) -> dict[int, Runner]:
             if not users:
                 default = default or _default_runner(system, security=security)
             runner = _runner_of(users[-1], system) if users else default
-            runners[place] = runner or Runner()
+            runners[order] = runner or Runner()
     return runners
 
 

@@ -50,24 +50,24 @@ class ShellCommand(NamedTuple):
 
 
 def shell_command(argv: list[str]) -> list[str]:
-    """The words of a shell and what it is given; empty if it is no shell that is run."""
+    """Return the words of a shell and its arguments; empty if another program is run."""
     words = unwrapped(argv)[0]
     return words if words and os.path.basename(words[0]) in SHELLS else []
 
 
 def in_a_shell(shell: list[str], program: list[str]) -> str:
-    """The cure for what takes a shell: the words as the program of this one."""
+    """Return the cure for what takes a shell: the words as the program of this one."""
     if " " in "".join([*shell, *program]):
         return IN_A_SHELL
     return f"script \"{' '.join(shell)} '{' '.join(program)}'\""
 
 
 def shell_program(argv: list[str]) -> str | None:
-    """What `sh -c` is given; None if it is no such command."""
+    """Return the program of `sh -c`; None for any other command."""
     words = shell_command(argv)
     for index, word in enumerate(words[1:-1], 1):
         if re.fullmatch(r"-[a-z]*c", word):
-            rest = [each for each in words[index + 1 :] if each != "--"]
+            rest = [word for word in words[index + 1 :] if word != "--"]
             return rest[0] if rest else None
         if word[:1] not in "-+" and not VALUED.fullmatch(words[index - 1]):
             return None  # a file, and its arguments
@@ -75,7 +75,7 @@ def shell_program(argv: list[str]) -> str | None:
 
 
 def programs(program: str) -> list[str]:
-    """A shell's program and those in its `$(...)` and backquotes, in whose place is a word."""
+    """Return a shell's program and those in its `$(...)` and backquotes, replaced by a word."""
     inner = []
     while match := SUBSTITUTION.search(program):
         inner.append(match[1] or match[2] or "")
@@ -84,7 +84,7 @@ def programs(program: str) -> list[str]:
 
 
 def commands(argv: list[str], program: str | None) -> list[ShellCommand]:
-    """The simple commands of a shell's program, or the one there is."""
+    """Return the simple commands of a shell's program, or the command itself."""
     if program is None:
         return [command_of(argv, "")]
     lexer = shlex.shlex(
@@ -110,7 +110,7 @@ def commands(argv: list[str], program: str | None) -> list[ShellCommand]:
 
 
 def command_of(words: list[str], joint: str) -> ShellCommand:
-    """The simple command that words are."""
+    """Return the simple command that words are."""
     kept: list[str] = []
     is_target = False
     for word in words:
@@ -123,7 +123,7 @@ def command_of(words: list[str], joint: str) -> ShellCommand:
 
 
 def unwrapped(words: list[str]) -> tuple[list[str], str]:
-    """The words without `env`, `timeout` and their kin, which run the rest; timeout's seconds."""
+    """Return the words without `env`, `timeout` and other wrappers, and timeout's seconds."""
     limit = ""
     while words:
         name = os.path.basename(words[0])
