@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.doctor import findings_with, sound_machine
+from helpers.doctor import FakeMachine, findings_with, sound_machine
 from helpers.paths import CONFIGURATIONS, ROOT
 from kacheck.doctor import features
 from kacheck.doctor.context import Context
