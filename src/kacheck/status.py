@@ -225,7 +225,7 @@ def remains(
 
     Of each file the name, the verdict, and its age in seconds.
     """
-    from kacheck.doctor.kacheck.watching import watcher_trouble
+    from kacheck.doctor.kacheck.state_files import watcher_trouble
     from kacheck.doctor.machine.system import Machine
 
     left = statedir.verdicts(state_dir, [*dict.fromkeys(names)] or None)

@@ -24,7 +24,7 @@ from helpers.paths import ROOT
 from helpers.watcher import Watcher
 from kacheck import status
 from kacheck.cli import main
-from kacheck.doctor.kacheck.watching import watcher_trouble
+from kacheck.doctor.kacheck.state_files import watcher_trouble
 from kacheck.doctor.machine.system import Machine
 from kacheck.statedir import Published, names_in, uptime, verdicts
 from kacheck.watch.lock import lock_file

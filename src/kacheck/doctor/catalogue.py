@@ -19,12 +19,12 @@ from kacheck.doctor.machine import (
 from kacheck.doctor.processes import names, numbers
 from kacheck.doctor.scripts import (
     curl,
-    definition,
     execution,
     exit_status,
     process_search,
     security,
     shell_syntax,
+    statements,
 )
 
 MACHINE = (
@@ -33,7 +33,7 @@ MACHINE = (
 )
 """What can be found without a configuration."""
 KEEPALIVED = (problems, tracked_names, weights)
-SCRIPTS = (definition, execution, security, shell_syntax, curl, process_search, exit_status)
+SCRIPTS = (statements, execution, security, shell_syntax, curl, process_search, exit_status)
 PROCESSES = (names, numbers)
 FILES = (file_weights, paths)
 KACHECK = (configuration, options, watcher)

@@ -8,9 +8,9 @@ from functools import cached_property
 from kacheck.check import Check
 from kacheck.doctor.features import features_of
 from kacheck.doctor.files.tracked_file import TrackedFile, read_tracked_files
-from kacheck.doctor.kacheck.calls import Call, calls_of
+from kacheck.doctor.kacheck.entry_point_calls import Call, calls_of
 from kacheck.doctor.kacheck.installation import Installation
-from kacheck.doctor.kacheck.watching import TrackedCheck, tracked_checks
+from kacheck.doctor.kacheck.state_files import TrackedCheck, tracked_checks
 from kacheck.doctor.machine.facts import Facts
 from kacheck.doctor.machine.system import System
 from kacheck.doctor.processes.tracked_process import TrackedProcess, read_tracked_processes

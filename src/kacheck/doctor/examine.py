@@ -74,7 +74,7 @@ def _gather(crashes: Crashes) -> Facts | None:
 
 
 def _in_order(configuration: Configuration, findings: list[Finding]) -> list[Finding]:
-    """Return findings by family, such as KA3, and in the order in which keepalived reads lines.
+    """Return findings by group, such as KA22, and in the order in which keepalived reads lines.
 
     Of a line that cannot be evaluated only the parser's problems are certain: others are left out.
     """
@@ -85,6 +85,6 @@ def _in_order(configuration: Configuration, findings: list[Finding]) -> list[Fin
     kept = [each for each in findings if each.code in certain or each[4:] not in unknown]
 
     def order(finding: Finding) -> tuple[str, int]:
-        return finding.code.name[:3], ranks.get(finding[4:], len(ranks))
+        return finding.code.name[:4], ranks.get(finding[4:], len(ranks))
 
     return sorted(kept, key=order)

@@ -12,7 +12,7 @@ from helpers.doctor import STATE_DIR, TOML, Doctor, instance, script
 from kacheck import drain
 from kacheck.check import Check, Question
 from kacheck.doctor import catalogue
-from kacheck.doctor.kacheck import installation, watching
+from kacheck.doctor.kacheck import installation, state_files
 from kacheck.doctor.machine import entry_points
 from kacheck.probes.process.look import ProcessOptions
 
@@ -154,7 +154,7 @@ class TestWatcher:
     def test_the_lock_s_comm_is_the_publisher_s(self) -> None:
         from kacheck.watch import publisher
 
-        assert watching.MUTE == publisher.MUTE
+        assert state_files.MUTE == publisher.MUTE
 
 
 class TestGuard:

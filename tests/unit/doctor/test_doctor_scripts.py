@@ -12,7 +12,7 @@ from kacheck.doctor.features import script_user
 from kacheck.doctor.keepalived import problems, tracked_names, weights
 from kacheck.doctor.machine import known_faults, new_keywords
 from kacheck.doctor.machine.system import FileStatus
-from kacheck.doctor.scripts import definition, execution, security
+from kacheck.doctor.scripts import execution, security, statements
 from kacheck.keepalived import ProblemKind, Version
 
 GOOD = script('"/usr/bin/true"')
@@ -240,14 +240,14 @@ class TestDefinitions:
     def test_what_is_wrong_with_a_vrrp_script(
         self, doctor: Doctor, text: str, codes: list[str]
     ) -> None:
-        assert doctor.codes(definition, text) == codes
+        assert doctor.codes(statements, text) == codes
 
     def test_fractions_are_read_from_2_3_2_on(self, doctor: Doctor) -> None:
         text = script("/x", "interval 0.5\ntimeout 0.2")
-        cures = [each.cure for each in doctor.find(definition, text)]
+        cures = [each.cure for each in doctor.find(statements, text)]
         assert cures[0] == "interval 1, or keepalived 2.3.2"
         doctor.version = (2, 3, 2)
-        assert doctor.codes(definition, text) == []
+        assert doctor.codes(statements, text) == []
 
     @pytest.mark.parametrize(
         ("version", "interval", "cure"),
@@ -262,7 +262,7 @@ class TestDefinitions:
     ) -> None:
         doctor.version = version
         text = script("/x", f"interval {interval}\ntimeout {interval}")
-        assert doctor.one(definition, text, "KA204").cure == cure
+        assert doctor.one(statements, text, "KA204").cure == cure
 
     @pytest.mark.parametrize("word", ["2s", "0", "-2", "two"])
     def test_what_is_no_time_to_any_version_is_not_cured_by_an_upgrade(
@@ -270,7 +270,7 @@ class TestDefinitions:
     ) -> None:
         text = script("/x", f"interval {word}\ntimeout 1")
         for doctor.version in ((2, 2, 7), (2, 3, 3)):
-            finding = doctor.one(definition, text, "KA206")
+            finding = doctor.one(statements, text, "KA206")
             assert "2.3.2" not in finding.what + finding.cure
 
     @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ class TestDefinitions:
     def test_the_cure_of_dropped_arguments_keeps_their_words(
         self, doctor: Doctor, command: str, cure: str
     ) -> None:
-        assert doctor.one(definition, script(command), "KA202").cure == cure
+        assert doctor.one(statements, script(command), "KA202").cure == cure
 
     NOBODY = script('"/x"', "interval 2\ntimeout 1")
 
@@ -311,12 +311,12 @@ class TestDefinitions:
     def test_the_default_user_is_settled_where_it_is_first_needed(
         self, doctor: Doctor, text: str, codes: list[str]
     ) -> None:
-        assert doctor.codes(definition, text) == codes
+        assert doctor.codes(statements, text) == codes
 
     def test_the_account_keepalived_script_will_do(self, doctor: Doctor) -> None:
         doctor.machine.users["keepalived_script"] = (990, 990)
         text = "global_defs {\nenable_script_security\n}\n" + self.NOBODY
-        assert doctor.codes(definition, text) == []
+        assert doctor.codes(statements, text) == []
 
 
 SECURE = "global_defs {\nenable_script_security\n}\n"

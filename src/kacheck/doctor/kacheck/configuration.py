@@ -6,7 +6,7 @@ from kacheck import statedir
 from kacheck.config.values import suggestion
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Observation, Severity, at, finding
-from kacheck.doctor.kacheck.calls import warnings
+from kacheck.doctor.kacheck.entry_point_calls import warnings
 from kacheck.looks import warnings_of
 
 

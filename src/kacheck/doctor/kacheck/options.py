@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Observation, Severity, at, finding
-from kacheck.doctor.kacheck.calls import Call
+from kacheck.doctor.kacheck.entry_point_calls import Call
 
 
 @finding(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Observation, Severity, at, finding
-from kacheck.doctor.kacheck.watching import verdict_trouble, watcher_trouble
+from kacheck.doctor.kacheck.state_files import verdict_trouble, watcher_trouble
 
 
 @finding(

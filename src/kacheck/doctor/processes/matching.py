@@ -32,7 +32,7 @@ class NativePattern(NamedTuple):
         return f"{arguments}\0".startswith(f"{configured}\0" if configured else "")
 
 
-class Running:
+class ProcessIndex:
     """The processes that run, by name."""
 
     def __init__(self, processes: list[RunningProcess]) -> None:

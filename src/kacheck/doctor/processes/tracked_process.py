@@ -3,7 +3,7 @@
 from functools import cached_property
 
 from kacheck.doctor.machine.system import RunningProcess, System
-from kacheck.doctor.processes.matching import NativePattern, Running
+from kacheck.doctor.processes.matching import NativePattern, ProcessIndex
 from kacheck.keepalived import Node
 from kacheck.keepalived.limits import MOST_PROCESSES, whole_number
 from kacheck.keepalived.tracking import Definition, Tracking
@@ -19,7 +19,7 @@ KEYWORDS = ("quorum", "quorum_max", "weight", "delay", "fork_delay", "terminate_
 class TrackedProcess:
     """A vrrp_track_process that names a process."""
 
-    def __init__(self, definition: Definition, line: Node, running: Running) -> None:
+    def __init__(self, definition: Definition, line: Node, running: ProcessIndex) -> None:
         self.definition = definition
         self.line = line
         """Its `process` statement."""
@@ -105,7 +105,7 @@ class TrackedProcess:
 def read_tracked_processes(tracking: Tracking, system: System) -> list[TrackedProcess]:
     """Return the vrrp_track_process blocks that name a process."""
     definitions = tracking.of_kind("track_process")
-    running = Running(system.processes() if definitions else [])
+    running = ProcessIndex(system.processes() if definitions else [])
     lines = [(definition, definition.first("process")) for definition in definitions]
     return [
         TrackedProcess(definition, line, running)
