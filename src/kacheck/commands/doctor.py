@@ -23,8 +23,8 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "conf",
         nargs="?",
         metavar="KEEPALIVED_CONF",
-        help="default /etc/keepalived/keepalived.conf; if it does not exist, only the machine is "
-        "examined",
+        help="the file to examine; default /etc/keepalived/keepalived.conf; if that does not "
+        "exist, only the machine is examined",
     )
     parser.add_argument(
         "--explain",

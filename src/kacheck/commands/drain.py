@@ -39,7 +39,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help="every check of this machine\n\n"
+        help="all checks of this machine\n\n"
         "A drain of all checks and one of a single check end independently.",
     )
     parser.add_argument(
