@@ -276,7 +276,10 @@ def hidden(options: ProcessOptions, denied: list[OSError]) -> str | None:
         first = f"{os.fsdecode(denied[0].filename or proc)}: {denied[0].strerror}"
         cure = "; run the check as root" if isinstance(denied[0], PermissionError) else ""
         return f"{len(denied)} could not be looked at ({first}){cure}"
-    mode = procfs.hidepid(proc)
+    try:
+        mode = procfs.hidepid(proc)
+    except OSError as error:
+        return f"{proc} cannot be read ({error.strerror})"
     if mode in procfs.SHOWS_OWNERS and options.user is not None:
         return None  # what could not be read was another user's
     if mode:
