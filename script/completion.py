@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kacheck import __version__
 from kacheck.arguments import build
 from kacheck.commands.options import CONFIGURATION
-from kacheck.doctor.examine import CODES
+from kacheck.doctor.catalogue import CODES
 from kacheck.probes import MODULES
 
 FILES = ("FILE", "CONF", "KEEPALIVED_CONF")

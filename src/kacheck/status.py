@@ -225,8 +225,8 @@ def remains(
 
     Of each file the name, the verdict, and its age in seconds.
     """
-    from kacheck.doctor.system import Machine
-    from kacheck.doctor.watcher import watcher_trouble
+    from kacheck.doctor.kacheck.watching import watcher_trouble
+    from kacheck.doctor.machine.system import Machine
 
     left = statedir.verdicts(state_dir, [*dict.fromkeys(names)] or None)
     found = [(name, *verdict) for name, verdict in left.items()]

@@ -20,7 +20,9 @@ from helpers.keepalived import Lab, Node
 from helpers.needs import needs
 from kacheck import config
 from kacheck.cli import main
-from kacheck.doctor import reading, references
+from kacheck.doctor.context import Context
+from kacheck.doctor.kacheck.installation import Installation
+from kacheck.doctor.keepalived.tracked_names import defined_below, undefined_name
 from kacheck.keepalived import load
 from kacheck.migrate import command, verify
 from kacheck.migrate.verify import Said
@@ -676,17 +678,23 @@ def test_a_signal_while_files_are_written_leaves_everything_as_it_was(
 
 def acceptable(conf: Path, toml: Path) -> bool:
     """Return whether all that is tracked is defined, and each check that is asked for is there."""
-    setup = reading.read(load(str(conf)), FakeMachine(), None)
-    undefined = {references.UNDEFINED, references.TOO_LATE}
+    context = Context(
+        str(conf),
+        load(str(conf)),
+        FakeMachine(),
+        None,
+        None,
+        Installation(str(toml), "/run/kacheck"),
+    )
     checks = config.load(str(toml)).checks if toml.exists() else ()
     asked = [
         argv[-1]
-        for script in setup.configuration.find("vrrp_script", "script")
+        for script in context.configuration.find("vrrp_script", "script")
         for argv in [script.command or []]
         if argv[0].endswith("kacheck-verdict")
     ]
     return {*asked} <= {check.name for check in checks} and not any(
-        finding.code in undefined for finding in references.findings(setup)
+        [*undefined_name(context), *defined_below(context)]
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kacheck import statedir
-from kacheck.durations import seconds
 from kacheck.kinds import FLAG, ValueKind, one_of
 from kacheck.probe import Option
 from kacheck.render import FORMATS
@@ -27,6 +26,13 @@ def directory(text: str) -> str:
     if not text:
         raise ValueError(f"it is empty: give a directory such as {statedir.DEFAULT}")
     return text.rstrip("/") or "/."
+
+
+def timeout(text: str) -> float:
+    """Return the value of `--timeout`; raises ValueError, too."""
+    from kacheck.durations import seconds
+
+    return seconds(text)
 
 
 STATE_DIR = Option(
@@ -79,7 +85,7 @@ COMMON = (
 LOOK = (
     Option(
         "timeout",
-        ValueKind(seconds, seconds),
+        ValueKind(timeout, timeout),
         "the deadline of the whole check, after which it answers critical timeout; default 0.8, "
         "for Vault VAULT_CLIENT_TIMEOUT if it is set",
         metavar="SECONDS",

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.watcher import Watcher
 
+from helpers.watcher import Watcher
 from kacheck.watch.notify import Notifier
 
 NAME = f"knot-{os.getpid()}"

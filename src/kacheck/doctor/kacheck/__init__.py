@@ -1,0 +1,1 @@
+"""KA5: kacheck itself. installation.py and calls.py read; the others judge."""
