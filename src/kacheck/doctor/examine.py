@@ -36,7 +36,7 @@ def examine(request: Request) -> list[Finding]:
     """Return all findings.
 
     Raises:
-        BadConfigError: there is no such file, or it or one that it includes cannot be read.
+        BadConfigError: the file, or one that it includes, does not exist or cannot be read.
 
     """
     crashes = Crashes()

@@ -1,4 +1,4 @@
-"""One GET, or one after the other on a kept connection, and what may stand in its way.
+"""One GET, or one after the other on a kept connection, and what may prevent its answer.
 
 The request goes straight to httpx's transport: no redirects, cookies, proxies or .netrc, and the
 body is read raw, so that nothing is decompressed. httpx's timeouts are for each phase and start
@@ -166,13 +166,13 @@ class HttpClient(Connection):
         if self._request and age <= KEPT_FOR and not self.is_lost():
             self.watch(sock)
             answer = self.repeat(sock)
-        # One that was ended with its answer, as the server said (Connection: close), is no loss.
+        # One that was ended with its answer, as the server said (Connection: close), is not a loss.
         if answer is None and self.watched() and self.is_lost():
             self._loss = Loss.SOME
         return answer
 
     def repeat(self, sock: socket.socket) -> HttpAnswer | None:
-        """Return the answer to the request that was answered before; None if there is none yet.
+        """Return the answer to the request that was answered before; None if there was none.
 
         A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5). One
         whose answer is not plain is asked by httpx next: to ask in vain takes as long.
@@ -202,7 +202,7 @@ class HttpClient(Connection):
                 answer = self.get(httpx)
         except (httpx.InvalidURL, UnicodeError) as error:
             name = self.target.tls_server_name or self.target.address
-            raise BadConfigError(f"{name} is no name that can be asked for: {error}") from None
+            raise BadConfigError(f"{name} is not a valid host name: {error}") from None
         except (httpx.TransportError, OSError) as error:
             result = self.failure(error, httpx)
             self.close()
@@ -223,7 +223,7 @@ class HttpClient(Connection):
 
         Raises:
             httpx.TransportError, OSError: no answer could be had.
-            httpx.InvalidURL, UnicodeError: the address or name is none.
+            httpx.InvalidURL, UnicodeError: the address or name is invalid.
 
         """
         self._transport = httpx.HTTPTransport(
@@ -273,7 +273,7 @@ class HttpClient(Connection):
             self.encrypted(info["return_value"].get_extra_info("socket"))
 
     def connected(self, sock: socket.socket) -> None:
-        """Note who answers, and since when."""
+        """Note which peer answers, and since when."""
         self._connected_at = time.monotonic()
         super().connected(sock)
 

@@ -1,4 +1,4 @@
-"""Whose an address or a socket is: this machine's, and who else could answer there."""
+"""Whether an address or a socket is this machine's, and which other users could answer there."""
 
 from __future__ import annotations
 

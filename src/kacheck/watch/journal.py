@@ -1,4 +1,4 @@
-"""What the watcher tells of itself, a line each: transitions and troubles."""
+"""The watcher's log: a line for each transition and trouble."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ LEVELS = {Status.OK: NOTICE, Status.WARNING: WARNING}
 
 
 class LineWriter:
-    """Writes lines in a thread of its own: a logger that is stuck must not keep a verdict back.
+    """Writes lines in a separate thread, so that a stuck logger cannot delay a verdict.
 
     When MOST lines wait, the newest is lost.
 

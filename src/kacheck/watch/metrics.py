@@ -156,7 +156,7 @@ class Metrics:
 
 
 class MetricsWriter:
-    """Writes one file, in a thread of its own.
+    """Writes one file, in a separate thread.
 
     Raises:
         NoThreadError: the thread cannot be started.

@@ -22,7 +22,7 @@ CURE = "systemd-tmpfiles --create kacheck.conf"
 """What makes the directories that only root can make."""
 COMM = "kacheck"
 MUTE = "kacheck-mute"
-"""The comm of a watcher that cannot publish: what stands in its files is not its verdict."""
+"""The comm of a watcher that cannot publish: its files do not contain its verdict."""
 
 
 class Written(NamedTuple):
@@ -146,7 +146,7 @@ class Publisher:
         """Find out whether the state directory is still the one that was locked.
 
         Raises:
-            BadConfigError: another watcher has it now; or there is no track/, and this user cannot
+            BadConfigError: another watcher has it now; or track/ is missing, and this user cannot
                 make it, but whatever starts the watcher again may, as its unit does.
 
         """

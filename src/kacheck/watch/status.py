@@ -28,7 +28,7 @@ BACKLOG = 128
 PATIENCE = 2.0
 """Seconds that a client has to read its answer."""
 PAUSE = 0.2
-"""Seconds in which nobody is let in, when there is no descriptor."""
+"""Seconds without accepting connections, when no descriptor is free."""
 BREATH = 0.005
 """Seconds in which nobody is let in, after so many at once that more may come all the time."""
 FRESH = 0.1
@@ -63,9 +63,9 @@ class StatusServer:
         self._pause: Timer | None = None
         self._clients = Places()
         self._unanswered: dict[Client, None] = {}
-        """Those whom the next answer is for."""
+        """Clients that get the next answer."""
         self._answered: deque[Client] = deque()
-        """Those whom this answer is for, and who have not been given it."""
+        """Clients that wait for this answer."""
         self._next: Timer | None = None
         """Runs until the next answer may be made."""
         self._pieces: Iterator[str] | None = None
@@ -115,7 +115,7 @@ class StatusServer:
             self._listener = None
 
     def _accept(self) -> None:
-        """Let in those who wait."""
+        """Accept the clients that wait."""
         listener = self._listener
         if listener is None or self._pause is not None:
             return
@@ -137,7 +137,7 @@ class StatusServer:
         self._unanswered[client] = None
 
     def _rest(self, listener: socket.socket, seconds: float) -> None:
-        """Let nobody in for a while; who is at the door waits in the kernel."""
+        """Accept no client for a while; the kernel keeps them waiting."""
         self._selector.unregister(listener)
         self._pause = self._timers.at(time.monotonic() + seconds, self._resume)
 
@@ -185,7 +185,7 @@ class StatusServer:
             self._give()
 
     def _give(self) -> None:
-        """Give the answer to those whom it is for, for a while."""
+        """Give the answer to the clients that wait for it, for a limited time."""
         end = time.monotonic() + SLICE
         while self._answered:
             client = self._answered.popleft()
@@ -215,7 +215,7 @@ class StatusServer:
         self._drop(client)
 
     def _wait_for(self, client: Client) -> bool:
-        """Write again when that is possible; drop who does not read in time."""
+        """Write again when that is possible; drop a client that does not read in time."""
         write = partial(self._write, client)
         try:
             self._selector.register(client.connection, selectors.EVENT_WRITE, write)

@@ -175,7 +175,7 @@ class Supervisor:
             for name, watched in self.watched.items():
                 try:
                     self._retire(watched, why)
-                except Exception as error:  # noqa: BLE001 - the others must fail all the same
+                except Exception as error:  # noqa: BLE001 - the others must fail nevertheless
                     self.journal.say(ERROR, bug(error).message, name)
         self.status.close()
         self.metrics.stop()

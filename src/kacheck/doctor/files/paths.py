@@ -12,7 +12,7 @@ from kacheck.doctor.finding import Observation, Severity, at, finding
 @finding(
     "KA404",
     Severity.WARNING,
-    "a directory that a service makes anew",
+    "a directory that a service recreates",
     """\
 systemd removes a RuntimeDirectory= when the service stops and makes another at its start.
 keepalived watches the old one with inotify(7): it sees the files go, which reads as 0, and
@@ -28,7 +28,7 @@ def recreated_directory(context: Context) -> Iterator[Observation]:
     for file in files:
         for directory, unit in directories.items():
             if below_run(file.path).startswith(f"{directory}/"):
-                what = f"{directory} is made anew at each start of {os.path.basename(unit)}"
+                what = f"{directory} is recreated at each start of {os.path.basename(unit)}"
                 why = f"{unit} has it as RuntimeDirectory=; keepalived goes on watching the old one"
                 yield at(file.line, what, why, "a directory of tmpfiles.d")
 
@@ -72,7 +72,7 @@ def missing_file(context: Context) -> Iterator[Observation]:
     for file in context.tracked_files:
         is_missing = context.system.is_missing(file.path) and file.check is None
         if is_missing and not context.system.is_missing(_directory(file.path)):
-            what = f"{file.path} does not exist, and is no track file of kacheck's"
+            what = f"{file.path} does not exist, and is not a track file of kacheck"
             yield at(file.line, what, "it reads as 0", "start what writes it")
 
 
@@ -82,7 +82,7 @@ def missing_file(context: Context) -> Iterator[Observation]:
     "a track_file without a file",
     """\
 keepalived drops the block: "No file set for track_file". Its references are "not found,
-ignoring...", and the instances run untracked.
+ignoring...", and the instances run unmonitored.
 
 Do: file "/path".""",
 )
@@ -91,7 +91,7 @@ def no_file(context: Context) -> Iterator[Observation]:
     named = {file.definition.order for file in context.tracked_files}
     for definition in context.tracking.of_kind("track_file"):
         if definition.order not in named:
-            what = f"{definition.name} names no file: who tracks it runs untracked"
+            what = f"{definition.name} names no file: instances that track it run unmonitored"
             yield at(definition.node, what, "keepalived drops the block", 'file "/path"')
 
 
@@ -102,7 +102,7 @@ def no_file(context: Context) -> Iterator[Observation]:
     """\
 keepalived watches the directory. Where that does not exist when it starts, it removes the
 track_file, "Track file directory for NAME does not exist - removing", and the instances run
-untracked until it is reloaded: the VIP stays whatever is written later.
+unmonitored until it is reloaded: the VIP stays whatever is written later.
 
 Do: make the directory at boot (tmpfiles.d), before keepalived; then reload keepalived.""",
 )
@@ -111,7 +111,7 @@ def missing_directory(context: Context) -> Iterator[Observation]:
     for file in context.tracked_files:
         directory = _directory(file.path)
         if context.system.is_missing(directory):
-            what = f"{directory} does not exist: who tracks {file.name} runs untracked"
+            what = f"{directory} does not exist: instances that track {file.name} run unmonitored"
             why = "keepalived removes a track_file whose directory is not there at the start"
             yield at(file.line, what, why, "make it at boot, then reload keepalived")
 
