@@ -54,12 +54,12 @@ class TrackReference(NamedTuple):
 
 
 def is_plain(node: Node) -> bool:
-    """Does a node of the view stand in a file just so, for every node's `@id`?"""
+    """Return whether a node of the view is in a file as it is, for every node's `@id`."""
     return node.is_literal and all(each.condition is None for each in (node, *node.walk()))
 
 
 def defines(node: Node) -> bool:
-    """Is there a `$NAME=` in a block of a file, which is lost where the block goes?"""
+    """Return whether a block of a file has a `$NAME=`, which is lost with the block."""
     return any(each.kind is Kind.DEFINITION for each in node.walk())
 
 
@@ -75,7 +75,7 @@ def plain(node: Node) -> None:
 
 
 def read(node: Node) -> Tracked:
-    """The data of a vrrp_track_process.
+    """Return the data of a vrrp_track_process.
 
     Raises:
         LeftError: keepalived does not take it as it stands, or not all of it can be read here.
@@ -169,7 +169,7 @@ READERS = {
 
 
 def _number(node: Node, index: int) -> int:
-    """A weight: read_int_strvec()."""
+    """Return a weight: read_int_strvec()."""
     word = node.words[index].value if len(node.words) > index else ""
     value, heaviest = whole_number(word), HEAVIEST["track_process"]
     if value is None or abs(value) > heaviest:
@@ -179,7 +179,7 @@ def _number(node: Node, index: int) -> int:
 
 
 def _count(node: Node, least: int) -> int:
-    """A quorum: read_unsigned_strvec()."""
+    """Return a quorum: read_unsigned_strvec()."""
     word = node.arguments[0] if node.arguments else ""
     if not COUNT.fullmatch(word) or not least <= int(word) <= MOST_PROCESSES:
         raise LeftError(
@@ -189,7 +189,7 @@ def _count(node: Node, least: int) -> int:
 
 
 def _microseconds(node: Node) -> int:
-    """A delay: read_decimal_unsigned_strvec()."""
+    """Return a delay: read_decimal_unsigned_strvec()."""
     word = node.arguments[0] if node.arguments else ""
     found = SECONDS.fullmatch(word)
     whole, fraction = (found[1] or "0", found[2] or "") if found else ("0", "")
@@ -200,7 +200,7 @@ def _microseconds(node: Node) -> int:
 
 
 def reference(node: Node, blocks: Weight) -> TrackReference:
-    """A line of a track_process block; `blocks` is the weight of the vrrp_track_process.
+    """Return a line of a track_process block; `blocks` is the weight of the vrrp_track_process.
 
     Raises:
         LeftError: keepalived does not take it as it stands.

@@ -8,7 +8,7 @@ from kacheck.doctor.finding import Observation, Severity, at, finding
 from kacheck.keepalived import Configuration, Kind, Node, ProblemKind
 
 OUTERMOST = ("global_defs", "vrrp_script", "vrrp_instance", "vrrp_sync_group", "virtual_server")
-"""Blocks that stand in no other."""
+"""Blocks that are never inside of another."""
 OTHER_DEFINITION = re.compile(r"@\S+\s+\$([A-Za-z_]\w*)=")
 
 

@@ -25,7 +25,7 @@ its words count.
 Do: write a number in the range. To take the instance out of the election on failure: weight 0.""",
 )
 def weight_out_of_range(context: Context) -> Iterator[Observation]:
-    """Find weights that are no number in the range."""
+    """Find weights that are out of range or not a number."""
     for definition in context.tracking.definitions:
         yield from _in_definition(definition)
     definitions = context.tracking.by_name()

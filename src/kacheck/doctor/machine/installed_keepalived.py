@@ -23,7 +23,7 @@ exist only the environment is examined: keepalived itself, the kernel, the conta
 Do: kacheck doctor PATH.""",
 )
 def no_configuration(context: Context) -> Iterator[Observation]:
-    """Find that there is no configuration."""
+    """Find a missing configuration."""
     if not context.configuration.files:
         yield Observation(
             f"{context.path} does not exist: only the environment was examined",
@@ -43,7 +43,7 @@ def no_configuration(context: Context) -> Iterator[Observation]:
     " doctor where keepalived runs: in the same container.",
 )
 def not_installed(context: Context) -> Iterator[Observation]:
-    """Find that there is no keepalived."""
+    """Find a missing keepalived."""
     if context.facts is not None and context.facts.keepalived is None:
         cure = "Run the doctor where keepalived runs, or install it: apt install keepalived."
         yield Observation(NO_RELEASE, "There is no keepalived here.", cure)
