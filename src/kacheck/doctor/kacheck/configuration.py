@@ -80,9 +80,9 @@ def drained(context: Context) -> Iterator[Observation]:
     "an answer that any local user could give in Vault's place",
     """\
 Over plain http nothing in an answer shows which program gave it. While Vault is down, any local
-user can listen on a port above 1023, such as 8200, say that the node is active, and get the VIP; a
-process with Vault's name is as easily started. The same holds for a certificate that is not verified, and
-for a Unix socket in a directory that other users can write to.
+user can listen on a port above 1023, such as 8200, say that the node is active, and get the VIP. A
+process with Vault's name is as easily started. The same holds for a certificate that is not
+verified, and for a Unix socket in a directory that other users can write to.
 
 See it: ss -ltnp 'sport = :8200' shows which process listens.
 Do: https:// with --ca-cert (in kacheck.toml: ca_cert); or a Unix socket, unix:///PATH, in a

@@ -1,4 +1,4 @@
-"""KA510: would keepalived run the entry points from where this installation has put them?"""
+"""KA510: whether keepalived would run the entry points from where they are installed."""
 
 import os
 from collections.abc import Iterator

@@ -92,7 +92,7 @@ class System(Protocol):
 
 
 class Machine:
-    """This machine."""
+    """The machine that the doctor runs on."""
 
     @cached_property
     def search_path(self) -> str:

@@ -1,4 +1,4 @@
-"""KA221 to KA224, KA227 and KA228: can keepalived start what a vrrp_script names?
+"""KA221 to KA224, KA227 and KA228: whether keepalived can start what a vrrp_script names.
 
 check_script_secure() and execve(2), asked beforehand.
 """

@@ -47,7 +47,7 @@ class Script(NamedTuple):
 
     @property
     def timeout(self) -> float:
-        """Return the timeout in seconds; by default the interval, and 1 for 0, as keepalived does."""
+        """Return the timeout in seconds: the interval by default, and 1 for 0, as in keepalived."""
         word = self.definition.value("timeout")
         return self.interval if word is None else seconds(word) or 1.0
 
