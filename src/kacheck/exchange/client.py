@@ -127,17 +127,17 @@ class HttpClient(Connection):
         return None
 
     def loss(self) -> Loss:
-        """Has the connection that was kept been lost since the look before?"""
+        """Return whether the kept connection has been lost since the look before."""
         loss, self._loss = self._loss, Loss.NOTHING
         return loss
 
     def watched(self) -> list[int]:
-        """The descriptor of the idle connection."""
+        """Return the descriptor of the idle connection."""
         file = -1 if self._socket is None else self._socket.fileno()
         return [] if file < 0 else [file]
 
     def is_lost(self) -> bool:
-        """Has the connection been closed, or has something been said that nobody asked for?"""
+        """Return whether the connection was closed, or the server sent something unasked."""
         if not self.watched():
             return True
         poll = select.poll()
@@ -158,7 +158,7 @@ class HttpClient(Connection):
         self.close()
 
     def ask_again(self) -> HttpAnswer | None:
-        """The answer on the kept connection; None if it is to be asked for on a new one."""
+        """Return the answer on the kept connection; None if it is to be asked for on a new one."""
         sock, age = self._socket, time.monotonic() - self._connected_at
         if sock is None:
             return None
@@ -285,7 +285,7 @@ class HttpClient(Connection):
             self.learn("certificate", certificate._asdict())
 
     def failure(self, error: Exception, httpx: ModuleType) -> Result:
-        """The result for a request that got no answer, from the first known cause."""
+        """Return the result for a request that got no answer, from the first known cause."""
         address = self.target.address
         for cause in causes(error):
             if isinstance(cause, httpx.TimeoutException):
@@ -304,7 +304,7 @@ class HttpClient(Connection):
 
 
 def is_plain(response: Any, codes: Container[int]) -> bool:
-    """Would plain.py read this answer of httpx's, too?"""
+    """Return whether plain.py would read this answer of httpx as well."""
     start = b"%s %d" % (response.http_version.encode(), response.status_code)
     fields = b"".join(b"\r\n%s: %s" % field for field in response.headers.raw)
     try:
@@ -315,7 +315,7 @@ def is_plain(response: Any, codes: Container[int]) -> bool:
 
 
 def read_body(chunks: Iterator[bytes]) -> bytes:
-    """The raw body; of one that is too long, just enough to know it."""
+    """Return the raw body; of one that is too long, just enough to know it."""
     body = b""
     for chunk in chunks:
         body += chunk

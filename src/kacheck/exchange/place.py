@@ -53,7 +53,7 @@ def open_directory(path: str) -> str | None:
 
 
 def is_this_machine(sock: socket.socket) -> bool:
-    """Does the connection end on this machine?
+    """Return whether the connection ends on this machine.
 
     To an address of its own the kernel goes from that address; but to a secondary one, such as a
     VIP, from the primary one of its network.

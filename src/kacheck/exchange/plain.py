@@ -95,7 +95,7 @@ def ask(  # noqa: PLR0913 - a connection, what is asked, and how the answer is r
 
 
 def connect(address: tuple[str, int] | str, deadline: Deadline) -> socket.socket:
-    """A new connection to a host and port, or to a Unix socket.
+    """Return a new connection to a host and port, or to a Unix socket.
 
     Raises:
         OSError: none can be made, or (TimeoutError) the deadline has passed.

@@ -74,7 +74,7 @@ class Journal:
         self._levels = levels
 
     def transition(self, check: str, old: Verdict | None, new: Verdict) -> None:
-        """A verdict has changed."""
+        """Write that a verdict has changed."""
         lasted = None if old is None else new.since - old.since
         before = "" if old is None else f"{old.status.word} {old.reason} -> "
         after = "" if lasted is None else f" after {duration(lasted)}"

@@ -237,7 +237,9 @@ class StatusServer:
 
 
 def listen(path: str) -> socket.socket:
-    """The socket, ready before it has its name; through a descriptor, as a socket's path is short.
+    """Return the socket, ready before it has its name.
+
+    It is bound through a descriptor of its directory, because a socket's path must be short.
 
     Raises:
         OSError: it cannot be made.

@@ -197,7 +197,7 @@ class Supervisor:
         self._service.tell_status()
 
     def _load(self) -> CheckConfiguration:
-        """The configuration as it is now.
+        """Return the configuration as it is now.
 
         Raises:
             BadConfigError: it is bad, or has no check, which is not taken for a wish to end all.
@@ -349,7 +349,7 @@ class Supervisor:
         return self._troubles.of_publishing
 
     def _notice(self, check: str, message: str) -> None:
-        """What the publisher has mended."""
+        """Log what the publisher has mended."""
         self.journal.say(WARNING, message, check)
 
     def _keep_lock(self, now: float) -> None:

@@ -87,7 +87,9 @@ class Worker:
             raise
 
     def quick_result(self) -> Result | None:
-        """What a look would say, if that can be told without one; for the thread that starts jobs.
+        """Return what a look would say, if that is known without one.
+
+        For the thread that starts jobs.
 
         A worker without a job does not touch its look.
         """
