@@ -5,7 +5,7 @@ Source: RFC 3768 (version 2), RFC 5798 (version 3).
 
 import struct
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, ip_address
 from typing import NamedTuple
 
 PROTOCOL = 112

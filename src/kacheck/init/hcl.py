@@ -48,9 +48,10 @@ def parse(text: str) -> Body:
     """
     if text.lstrip().startswith("{"):
         try:
-            return normal(json.loads(text))
+            body: Body = normal(json.loads(text))
         except (ValueError, RecursionError) as error:
             raise HclError(f"invalid JSON: {error}") from None
+        return body
     reader = TokenReader(text)
     return reader.body(END, DEEPEST)
 

@@ -95,8 +95,9 @@ def choose(machine: NetworkInterfaces, vip: Vip, routed: str | None) -> OwnAddre
     """
     found = machine.in_network(vip)
     if not found:
-        have = ", ".join(f"{each.interface} {each.address}" for each in machine.addresses
-                         if each.interface != "lo" and not each.address.ip.is_link_local)  # fmt: skip
+        others = [each for each in machine.addresses if each.interface != "lo"]
+        shown = [each for each in others if not each.address.ip.is_link_local]
+        have = ", ".join(f"{each.interface} {each.address}" for each in shown)
         raise BadConfigError(
             f"no interface here has an address in the network of {vip} ({have or 'none has any'});"
             " give --interface IF, or another --vip"

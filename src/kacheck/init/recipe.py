@@ -43,6 +43,8 @@ class NodeValues(NamedTuple):
     process: str = "vault"
     address: str | None = None
     """Vault's; None: the service is a process."""
+    all_namespaces: bool = False
+    """The process runs in a container."""
     ca_cert: str | None = None
     source: str | None = None
     """The address that unicast adverts come from."""
@@ -120,7 +122,9 @@ def keepalived_text(values: NodeValues, texts: ShippedTexts) -> str:
         "priority": str(values.priority),
         "": str(values.vip),
     }
-    text = filled_in(with_head(texts.keepalived, head(values, "keepalived.conf")), filled)
+    text = filled_in(
+        with_head(texts.keepalived, head(values, "keepalived.conf: this node, complete")), filled
+    )
     tree = parse(text)
     (instance,) = tree.find("vrrp_instance")
     tree.replace_word(instance.words[1], values.instance)
@@ -181,7 +185,12 @@ def check_table(values: NodeValues, texts: ShippedTexts) -> str:
         "address": values.address,
         "ca_cert": values.ca_cert,
     }
-    return filled_in(table[0], {key: text and toml_string(text) for key, text in strings.items()})
+    text = filled_in(table[0], {key: text and toml_string(text) for key, text in strings.items()})
+    if values.all_namespaces:
+        text = text.replace(
+            "address = ", "all_namespaces = true    # in a container\naddress = ", 1
+        )
+    return text
 
 
 def table_values(checks: str) -> Mapping[str, Any]:
@@ -222,5 +231,6 @@ def head(values: NodeValues, what: str) -> str:
     service = "Vault" if values.address is not None else values.process
     return (
         f"# {what}\n"
-        f"# {service} behind the VIP {values.vip.ip}, node {values.node}; written by `kacheck init`.\n"
+        f"# {service} behind the VIP {values.vip.ip}, node {values.node};"
+        " written by `kacheck init`.\n"
     )

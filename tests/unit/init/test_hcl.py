@@ -66,7 +66,8 @@ def test_the_address_is_one_that_a_client_here_can_use(text: str, address: str |
 
 
 @pytest.mark.parametrize(
-    "text", ['listener "tcp" {', "}", "a = ", '"open', "{", "a b", "a = [", "x {" * 2000, "[" * 2000]
+    "text",
+    ['listener "tcp" {', "}", "a = ", '"open', "{", "a b", "a = [", "x {" * 2000, "[" * 2000],
 )
 def test_what_cannot_be_read_is_an_error(text: str) -> None:
     with pytest.raises(HclError):
