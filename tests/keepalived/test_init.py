@@ -56,7 +56,10 @@ def nodes() -> Iterator[tuple[VaultNode, VaultNode]]:
     authority = Authority()
     with Lab() as lab:
         a, b = (VaultNode(lab.node(name), authority) for name in "ab")
-        for node in (a, b):
+        for number, node in enumerate((a, b), 1):
+            node.node.run(["ip", "address", "flush", "dev", "eth0"])
+            node.node.address = f"192.0.2.{number}"
+            node.node.run(["ip", "address", "add", f"192.0.2.{number}/24", "dev", "eth0"])
             node.toml.unlink()
             (node.node.root / "etc/keepalived").mkdir(exist_ok=True)
             (node.node.root / CONF).unlink(missing_ok=True)
@@ -77,7 +80,7 @@ def files(node: VaultNode) -> dict[str, str]:
     """What init may have written."""
     etc = node.node.root / "etc"
     paths = [*(etc / "keepalived").iterdir(), *(etc / "kacheck").iterdir()]
-    return {path.name: path.read_text() for path in paths}
+    return {path.name: path.read_text() for path in paths if path.suffix != ".sample"}
 
 
 def test_init_on_both_nodes_and_the_vip_follows_vault(

@@ -74,7 +74,7 @@ def rehearse(order: InitOrder, known: Gathered, planned: PlannedFiles) -> Iterat
     """Try the check, the interface, and keepalived's reading of the result."""
     values = known.values
     user = service_user()
-    yield rehearsal.try_check(values.check, planned.checks, user, values.ca_cert)
+    yield rehearsal.try_check(values.check, planned.table, user, values.ca_cert)
     if user is None:
         yield Tried(
             "the watcher's user is not known here (no kacheck.service, no /run/kacheck/track):"

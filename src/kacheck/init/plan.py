@@ -28,8 +28,8 @@ class PlannedFiles(NamedTuple):
 
     changes: list[Change]
     left: list[str]
-    checks: str
-    """The text of kacheck.toml, as it will be."""
+    table: str
+    """Of the check that is wanted."""
     recipe: Change
     """The file that the include names; its old content counts where it is left alone."""
 
@@ -55,25 +55,22 @@ def plan(
 
     """
     left: list[str] = []
-    checks, change = planned_checks(paths.checks, values, texts, left)
+    table = check_table(values, texts)
+    change = planned_checks(paths.checks, table, checks_text(values, texts), left)
     recipe = planned_recipe(paths.keepalived, values, texts, left)
     changes = [change] if change else []
     if recipe.old is None:
         changes.append(recipe)
     changes += planned_keepalived(paths.keepalived, configuration, existing, values, texts, left)
-    return PlannedFiles(changes, left, checks, recipe)
+    return PlannedFiles(changes, left, table, recipe)
 
 
-def planned_checks(
-    path: str, values: NodeValues, texts: ShippedTexts, left: list[str]
-) -> tuple[str, Change | None]:
-    """Return the text of kacheck.toml, and its change if it has one."""
-    table = check_table(values, texts)
+def planned_checks(path: str, table: str, whole: str, left: list[str]) -> Change | None:
+    """Return the change of kacheck.toml, if it has one."""
     (wanted,) = config.parse(table, path).checks
     old = configuration_text(path)
     if old is None:
-        text = checks_text(values, texts)
-        return text, Change(path, None, text.encode())
+        return Change(path, None, whole.encode())
     known = {}
     if old.strip():
         known = {each.name: each for each in config.parse(old.removeprefix(BOM), path).checks}
@@ -82,15 +79,15 @@ def planned_checks(
             left.append(
                 f"{path} is left alone: its check {wanted.name} asks something else than\n{table}"
             )
-        return old, None
+        return None
     text = joined(old, [table])
     try:
         config.parse(text.removeprefix(BOM), path)
     except BadConfigError:  # both parts alone are good
         left.append(f"{path} is left alone: no table can be appended to it; add\n{table}")
-        return old, None
+        return None
     last, end = old.count("\n"), text.count("\n")
-    return text, Change(path, old.encode(), text.encode(), [Span(last, last + 1, last, end + 1)])
+    return Change(path, old.encode(), text.encode(), [Span(last, last + 1, last, end + 1)])
 
 
 def planned_recipe(conf: str, values: NodeValues, texts: ShippedTexts, left: list[str]) -> Change:

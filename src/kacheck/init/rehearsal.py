@@ -21,7 +21,9 @@ from kacheck.migrate.command import cure_of
 
 LISTEN = 3.0
 """Seconds of listening: three intervals of the slowest common configuration."""
-CHECK_TIMEOUT = 10
+CHECK_TIMEOUT = 20
+PATIENCE = 5.0
+"""Seconds that the check may take."""
 SO_BINDTODEVICE = 25
 
 
@@ -38,12 +40,12 @@ class Tried(NamedTuple):
 # --- the check ------------------------------------------------------------------------------
 
 
-def try_check(name: str, configuration: str, user: ServiceUser | None, ca: str | None) -> Tried:
-    """Run the check once, as the watcher would."""
+def try_check(name: str, table: str, user: ServiceUser | None, ca: str | None) -> Tried:
+    """Run the check once, as the watcher would, with time to start an interpreter."""
     with directory() as path:
         config = f"{path}/kacheck.toml"
         with open(config, "w", encoding="utf-8") as file:
-            file.write(configuration)
+            file.write(patient(table))
         os.chmod(config, 0o644)
         argv = [sys.executable, "-IB", "-m", "kacheck", "run", "--config", config,
                 "--format", "json", name]  # fmt: skip
@@ -71,6 +73,12 @@ def try_check(name: str, configuration: str, user: ServiceUser | None, ca: str |
     is_good = status in ("ok", "warning")
     later = "" if is_good else "; the VIP does not come to this node while that is so"
     return Tried(text + later, is_wrong=False, is_good=is_good)
+
+
+def patient(table: str) -> str:
+    """Return the table of a check with a long timeout."""
+    lines = [line for line in table.splitlines() if not line.startswith("timeout = ")]
+    return "\n".join([*lines, f"timeout = {PATIENCE}", ""])
 
 
 def as_user(user: ServiceUser | None) -> Mapping[str, object]:

@@ -32,7 +32,7 @@ PLACES = (
 AUTHORITIES = ("ca.pem", "ca.crt", "ca.cert", "ca-chain.pem", "vault-ca.pem")
 """Names that the authority often has beside the certificate."""
 MAX_SIZE = 1 << 20
-TIMEOUT = 1.0
+TIMEOUT = 3.0
 
 
 class Sourced(NamedTuple):
