@@ -34,7 +34,7 @@ class Client:
         self._at = time.monotonic()
 
     def run(self) -> None:
-        """Connect for ever."""
+        """Connect until the process is ended."""
         due = time.monotonic()
         while True:
             now = time.monotonic()

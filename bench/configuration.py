@@ -3,7 +3,7 @@
     .venv/bin/python bench/configuration.py
 
 Prints seconds of CPU for each: for the tree of a file (parse), for all that keepalived sees, with
-the files' trees (load), for the diff of `kacheck migrate`. A goal that is missed is no error: the
+the files' trees (load), for the diff of `kacheck migrate`. A missed goal is not an error: the
 machine may be busy. The package that is measured is the one that this Python has.
 """
 

@@ -8,7 +8,7 @@ with `net_namespace`, the one way in which native tracking works. The time is fr
 kill(2) to the line read from the FIFO, by the clock of one process; it begins at a random moment
 of the interval. Between two rounds everything is healed, and every instance MASTER.
 
-A goal that is missed is no error (see one_shot.py).
+A missed goal is not an error (see one_shot.py).
 """
 
 import argparse

@@ -150,7 +150,7 @@ def memory_of(pid: int) -> tuple[float, float]:
 
 
 def table(measured: Measurements, reference: str) -> str:
-    """A Markdown table that reads well as it stands; ratios to the row named `reference`."""
+    """Return a Markdown table that reads well as plain text; ratios are to the row `reference`."""
     base = measured[reference]
     rows = [["command", "CPU ms", "min..max", "wall ms", "CPU ratio", "wall ratio"]]
     rows += [

@@ -37,7 +37,7 @@ class Member(StandInVault):
 
 
 def serve(name: str, member: Member) -> None:
-    """Tell every client who answers, and whether that node serves."""
+    """Tell every client which node answers, and whether it serves."""
     with socket.create_server(("", PORT), backlog=1024) as listener:
         print("ready", flush=True)
         while True:

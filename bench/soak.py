@@ -177,7 +177,7 @@ def measure_soak(soak: Soak, pid: int, seconds: float) -> Iterator[Sample]:
         soak.run(begun + seconds * quarter / 4, hurting=True)
         soak.run(time.monotonic() + 2 * PATIENCE, hurting=False)
         files = 0
-        for _ in range(20):  # a connection that is made anew may be missing for a moment
+        for _ in range(20):  # a connection may be missing for a moment while it is replaced
             files = max(files, len(os.listdir(f"/proc/{pid}/fd")))
             time.sleep(0.05)
         yield Sample(time.monotonic() - begun, memory_of(pid)[0], files, soak.deaths)

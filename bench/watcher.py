@@ -4,7 +4,7 @@
 
 CPU of the watcher is what its threads have had (/proc/PID/task/*/schedstat) while the one-liners
 ran once a second beside it, on the same machine in the same seconds. Its state directory is on a
-tmpfs, as /run is. A goal that is missed is no error (see one_shot.py).
+tmpfs, as /run is. A missed goal is not an error (see one_shot.py).
 """
 
 import argparse
@@ -40,7 +40,7 @@ from bench.measure import (
 from bench.rows import NAME, Bench, one_liners
 
 SETTLE = 5.0
-"""Seconds after which a watcher has loaded and connected all, and connected anew."""
+"""Seconds after which a watcher has loaded everything, connected, and connected again."""
 MANY = 200
 """Checks; half of them of processes, the others of Vaults."""
 PAUSE = 0.2
@@ -262,7 +262,7 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
         response.close()
         return response.status_code
 
-    def anew() -> int:
+    def connect_again() -> int:
         with httpx.HTTPTransport(verify=context, trust_env=False) as fresh:
             return by_httpx(fresh)
 
@@ -270,7 +270,7 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
         "kept connection, plain.py": by_hand,
         "kept connection, httpx.HTTPTransport": by_httpx,
         "new connection, plain.py": anew_by_hand,
-        "new connection, httpx.HTTPTransport": anew,
+        "new connection, httpx.HTTPTransport": connect_again,
     }
     return exchanges, stack
 

@@ -27,7 +27,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from helpers.keepalived import Keepalived, Lab, LabError, Process  # noqa: E402
-from helpers.vault_node import RECIPES, VIP, VaultNode, start_stand_in  # noqa: E402
+from helpers.vault_node import (  # noqa: E402
+    RECIPES,
+    VIP,
+    VaultNode,
+    Watcher,
+    start_stand_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,14 +46,14 @@ CAUGHT: list[int] = []
 
 SCENES = {
     "uninitialized": "A new Vault, which nobody has initialized yet.",
-    "sealed": "Initialized, but sealed, as after every start. Its process runs all the same.",
+    "sealed": "Initialized, but sealed, as after every start. Its process runs nevertheless.",
     "standby": "Unsealed; another node is the active one. Is that good enough? You choose.",
     "active": "It has become the active node. --verbose shows everything that was seen.",
     "performance-standby": "Enterprise: a standby that answers reads by itself.",
     "dr-secondary": "Enterprise: a node of the cluster that is kept for disasters.",
     "ha-unhealthy": "A standby that does not hear the active node any more.",
     "removed": "The other nodes have removed it from their cluster.",
-    "rate-limited": "A quota refuses the question, which is no answer about the node.",
+    "rate-limited": "A quota refuses the request, which says nothing about the node.",
     "hanging": "It accepts connections and never answers, as during a change of leaders.",
     "killed": "kill -9. The combined check says which half has failed.",
 }
@@ -80,6 +86,8 @@ vrrp_instance VI_1 {
 """
 LOGGED = ("errno", "quorum", "now returning", "VRRP_Script(")
 """What is shown of keepalived's log."""
+VERDICT = re.compile(r"(?m)^vault-graded: ([a-z]+ [a-z-]+(?: -> [a-z]+ [a-z-]+)?)")
+"""What is shown of the watcher's journal."""
 STATES = {
     "MASTER": "takes the VIP (priority {})",
     "BACKUP": "ready to take the VIP (priority {})",
@@ -208,7 +216,9 @@ class Timeline:
     def __init__(self, members: Mapping[str, VaultNode]) -> None:
         self.members = members
         self.keepaliveds: dict[str, Keepalived] = {}
+        self.watchers: dict[str, Watcher] = {}
         self._shown: dict[str, tuple[int, int]] = {}
+        self._told: dict[str, int] = {}
         self._start = self._last = self._looked = time.monotonic()
 
     def row(self, node: str, what: str, text: str, at: float | None = None) -> float:
@@ -241,10 +251,18 @@ class Timeline:
             for line in keepalived.log[log:end].splitlines()
             if any(word in line for word in LOGGED)
         ]
+        logged += [(self._looked, node, "watcher", said) for said in self._watcher_news(node)]
         return logged + [
             (event.at, node, event.state, STATES.get(event.state, "").format(event.priority))
             for event in states
         ]
+
+    def _watcher_news(self, node: str) -> list[str]:
+        """Return the changes of its verdict that the watcher has written since the last look."""
+        journal = self.watchers[node].journal if node in self.watchers else ""
+        end = journal.rfind("\n") + 1
+        told, self._told[node] = self._told.get(node, 0), end
+        return VERDICT.findall(journal[told:end])
 
     def until(self, found: Callable[[], T | None], failure: str, seconds: float = 25) -> T:
         """Show the news until something is found; returns it."""
@@ -326,7 +344,7 @@ def usual_answer(timeline: Timeline) -> None:
         keepalived.stop()
     print()
     say(
-        "The kernel tells of processes only in the first network namespace of a machine; elsewhere "
+        "The kernel reports processes only in the first network namespace of a machine; elsewhere "
         "it refuses (errno 111). So keepalived knows of no vault, and stays in FAULT."
     )
 
@@ -334,49 +352,66 @@ def usual_answer(timeline: Timeline) -> None:
 def recipe(timeline: Timeline) -> list[str]:
     """Show the VIP follow the active node; return how long each move took."""
     title(
-        "Now with kacheck: the shipped keepalived.conf and vault-active.conf, as they are",
-        "Two scripts, each one looks every 3 s. At the start one look counts, later two in a row: "
-        "`now returning` is the first, `failed` or `succeeded` the second one. Their exit codes: 0 "
-        "ok, 1 warning (here a standby), 2 critical. Priorities: a 100, b 99, the active node +50.",
+        "Now with kacheck: vault-graded.conf, keepalived.conf and kacheck.toml, as shipped",
+        "The watcher on each node looks every 0.25 s, and at once when the process exits. It "
+        "writes a number to a file, which keepalived adds to the priority: a 220, b 218, the "
+        "active node 20 more, and FAULT where Vault cannot serve. The guards, `now returning`, "
+        "add 10 on the active node.",
     )
+    for node, member in timeline.members.items():
+        timeline.watchers[node] = member.start_watcher()
     conf = (RECIPES / "keepalived.conf").read_text()
-    timeline.watch({"a": conf, "b": conf.replace("priority 100 ", "priority 99 ")})
+    timeline.watch({"a": conf, "b": conf.replace("priority 220 ", "priority 218 ")})
     timeline.state("a", "MASTER")
     timeline.vip("a")
     a, b = timeline.members.values()
-    sealed = move(timeline, "a", "b", "sealed", lambda: setattr(a, "state", "sealed"))
-    unsealed = timeline.row("a", "unsealed", "by us: its Vault joins as a standby")
-    a.state = "standby"
-    timeline.state("a", "BACKUP", unsealed)
-    return [sealed, move(timeline, "b", "a", "killed", b.kill_vault)]
+    moves = [steps_down(timeline, "a", "b")]
+    moves.append(fails(timeline, "b", "a", "killed", b.kill_vault))
+    b.state = "standby"
+    b.start_vault()
+    timeline.row("b", "started", "by us: its Vault is back, as a standby")
+    wins(timeline, "a")
+    timeline.stay(3)
+    moves.append(fails(timeline, "a", "b", "sealed", lambda: setattr(a, "state", "sealed")))
+    return moves
 
 
-def move(timeline: Timeline, giver: str, taker: str, what: str, deed: Callable[[], object]) -> str:
-    """Do something to the giver's Vault: the VIP goes to the taker, whose Vault becomes active.
+def wins(timeline: Timeline, node: str) -> float:
+    """Let a node's Vault become the active one; when it did."""
+    timeline.members[node].state = "active"
+    return timeline.row(node, "active", "by us: its Vault has won the election")
 
-    That takes an election, and so happens later than the deed: after a look that has failed.
-    """
+
+def steps_down(timeline: Timeline, giver: str, taker: str) -> str:
+    """Let the active Vault step down, and the other one win the election a while later."""
     timeline.stay(2)
-    keepalived = timeline.keepaliveds[giver]
-    logged = len(keepalived.log)
+    print()
+    timeline.row(giver, "standby", "by us: its Vault steps down, and none is active")
+    timeline.members[giver].state = "standby"
+    timeline.stay(2)
+    done = wins(timeline, taker)
+    taken = timeline.state(taker, "MASTER", done)
+    timeline.vip(taker)
+    return (
+        f"{taker}'s Vault active: the VIP was on {taker} after {taken - done:.2f} s\n"
+        "  one look of the watcher, then 2 to 3 x advert_int 0.3, as for every change of priority"
+    )
+
+
+def fails(timeline: Timeline, giver: str, taker: str, what: str, deed: Callable[[], object]) -> str:
+    """Do something to the active Vault: the VIP goes to the standby that serves."""
+    timeline.stay(2)
     print()
     done = timeline.row(giver, what, "by us: the active Vault, on the node that has the VIP")
     deed()
-    timeline.until(lambda: "now returning 2" in keepalived.log[logged:], "no look failed")
-    timeline.stay(1)
-    timeline.row(taker, "active", "its Vault has won the election")
-    timeline.members[taker].state = "active"
     left = timeline.state(giver, "FAULT", done)
     taken = timeline.state(taker, "MASTER", done)
     timeline.vip(taker)
-    recipe = (RECIPES / "vault-active.conf").read_text()
-    number = dict(re.findall(r"^ *(interval|fall) (\d+)", recipe, re.MULTILINE))
+    noticed = {"sealed": "two looks of the watcher", "killed": "an exit is an event"}[what]
     return (
-        f"{giver}'s Vault {what}: the VIP was on {taker} after {taken - done:.1f} s\n"
-        f"  {left - done:4.1f} s  {number['fall']} failed looks, one every {number['interval']} s "
-        f"(interval {number['interval']}, fall {number['fall']})\n"
-        f"  {taken - left:4.1f} s  {taker} took over, told by {giver} "
-        "(untold it would have waited for 3 x advert_int 1)"
+        f"{giver}'s Vault {what}: the VIP was on {taker} after {taken - done:.2f} s\n"
+        f"  {left - done:5.2f} s  {noticed}: {giver} is in FAULT\n"
+        f"  {taken - left:5.2f} s  {taker} took over, told by {giver}"
     )
 
 

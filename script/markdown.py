@@ -1,7 +1,9 @@
-"""The reference in Markdown, for docs/."""  # noqa: INP001
+"""The reference in Markdown, for docs/.
+
+A paragraph is one line: a word such as `#` or `-` has a meaning at the beginning of a line.
+"""  # noqa: INP001
 
 import re
-import textwrap
 from collections.abc import Callable, Iterable
 
 from script.reference import ReasonRow, Row, Section
@@ -42,14 +44,14 @@ def code_text(code: Code) -> str:
     parts = [f"**{code.severity.word}: {escaped(code.title)}**"]
     for paragraph in code.explanation.split("\n\n"):
         parts += map(escaped, merged(paragraph))
-    return f"\n### {code.name}\n\n" + "\n\n".join(map(wrapped, parts)) + "\n"
+    return f"\n### {code.name}\n\n" + "\n\n".join(parts) + "\n"
 
 
 def section_text(section: Section, name_of: Callable[[Row], str]) -> str:
     """Return a heading, paragraphs, and a table of the rows."""
     title = section.title
     parts = [f"## {f'`{title}`' if title.startswith('kacheck ') else title}\n"]
-    parts += [wrapped(escaped(text)) + "\n" for text in section.paragraphs]
+    parts += [f"{escaped(text)}\n" for text in section.paragraphs]
     if section.rows:
         rows = ((name_of(row), escaped(row.text)) for row in section.rows)
         parts.append(table(("option" if name_of is option_name else "key", "meaning"), rows))
@@ -70,19 +72,14 @@ def key_name(row: Row) -> str:
 
 
 def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Return a table; a `|` in a cell is no border."""
+    """Return a table; a `|` in a cell does not end it."""
     lines = [" | ".join(cell.replace("|", r"\|") for cell in row) for row in rows]
     border = "|".join("---" for _ in heads)
     return "".join([f"| {' | '.join(heads)} |\n|{border}|\n", *(f"| {line} |\n" for line in lines)])
 
 
-def wrapped(text: str) -> str:
-    """Return a paragraph in lines."""
-    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
-
-
 def escaped(text: str) -> str:
-    """Return plain text so that nothing in it is Markdown, but for what stands in backquotes."""
+    """Return plain text with its Markdown escaped, except between backquotes."""
     parts = text.split("`")
     if len(parts) % 2 == 0:  # one that has no other
         return re.sub(r"([`*<$~\\]|\b_|_\b)", r"\\\1", text)

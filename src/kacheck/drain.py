@@ -88,7 +88,7 @@ def drained(state_dir: str, name: str) -> Drain | None:
 
 
 class Drains:
-    """The drains of a state directory, for who asks again and again.
+    """The drains of a state directory, for a caller that asks repeatedly.
 
     Files are read only where the directory's listing has a name that matters, and it is listed
     only until a listing shows all that the directory's time stamps stand for.
@@ -124,7 +124,7 @@ class Drains:
 
 
 def drain_of(state_dir: str, name: str) -> Drain | None:
-    """Return the drain that a file asks for; None if there is no such file, or its time is over."""
+    """Return the drain that a file asks for; None if the file is missing, or its time is over."""
     path = f"{state_dir}/drain/{name}"
     try:
         text = files.head(path, MOST_BYTES).decode("utf-8", "backslashreplace")
@@ -242,7 +242,7 @@ def opened(state_dir: str, what: str, *, make: bool = False) -> Iterator[int]:
 
 
 def refusal(what: str, path: str, state_dir: str, error: OSError) -> BadConfigError:
-    """Return an error of the system's, with its cure."""
+    """Return a system error with its cure."""
     cures = {
         errno.EACCES: "run it as root",
         errno.EPERM: "run it as root",
@@ -276,10 +276,10 @@ def span(text: str) -> int:
     """Whole seconds of `--for`, rounded up: a number, a Go duration such as `1h30m`, or `3d`.
 
     Raises:
-        ValueError: it is none of them, or not above 0, or above LONGEST; says what to give.
+        ValueError: it is not a duration, not above 0, or above LONGEST; says what to give.
 
     """
     value = parsed(text, {**UNITS, "d": 86400.0}) or 0.0
     if not 0 < value <= LONGEST:
-        raise ValueError(f"{text} is no time to drain for: give one such as 30m or 2h, at most 30d")
+        raise ValueError(f'invalid drain time "{text}": give one such as 30m or 2h, at most 30d')
     return math.ceil(value)

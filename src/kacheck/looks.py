@@ -24,7 +24,7 @@ class RepeatedLook(Protocol):
         """Return what a look would say, if that can be told without waiting; None: make one."""
 
     def loss(self) -> Loss:
-        """Return what the look has found gone, be it while it looked; it is told once."""
+        """Return what the look has found gone, also while it looked; each loss is reported once."""
 
     def watched(self) -> list[int]:
         """Descriptors that become readable when a process exits or a connection is lost.
@@ -37,7 +37,7 @@ class RepeatedLook(Protocol):
 
 
 class OneShotRepeated:
-    """A one-shot's look, made anew each time, for a probe that has nothing to keep."""
+    """A one-shot's look, repeated each time, for a probe that keeps nothing."""
 
     def __init__(self, look: Look) -> None:
         self._look = look
@@ -77,7 +77,7 @@ def repeated_look_of(question: Question, threads: Iterator[Run]) -> RepeatedLook
     """Return the look that the watcher repeats; it takes as many threads as it needs.
 
     Raises:
-        BadConfigError: it cannot be made, such as of a user who does not exist.
+        BadConfigError: it cannot be made; the user does not exist, for example.
 
     """
     declared = probe(question.probe)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 STARTED = "kacheck-started"
 """The option -X that tells the second start when the first one began."""
 LONGEST = 3600.0
-"""Seconds that may lie between the two; more is not ours."""
+"""Seconds that may pass between the two; after more it is not ours."""
 
 
 class PackagesNeededError(BaseException):

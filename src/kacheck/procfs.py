@@ -24,7 +24,7 @@ LONGEST = 1 << 20
 
 
 class Process:
-    """One directory of /proc; every method reads it anew."""
+    """One directory of /proc; every method reads it again."""
 
     __slots__ = ("path", "pid")
 
@@ -41,8 +41,8 @@ class Process:
         return os.stat(self.path).st_uid
 
     def real_uid(self) -> int:
-        """Return the user who started the process; a setuid file does not change it."""
-        # Not with status(): where the user is asked for this is read of many processes.
+        """Return the user that started the process; a setuid file does not change it."""
+        # status() would cost more: with --user this is read of many processes.
         return int(read(f"{self.path}/status").partition(b"\nUid:")[2].split(None, 1)[0])
 
     def argv(self, limit: int) -> list[bytes]:
@@ -76,7 +76,7 @@ class Process:
         return path.removesuffix(b" (deleted)")
 
     def status(self) -> dict[str, str]:
-        """/proc/PID/status as it stands: field to text."""
+        """Return /proc/PID/status: field to text."""
         lines = read(f"{self.path}/status").decode(errors="replace").splitlines()
         return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
@@ -114,8 +114,8 @@ class Process:
 def age(pid: int) -> float:
     """Return the seconds since the process was started.
 
-    Not with psutil's create_time(), which adds the start to the boot time of /proc/stat: lxcfs
-    shows a container's own there, and so an age below zero.
+    psutil's create_time() does not serve: it adds the start to the boot time of /proc/stat, where
+    lxcfs shows the container's, so the age would be below zero.
     """
     since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
     return since_boot - Process("/proc", pid).started_ticks() / os.sysconf("SC_CLK_TCK")
@@ -170,7 +170,7 @@ def ancestors(proc: str, pid: int) -> list[int]:
     chain: list[int] = []
     while pid > 0 and len(chain) < 1000:
         try:
-            pid = int(Process(proc, pid).status()["PPid"])
+            pid = int(Process.stat_from_state(f"{proc}/{pid}")[1])
         except OSError:
             break
         chain.append(pid)
@@ -199,7 +199,7 @@ def hidepid(proc: str) -> str | None:
 
     Source: fs/proc/base.c, has_pid_permissions(): CAP_SYS_PTRACE sees through it, and so does
     the group of gid= except with `ptraceable`. In a user namespace both may be ours and yet not
-    the ones that are meant: then the first process is hidden all the same.
+    the ones that are meant: then the first process is hidden nevertheless.
     """
     is_first_shown = os.path.exists(f"{proc}/1/comm")
     if is_first_shown and sees_other_users(proc):

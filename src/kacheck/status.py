@@ -80,7 +80,7 @@ def ask(state_dir: str) -> dict[str, Any]:
     """Return the watcher's object.
 
     Raises:
-        NoWatcherError: there is none, or it hangs.
+        NoWatcherError: no watcher runs, or it hangs.
 
     """
     import json

@@ -34,7 +34,7 @@ class View(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A check's row and what stands below it."""
+    """A check's row and the lines below it."""
 
     lines: list[str]
     is_ok: bool

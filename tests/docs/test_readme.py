@@ -13,6 +13,7 @@ from helpers.vault import StandInVault
 from kacheck import arguments, config
 from kacheck.cli import main
 from kacheck.result import Status
+from kacheck.watch.metrics import families
 
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
@@ -67,6 +68,27 @@ def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
             target = path.parent / name if name else path
             assert target.exists(), link
             assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    links = set(re.findall(r"\]\((docs/[^)#]+)", README))
+    assert links >= {f"docs/{path.name}" for path in DOCS.glob("*.md")}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_of_a_page_is_understood(path: Path) -> None:
+    for line in re.findall(r"^    (?:\$ )?(kacheck .*)$", path.read_text(), re.MULTILINE):
+        words = shlex.split(line.partition(" && ")[0], comments=True)
+        arguments.parse(words[1:])
+
+
+def test_the_metrics_in_the_documentation_are_those_that_are_written() -> None:
+    pytest.importorskip("prometheus_client")
+    written = {
+        f"{metric.name}_total" if metric.type == "counter" else metric.name
+        for metric in families([])
+    }
+    assert set(re.findall(r"^\| `(kacheck_\w+)` ", page("watch.md"), re.MULTILINE)) == written
 
 
 def anchors(text: str) -> set[str]:

@@ -80,6 +80,7 @@ class Watcher:
         environ: Mapping[str, str] | None = None,
         prelude: str = "",
         wrapper: Sequence[str] = (),
+        options: Sequence[str] = (),
         wait: bool = True,
     ) -> None:
         self.config = directory / "kacheck.toml"
@@ -96,6 +97,7 @@ class Watcher:
             "-c",
             f"{measured()}{prelude}\n{RUN}",
             *self.arguments(),
+            *options,
         ]
         self._wait = wait
         self._process: subprocess.Popen[str] | None = None

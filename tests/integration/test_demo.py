@@ -188,21 +188,23 @@ class TestAsRoot:
         assert "MASTER" not in usual
 
         story = re.findall(
-            r"^ *[0-9.]+ s  (\w)  (VIP|sealed|unsealed|killed|FAULT) ", ours, re.MULTILINE
+            r"^ *[0-9.]+ s  (\w)  (VIP|sealed|killed|active|FAULT) ", ours, re.MULTILINE
         )
         assert [" ".join(row) for row in story] == [
             "a VIP",
-            "a sealed",
-            "a FAULT",
+            "b active",
             "b VIP",
-            "a unsealed",
             "b killed",
             "b FAULT",
             "a VIP",
+            "a active",
+            "a sealed",
+            "a FAULT",
+            "b VIP",
         ]
         times = [float(at) for at in re.findall(r"^ *([0-9.]+) s  \w  ", output, re.MULTILINE)]
         assert times == sorted(times)
-        assert len(re.findall(r"the VIP was on [ab] after [0-9.]+ s", ours)) == 2
+        assert len(re.findall(r"the VIP was on [ab] after [0-9.]+ s", ours)) == 3
         assert max(map(len, output.splitlines())) <= 100
         assert traces(demo.pid) == []
 

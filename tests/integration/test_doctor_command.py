@@ -107,7 +107,7 @@ class TestExitCodes:
         [
             (["doctor", "/no/such.conf"], "/no/such.conf: No such file or directory"),
             (["doctor", "/tmp"], "/tmp: Is a directory"),
-            (["doctor", "--explain", "KA999"], "there is no code KA999"),
+            (["doctor", "--explain", "KA999"], "unknown code KA999"),
         ],
     )
     def test_3_where_it_could_not_look(
@@ -306,12 +306,15 @@ def test_a_megabyte_of_findings_is_examined(tmp_path: Path) -> None:
     assert len(examine.examine(request)) > 10_000
 
 
-def test_the_shipped_recipes_are_well_but_for_what_is_not_installed_here() -> None:
+def test_the_shipped_recipes_are_well_but_for_what_is_not_installed_here(tmp_path: Path) -> None:
+    toml = tmp_path / "kacheck.toml"
+    text = (ROOT / "examples/kacheck.toml").read_text()
+    toml.write_text(re.sub(r"^#(?=[a-z[])", "", text, flags=re.MULTILINE))  # all checks in force
     absent = {"KA013", "KA221", "KA305", "KA408", "KA502", "KA503"}
     for name in sorted(os.listdir(ROOT / "examples/keepalived.conf.d")):
         request = Request(
             str(ROOT / "examples/keepalived.conf.d" / name),
-            str(ROOT / "examples/kacheck.toml"),
+            str(toml),
             "/run/kacheck",
         )
         found = examine.examine(request)

@@ -980,7 +980,7 @@ def test_two_blocks_that_would_be_one_check_are_both_named(
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (os.mkfifo, "is no regular file; give the path of one"),
+        (os.mkfifo, "is not a regular file; give the path of one"),
         (os.mkdir, "is a directory; give the path of a file"),
     ],
 )
@@ -1050,8 +1050,8 @@ def node_of(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (node_of, "is no regular file; give the path of one"),
-        (os.mkfifo, "is no regular file; give the path of one"),
+        (node_of, "is not a regular file; give the path of one"),
+        (os.mkfifo, "is not a regular file; give the path of one"),
         (os.mkdir, "is a directory; give the path of a file"),
     ],
 )

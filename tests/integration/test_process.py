@@ -1,5 +1,6 @@
 """`kacheck process` against real processes."""
 
+import errno
 import os
 import pathlib
 import pwd
@@ -301,6 +302,18 @@ def test_a_proc_that_is_not_mounted_is_hidden(tmp_path: pathlib.Path) -> None:
     assert "none" in result.message
     result = probe(ProcessOptions("vault", proc=str(tmp_path)), Deadline(1))
     assert result.reason == "hidden", "an empty directory is no procfs"
+
+
+def test_out_of_descriptors_at_the_end_of_a_scan_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hidepid(_: str) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(procfs, "hidepid", hidepid)
+    result = probe(ProcessOptions("kacheck-none"), Deadline(10))
+    assert (result.status.word, result.reason) == ("unknown", "hidden")
+    assert "/proc cannot be read (Too many open files)" in result.message
 
 
 def test_an_unreadable_process_is_hidden_unless_enough_others_are_seen(

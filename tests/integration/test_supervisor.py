@@ -569,6 +569,26 @@ publisher.Publisher.forget = stubborn
 """
 
 
+@pytest.mark.parametrize("end", ["signal", "crash"])
+def test_what_started_it_may_decide_about_the_track_files(
+    tmp_path: Path, start: Start, end: str
+) -> None:
+    """They stay, and the verdict is not believed without its process."""
+    start(NAME, "60")
+    toml = process_check(interval=0.1, timeout=0.1)
+    with Watcher(tmp_path, toml, prelude=CRASH, options=["--on-stop", "leave"]) as watcher:
+        assert watcher.track("proc") == 1
+        if end == "signal":
+            watcher.signal(signal.SIGTERM)
+        else:
+            (tmp_path / "kacheck.toml.crash").touch()
+        watcher.process.wait(PATIENCE)
+        assert watcher.track("proc") == 1
+        assert (tmp_path / "state/failing/proc").read_text() == "0\n", "it lies ready"
+        watcher.stop()
+        assert watcher.find("are left to what started it")
+
+
 @pytest.mark.parametrize("prelude", [CRASH, CRASH + STUBBORN], ids=["once", "and once more"])
 def test_a_crash_leaves_the_failing_values(tmp_path: Path, start: Start, prelude: str) -> None:
     start(NAME, "60")

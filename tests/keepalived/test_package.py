@@ -47,14 +47,13 @@ EDITOR = r"""#!/bin/sh
 set -e
 case $1 in
 */keepalived.conf)
-    sed -i 's/priority 100 /priority PRIORITY /' "$1"
+    sed -i 's/priority 220 /priority PRIORITY /' "$1"
     if [ -e /root/event-driven ]; then
-        sed -i -e 's/^include vault-node.conf/&\ninclude event-driven.conf/' \
-            -e 's/^        kacheck_vault_a.*//' \
-            -e 's/^    track_script {/    track_file {\n        kacheck_vault_node\n    }\n&\n        kacheck_guard/' "$1"
+        sed -i -e 's/^include vault-graded.conf/include event-driven.conf/' \
+            -e 's/kacheck_vault_graded/kacheck_vault_node/' -e 's/kacheck_vault_active/kacheck_guard/' \
+            -e '/kacheck_vault_serves/d' "$1"
     fi ;;
-*/kacheck.toml) sed -i '/^#\[check.vault-node\]/,/^$/s/^#//' "$1" ;;
-*/vault-active.conf) ;; # has the addresses that Vault has here
+*/kacheck.toml) sed -i 's/^#\([a-z[]\)/\1/' "$1" ;;
 *) exit 1 ;;
 esac
 """
@@ -122,7 +121,7 @@ def nodes(request: pytest.FixtureRequest) -> Iterator[tuple[Node, Node]]:
 
     with ExitStack() as stack:
         root = package.clean(request.param)
-        a, b = (stack.enter_context(Machine(root, prepare(number))) for number in (100, 99))
+        a, b = (stack.enter_context(Machine(root, prepare(number))) for number in (220, 218))
         a.run(["true"])
         wire = ["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0"]
         command(["nsenter", f"--target={a.leader}", "--net", *wire, "netns", str(b.leader)])

@@ -28,7 +28,7 @@ from kacheck.probes import MODULES
         (["process", "--quorum", "3", "--quorum-max", "2", "vault"], "--quorum-max 2"),
         (["process", "vault", "-config=/etc/vault.d"], "go after --"),
         (["process", "--quoru", "1", "vault"], "--quoru"),
-        (["vault", "--timeout", "0"], "0 is no time to wait"),
+        (["vault", "--timeout", "0"], 'invalid time "0"'),
         (["vault", "--timeout", "soon"], "soon"),
         (["vault", "--accept", "leader"], "leader"),
         (["vault", "--address", "127.0.0.1:8200"], "--address 127.0.0.1:8200"),

@@ -223,7 +223,8 @@ def test_the_watcher_has_it_in_its_files_status_and_metrics(
         until(lambda: track.exists() and track.read_text() == "5\n")
         oracle.write_text("no")
         until(lambda: track.read_text() == "-7\n")
-        assert (state / "verdict/delphi").read_text().split()[2:4] == ["critical", "denied"]
+        verdict = state / "verdict/delphi"
+        until(lambda: verdict.read_text().split()[2:4] == ["critical", "denied"])
         shown = subprocess.run(
             [*program, "status", "--json", *places], capture_output=True, text=True, check=False
         )

@@ -66,7 +66,7 @@ def command(name: str) -> Command:
     """Return one of them.
 
     Raises:
-        KeyError: there is no such command.
+        KeyError: the command does not exist.
 
     """
     if name in OTHERS:

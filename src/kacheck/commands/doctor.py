@@ -17,14 +17,14 @@ It changes nothing. Run it as root, where keepalived runs."""
 
 
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
-    """Declare what is examined, and how it is told."""
+    """Declare what is examined, and the output format."""
     parser.description = DESCRIPTION
     parser.add_argument(
         "conf",
         nargs="?",
         metavar="KEEPALIVED_CONF",
-        help="default /etc/keepalived/keepalived.conf; if it does not exist, only the machine is "
-        "examined",
+        help="the file to examine; default /etc/keepalived/keepalived.conf, or without it "
+        "the machine alone",
     )
     parser.add_argument(
         "--explain",
@@ -55,7 +55,7 @@ def run(args: Namespace, edge: Edge) -> int:
     """Print the findings, or explain a code.
 
     Raises:
-        BadConfigError: it could not look, or there is no such code.
+        BadConfigError: a file cannot be read, or the code does not exist.
 
     """
     from kacheck.doctor import examine, text
@@ -65,7 +65,7 @@ def run(args: Namespace, edge: Edge) -> int:
         code = examine.CODES.get(args.explain.upper())
         if code is None:
             last = next(reversed(examine.CODES))
-            raise BadConfigError(f"there is no code {args.explain}; give one from KA001 to {last}")
+            raise BadConfigError(f"unknown code {args.explain}; give one from KA001 to {last}")
         edge.answer(text.explained(code))
         return 0
     request = examine.Request(args.conf, args.config, args.state_dir, args.config_id)

@@ -39,7 +39,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help="every check of this machine\n\n"
+        help="all checks of this machine\n\n"
         "A drain of all checks and one of a single check end independently.",
     )
     parser.add_argument(
@@ -113,7 +113,7 @@ def answer(args: Namespace) -> str:
 
 
 def without_own(name: str, ended: Sequence[str], holding: Container[str]) -> str:
-    """How it is with a check that has no drain of its own now."""
+    """Return the state of a check that has no separate drain now."""
     if statedir.ALL in holding:
         return f"drained as {statedir.ALL} are"
     return "no longer drained" if name in ended else "not drained"

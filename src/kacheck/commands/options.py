@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kacheck import statedir
-from kacheck.durations import seconds
 from kacheck.kinds import FLAG, ValueKind, one_of
 from kacheck.probe import Option
 from kacheck.render import FORMATS
@@ -21,12 +20,19 @@ def directory(text: str) -> str:
     """Return the value of `--state-dir`, without slashes at its end.
 
     Raises:
-        ValueError: there is none; says what to give.
+        ValueError: the value is empty; says what to give.
 
     """
     if not text:
         raise ValueError(f"it is empty: give a directory such as {statedir.DEFAULT}")
     return text.rstrip("/") or "/."
+
+
+def timeout(text: str) -> float:
+    """Return the value of `--timeout`; raises ValueError, too."""
+    from kacheck.durations import seconds
+
+    return seconds(text)
 
 
 STATE_DIR = Option(
@@ -79,7 +85,7 @@ COMMON = (
 LOOK = (
     Option(
         "timeout",
-        ValueKind(seconds, seconds),
+        ValueKind(timeout, timeout),
         "the deadline of the whole check, after which it answers critical timeout; default 0.8, "
         "for Vault VAULT_CLIENT_TIMEOUT if it is set",
         metavar="SECONDS",
@@ -127,7 +133,7 @@ def add(parser: argparse._ActionsContainer, option: Option) -> None:
 
 
 def whole_message(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return the reader for argparse, which would put words of its own around the error's."""
+    """Return the reader for argparse, which would otherwise add its own words to the error."""
     from argparse import ArgumentTypeError
 
     def read_word(word: str) -> Any:

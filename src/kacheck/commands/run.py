@@ -52,10 +52,10 @@ def run(args: Namespace, edge: Edge) -> int:
 def prepared(load: Load, name: str, args: Namespace) -> Prepared:
     """Return the look of one check of the configuration file.
 
-    There is no verdict yet that an unknown could leave as it is, so `hold` fails.
+    A one-shot has no earlier verdict for `hold` to keep, so it fails.
 
     Raises:
-        BadConfigError: there is no such check, or the configuration is bad.
+        BadConfigError: a check does not exist, or the configuration is bad.
 
     """
     from kacheck.check import drained_by

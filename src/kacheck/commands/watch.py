@@ -29,8 +29,11 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "--on-stop",
         choices=("fail", "leave"),
         default="fail",
-        help="what becomes of the track files when it ends: fail, every check fails; leave, what"
-        " started it decides, as kacheck.service does; default: fail",
+        help="what happens to the track files when the watcher ends; default fail\n\n"
+        "`fail` makes every check fail. `leave` leaves the decision to whatever started the "
+        "watcher. kacheck.service does this: a stop or a refused configuration makes every check "
+        "fail. After a crash, a kill or in a restart the track files stay, and kacheck-verdict "
+        "looks until the watcher is back. If that start fails, every check fails.",
     )
     parser.add_argument(
         "--log-format",

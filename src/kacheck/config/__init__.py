@@ -28,7 +28,7 @@ CURES = {
 }
 SYNTAX_CURES = {
     "Cannot declare": "write each [table] once",
-    "Cannot overwrite": "a key or table stands twice: write it once",
+    "Cannot overwrite": "a key or table is defined twice: remove one",
     "Unterminated": "close what was opened: a quote",
     "Unclosed": "close what was opened: a bracket",
     "Illegal character '\\n'": "close the quote on the same line",
@@ -44,7 +44,7 @@ def load(path: str) -> CheckConfiguration:
     """Read a configuration file.
 
     Raises:
-        BadConfigError: `PATH:LINE: what is wrong; the cure`, without LINE where there is none.
+        BadConfigError: `PATH:LINE: what is wrong; the cure`, without LINE if no line is at fault.
 
     """
     try:
@@ -68,14 +68,14 @@ def read(path: str) -> bytes:
     """Return the bytes of a regular file, one more than MAX_SIZE at most.
 
     Raises:
-        OSError: it is none, or cannot be read.
+        OSError: it is not a regular file, or cannot be read.
 
     """
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would wait for ever
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # opening a FIFO would block
     try:
         mode = os.fstat(file).st_mode
         if not stat.S_ISREG(mode):
-            kind = "it is a directory" if stat.S_ISDIR(mode) else "it is no regular file"
+            kind = "it is a directory" if stat.S_ISDIR(mode) else "it is not a regular file"
             raise OSError(errno.EISDIR, kind)
         with open(file, "rb", closefd=False) as stream:
             return stream.read(MAX_SIZE + 1)

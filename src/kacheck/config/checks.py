@@ -8,7 +8,7 @@ from kacheck.check import Check, Question
 from kacheck.config.keys import OPTIONS, PROBE, track
 from kacheck.config.toml_lines import Path
 from kacheck.config.values import WrongError, read, suggestion
-from kacheck.durations import DEFAULT_TIMEOUT
+from kacheck.deadline import DEFAULT_TIMEOUT
 from kacheck.kinds import nearest
 from kacheck.probe import OptionError, Probe, load
 from kacheck.probes import MODULES, probe
@@ -119,7 +119,7 @@ class Questions:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._known: dict[tuple[str, int], Asked] = {}
-        """By name and depth. What is in here is no part of a circle, and not too deep there."""
+        """By name and depth: the checks that are known to be free of cycles at that depth."""
 
     def of(self, name: str, chain: tuple[str, ...] = ()) -> Asked:
         """Return what a check asks; `chain` is what led here."""

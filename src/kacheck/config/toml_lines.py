@@ -47,7 +47,7 @@ def long_key(text: str) -> int | None:
     except LongKeyError:
         return scan.line(scan.position)
     except NO_TOML:
-        pass  # tomllib tells where it is none
+        pass  # tomllib reports invalid TOML
     return None
 
 

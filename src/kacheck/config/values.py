@@ -24,7 +24,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """Return the word that was probably meant, or all that there are."""
     words = tuple(known)
     if not words:
-        return "there is none"
+        return "none is configured"
     near = nearest(word, words)
     return f"did you mean {near}?" if near else f"there are {', '.join(words)}"
 

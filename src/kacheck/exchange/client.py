@@ -63,6 +63,10 @@ def load() -> None:
 
     """
     import encodings.idna  # noqa: F401 - with which the socket module encodes every host
+    import ipaddress  # noqa: F401 - where the address may be another machine
+    import json  # noqa: F401 - for an answer that is not a flat object
+
+    from kacheck import files, redact  # noqa: F401 - for certificates, and for what is wrong
 
     tls.iso("Jan  1 00:00:00 2020 GMT")  # time.strptime() imports, too
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

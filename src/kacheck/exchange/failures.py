@@ -1,13 +1,19 @@
 """Errors of connecting and asking, to results."""
 
+from __future__ import annotations
+
 import socket
 import sys
-from collections.abc import Iterator
 
-from kacheck.deadline import Deadline
 from kacheck.exchange import reasons
-from kacheck.exchange.target import Target
 from kacheck.result import HIDDEN, Result, Status
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kacheck.deadline import Deadline
+    from kacheck.exchange.target import Target
 
 
 def with_seen(result: Result, deadline: Deadline) -> Result:

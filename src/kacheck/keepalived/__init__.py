@@ -15,13 +15,13 @@ Without `release` it is `DEFAULT`; rules.py has the differences.
                                                             # twice; None: not readable
     for node in configuration.root.walk(): ...              # every statement, depth first
     configuration.problems       # Problem(position, message, kind): what keepalived rejects
-    configuration.unevaluated    # the same shape: what we cannot know, and left as it stands
+    configuration.unevaluated    # the same shape: what cannot be known, and is left unchanged
 
 The files as they stand, for migrate: `configuration.files` maps a path to its `Tree` (the main file
 first), whose nodes also show definitions, includes, and lines of other `@id`s (`node.kind`).
 
     node.source                  # a seen node's node in its file; None where $NAME, ~SEQ made it
-    node.is_literal              # it and all below stand in one file just as keepalived sees them,
+    node.is_literal              # one file contains it and all below as keepalived sees them,
                                  # with no line for another @id between
     node.source.condition        # "id" or "^id" where the line begins with @id; else None
     tree = node.source.tree

@@ -38,14 +38,14 @@ class Configuration:
         self.problems: list[Problem] = _sorted(known, list(opened.trees))
         """What keepalived rejects, or reads otherwise than it looks."""
         self.unevaluated = [each for each in found if each.kind is ProblemKind.UNEVALUATED]
-        """What cannot be known here, such as a random number; it is in the view as it stands."""
+        """What cannot be known here, such as a random number; the view has its text unchanged."""
 
     def find(self, *path: str) -> list[Node]:
         """`root.find()`."""
         return self.root.find(*path)
 
     def written(self) -> Iterator[Node]:
-        """All nodes as they stand in the files, those for another `@id` and definitions, too."""
+        """Yield all nodes of the files, including definitions and those for another `@id`."""
         for tree in self.files.values():
             yield from tree.root.walk()
 

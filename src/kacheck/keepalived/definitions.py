@@ -64,7 +64,7 @@ class VariableReference(NamedTuple):
     name: str
     definition: Variable
     parameters: list[str] | None
-    """What stands behind the name in braces; None: there are none."""
+    """The words behind the name in braces; None: no braces."""
 
 
 PARAMETERS = {"_RANDOM": range(3), "_ENV": range(1, 2)}
@@ -149,7 +149,7 @@ def sequence(line: Line, numbers: str) -> Sequence | None:
 
 
 def _number(text: str) -> int | None:
-    """strtol(3) with base 0; what is no number at all is 0."""
+    """Read a number as strtol(3) does with base 0; anything else is 0."""
     found = NUMBER.fullmatch(text)
     if found is None:
         return None

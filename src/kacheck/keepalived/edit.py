@@ -1,7 +1,7 @@
 """Changes to a file's text, each at its place; all other bytes stay. Pure.
 
-An edit is a stretch of the text that was read and what stands there instead. Statements are lines:
-what is removed takes its line with it, if it has one of its own; what is added gets one of its own.
+An edit is a stretch of the text that was read and its replacement. Statements are lines:
+what is removed takes its line with it, if nothing else is on it; what is added gets a new line.
 """
 
 from bisect import bisect_left, bisect_right
@@ -36,7 +36,7 @@ class Statement(Protocol):
 
 
 class EditError(ValueError):
-    """Two edits of the same stretch, or one where there is no place for it."""
+    """Two edits of the same stretch, or one at a place that cannot be edited."""
 
 
 class Edit(NamedTuple):

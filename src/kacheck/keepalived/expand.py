@@ -2,7 +2,7 @@
 
 The next line comes from the first of these that has one: what is left of a line behind a brace, a
 ~SEQ or ~LST, a definition of several lines, the files. Where keepalived would hang, crash or read
-without end, this stops and says so. Nothing here raises; what an include names is read elsewhere.
+without end, this stops and reports it. Nothing here raises; includes are read elsewhere.
 """
 
 from collections.abc import Iterator
@@ -236,7 +236,7 @@ class Reader:
     def _replace(self, line: Line) -> tuple[Line, bool]:
         """replace_param(): the line with its references replaced, and whether any was.
 
-        Where there is no room for one, keepalived leaves the line as far as it got.
+        Where a value does not fit, keepalived leaves the line as far as it got.
         """
         original, position = line, max(0, len(line.text) - self._unseen)
         self._unseen = MAXBUF
@@ -247,7 +247,7 @@ class Reader:
             value, behind = self._value(reference, line)
             if value is None:
                 position = reference.end
-                if reference.parameters is not None:  # its braces are no block
+                if reference.parameters is not None:  # its braces do not open a block
                     stand_in = f"({':'.join((reference.name, *reference.parameters))})"
                     line = definitions.splice(line, reference, stand_in)
                     position = reference.start + len(stand_in)

@@ -1,8 +1,8 @@
 """Which files an include names, and their text: open_and_check_glob() and open_conf_file().
 
-keepalived changes to the directory of each file that it opens, so that names are relative to the
-file they stand in; patterns are glob(3)'s with braces. It takes regular files without any execute
-bit alone. Nothing here blocks, and patterns stop after `MAX_NAMES` names.
+keepalived changes to the directory of each file that it opens, so names are relative to the file
+that contains them; patterns are glob(3)'s with braces. It takes only regular files without any
+execute bit. Nothing here blocks, and patterns stop after `MAX_NAMES` names.
 """
 
 import itertools

@@ -2,14 +2,14 @@ r"""Lines, comments, quotes, braces and words, as keepalived's lib/parser.c has 
 
 keepalived reads lines, not tokens, and its four passes over a line do not agree about quotes:
 
-- fgets() in read_line() takes at most 1023 bytes; what is longer goes on as a line of its own, so
-  that the rest of a long comment is no comment. A NUL hides the rest of its line. Since 2.4.0 such
-  a line is ignored: all of it that has the NUL, or all but what remains after the last 1023 bytes.
+- fgets() in read_line() takes at most 1023 bytes; what is longer continues as another line, so the
+  rest of a long comment is not a comment. A NUL hides the rest of its line. Since 2.4.0 such a line
+  is ignored: all of a line with a NUL, or all but what remains after the last 1023 bytes.
 - decomment(): `#` and `!` begin a comment anywhere outside of double quotes, also inside a word;
   a `\` hides the next character from it. A `\` at the very end stays, before 2.4.0 even behind a
   comment. Since 2.2.0 the parent does this once and hands the result to its children, VRRP among
   them, which do it again: to them `\#` is the comment that the backslash was meant to prevent.
-- read_line(): each brace outside of double quotes is a line of its own; `\"` is a quote here. Only
+- read_line(): each brace outside of double quotes is a separate line; `\"` is a quote here. Only
   braces cut: `{ script "x" interval 2 }` is `{`, one statement of four words, and `}`.
 - alloc_strvec(): a word in double quotes ends at the next one, whatever is before it; a quote ends
   an unquoted word, so that `a"b c"d` is three. Single quotes are letters.
@@ -182,7 +182,7 @@ def is_include(text: str, rules: Rules) -> bool:
 def include_of(text: str, rules: Rules) -> tuple[str, str] | None:
     """Return the keyword and the pattern of an include, whose quotes count as letters since 2.1.4.
 
-    None where the line is no include.
+    None where the line is not an include.
     """
     match = rules.include.match(text)
     if match is None:

@@ -29,7 +29,7 @@ class Rules(NamedTuple):
     include: re.Pattern[str]
     """The keywords of an include: `includer`, m, w, b and a came with 2.2.0."""
     include_is_words: bool
-    """Before 2.1.4 an include has exactly two words, and quotes around the second are no part."""
+    """Before 2.1.4 an include has exactly two words, and quotes around the second are dropped."""
     reference: re.Pattern[str]
     """`$NAME` before a comma or `)` came with 2.1.0; other parameters than numbers with 2.4.0."""
     sequence_is_line: bool

@@ -39,7 +39,7 @@ class ProblemKind(enum.StrEnum):
     LINE = "line"
     """A line that keepalived does not read as the one line that it is."""
     UNEVALUATED = "unevaluated"
-    """What cannot be known here; it stands in the view as it stands in the file."""
+    """What cannot be known here; the view has the file's text."""
 
 
 class Problem(NamedTuple):
@@ -53,7 +53,7 @@ class Problem(NamedTuple):
 class Word(NamedTuple):
     """A word as keepalived's alloc_strvec() cuts it.
 
-    `value` is without its quotes; `raw` is what stands in the file from `start` to `end`. Where
+    `value` is without its quotes; `raw` is the file's text from `start` to `end`. Where
     `$NAME` made the word, position and raw are those of the text that was replaced.
     """
 
@@ -114,7 +114,7 @@ class Source:
 class Line(NamedTuple):
     """A stretch of text on its way through the lexer, and where each of its characters stands.
 
-    `made`: not all of it stands in the file just so; `$NAME` or ~SEQ had a hand in it.
+    `made`: the file does not contain all of it literally; `$NAME` or ~SEQ made a part.
     """
 
     text: str
@@ -141,7 +141,7 @@ class Line(NamedTuple):
 SPACE = " \t\f\n\r\v"
 """WHITE_SPACE_STR of lib/parser.c: what parts words. Of a line's ends only blanks are removed."""
 MAX_PROBLEMS = 1000
-"""Of a file or of the reading: who has more has no configuration."""
+"""Of a file or of the reading; a file with more is not a configuration."""
 
 
 def note(

@@ -1,4 +1,4 @@
-"""The tree of one file as it stands: what migrate edits. Pure.
+"""The lossless tree of one file, which migrate edits. Pure.
 
 A node is a statement: words, and perhaps a block. It remembers where it stands and nothing of the
 text around it, so that the text of a tree is the text that was read, with the edits in their
@@ -93,7 +93,7 @@ class Node:
 
     @property
     def command(self) -> list[str] | None:
-        """The command of a script or notify statement as it is executed; None if there is none.
+        """The command of a script or notify statement as it is executed; None if it has none.
 
         keepalived cuts the statement, then the second word once more (set_script_params_array()):
         `script /bin/x -a` has no `-a`, and before 2.3.2 escapes count twice.
@@ -115,7 +115,7 @@ class Node:
 
     @property
     def source(self) -> "Node | None":
-        """Of a node of the view: the same statement in its file, if it stands there just so."""
+        """Return the same statement in its file, if the file contains this node literally."""
         tree = self.line.source.tree
         if self.tree is not None or not isinstance(tree, Tree) or self.line.made:
             return None

@@ -73,7 +73,7 @@ class Checks:
             except BadConfigError:  # both parts alone are good
                 raise BadConfigError(
                     f"{self.path}: check is an inline table, and no table can be appended to one;"
-                    " write each check below a header of its own, [check.NAME]"
+                    " write each check below a separate header, [check.NAME]"
                 ) from None
         return text
 

@@ -84,7 +84,7 @@ def migrate(order: MigrationOrder) -> MigrationAnswer:
 
 
 def unread(configuration: Configuration) -> list[Problem]:
-    """Return what was too much to be read: who knows what is there."""
+    """Return what was too large to be read, so that nothing is known of it."""
     return [each for each in configuration.unevaluated if not each.message.startswith("$")]
 
 
@@ -122,7 +122,7 @@ def redirected(configuration: Configuration, changes: list[Change], output: str)
 
 
 def refuse_output(configuration: Configuration, changes: list[Change], output: str) -> None:
-    """See that the main file's new content can stand there and means the same."""
+    """Check that the main file's new content can be written and means the same."""
     main = next(iter(configuration.files))
     place = os.path.realpath(output)
     if place == os.path.realpath(main):

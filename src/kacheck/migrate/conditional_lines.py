@@ -65,12 +65,12 @@ def conditional_lines(
         rules = node.line.source.rules
         includes = any(is_include(each, rules) for each in text.split(None, 1)[1:])
         if includes or (tracking and MADE.search(text) and may_track(node)):
-            named = names  # who knows which
+            named = names  # any of them
         yield ConditionalLine(node, words, named or ({""} if id(node) in tracking else set()))
 
 
 def text_of(node: Node) -> str:
-    """All of a node of a file as it stands there."""
+    """Return a node's text in its file, literally."""
     return node.line.source.text[node.start : node.end]
 
 

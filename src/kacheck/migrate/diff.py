@@ -39,14 +39,14 @@ def unified(
 
 
 class Known(difflib.SequenceMatcher[str]):
-    """A matcher that is told what it would look for."""
+    """A matcher that is given what it would look for."""
 
     def __init__(self, known: list[Code]) -> None:
         super().__init__()
         self.known = known
 
     def get_opcodes(self) -> list[Code]:  # type: ignore[override]
-        """Return what it was told."""
+        """Return the opcodes that it was given."""
         return self.known
 
 

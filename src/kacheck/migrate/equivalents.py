@@ -38,7 +38,7 @@ LIBEXEC = "/usr/libexec/kacheck"
 INTERVAL = 2
 """Seconds between the looks of a script; whole ones, for keepalived before 2.3.2."""
 HEAVIEST = 253
-"""Of a vrrp_script: keepalived makes 254 in a track_script a 253, and says so."""
+"""Of a vrrp_script: keepalived turns 254 in a track_script into 253, with a warning."""
 ESCAPED = re.compile(r"[\x00-\x1f\x7f\"'\\$]")
 UNQUOTED = re.compile(r"[A-Za-z0-9_.,:/=@%+\u0080-\U0010ffff-]+")
 
@@ -71,7 +71,7 @@ def equivalent(tracked: Tracked, uses: list[TrackedWeight], mode: Mode) -> Equiv
     """Return the equivalent of a block that is used with these weights.
 
     Raises:
-        LeftError: there is none that fails closed.
+        LeftError: no equivalent fails closed.
 
     """
     uses = uses or [tracked.weight]
@@ -221,7 +221,7 @@ def blocks(
 
 
 def block(head: str, lines: list[str], unit: str) -> str:
-    """Return a block on lines of its own."""
+    """Return a block on separate lines."""
     return "\n".join([f"{head} {{", *(unit + line for line in lines), "}"])
 
 

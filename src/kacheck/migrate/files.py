@@ -22,7 +22,7 @@ CURES = {
 
 
 def content(path: str) -> bytes | None:
-    """Return what is in a regular file; None if there is none.
+    """Return the content of a regular file; None if it does not exist.
 
     Raises:
         BadConfigError: it is something else, or cannot be read.
@@ -42,7 +42,7 @@ def _refuse_other(path: str, mode: int) -> None:
     if stat.S_ISDIR(mode):
         raise BadConfigError(f"{path} is a directory; give the path of a file")
     if not stat.S_ISREG(mode):
-        raise BadConfigError(f"{path} is no regular file; give the path of one")
+        raise BadConfigError(f"{path} is not a regular file; give the path of one")
 
 
 @contextmanager

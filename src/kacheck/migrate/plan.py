@@ -51,7 +51,7 @@ def rewritten(
         if order.recipes and extent == "all":
             replace_recipes(configuration, rewrite.survey)
     except EditError as error:
-        raise BadConfigError(f"{error}; write that part in lines of its own") from None
+        raise BadConfigError(f"{error}; write that part on separate lines") from None
     return rewrite
 
 

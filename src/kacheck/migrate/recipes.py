@@ -1,6 +1,6 @@
 """`--recipes`: one-liners whose meaning is certain, made kacheck's checks. Pure.
 
-Only the command changes: how often, which weight and as whom stays. What is not recognized word for
+Only the command changes; its interval, weight and user stay. What is not recognized word for
 word is left as it is.
 """
 
@@ -14,7 +14,7 @@ from kacheck.migrate.survey import Survey
 from kacheck.migrate.tracked import LeftError, plain
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-"""What is no pattern to pgrep."""
+"""Words that pgrep takes literally."""
 LEADS = {
     ("pidof",), ("pidof", "-s"), ("pgrep", "-x"), ("killall", "-0"),
     ("killall", "-q", "-0"), ("killall", "-0", "-q"), ("killall", "-s", "0"),

@@ -185,7 +185,7 @@ def append(block_: Node, lines: Iterable[str]) -> None:
 
 
 def raw(source: Node) -> str:
-    """Return a statement without a block as it stands in its file."""
+    """Return a statement without a block, literally as in its file."""
     assert source.tree is not None  # noqa: S101 - a node of a file
     words = source.words
     return source.tree.source.text[words[0].start : words[-1].end]

@@ -183,7 +183,7 @@ class Rewrite:
                             continue
                         place = f"{line.position.file}:{line.position.line}"
                         return (
-                            f"{place} tracks {line.keyword}, and there is no track_file of this"
+                            f"{place} tracks {line.keyword}, but no track_file has this"
                             " name above: with another one keepalived 2.2.7 would hang; write one,"
                             " remove that line, or take --mode script"
                         )
@@ -240,7 +240,7 @@ def notes(data: Tracked, made: Equivalent, mode: Mode) -> Iterator[str]:
     """Yield what changes for the better, or is not the same to the millisecond."""
     by_comm = not (data.full_command or data.param_match)
     if by_comm and ("/" in data.process or len(data.process.encode(errors="replace")) > COMM_MAX):
-        yield f"keepalived could never see {data.process}, which is no command name; kacheck does"
+        yield f"keepalived can never match {data.process}, not a command name; kacheck does"
     if made.name != data.name:
         yield (
             f"it is {made.name} now, since there is a vrrp_script or track_file {data.name},"
@@ -253,7 +253,10 @@ def notes(data: Tracked, made: Equivalent, mode: Mode) -> Iterator[str]:
         yield "fork_delay is left out: it was for what a tracked process forks, and never acted"
         del delays["fork_delay"]
     elif data.fork_delay:
-        yield "fork_delay is for all who come; keepalived's was for what a tracked process forks"
+        yield (
+            "fork_delay holds for every new process; keepalived's held only for what a tracked "
+            "process forks"
+        )
     interval = equivalents.INTERVAL * tracked.MICROSECONDS
     if mode == "script":
         for key, delay in delays.items():

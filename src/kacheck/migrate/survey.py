@@ -43,7 +43,7 @@ class Survey:
         self.references: dict[str, list[tuple[Node, TrackReference]]] = {}
         """By name: the instance or sync group, and its line."""
         self._tracking: set[tuple[str, int]] = set()
-        """A name and the id() of who tracks it, for each line that was read."""
+        """A name and the id() of its tracker, for each line that was read."""
         self._groups = Groups(configuration)
         self._seen = Counter(
             id(node.source) for node in configuration.root.walk() if node.source is not None
@@ -113,7 +113,7 @@ class Survey:
         name = node.keyword
         refuse(
             name not in self.definitions and name not in self.left,
-            "there is no vrrp_track_process of this name, so that keepalived ignores it;"
+            "no vrrp_track_process has this name, so keepalived ignores it;"
             " write one, or remove it",
         )
         others = self.references.setdefault(name, [])

@@ -74,7 +74,7 @@ def defines(node: Node) -> bool:
 
 
 def plain(node: Node) -> None:
-    """See that a node of the view stands in a file just so, for every node's `@id`.
+    """Refuse a node of the view that no file contains literally, for every `@id`.
 
     Raises:
         LeftError: it does not.
@@ -88,7 +88,7 @@ def read(node: Node) -> Tracked:
     """Return the data of a vrrp_track_process.
 
     Raises:
-        LeftError: keepalived does not take it as it stands, or not all of it can be read here.
+        LeftError: keepalived rejects it, or not all of it can be read here.
 
     """
     plain(node)
@@ -102,7 +102,7 @@ def read(node: Node) -> Tracked:
     for statement in node.children:
         reader = READERS.get(statement.keyword)
         if reader is None or statement.children is not None:
-            raise LeftError(f"{statement.keyword} is no keyword of keepalived's here; remove it")
+            raise LeftError(f"keepalived has no keyword {statement.keyword} here; remove it")
         tracked = reader(tracked, statement)
     if not tracked.process:
         raise LeftError("it names no process, so that keepalived drops it; add one, or remove it")
@@ -182,7 +182,7 @@ def _number(node: Node, index: int) -> int:
     """Return a weight: read_int_strvec()."""
     word = node.words[index].value if len(node.words) > index else ""
     if not NUMBER.fullmatch(word) or abs(int(word)) > HEAVIEST:
-        raise LeftError(f"{word!r} is no weight from -254 to 254, which keepalived wants")
+        raise LeftError(f"{word!r} is not a weight; give a number from -254 to 254")
     return int(word)
 
 
@@ -209,7 +209,7 @@ def reference(node: Node, blocks: TrackedWeight) -> TrackReference:
     """Return a line of a track_process block; `blocks` is the weight of the vrrp_track_process.
 
     Raises:
-        LeftError: keepalived does not take it as it stands.
+        LeftError: keepalived rejects it.
 
     """
     plain(node)

@@ -49,7 +49,7 @@ def program() -> str | None:
 def ask(keepalived: str, path: str) -> Said:
     """Let keepalived test a configuration."""
     try:
-        # 2.2.7 kills itself where the scripts' user is not root; a session of its own ends there.
+        # 2.2.7 kills its process group where the scripts' user is not root: use a new session.
         with naming(keepalived):
             done = subprocess.run(
                 [keepalived, "-t", "-f", os.path.abspath(path)],
@@ -91,7 +91,7 @@ def new_complaints(before: Said, after: Said, *, may_end: bool = False) -> list[
     """Return what is said now and was not before; `may_end`: that it is ended means nothing."""
     new = list((Counter(after.complaints) - Counter(before.complaints)).elements())
     if any(VIOLATION in each for each in before.complaints):
-        new = [each for each in new if VIOLATION not in each]  # each of its processes says so
+        new = [each for each in new if VIOLATION not in each]  # each of its processes reports it
     if may_end:
         return new
     if after.has_crashed and not before.has_crashed:
@@ -111,7 +111,7 @@ def how_it_ended(code: int | None) -> str:
 
 
 def in_words(before: Said, after: Said) -> str:
-    """For a result that is no worse than what was there."""
+    """For a result that is not worse than before."""
     if after.has_crashed:
         return f"keepalived -t cannot tell: {how_it_ended(after.code)}, as it was before"
     if after.cannot_run:

@@ -20,7 +20,7 @@ def probe(name: str) -> Probe:
     """Return the declaration of a probe.
 
     Raises:
-        KeyError: there is no such probe.
+        KeyError: the probe does not exist.
 
     """
     found: Probe = load(f"{MODULES[name]}:PROBE")

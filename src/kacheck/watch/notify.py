@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Mapping
-from contextlib import suppress
 
 PATIENCE = 0.1
 """Seconds that systemd may take for a datagram: a READY that is lost would be waited for."""
@@ -23,10 +22,20 @@ class Notifier:
         self._socket: socket.socket | None = None
         if self._address:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.settimeout(PATIENCE)
 
     def tell(self, *lines: str) -> None:
         """Send assignments such as `READY=1`; nothing happens where nobody listens."""
+        self._send(lines, PATIENCE)
+
+    def offer(self, *lines: str) -> bool:
+        """Send what may be lost, without waiting; return whether it was sent."""
+        return self._send(lines, 0)
+
+    def _send(self, lines: tuple[str, ...], patience: float) -> bool:
         if self._socket is not None:
-            with suppress(OSError):
+            try:
+                self._socket.settimeout(patience)
                 self._socket.sendto("\n".join(lines).encode(), self._address)
+            except OSError:
+                return False
+        return True

@@ -40,9 +40,9 @@ class Service:
             what = f"ready: watching {len(verdicts)} checks of {path}, kacheck {__version__}"
             self._journal.say(INFO if verdicts else WARNING, what)
         status = in_words(verdicts) if verdicts else f"nothing is watched: {path} has no check"
-        if status != self._status:
+        # Told with each transition, so not waited for: others may have to be published.
+        if status != self._status and self._notifier.offer(f"STATUS={status}"):
             self._status = status
-            self._notifier.tell(f"STATUS={status}")
 
     def tell_stopping(self) -> None:
         """Tell that the watcher ends."""
@@ -53,6 +53,7 @@ class Service:
         interval = self._notifier.watchdog_interval
         if interval is None:
             return
+        self.tell_status()  # if it was lost
         if all(
             now - each.decided_at < each.interval + each.check.timeout + SLACK
             for each in self._watcher.watched.values()

@@ -523,7 +523,7 @@ BROKEN = {
     "a quote that is not closed": (f'{PROCESS}user = "vault\nrise = 1', 4, "close the quote on the same line"),
     "a string that is not closed": (f"{PROCESS}user = '''vault\n\n\n", 4, "see https://toml.io"),
     "a bracket that is not closed": (f"{PROCESS}args = [\n'x'\n\nrise = 1", 7, "close what was opened: a bracket"),
-    "a key twice": (f"{PROCESS}rise = 1\nrise = 2\n", 5, "stands twice: write it once"),
+    "a key twice": (f"{PROCESS}rise = 1\nrise = 2\n", 5, "is defined twice: remove one"),
     "a table twice": (f"{PROCESS}\n\n[check.a]\n", 6, "write each [table] once"),
     "a hexadecimal number too long for Python": (f"{PROCESS}rise = 0x{'f' * 4000}", 4, "rise is 0xffff"),
     "a binary one": (f"{PROCESS}\ninterval = 0b{'1' * 40_000}", 5, "interval is 0xffff"),
@@ -615,7 +615,7 @@ def test_a_directory(tmp_path: pathlib.Path) -> None:
 
 def test_a_fifo_is_refused_and_not_waited_for(file: pathlib.Path) -> None:
     os.mkfifo(file)
-    assert refusal(file).startswith(": it is no regular file; give the path of a file")
+    assert refusal(file).startswith(": it is not a regular file; give the path of a file")
 
 
 def test_no_descriptor_is_left_open_however_often_it_is_reloaded(file: pathlib.Path) -> None:

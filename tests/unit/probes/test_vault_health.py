@@ -70,7 +70,7 @@ def verdict(result: Result) -> str:
         pytest.param(200, b'{"n":' + b"9" * 5000 + b"}", id="a number too long to read"),
         pytest.param(200, b"\xff\xfe\x00", id="not UTF-8"),
         pytest.param(
-            200, json.dumps(ACTIVE).encode()[:-1] + b', "sealed": false}', id="a key stands twice"
+            200, json.dumps(ACTIVE).encode()[:-1] + b', "sealed": false}', id="a repeated key"
         ),
         pytest.param(200, json.dumps(ACTIVE).encode() + b" " * MAX_BODY, id="too long"),
         pytest.param(429, {**STANDBY, "standby": False}, id="a standby that is none"),
@@ -91,7 +91,7 @@ def test_an_answer_whose_body_does_not_agree_is_not_believed(code: int, body: An
         (200, {**ACTIVE, "sealed": True}, "sealed=true"),
         (200, b"<html>hello", '"<html>hello": not Vault\'s JSON'),
         (200, b" " * (MAX_BODY + 1), "more than 64 KiB"),
-        (200, b"\x1f\x8b\x08\x00", "4 bytes that are no text"),
+        (200, b"\x1f\x8b\x08\x00", "4 bytes that are not text"),
         (400, {"errors": []}, "x_forwarded_for_authorized_addrs"),
         (400, b"Client sent an HTTP request to an HTTPS server.\n", "https://"),
         (429, STANDBY, "wanted: active"),

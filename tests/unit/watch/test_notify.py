@@ -1,17 +1,23 @@
 """What systemd is told, and when it is not there."""
 
+import contextlib
+import os
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from helpers.watcher import Watcher
 from kacheck.watch.notify import Notifier
 
+NAME = f"knot-{os.getpid()}"
 PID = 4711
 
 Notify = Callable[[str], Notifier]
+Start = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
@@ -73,6 +79,31 @@ def test_a_systemd_that_reads_nothing_costs_a_moment_and_no_more(
         begun = time.monotonic()
         told.tell("STATUS=full")
     assert time.monotonic() - begun < 5
+
+
+def test_a_systemd_that_reads_nothing_delays_no_verdict(
+    tmp_path: Path, systemd: socket.socket, start: Start
+) -> None:
+    names = [f"c{number}" for number in range(20)]
+    table = '[check.{}]\nprobe = "process"\nname = "{}"\ninterval = 60\ntimeout = 30\n'
+    toml = "".join(table.format(name, NAME) for name in names)
+    process = start(NAME, "60")
+    patient = "import kacheck.watch.notify as notify; notify.PATIENCE = 20.0\n"
+    environ = {"NOTIFY_SOCKET": str(systemd.getsockname())}
+    with Watcher(tmp_path, toml, prelude=patient, environ=environ, wait=False) as watcher:
+        while systemd.recv(4096) != b"STATUS=20 checks, 0 not ok":
+            pass
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full:
+            full.settimeout(0)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    full.sendto(b"X=1", systemd.getsockname())
+        process.kill()
+        watcher.until(lambda: not any(map(watcher.track, names)))
+        systemd.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while systemd.recv(4096):
+                pass  # it reads again, or the end would wait for it
 
 
 @pytest.mark.parametrize(

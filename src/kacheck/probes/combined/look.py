@@ -31,7 +31,7 @@ class Member:
         """Look, when the look before it, which may have been left behind, has ended.
 
         Raises:
-            NoThreadError: there is no thread for it.
+            NoThreadError: no thread can be started for it.
 
         """
         deadline.waiting_for = "the look before it to end"
@@ -73,7 +73,7 @@ def probe(mode: Literal["all", "any"], members: Sequence[Member], deadline: Dead
 def probe_all(members: Sequence[Member], deadline: Deadline) -> Result:
     """The first failure.
 
-    What could not be told is no failure yet: the next one's may be worse than `unknown`, which can
+    An unknown does not end it: the next result may be worse than `unknown`, which can
     be told to pass.
     """
     outer = deadline.frame

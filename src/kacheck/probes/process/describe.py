@@ -39,7 +39,7 @@ def command(process: Process) -> str:
 
 
 def user_name(uid: int) -> str:
-    """The name of a user, or the number where there is none."""
+    """Return the name of a user, or the number if it has no name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -206,7 +206,7 @@ class Judgement:
             return None
         status = process.status()
         if status["State"][0] in procfs.DEAD and not process.live_thread():
-            return Match(process.pid, "a zombie")  # first: who was killed often is one
+            return Match(process.pid, "a zombie")  # first: a killed process often is one
         return Match(process.pid, self.objection(process, status))
 
     def objection(self, process: procfs.Process, status: dict[str, str]) -> str | None:
@@ -243,7 +243,7 @@ def depth(status: dict[str, str]) -> int:
 
 
 def is_one_shot(argv: list[bytes]) -> bool:
-    """Is this command line one of our own looks, or its launcher? `kacheck watch` is none."""
+    """Return whether a command line is one of kacheck's looks or launchers; `watch` is neither."""
     for index, word in enumerate(argv[:5]):
         command = word.rpartition(b"/")[2]  # as such, or after -m
         if command in ENTRY_POINTS:
@@ -276,7 +276,10 @@ def hidden(options: ProcessOptions, denied: list[OSError]) -> str | None:
         first = f"{os.fsdecode(denied[0].filename or proc)}: {denied[0].strerror}"
         cure = "; run the check as root" if isinstance(denied[0], PermissionError) else ""
         return f"{len(denied)} could not be looked at ({first}){cure}"
-    mode = procfs.hidepid(proc)
+    try:
+        mode = procfs.hidepid(proc)
+    except OSError as error:
+        return f"{proc} cannot be read ({error.strerror})"
     if mode in procfs.SHOWS_OWNERS and options.user is not None:
         return None  # what could not be read was another user's
     if mode:

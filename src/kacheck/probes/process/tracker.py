@@ -122,7 +122,7 @@ class Tracker:
         return sorted(ages, key=ages.__getitem__)[: self.options.quorum]
 
     def hold(self, pids: list[int], stayed: set[int]) -> None:
-        """Hold these processes and no others; `stayed`: who was there at the scan before, too.
+        """Hold these processes and no others; `stayed`: those that the scan before found, too.
 
         Raises:
             ProcessLookupError, FileNotFoundError: one of them has gone.

@@ -1,23 +1,27 @@
 """Where Vault is and how to trust it: options before the environment, as Vault's client reads it.
 
 Source: hashicorp/vault api/client.go, Config.ReadEnvironment(); OpenBao api/client.go for BAO_X,
-which wins over VAULT_X even when it is empty. An empty value is no value.
+which wins over VAULT_X even when it is empty. An empty value counts as unset.
 Left alone, because they would turn a look at this node into a look at something else:
 VAULT_AGENT_ADDR, VAULT_PROXY_ADDR, HTTP_PROXY and its kin, VAULT_NAMESPACE, VAULT_TOKEN,
 VAULT_MAX_RETRIES.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from __future__ import annotations
 
-from kacheck.durations import seconds
 from kacheck.exchange.place import unproven
+from kacheck.exchange.request import plain_parts
 from kacheck.kinds import BLANK, has_blank
 from kacheck.probe import OptionError
 from kacheck.probes.vault import DEFAULT_ADDRESS
-from kacheck.redact import redact_address
 from kacheck.result import BadConfigError
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, NamedTuple
+else:
+    from kacheck.light import NamedTuple
 
 HEALTH = "/v1/sys/health"
 BOOLEANS = {
@@ -77,7 +81,7 @@ class Environment:
         text = self.get(name)
         if text is not None and text not in BOOLEANS:
             raise BadConfigError(
-                f"{self.variable(name)}={text} is no boolean: set it to true or false"
+                f"{self.variable(name)}={text} is not a boolean: set it to true or false"
             )
         return text is not None and BOOLEANS[text]
 
@@ -151,8 +155,19 @@ def parse_address(address: str) -> tuple[str, str | None]:
         ValueError: it is not an address; the text goes on from what the address is called.
 
     """
+    if plain_parts(address) is not None:
+        return f"{address.rstrip('/')}{HEALTH}", None
+    return parse_any_address(address)
+
+
+def parse_any_address(address: str) -> tuple[str, str | None]:
+    """Return the same, and raise it, of whatever is not plain; to import urllib takes 4 ms."""
     if has_blank(address):
         raise ValueError(f"has {BLANK} in it; leave that out")
+    from urllib.parse import urlsplit
+
+    from kacheck.redact import redact_address
+
     shown = redact_address(address)
     try:
         parts = urlsplit(address)
@@ -187,6 +202,8 @@ def timeout(text: str, variable: str) -> float:
         BadConfigError: it is not a time.
 
     """
+    from kacheck.durations import seconds
+
     try:
         return seconds(text)
     except ValueError as error:
