@@ -4,6 +4,7 @@ import argparse
 import os
 from argparse import Namespace
 
+from kacheck import packages
 from kacheck.commands import Edge
 
 DESCRIPTION = """Write a working kacheck.toml and keepalived.conf for this node, with the \
@@ -30,8 +31,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument(
         "--node",
         metavar="N",
-        type=int,
-        choices=range(1, 6),
+        type=node,
         default=1,
         help="the number of this node, 1 to 5; default 1\n\n"
         "Node 1 has the highest priority, 220; each other one has 2 less than the one before.",
@@ -90,6 +90,15 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
     )
 
 
+def node(text: str) -> int:
+    """Return the value of `--node`."""
+    if text not in ("1", "2", "3", "4", "5"):
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a number from 1 to 5, which is as far as the recipe's numbers go"
+        )
+    return int(text)
+
+
 def router_id(text: str) -> int:
     """Return the value of `--router-id`."""
     if not text.isdecimal() or not 1 <= int(text) <= 255:
@@ -99,6 +108,7 @@ def router_id(text: str) -> int:
 
 def run(args: Namespace, edge: Edge) -> int:
     """Print the files, or what was written, apart from what is said about it."""
+    packages.need()
     from kacheck.init.command import init
     from kacheck.init.knowledge import InitOrder
 

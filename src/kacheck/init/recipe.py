@@ -1,6 +1,6 @@
 """What is written: the shipped recipe with a node's values in its marked lines. Pure but `shipped`.
 
-The texts come from the files in examples/, which the package contains, so the two cannot differ.
+The texts are the files in examples/, which are linked into the package, so the two cannot differ.
 """
 
 import os
@@ -78,8 +78,7 @@ class ShippedTexts(NamedTuple):
 @cache
 def shipped() -> ShippedTexts:
     """Return the shipped files."""
-    names = ("kacheck.toml", *(f"keepalived.conf.d/{name}.conf"
-                               for name in (GRADED, EVENT_DRIVEN, "keepalived")))  # fmt: skip
+    names = ("kacheck.toml", f"{GRADED}.conf", f"{EVENT_DRIVEN}.conf", "keepalived.conf")
     texts = []
     for name in names:
         with open(f"{SHIPPED}/{name}", encoding="utf-8") as file:

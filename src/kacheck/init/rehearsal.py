@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+import kacheck
 from kacheck.init.adverts import GROUPS, PROTOCOL, Advert, from_ipv4, parse
 from kacheck.init.service_user import HIDDEN, ServiceUser, cure, unreadable
 from kacheck.keepalived import Configuration
@@ -22,6 +23,7 @@ from kacheck.migrate.command import cure_of
 LISTEN = 3.0
 """Seconds of listening: three intervals of the slowest common configuration."""
 CHECK_TIMEOUT = 20
+PROGRAM = f"{os.path.dirname(os.path.realpath(kacheck.__file__))}/__main__.py"
 PATIENCE = 5.0
 """Seconds that the check may take."""
 SO_BINDTODEVICE = 25
@@ -47,7 +49,7 @@ def try_check(name: str, table: str, user: ServiceUser | None, ca: str | None) -
         with open(config, "w", encoding="utf-8") as file:
             file.write(patient(table))
         os.chmod(config, 0o644)
-        argv = [sys.executable, "-IB", "-m", "kacheck", "run", "--config", config,
+        argv = [sys.executable, "-IB", PROGRAM, "run", "--config", config,
                 "--format", "json", name]  # fmt: skip
         try:
             done = subprocess.run(

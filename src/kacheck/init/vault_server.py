@@ -264,7 +264,8 @@ class ServerSearch:
             if not candidates or self.wanted.ca_cert is None:
                 candidates.append(None)
             for candidate in candidates:
-                trouble = distrust(address.value, candidate.value if candidate else None)
+                path = f"{self.root}{candidate.value}" if candidate else None
+                trouble = distrust(address.value, path)
                 if trouble is None or self.wanted.ca_cert is not None:
                     return address, candidate
                 why = trouble
