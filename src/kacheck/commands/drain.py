@@ -3,6 +3,7 @@
 import argparse
 from argparse import Namespace
 from collections.abc import Container, Sequence
+from contextlib import suppress
 
 from kacheck import statedir
 from kacheck.commands import Edge, options
@@ -94,6 +95,8 @@ def answer(args: Namespace) -> str:
         drain.switch_on(args.state_dir, names, args.span, args.message or "")
     elif args.action == "off":
         ended = drain.switch_off(args.state_dir, names)
+    if args.action != "status":
+        tell_watcher(args.state_dir)
     everything = not names or names == [statedir.ALL]
     holding = {
         each.name: each
@@ -110,6 +113,14 @@ def answer(args: Namespace) -> str:
     still = "still " if args.action == "off" else ""
     lines += [f"{name}: {still}{each.sentence()}" for name, each in holding.items()]
     return "\n".join(map(printable, lines)) or "nothing is drained"
+
+
+def tell_watcher(state_dir: str) -> None:
+    """Let the watcher act now: before it answers, it looks for drains."""
+    from kacheck import status
+
+    with suppress(status.NoWatcherError):
+        status.ask(state_dir)
 
 
 def without_own(name: str, ended: Sequence[str], holding: Container[str]) -> str:
