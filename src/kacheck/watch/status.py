@@ -43,18 +43,23 @@ SLICE = 0.0005
 class StatusServer:
     """Answers through the state directory's socket, in the supervisor's thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the supervisor has
         self,
         directory: str,
         selector: selectors.BaseSelector,
         timers: Timers,
         describe: Callable[[], Iterator[str]],
         report: Callable[[str | None], None],
+        *,
+        update: Callable[[], None],
     ) -> None:
         self._path = f"{directory}/{SOCKET}"
         self._selector = selector
         self._timers = timers
         self._describe = describe
+        self._update = update
+        """Does what was asked for until now, and calls `outdate` if that changes an answer."""
+        self._is_outdated = False
         self._report = report
         """Called with why nobody can connect, when that changes; None: they can again."""
         self._trouble: str | None = None
@@ -88,6 +93,10 @@ class StatusServer:
             self._set_trouble(f"{self._path}: {error.strerror}")
         else:
             self._set_trouble(None)
+
+    def outdate(self) -> None:
+        """Let root have a new answer, however recent the last one is."""
+        self._is_outdated = True
 
     def close(self) -> None:
         """Let go of everything."""
@@ -151,8 +160,14 @@ class StatusServer:
 
     def _prepare(self) -> None:
         """Begin an answer, or wait until it is time for one."""
+        favoured = [each for each in self._unanswered if each.owner == FAVOURED]
+        if favoured:
+            self._update()
+            if self._is_outdated:
+                self._answer_ends = 0.0
+                self._restart()
         if time.monotonic() < self._answer_ends:
-            for client in [each for each in self._unanswered if each.owner == FAVOURED]:
+            for client in favoured:
                 self._answer_now(client)
             if self._unanswered and self._next is None:
                 self._next = self._timers.at(self._answer_ends, self._begin)
@@ -164,8 +179,16 @@ class StatusServer:
             self._next.cancel()
             self._next = None
         if self._unanswered and self._pieces is None:
+            self._update()
             self._pieces = self._describe()
+            self._is_outdated = False
             self._go_on()
+
+    def _restart(self) -> None:
+        """Begin again with an answer that is being made, if one is."""
+        if self._pieces is not None:
+            self._pieces, self._parts = self._describe(), []
+            self._is_outdated = False
 
     def _go_on(self) -> None:
         """Work on the answer for a while; give it, when it is ready."""
