@@ -147,7 +147,7 @@ def whole_message(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def add_wait(parser: argparse._ActionsContainer, *, default: str, help: str) -> None:  # noqa: A002
     """Declare `--wait [LIMIT]`, in seconds; None where it is not given."""
-    read = whole_message(lambda word: seconds(word or default))
+    read = whole_message(lambda word: timeout(word or default))
     parser.add_argument("--wait", nargs="?", metavar="LIMIT", type=read, help=help)
 
 
