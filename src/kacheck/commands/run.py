@@ -29,6 +29,12 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         metavar="REASON",
         help="a warning with this reason, such as standby, counts as ok; may be repeated",
     )
+    parser.add_argument(
+        "--timeout",
+        type=options.timeout,
+        metavar="SECONDS",
+        help="deadline of each look, in place of the file's",
+    )
     options.add_config(parser)
     options.add_common(parser)
 
@@ -71,7 +77,7 @@ def prepared(load: Load, name: str, args: Namespace) -> Prepared:
         return with_accepted(look(deadline), args)
 
     # The file's timeout is for a look of the watcher's, to which nothing has to be loaded.
-    return Prepared(check.timeout, accepting, on_unknown, time.monotonic())
+    return Prepared(args.timeout or check.timeout, accepting, on_unknown, time.monotonic())
 
 
 def with_accepted(result: Result, args: Namespace) -> Result:

@@ -97,10 +97,10 @@ def warnings(call: Call) -> list[str]:
 def timeout(call: Call, checks: Mapping[str, Check]) -> Iterator[Finding]:
     """Can the check say why before keepalived ends it?"""
     limits: dict[str, float] = {}
-    if call.args is not None and call.args.command == "run":
-        limits = {name: checks[name].timeout for name in call.args.names if name in checks}
-    elif call.args is not None and call.args.timeout is not None:
+    if call.args is not None and call.args.timeout is not None:
         limits = {"--timeout": call.args.timeout}
+    elif call.args is not None and call.args.command == "run":
+        limits = {name: checks[name].timeout for name in call.args.names if name in checks}
     for name, limit in limits.items():
         if limit >= call.script.timeout:
             has = f"--timeout {limit:g}" if name == "--timeout" else f"{name}, timeout {limit:g},"
