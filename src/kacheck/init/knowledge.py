@@ -84,10 +84,14 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
         found.append(f"ca_cert {authority.value}: {authority.source}")
     elif server.address.value.startswith("https:"):
         found.append("ca_cert: none; the system's authorities prove the certificate")
+    name_shown = server.tls_server_name
+    if name_shown is not None:
+        found.append(f"tls_server_name {name_shown.value}: {name_shown.source}")
     found.append(f"process {server.process.value}: {server.process.source}")
     values = values._replace(
         process=server.process.value,
         address=server.address.value,
+        tls_server_name=name_shown.value if name_shown else None,
         all_namespaces=server.in_container,
         ca_cert=authority.value if authority else None,
     )

@@ -46,6 +46,7 @@ class NodeValues(NamedTuple):
     all_namespaces: bool = False
     """The process runs in a container."""
     ca_cert: str | None = None
+    tls_server_name: str | None = None
     source: str | None = None
     """The address that unicast adverts come from."""
     peers: tuple[str, ...] = ()
@@ -185,6 +186,10 @@ def check_table(values: NodeValues, texts: ShippedTexts) -> str:
         "ca_cert": values.ca_cert,
     }
     text = filled_in(table[0], {key: text and toml_string(text) for key, text in strings.items()})
+    if values.tls_server_name is not None:
+        name = toml_string(values.tls_server_name)
+        text = re.sub(r"^(address = .*\n)", lambda found: f"{found[1]}tls_server_name = {name}\n",
+                      text, flags=re.MULTILINE)  # fmt: skip
     if values.all_namespaces:
         text = text.replace(
             "address = ", "all_namespaces = true    # in a container\naddress = ", 1

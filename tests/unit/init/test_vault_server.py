@@ -11,13 +11,12 @@ import pytest
 
 from helpers.certificates import Authority, server_context
 from helpers.vault import StandInVault
-from kacheck.init.listening import listening, local_address
 from kacheck.init.network import NetworkInterfaces, OwnAddress
+from kacheck.init.server_process import configurations_in, listening, local_address
 from kacheck.init.vault_server import (
     ServerSearch,
     ServerWanted,
     VaultServer,
-    configurations_in,
 )
 from kacheck.result import BadConfigError
 
