@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kacheck import procfs, statedir
-from kacheck.doctor.system import Machine
-from kacheck.doctor.watcher import watcher_trouble
+from kacheck.doctor.kacheck.state_files import watcher_trouble
+from kacheck.doctor.machine.system import Machine
 from kacheck.init import rehearsal
 from kacheck.init.adverts import OwnAdvert, judge
 from kacheck.init.existing import gains, instance_of
