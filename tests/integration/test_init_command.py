@@ -58,6 +58,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         (["--vip", VIP, "--interface", "lo", "--peer", "127.0.0.1"], "this node's own address"),
         (["--vip", VIP, "--interface", "lo", "--peer", "::2"], "not of the same family"),
         (["--vip", VIP, "--interface", "lo", "--address", "x"], "--address"),
+        (["--vip", VIP, "--interface", "lo", "--instance", "a {"], "--instance a {"),
         (["--vip", VIP, "--node", "6"], "not a number from 1 to 5"),
         (["--vip", VIP, "--router-id", "0"], "not a number from 1 to 255"),
         ([], "--vip"),
@@ -85,6 +86,17 @@ def test_the_files_are_written_and_a_second_run_writes_nothing(
     before = {path: path.stat() for path in tmp_path.iterdir()}
     assert "nothing to write" in run(service="process", process="served", write=True).text
     assert {path: path.stat() for path in tmp_path.iterdir()} == before
+
+
+def test_what_is_defined_in_the_file_itself_needs_no_include(run: Run, tmp_path: Path) -> None:
+    conf = tmp_path / "keepalived.conf"
+    run(service="process", process="served", write=True)
+    recipe = tmp_path / "kacheck-served.conf"
+    text = conf.read_text().replace("include kacheck-served.conf", recipe.read_text())
+    conf.write_text(text)
+    recipe.unlink()
+    assert "nothing to write" in run(service="process", process="served", write=True).text
+    assert conf.read_text() == text
 
 
 def test_without_write_there_is_nothing_but_text(run: Run, tmp_path: Path) -> None:

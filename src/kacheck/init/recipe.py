@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from kacheck.keepalived import Node, Tree, parse
 from kacheck.migrate.equivalents import check_name
 from kacheck.probes import process
+from kacheck.render import printable
 from kacheck.written import toml, toml_string
 
 Vip: TypeAlias = IPv4Interface | IPv6Interface
@@ -96,7 +97,10 @@ def recipe_text(values: NodeValues, texts: ShippedTexts) -> str:
     text = text.replace("kacheck_vault_node", f"kacheck_{name}")
     text = re.sub(r"\bkacheck_guard\b", f"kacheck_{name}_guard", text)
     text = text.replace(f"{EVENT_DRIVEN}.conf", values.recipe)
-    return f"# {values.recipe}: the VIP where {values.process} runs.\n" + text.partition("\n")[2]
+    return (
+        f"# {values.recipe}: the VIP where {printable(values.process)} runs.\n"
+        + text.partition("\n")[2]
+    )
 
 
 def track_lines(recipe: str) -> str:
@@ -232,7 +236,7 @@ def with_head(text: str, first: str) -> str:
 
 def head(values: NodeValues, what: str) -> str:
     """Return the comment at the beginning of a file."""
-    service = "Vault" if values.address is not None else values.process
+    service = "Vault" if values.address is not None else printable(values.process)
     return (
         f"# {what}\n"
         f"# {service} behind the VIP {values.vip.ip}, node {values.node};"

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property, partial
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -91,6 +92,7 @@ class ServerSearch:
         variable = self.environment.variable("ADDR")
         given = self.environment.get("ADDR")
         if given is not None and self.is_here(given):
+            self._judge(given, variable)
             return [Sourced(given, variable)]
         if given is not None:
             self.remarks.append(
@@ -106,11 +108,15 @@ class ServerSearch:
             )
         return found
 
-    def _judge_given(self, address: str) -> None:
+    @staticmethod
+    def _judge(address: str, source: str) -> None:
         try:
             parse_address(address)
         except ValueError as error:
-            raise BadConfigError(f"--address {error}") from None
+            raise BadConfigError(f"{source} {error}") from None
+
+    def _judge_given(self, address: str) -> None:
+        self._judge(address, "--address")
         if host_of(address) == str(self.wanted.vip.ip):
             raise BadConfigError(
                 f"--address {address} is the VIP, where the node answers that has it; give an"
@@ -138,14 +144,20 @@ class ServerSearch:
         )
 
     def _configured_addresses(self) -> Iterator[Sourced]:
-        settings = hcl.settings_of(self._configuration.body)
-        if settings.address is None:
-            return
-        yield Sourced(settings.address, self._configuration.place)
+        body, place = self._configuration
+        address = hcl.settings_of(body).address
         # Its certificate may lack the loopback address and have the one that clients use.
-        published = hcl.last(self._configuration.body, "api_addr")
-        if published and self.is_here(published):
-            yield Sourced(published, f"api_addr in {self._configuration.place}")
+        published = hcl.last(body, "api_addr")
+        if published is not None and not self.is_here(published):
+            published = None
+        for each, source in ((address, place), (published, f"api_addr in {place}")):
+            if each is not None:
+                try:
+                    parse_address(each)
+                except ValueError as error:  # such as a template, {{ GetPrivateIP }}
+                    self.remarks.append(f"{source}: {error}")
+                else:
+                    yield Sourced(each, source)
 
     def _listening_addresses(self) -> Iterator[Sourced]:
         for pid in self._running:
@@ -252,8 +264,10 @@ class ServerSearch:
 
 
 def host_of(address: str) -> str | None:
-    """Return the host of an address."""
-    return urlsplit(address).hostname
+    """Return the host of an address; None if it has none or is not an address."""
+    with suppress(ValueError):
+        return urlsplit(address).hostname
+    return None
 
 
 def ask(values: Mapping[str, str | None]) -> Result:

@@ -102,7 +102,7 @@ def test_what_the_instance_tracks_is_what_the_recipe_defines(values: NodeValues)
     assert track_lines(recipe).startswith("track_file {\n")
 
 
-@pytest.mark.parametrize("name", ["nginx", "my.service", "a b", "ünïcode"])
+@pytest.mark.parametrize("name", ["nginx", "my.service", "a b", "ünïcode", "a\nb"])
 def test_a_process_has_a_check_by_its_name_that_the_recipe_reads(name: str) -> None:
     values = NGINX._replace(process=name)
     (check,) = config.parse(checks_text(values, shipped()), "kacheck.toml").checks
