@@ -144,6 +144,25 @@ def gains(instance: ExistingInstance) -> str | None:
     )
 
 
+def also_tracked(instance: ExistingInstance, recipe: str) -> str | None:
+    """Return what else moves the VIP of an instance, and stays."""
+    own = {name for names in names_of(recipe).values() for name in names}
+    others = [
+        child.keyword
+        for keyword in ("track_script", "track_process", "track_file")
+        for block in instance.node.find(keyword)
+        for child in block.children or ()
+        if child.keyword not in own
+    ]
+    if not others:
+        return None
+    return (
+        f"{instance.name} goes on tracking {', '.join(others)}; remove what the new checks replace,"
+        " since a weight of its own can take the VIP to the wrong node, and a failure to none"
+        " (kacheck doctor examines it)"
+    )
+
+
 def edit(
     configuration: Configuration,
     existing: ExistingInstance | None,

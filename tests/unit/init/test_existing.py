@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kacheck.init.existing import LeftAloneError, edit, gains, instances, select
+from kacheck.init.existing import LeftAloneError, also_tracked, edit, gains, instances, select
 from kacheck.init.recipe import NodeValues, shipped
 from kacheck.keepalived import load
 from kacheck.result import BadConfigError
@@ -170,6 +170,16 @@ def test_what_other_values_on_all_nodes_would_gain_is_said(
     said = gains(instance)
     assert (said is None) == (kept is None)
     assert kept is None or kept in (said or "")
+
+
+def test_what_else_moves_the_vip_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "keepalived.conf"
+    path.write_text(INSTANCE.replace("    virtual_ip", f"{TRACKING}    virtual_ip"))
+    (instance,) = instances(load(str(path)))
+    assert also_tracked(instance, shipped().graded) is None
+    path.write_text(path.read_text().replace("_serves\n", "_serves\n        chk_pid weight 50\n"))
+    (instance,) = instances(load(str(path)))
+    assert "VI_1 goes on tracking chk_pid;" in str(also_tracked(instance, shipped().graded))
 
 
 def test_the_version_of_the_whole_file_counts(tmp_path: Path) -> None:
