@@ -27,6 +27,7 @@ from helpers.graded import (
     passes_serves,
     settled,
 )
+from helpers.pair import recipe
 
 
 def watched(state: str) -> Iterator[int]:
@@ -132,3 +133,9 @@ def test_the_guards_bound() -> None:
         )
         assert "." not in guard["interval"], "a fraction is an error before keepalived 2.3.2"
     assert (ACTIVE["fall"], SERVES["fall"]) == ("1", "2")
+
+
+def test_the_active_guard_does_not_disturb_a_takeover() -> None:
+    """A change during it starts the backup's timer again; see docs/recipes.md."""
+    interval = float(re.findall(r"advert_int (\S+)", recipe("keepalived"))[0])
+    assert (int(ACTIVE["rise"]) - 1) * int(ACTIVE["interval"]) >= 3 * interval

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 DESCRIPTION = """Run checks from the configuration file by their names, all at the same time.
 
 Each check has the timeout of the file, and prints one line. The exit code is the worst \
-one, in the order 0, 1, 3, 2. `on_unknown = "hold"` fails here, because a single look has nothing to hold."""
+one, in the order 0, 1, 3, 2. `on_unknown = "hold"` fails here, because a single look has nothing \
+to hold."""
 Load = Callable[[], "CheckConfiguration"]
 
 
