@@ -142,7 +142,7 @@ def title_of(owners: tuple[str, ...]) -> str:
     others = [name for name in command_names() if name not in owners]
     if not others:
         return "Every command"
-    return f"Every command except {others[0]}" if len(others) == 1 else listed(owners)
+    return f"Every command except {listed(others)}" if len(others) <= 2 else listed(owners)
 
 
 def paragraphs(parser: argparse.ArgumentParser) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from kacheck.watch.metrics import families
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-COMMANDS = ("process", "vault", "combined", "run", "status", "drain", "doctor", "migrate")
+COMMANDS = ("process", "vault", "combined", "run", "status", "drain", "init", "doctor", "migrate")
 
 
 def page(name: str) -> str:

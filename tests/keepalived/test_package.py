@@ -53,7 +53,7 @@ case $1 in
             -e 's/kacheck_vault_graded/kacheck_vault_node/' -e 's/kacheck_vault_active/kacheck_guard/' \
             -e '/kacheck_vault_serves/d' "$1"
     fi ;;
-*/kacheck.toml) sed -i 's/^#\([a-z[]\)/\1/' "$1" ;;
+*/kacheck.toml) sed -i '/^#\[check.vault-node/,$ s/^#\([a-z[]\)/\1/' "$1" ;;
 *) exit 1 ;;
 esac
 """
@@ -156,8 +156,8 @@ def test_from_nothing_to_a_moving_vip_and_back(nodes: tuple[Node, Node], tmp_pat
         assert node.sh("grep -rl kacheck /etc/keepalived || :") == ""
         wait_until(lambda node=node: listens(node), "Vault does not start", 60)  # type: ignore[misc]
     for line in rest:
-        for node in nodes:
-            said = node.sh(line)
+        for number, node in enumerate(nodes, 1):
+            said = node.sh(line.replace("--node 1", f"--node {number}"))
             if line == "keepalived -t":
                 assert said == "", "it must say nothing"
     settles(a, b, on=a)
