@@ -16,7 +16,7 @@ def process_check(context: Context, words: list[str]) -> str:
 
     Where a process of that program calls itself otherwise, it is asked for by its path.
     """
-    operands = [word for word in words[1:] if word[:1] not in "-" and not word.isdecimal()]
+    operands = [word for word in words[1:] if word[:1] != "-" and not word.isdecimal()]
     name = os.path.basename(operands[-1]) if operands else ""
     if not NAME.fullmatch(name):
         return f"{script_line('kacheck-process', 'NAME')}, with the service's NAME"
