@@ -13,6 +13,7 @@ from helpers.needs import needs
 from kacheck.doctor.context import Context
 from kacheck.doctor.kacheck.entry_point_paths import ENTRY_POINT
 from kacheck.doctor.kacheck.installation import Installation
+from kacheck.doctor.machine import entry_points
 from kacheck.doctor.machine.system import Machine
 from kacheck.keepalived import load
 
