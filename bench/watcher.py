@@ -232,13 +232,14 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
 
     from kacheck.deadline import Deadline
     from kacheck.exchange import client, plain
+    from kacheck.exchange.request import HEADERS
     from kacheck.probes.vault.health import STATES
 
     stack = ExitStack()
     url = f"{address}/v1/sys/health"
     context = httpx.create_ssl_context()
     request = f"GET /v1/sys/health HTTP/1.1\r\nHost: {address[7:]}\r\n".encode()
-    request += b"".join(f"{key}: {value}\r\n".encode() for key, value in client.HEADERS.items())
+    request += b"".join(f"{key}: {value}\r\n".encode() for key, value in HEADERS.items())
     host, _, port = address[7:].partition(":")
     sock = stack.enter_context(socket.create_connection((host, int(port))))
     transport = stack.enter_context(httpx.HTTPTransport(verify=context, trust_env=False))
@@ -255,7 +256,7 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
         return answer.code if answer else 0
 
     def by_httpx(transport: httpx.HTTPTransport = transport) -> int:
-        asked = httpx.Request("GET", url, headers=client.HEADERS, extensions=timeout)
+        asked = httpx.Request("GET", url, headers=HEADERS, extensions=timeout)
         response = transport.handle_request(asked)
         client.read_body(response.iter_raw())
         response.close()

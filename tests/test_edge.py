@@ -139,6 +139,18 @@ def test_sigterm_kills_even_where_it_was_blocked() -> None:
         assert child.wait(20) == -signal.SIGTERM
 
 
+@pytest.mark.parametrize("words", [["vault"], ["combined", "--process", NAME]])
+def test_a_check_that_is_interrupted_dies_of_it(start: Start, words: list[str]) -> None:
+    start(NAME, "60")
+    with StandInVault(state="hang") as vault:
+        argv = [*KACHECK, *words, "--address", vault.address, "--timeout", "60"]
+        child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert vault.wait_for_requests(1, timeout=20)
+        child.send_signal(signal.SIGINT)
+        assert child.communicate(timeout=20) == (b"", b"")
+        assert child.returncode == -signal.SIGINT
+
+
 def test_a_logger_that_is_stuck_does_not_keep_the_answer(tmp_path: pathlib.Path) -> None:
     needs("unshare", "mount", root=True)
     (tmp_path / "null").touch()

@@ -24,6 +24,7 @@ import trustme
 from kacheck import files as files_module
 from kacheck.deadline import Deadline, within
 from kacheck.exchange import client as client_module
+from kacheck.exchange import connection as connection_module
 from kacheck.exchange import plain as plain_module
 from kacheck.exchange import tls
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
@@ -895,7 +896,7 @@ def test_a_tls_server_that_has_gone_is_an_event(
 def test_the_warning_that_the_address_is_another_machine_is_in_every_look(
     client: Make, stand_in: StandInVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "is_this_machine", lambda _: False)
+    monkeypatch.setattr(connection_module, "is_this_machine", lambda _: False)
     each = client(stand_in.address)
     for _ in range(3):
         (warning,) = look(each).data["warnings"]
@@ -912,7 +913,7 @@ def test_what_an_old_connection_has_shown_is_not_said_of_a_new_one(
     """The name leads to this machine again."""
     each = client(stand_in.address)
     with monkeypatch.context() as patch:
-        patch.setattr(client_module, "is_this_machine", lambda _: False)
+        patch.setattr(connection_module, "is_this_machine", lambda _: False)
         assert "is not this machine" in look(each).data["warnings"][0]
     clock(KEPT_FOR + 0.1)
     assert "is not this machine" not in look(each).data["warnings"][0]
@@ -1103,9 +1104,9 @@ class Odd:
                     return
 
 
-def once(address: str, seconds: float) -> Result:
-    """Look as a one-shot does."""
-    options = prepare({"address": address})
+def once(address: str, seconds: float, *, in_detail: bool = False) -> Result:
+    """Look as a one-shot does: plainly first; in detail, with httpx alone."""
+    options = prepare({"address": address})._replace(in_detail=in_detail)
     return within(Deadline(seconds), lambda deadline: vault.look(options, deadline))
 
 
@@ -1122,6 +1123,26 @@ def test_what_a_one_shot_says_of_an_odd_answer_the_watcher_says_on_every_look(
             result = look(each, seconds)
             assert result[:2] == expected[:2], f"look {number}: {result.message}"
         assert server.connections <= 1 + 2 * 4, "two connections at most for each look"
+
+
+@pytest.mark.parametrize("closes", [False, True], ids=["kept", "closed"])
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+def test_what_httpx_says_of_an_odd_answer_a_one_shot_that_asks_plainly_first_says(
+    answer: bytes, *, closes: bool
+) -> None:
+    with Odd(answer, closes=closes) as server:
+        expected = once(server.address, 2, in_detail=True)
+        assert server.connections == 1
+        result = once(server.address, 2)
+        assert result[:3] == expected[:3]
+        assert server.connections <= 3, "it is asked again once at most"
+
+
+def test_a_one_shot_asks_again_within_the_same_deadline() -> None:
+    with Odd(ODD["chunked"], after=0.4) as server:
+        assert once(server.address, 0.6).reason == "timeout"
+        assert server.connections == 2
+        assert once(server.address, 5).reason == "active"
 
 
 @pytest.mark.parametrize("answer", ODD.values(), ids=ODD)

@@ -369,6 +369,11 @@ def test_it_never_counts_itself_or_its_parents(tmp_path: pathlib.Path) -> None:
     [
         ("python3|-I|-m|kacheck|process|vault", True),
         ("/usr/bin/python3|-IB|/opt/x/src/kacheck/__main__.py|combined|--process|vault", True),
+        (
+            "/usr/bin/python3|-ISB|/usr/lib/python3/dist-packages/kacheck/__main__.py|process|x",
+            True,
+        ),
+        ("/x/python3|-IB|-Xkacheck-started=1.5|/x/kacheck/__main__.py|vault|--address|x", True),
         ("/bin/sh|/usr/libexec/kacheck/kacheck-process|vault", True),
         ("/usr/bin/python3|/usr/bin/kacheck|vault|--timeout|1.5", True),
         ("kacheck|watch", False),

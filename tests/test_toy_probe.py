@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -87,17 +87,15 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def oracle(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pathlib.Path]:
+def oracle(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """Add the probe to the registry; the file that its look reads."""
     (tmp_path / "kacheck_oracle.py").write_text(TOY)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(probes.MODULES, "oracle", "kacheck_oracle")
     monkeypatch.delitem(sys.modules, "kacheck_oracle", raising=False)
-    probes.reasons.cache_clear()
     file = tmp_path / "oracle"
     file.write_text("yes\n")
-    yield file
-    probes.reasons.cache_clear()
+    return file
 
 
 @pytest.fixture

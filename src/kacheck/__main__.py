@@ -1,11 +1,18 @@
-"""`python3 -I -m kacheck`, and `python3 -I src/kacheck/__main__.py` from a checkout."""
+"""`python3 -I -m kacheck`, or by its path, as the entry points run it."""
 
-import sys
+import gc
+
+gc.disable()  # nothing of a one-shot lives long enough to be collected; the watcher enables it
 
 if not __package__:
-    # Run by its path: the entry points do so in a checkout, where kacheck is not installed.
-    sys.path.insert(0, __file__.rpartition("/kacheck/")[0])
+    # The package that this file belongs to, and nothing else that lies beside it.
+    import sys
 
-from kacheck.cli import run
+    sys.path.insert(0, __file__.rpartition("/kacheck/")[0])
+    import kacheck  # noqa: F401
+
+    del sys.path[0]
+
+from kacheck.cli import run  # noqa: E402 - the collector comes first
 
 run()

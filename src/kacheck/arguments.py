@@ -10,16 +10,12 @@ from functools import partial
 from typing import Any, NoReturn
 
 from kacheck import __version__
-from kacheck.commands import OTHERS, command
+from kacheck.commands import OTHERS, TextRequested, command
 from kacheck.probes import MODULES, probe
 from kacheck.redact import redact_word
 from kacheck.result import BadConfigError
 
 EXIT_CODES = "exit codes: 0 ok, 1 warning (such as a standby), 2 critical, 3 unknown or bad usage"
-
-
-class TextRequested(Exception):  # noqa: N818 - no error
-    """The user asked for the text of --help or --version, not for a look."""
 
 
 class ShowText(argparse.Action):

@@ -4,23 +4,27 @@ Under keepalived stdout and stderr lead nowhere and the exit code is all that is
 that happens to the output may change it: not a closed pipe, not a full disk, not a bug in here.
 """
 
+from __future__ import annotations
+
 import gc
 import os
-import signal
 import sys
-import time
-from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
-from typing import NoReturn, TextIO
 
-from kacheck import arguments
-from kacheck.commands import command
-from kacheck.deadline import NoThreadError, start_thread
-from kacheck.redact import redact
+from kacheck import packages, short
+from kacheck.commands import TextRequested, command
+from kacheck.probes import MODULES
 from kacheck.render import line, printable
 from kacheck.result import BadConfigError, Status, bug
 
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+    from typing import NoReturn, TextIO
+
+SIGNALS = 1 << 14 | 1 << 1
+"""SIGTERM and SIGINT, as /proc/PID/status has them (proc(5)): signal N is bit N - 1."""
 LOGGER_TIMEOUT = 0.1
 """Seconds that /dev/log may take for a line."""
 
@@ -33,10 +37,8 @@ def run() -> NoReturn:
     cannot be flushed into 120, and because a worker that is still blocked must not be waited for.
     """
     gc.disable()  # nothing lives long enough to be collected, and importing httpx is 5 % faster
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if sys.argv[1:2] != ["watch"]:  # which may have blocked them itself, and handles them
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    if sys.argv[1:2] not in ([name] for name in MODULES) or not has_usual_signals():
+        reset_signals()
     code = unknown_code(sys.argv)
     try:
         for stream, is_diff in ((sys.stdout, sys.argv[1:2] == ["migrate"]), (sys.stderr, False)):
@@ -44,17 +46,58 @@ def run() -> NoReturn:
                 errors = "surrogateescape" if is_diff else "backslashreplace"
                 stream.reconfigure(errors=errors)  # type: ignore[union-attr]
         code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        die_of_sigint()
     finally:
         os._exit(code)
 
 
+def has_usual_signals() -> bool:
+    """Return whether no signal is ignored or blocked that ends a check.
+
+    To ask the kernel takes no import; `signal`, which makes enums of them all, takes 6 ms.
+    """
+    try:
+        file = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            lines = os.read(file, 65536).splitlines()
+        finally:
+            os.close(file)
+        fields = dict(line.split(b":\t", 1) for line in lines if b":\t" in line)
+        held = int(fields[b"SigBlk"], 16) | int(fields[b"SigIgn"], 16) & SIGNALS
+    except (OSError, KeyError, ValueError):
+        return False
+    return not held
+
+
+def reset_signals() -> None:
+    """Let signals end the process, whatever it was started with."""
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.argv[1:2] != ["watch"]:  # which may have blocked them itself, and handles them
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def die_of_sigint() -> None:
+    """End as SIGINT ends a process that does not handle it."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def main(argv: Sequence[str]) -> int:
     """One command; prints the answer and returns the exit code."""
-    started = time.monotonic()
+    started = packages.start()
     try:
-        args = arguments.parse(argv)
-        return command(args.command).run(args, ProcessEdge(started))
-    except arguments.TextRequested as requested:
+        try:
+            args = parse(argv)
+            return command(args.command).run(args, ProcessEdge(started))
+        except packages.PackagesNeededError:
+            packages.start_again(argv, started)
+    except TextRequested as requested:
         say(sys.stdout, str(requested))
         return 0
     except BadConfigError as error:
@@ -62,6 +105,16 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence
         complain(line(bug(error)), argv)
         return unknown_code(argv)
+
+
+def parse(argv: Sequence[str]) -> Namespace:
+    """Return the command line, as `arguments.parse()` does; argparse takes 15 ms to import."""
+    args = short.parse(argv)
+    if args is None:
+        from kacheck import arguments
+
+        args = arguments.parse(argv)
+    return args
 
 
 class ProcessEdge:
@@ -76,6 +129,8 @@ class ProcessEdge:
 
     def note(self, text: str) -> None:
         """Print a remark or an error to standard error, made printable and marked as ours."""
+        from kacheck.redact import redact
+
         say(sys.stderr, f"kacheck: {printable(redact(text))}")
 
     def raw_note(self, text: str) -> None:
@@ -110,7 +165,7 @@ def complain(message: str, argv: Sequence[str]) -> None:
     if words[1] == "watch" and as_json:
         from kacheck.watch.journal import ERROR, Journal
 
-        Journal(partial(say, sys.stderr), "json").say(ERROR, message)
+        Journal(lambda text: say(sys.stderr, text), "json").say(ERROR, message)
     else:
         say(sys.stderr, f"kacheck: {printable(message)}")
 
@@ -121,6 +176,8 @@ def to_syslog(status: Status, message: str) -> None:
     A logger that is stuck must not keep the answer from keepalived: it is given a moment.
     """
     import syslog
+
+    from kacheck.deadline import NoThreadError, start_thread
 
     def send() -> None:
         syslog.openlog("kacheck", syslog.LOG_PID, syslog.LOG_DAEMON)

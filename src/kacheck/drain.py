@@ -153,7 +153,7 @@ def all_drains(state_dir: str) -> Iterator[Drain]:
     except OSError as error:
         raise BadConfigError(f"{error.filename} cannot be read: {error.strerror}") from None
     for name in sorted(names, key=lambda name: (name != statedir.ALL, name)):
-        if statedir.NAME.fullmatch(name) and (drain := drain_of(state_dir, name)):
+        if statedir.is_name(name) and (drain := drain_of(state_dir, name)):
             yield drain
 
 

@@ -1,9 +1,15 @@
 """Results as text: one line for people, JSON for programs, the Nagios plugin API's line."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-from kacheck.result import Result
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, NamedTuple
+
+    from kacheck.result import Result
+else:
+    from kacheck.light import NamedTuple
 
 
 class Report(NamedTuple):

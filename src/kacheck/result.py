@@ -4,13 +4,17 @@ The exit codes serve keepalived's vrrp_script (0 is up, all else failed), the Na
 and Consul's script checks alike, so that "now returning N" in keepalived's log is a diagnosis.
 """
 
-import enum
-from typing import Any, NamedTuple, Self
+from __future__ import annotations
 
-from kacheck.redact import redact
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from enum import IntEnum
+    from typing import Any, NamedTuple, Self
+else:
+    from kacheck.light import IntEnum, NamedTuple
 
 
-class Status(enum.IntEnum):
+class Status(IntEnum):
     """What a look found; the value is the exit code."""
 
     OK = 0
@@ -108,7 +112,7 @@ COMMON_REASONS = (TIMEOUT, HIDDEN, DRAINING, STOPPED, BAD_CONFIG, BUG)
 """The reasons that every check may have."""
 
 
-class Loss(enum.IntEnum):
+class Loss(IntEnum):
     """How much of what a repeated look held was lost since the look before."""
 
     NOTHING = 0
@@ -142,6 +146,8 @@ class BadConfigError(Exception):
     """
 
     def __init__(self, message: str) -> None:
+        from kacheck.redact import redact
+
         super().__init__(redact(message))
 
     def result(self) -> Result:
@@ -151,6 +157,8 @@ class BadConfigError(Exception):
 
 def bug(error: Exception) -> Result:
     """The result for an exception that nobody expected."""
+    from kacheck.redact import redact
+
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next

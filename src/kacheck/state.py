@@ -21,14 +21,27 @@
 - Draining and stopping act at once.
 """
 
-from collections.abc import Iterable
-from math import inf
-from typing import Literal, NamedTuple, TypeAlias
+from __future__ import annotations
 
-from kacheck.result import Loss, Reason, Result, Status
+from kacheck.result import Loss, Status
 
-OnUnknown = Literal["fail", "ok", "hold"]
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Literal, NamedTuple, TypeAlias
 
+    from kacheck.result import Reason, Result
+
+    OnUnknown = Literal["fail", "ok", "hold"]
+    Tenures: TypeAlias = "tuple[Tenure, Tenure]"
+    """Of the ranks 0 and 1."""
+else:
+    from kacheck.light import NamedTuple
+
+    OnUnknown = str
+
+NEVER = float("-inf")
+"""The time of what has not happened."""
 RECENT = 10.0
 """Seconds after a loss within which a role is not gained by one look."""
 PATIENCE = 2.0
@@ -61,16 +74,12 @@ class Verdict(NamedTuple):
 class Tenure(NamedTuple):
     """When a role of some rank was gained and lost, as far as the next gain depends on it."""
 
-    lost: float = -inf
+    lost: float = NEVER
     """When an answer denied it, after it was the verdict or on the way to be."""
     patience: float = 0.0
     """For how long looks have to agree soon after that."""
-    regained: float = -inf
+    regained: float = NEVER
     """When it was gained with patience."""
-
-
-Tenures: TypeAlias = tuple[Tenure, Tenure]
-"""Of the ranks 0 and 1."""
 
 
 class State(NamedTuple):

@@ -4,15 +4,19 @@ A module has `declare(parser)` and `run(args, edge)`, which returns the exit cod
 command too, by its own name.
 """
 
-from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING, Protocol
+from __future__ import annotations
 
 from kacheck.probe import load
 
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
+    from typing import Protocol
 
     from kacheck.result import Status
+else:
+    Protocol = object
 
 
 class Edge(Protocol):
@@ -30,8 +34,12 @@ class Edge(Protocol):
     def raw_note(self, text: str) -> None:
         """Print lines to standard error as they are: a log, a traceback."""
 
-    def to_syslog(self, status: "Status", text: str) -> None:
+    def to_syslog(self, status: Status, text: str) -> None:
         """Send a line to syslog."""
+
+
+class TextRequested(Exception):  # noqa: N818 - no error
+    """The user asked for the text of --help or --version, not for a look."""
 
 
 class Command:

@@ -1,18 +1,25 @@
 """What every command that looks has in common: drains, looking side by side, and the answer."""
 
+from __future__ import annotations
+
 import os
 import time
-from argparse import Namespace
-from collections.abc import Callable, Mapping
-from functools import partial
 
-from kacheck import statedir
-from kacheck.commands import Edge
-from kacheck.deadline import Deadline, NoThreadError, start_thread, within
-from kacheck.durations import DEFAULT_TIMEOUT
-from kacheck.redact import redact
+from kacheck import packages, statedir
+from kacheck.deadline import DEFAULT_TIMEOUT, Deadline, NoThreadError, start_thread, within
+from kacheck.packages import PackagesNeededError
 from kacheck.render import Report, line, printable, render
 from kacheck.result import MILDEST_FIRST, BadConfigError, Result, Status, bug, exit_code
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Mapping
+
+    from kacheck.commands import Edge
+
+    Prepare = Callable[[], "Prepared"]
+    """Raises BadConfigError where no look can be made."""
 
 
 class Prepared:
@@ -32,10 +39,6 @@ class Prepared:
         """When its time began (time.monotonic()); None: when the command was started."""
 
 
-Prepare = Callable[[], Prepared]
-"""Raises BadConfigError where no look can be made."""
-
-
 def run_all(checks: Mapping[str, Prepare], args: Namespace, edge: Edge) -> int:
     """Look, print the answers, and return the exit code of the worst."""
     reports = look_and_report(checks, args, edge)
@@ -47,21 +50,32 @@ def run_all(checks: Mapping[str, Prepare], args: Namespace, edge: Edge) -> int:
 def look_and_report(checks: Mapping[str, Prepare], args: Namespace, edge: Edge) -> list[Report]:
     """Run all checks at the same time, each under its own deadline; the reports in their order."""
     reports: dict[str, Report] = {}
+    needs: list[PackagesNeededError] = []
 
     def work(name: str, prepare: Prepare) -> None:
-        reports[name] = one_report(name, prepare, args, edge)
+        try:
+            reports[name] = one_report(name, prepare, args, edge)
+        except PackagesNeededError as error:
+            needs.append(error)
 
     *others, (name, prepare) = checks.items()
     threads = []
-    for each in others:
+    for other in others:
         try:
-            threads.append(start_thread(partial(work, *each), "check"))
+            threads.append(start_thread(worker(work, *other), "check"))
         except NoThreadError:
-            work(*each)  # which says so, unless there is one for its look by now
+            work(*other)  # which says so, unless there is one for its look by now
     work(name, prepare)
     for thread in threads:
         thread.join()
+    if needs:
+        raise needs[0]
     return [reports[name] for name in checks]
+
+
+def worker(work: Callable[[str, Prepare], None], name: str, prepare: Prepare) -> Callable[[], None]:
+    """Return what does this work; functools would cost 1 ms of the start-up."""
+    return lambda: work(name, prepare)
 
 
 def one_report(name: str, prepare: Prepare, args: Namespace, edge: Edge) -> Report:
@@ -77,6 +91,8 @@ def one_report(name: str, prepare: Prepare, args: Namespace, edge: Edge) -> Repo
     except Exception as error:  # noqa: BLE001 - a bug must be `unknown`, with its name
         if args.verbose:
             import traceback
+
+            from kacheck.redact import redact
 
             edge.raw_note(redact(traceback.format_exc().rstrip("\n")))
         result = bug(error)
@@ -110,8 +126,16 @@ def publish(report: Report, args: Namespace, edge: Edge, *, named: bool) -> None
 
 
 def wants_details(args: Namespace) -> bool:
-    """Return whether the answer shows what costs more to find out."""
-    return bool(args.verbose or args.format == "json")
+    """Return whether the answer shows what costs more to find out, and takes packages.
+
+    Raises:
+        PackagesNeededError: it does, and Python was started without them.
+
+    """
+    if not (args.verbose or args.format == "json"):
+        return False
+    packages.need()
+    return True
 
 
 # --- drains ---------------------------------------------------------------------------------
@@ -148,7 +172,7 @@ def may_be_drained(state_dir: str, name: str) -> bool:
 
 def checked(name: str) -> str:
     """Return the name, if a check can have it."""
-    if not statedir.NAME.fullmatch(name) or name.upper() == statedir.ALL:
+    if not statedir.is_name(name) or name.upper() == statedir.ALL:
         raise BadConfigError(
             f"{printable(name)!r} is not a valid name for a check: use letters, digits, _, . and "
             f"-, 64 at most, no . or - at the beginning, and not {statedir.ALL}"

@@ -1,18 +1,25 @@
 """`kacheck process`, `vault` and every other probe: one check, asked on the command line."""
 
-import argparse
-import os
-from argparse import Namespace
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from __future__ import annotations
 
-from kacheck.commands import Edge, check, options
-from kacheck.durations import DEFAULT_TIMEOUT
+import os
+
+from kacheck.commands import check, options
+from kacheck.deadline import DEFAULT_TIMEOUT
 from kacheck.kinds import InvalidValueError
-from kacheck.probe import Option, OptionError, Probe, from_environment, load
+from kacheck.probe import OptionError, from_environment, load
 from kacheck.probes import probe
 from kacheck.result import BadConfigError
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    import argparse
+    from argparse import Namespace
+    from collections.abc import Callable
+    from typing import Any
+
+    from kacheck.commands import Edge
+    from kacheck.probe import Option, Probe
 
 PREFIX = "option "
 """Of an option's place in the namespace, apart from the command's own."""
@@ -33,25 +40,14 @@ def declare(parser: argparse.ArgumentParser, name: str) -> None:
         if not (option.is_positional or option.names_checks):
             add_option(parser, option)
     group = options.add_common(parser)
-    group.add_argument(
-        "-t",
-        "--timeout",
-        metavar="SECONDS",
-        type=options.timeout,
-        help="total deadline, after which the answer is critical timeout; default 0.8, "
-        "for Vault VAULT_CLIENT_TIMEOUT if it is set. Keep it below keepalived's timeout",
-    )
-    group.add_argument(
-        "--on-unknown",
-        choices=("fail", "ok"),
-        default="fail",
-        help="what it counts as when the state could not be told; a bad configuration "
-        "always fails; default: fail",
-    )
+    for option in options.LOOK:
+        options.add(group, option)
 
 
 def add_option(parser: argparse.ArgumentParser, option: Option) -> None:
     """Declare one option; where it is not given, the namespace does not have it."""
+    import argparse
+
     settings: dict[str, Any] = {
         "dest": PREFIX + option.name,
         "default": argparse.SUPPRESS,
@@ -79,6 +75,7 @@ def help_of(option: Option) -> str:
 
 def reader(option: Option) -> Callable[[str], Any]:
     """Return what reads a word of the command line, for argparse."""
+    from argparse import ArgumentTypeError
 
     def read(word: str) -> Any:
         if option.kind.choices:  # argparse itself names them
@@ -87,14 +84,14 @@ def reader(option: Option) -> Callable[[str], Any]:
             return option.kind.from_word(word)
         except InvalidValueError as error:
             shown = "invalid value" if option.is_secret else f'invalid value "{word}"'
-            raise argparse.ArgumentTypeError(f"{shown}: give {error}") from None
+            raise ArgumentTypeError(f"{shown}: give {error}") from None
 
     return read
 
 
 def run(args: Namespace, edge: Edge) -> int:
     """Ask, and answer."""
-    return check.run_all({args.command: partial(prepared, args)}, args, edge)
+    return check.run_all({args.command: lambda: prepared(args)}, args, edge)
 
 
 def prepared(args: Namespace) -> check.Prepared:
@@ -114,7 +111,8 @@ def prepared(args: Namespace) -> check.Prepared:
         raise BadConfigError(error.text(flags.__getitem__, flags)) from None
     if declared.detailed and check.wants_details(args):
         asked = load(declared.detailed)(asked)
-    return check.Prepared(timeout, partial(load(declared.look), asked), args.on_unknown)
+    look = load(declared.look)
+    return check.Prepared(timeout, lambda deadline: look(asked, deadline), args.on_unknown)
 
 
 def values_of(declared: Probe, args: Namespace) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from kacheck.check import Check, Question
 from kacheck.config.keys import OPTIONS, PROBE, track
 from kacheck.config.toml_lines import Path
 from kacheck.config.values import WrongError, read, suggestion
-from kacheck.durations import DEFAULT_TIMEOUT
+from kacheck.deadline import DEFAULT_TIMEOUT
 from kacheck.kinds import nearest
 from kacheck.probe import OptionError, Probe, load
 from kacheck.probes import MODULES, probe
@@ -26,7 +26,7 @@ MAX_LOOKS = 256
 def values_of(name: str, table: Any) -> dict[str, Any]:
     """Return the values of a check, each one read for itself."""
     path: Path = ("check", name)
-    if not statedir.NAME.fullmatch(name) or name.upper() == statedir.ALL:
+    if not statedir.is_name(name) or name.upper() == statedir.ALL:
         raise WrongError(
             path,
             f'"{name}" is not a valid name for a check; give at most 64 of a-z, A-Z, 0-9, _, . '

@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck import arguments
-from kacheck.arguments import TextRequested
 from kacheck.check import Check
+from kacheck.commands import TextRequested
 from kacheck.doctor.finding import Code, Finding, Severity
 from kacheck.doctor.reading import Setup, found
 from kacheck.doctor.scripts import Script, scripts

@@ -4,11 +4,15 @@ Layers, each of which imports only those above it:
 
     target        what is asked: an address and how to trust it
     answer        what came back
+    flat_json     the body of most health endpoints
     reasons       what may stand in the way
+    request       the bytes of a request, and where they go
     plain         a request and its answer without a client library
     authorities   which certificates are trusted, and the files that they come from
     tls           a context, and which TLS failure it was
     place         whose address or socket it is
     failures      errors to results
-    client        asks once, or again and again on a kept connection
+    connection    connecting, and what that shows
+    client        asks with httpx, or again and again on a kept connection
+    once          asks once: plainly first, with httpx where that does not do
 """

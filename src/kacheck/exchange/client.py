@@ -11,42 +11,37 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from types import ModuleType
 from typing import Any
 
-from kacheck import __version__
+from kacheck import packages
 from kacheck.deadline import Deadline
 from kacheck.exchange import authorities, plain, reasons, tls
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
-from kacheck.exchange.failures import causes, system_error
-from kacheck.exchange.place import is_this_machine, unproven
+from kacheck.exchange.connection import Connection
+from kacheck.exchange.failures import causes, failure_of, reset, with_seen
+from kacheck.exchange.request import CLOSING, HEADERS, PORTS
 from kacheck.exchange.target import Target
 from kacheck.result import BadConfigError, Loss, Result, Status
 
-HEADERS = {
-    "accept": "application/json",
-    "accept-encoding": "identity",
-    "user-agent": f"kacheck/{__version__}",
-}
 PHASES = {
-    "connection.connect_tcp.started": ("connect", "{} to accept the connection (DNS included)"),
-    "connection.connect_unix_socket.started": ("connect", "{} to accept the connection"),
-    "connection.start_tls.started": ("tls", "{} to finish the TLS handshake"),
-    "http11.send_request_headers.started": ("request", "{} to take the request"),
-    "http11.receive_response_headers.started": ("response", "{} to answer"),
-    "http11.receive_response_body.started": ("body", "{} to end its answer"),
+    "connection.connect_tcp.started": "connect",
+    "connection.connect_unix_socket.started": "connect-unix",
+    "connection.start_tls.started": "tls",
+    "http11.send_request_headers.started": "request",
+    "http11.receive_response_headers.started": "response",
+    "http11.receive_response_body.started": "body",
 }
 """httpcore's trace events and the phases that begin with them."""
 TIMEOUTS = ("connect", "read", "write", "pool")
-PORTS = {"http": 80, "https": 443}
 KEPT_FOR = 2.5
 """Seconds that a connection is believed."""
 
 
 def load_httpx() -> ModuleType:
     """httpx, which takes 50 to 150 ms to import: only where something is asked."""
+    packages.need()
     # Its command line, which takes click, rich and pygments along where they are installed, as with
     # Debian's httpx: 6 MB and 35 ms. httpx goes without where they are not.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
@@ -68,13 +63,17 @@ def load() -> None:
 
     """
     import encodings.idna  # noqa: F401 - with which the socket module encodes every host
+    import ipaddress  # noqa: F401 - where the address may be another machine
+    import json  # noqa: F401 - for an answer that is not a flat object
+
+    from kacheck import files, redact  # noqa: F401 - for certificates, and for what is wrong
 
     tls.iso("Jan  1 00:00:00 2020 GMT")  # time.strptime() imports, too
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     load_httpx().HTTPTransport(verify=context, trust_env=False).close()
 
 
-class HttpClient:
+class HttpClient(Connection):
     """Asks one node; with `keep`, again and again on a connection that is kept.
 
     An idle connection is a tripwire: its descriptor becomes readable when the server dies or closes
@@ -90,13 +89,11 @@ class HttpClient:
         *,
         keep: bool = False,
     ) -> None:
-        self.target = target
+        super().__init__(target, Deadline(0))
         self.keep = keep
         self._judge = judge
         self._codes = codes
         """Those of answers that may be read without httpx."""
-        self.deadline = Deadline(0)
-        self.peer: tuple[str, int] | None = None
         self._trust: tuple[authorities.Stamps, ssl.SSLContext] | None = None
         self._transport: Any = None
         self._request = b""
@@ -106,9 +103,6 @@ class HttpClient:
         self._host, self._port = "", 0
         """Where httpx has sent it."""
         self._connected_at = 0.0
-        self._socket: socket.socket | None = None
-        self._about: dict[str, Any] = {}
-        """What connecting has shown: the certificate, warnings."""
         self._loss = Loss.NOTHING
 
     def __call__(self, deadline: Deadline) -> Result:
@@ -126,8 +120,7 @@ class HttpClient:
             result = self.ask()
         else:
             result = self._judge(answer)
-        data = {**deadline.seen, "phases_ms": deadline.phases_ms(), **result.data}
-        return result._replace(data=data)
+        return with_seen(result, deadline)
 
     def quick_result(self) -> Result | None:
         """Without waiting nothing can be told."""
@@ -154,16 +147,14 @@ class HttpClient:
 
     def close(self) -> None:
         """End the connection."""
-        for each in (self._transport, self._socket):
-            if each is not None:
-                each.close()
-        self._transport = self._socket = self.peer = None
-        self._about = {}
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+        super().close()
 
     def start_anew(self) -> None:
         """End the connection; what a new one shows is another matter."""
-        for key in self._about:
-            self.deadline.seen.pop(key, None)
+        self.forget()
         self.close()
 
     def ask_again(self) -> HttpAnswer | None:
@@ -186,7 +177,7 @@ class HttpClient:
         A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5). One
         whose answer is not plain is asked by httpx next: to ask in vain takes as long.
         """
-        self.deadline.enter("response", f"{self.target.address} to answer")
+        self.enter("response")
         answer = None
         try:
             answer = plain.ask(sock, self._request, self._codes, self.deadline)
@@ -225,17 +216,7 @@ class HttpClient:
             OSError: no connection could be had.
 
         """
-        context = self.context()
-        self.enter("connection.connect_tcp.started")
-        address = self.target.unix_socket or (self._host, self._port)
-        sock = plain.connect(address, self.deadline)
-        self.connected(sock)
-        if self.target.url.startswith("https:"):
-            self.enter("connection.start_tls.started")
-            plain.set_timeout(sock, self.deadline)
-            sock = context.wrap_socket(sock, server_hostname=self._host)
-            self.encrypted(sock)
-        return self.repeat(sock)
+        return self.repeat(self.connect(self._host, self._port, self.context))
 
     def get(self, httpx: ModuleType) -> HttpAnswer:
         """Connect, send the GET and read the answer.
@@ -252,7 +233,7 @@ class HttpClient:
         request = httpx.Request(
             "GET",
             self.target.url,
-            headers=HEADERS if self.keep else HEADERS | {"connection": "close"},
+            headers=HEADERS if self.keep else CLOSING,
             extensions={"timeout": dict.fromkeys(TIMEOUTS, left), "trace": self.trace},
         )
         response = self._transport.handle_request(request)
@@ -285,63 +266,32 @@ class HttpClient:
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Httpcore's trace extension: called as each phase begins and ends."""
         if event in PHASES:
-            self.enter(event)
+            self.enter(PHASES[event])
         elif event.startswith("connection.connect_") and event.endswith(".complete"):
             self.connected(info["return_value"].get_extra_info("socket"))
         elif event == "connection.start_tls.complete":
             self.encrypted(info["return_value"].get_extra_info("socket"))
 
-    def enter(self, event: str) -> None:
-        """Begin the phase that this event begins."""
-        phase, waiting_for = PHASES[event]
-        self.deadline.enter(phase, waiting_for.format(self.target.address))
-
     def connected(self, sock: socket.socket) -> None:
-        """Note who answers."""
+        """Note who answers, and since when."""
         self._connected_at = time.monotonic()
-        self._about = {}
-        warning = unproven(self.target)
-        if sock.family != socket.AF_UNIX:
-            host, port = sock.getpeername()[:2]  # IPv6 has two more
-            self.peer = host, port
-            if not (self.target.remote or is_this_machine(sock)):
-                warning = (
-                    f"{self.target.address} is not this machine but {host}: its health says "
-                    "nothing of this node (--remote if that is meant)"
-                )
-        if warning is not None:
-            self.learn("warnings", [warning])
-        self.watch(sock)
+        super().connected(sock)
 
     def encrypted(self, sock: ssl.SSLSocket) -> None:
-        """Note the certificate; this socket has taken the descriptor of the one that connected."""
-        self.watch(sock)
+        """Note the certificate, too."""
+        super().encrypted(sock)
         certificate = tls.certificate(sock)
         if certificate:
             self.learn("certificate", certificate._asdict())
-
-    def learn(self, key: str, value: object) -> None:
-        """Keep what connecting has shown for every look on this connection."""
-        self._about[key] = self.deadline.seen[key] = value
-
-    def watch(self, sock: socket.socket) -> None:
-        """Let the deadline end the connection under a blocked worker."""
-        self._socket = sock
-        self.deadline.on_expiry(partial(shut_down, sock))
 
     def failure(self, error: Exception, httpx: ModuleType) -> Result:
         """The result for a request that got no answer, from the first known cause."""
         address = self.target.address
         for cause in causes(error):
-            if isinstance(cause, ssl.SSLError) and not isinstance(cause, TimeoutError):
-                # Half of what is left: the answer must still be in time.
-                wait = self.deadline.remaining() / 2
-                why = tls.explain(cause, self.target, self.peer, wait)
-                return Result(Status.CRITICAL, reasons.TLS, f"{address}: {why}", {})
-            if isinstance(cause, (TimeoutError, httpx.TimeoutException)):
+            if isinstance(cause, httpx.TimeoutException):
                 return self.deadline.timed_out()
             if isinstance(cause, OSError):
-                return system_error(cause, address)
+                return failure_of(cause, self.target, self.peer, self.deadline)
         if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
             self._is_misread = False  # httpx does not read it either
             return Result(
@@ -350,8 +300,7 @@ class HttpClient:
                 f"{address} does not speak HTTP/1.1: {error}",
                 {},
             )
-        message = f"{address} closed the connection without a whole answer"
-        return Result(Status.CRITICAL, reasons.RESET, message, {})
+        return reset(address)
 
 
 def is_plain(response: Any, codes: Container[int]) -> bool:
@@ -373,12 +322,3 @@ def read_body(chunks: Iterator[bytes]) -> bytes:
         if len(body) > MAX_BODY:
             break
     return body[: MAX_BODY + 1]
-
-
-def shut_down(sock: socket.socket) -> None:
-    """End a connection under a thread that is blocked in it.
-
-    socket.socket's own method: SSLSocket's would also drop the TLS state that the thread uses.
-    """
-    with suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -1,10 +1,41 @@
 """Errors of connecting and asking, to results."""
 
+from __future__ import annotations
+
 import socket
-from collections.abc import Iterator
+import sys
 
 from kacheck.exchange import reasons
 from kacheck.result import HIDDEN, Result, Status
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kacheck.deadline import Deadline
+    from kacheck.exchange.target import Target
+
+
+def with_seen(result: Result, deadline: Deadline) -> Result:
+    """Return the result of an exchange with all that was seen on the way to it."""
+    data = {**deadline.seen, "phases_ms": deadline.phases_ms(), **result.data}
+    return result._replace(data=data)
+
+
+def failure_of(
+    error: OSError, target: Target, peer: tuple[str, int] | None, deadline: Deadline
+) -> Result:
+    """Return the result for an exchange that ended with this error."""
+    if isinstance(error, TimeoutError):
+        return deadline.timed_out()
+    ssl = sys.modules.get("ssl")  # an error of ssl's only where it was imported
+    if ssl is not None and isinstance(error, ssl.SSLError):
+        from kacheck.exchange import tls
+
+        # Half of what is left: the answer must still be in time.
+        why = tls.explain(error, target, peer, deadline.remaining() / 2)
+        return Result(Status.CRITICAL, reasons.TLS, f"{target.address}: {why}", {})
+    return system_error(error, target.address)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -13,6 +44,12 @@ def causes(error: BaseException) -> Iterator[BaseException]:
     while seen is not None:
         yield seen
         seen = seen.__cause__ or seen.__context__
+
+
+def reset(address: str) -> Result:
+    """Return the result for a connection that was closed in place of an answer."""
+    message = f"{address} closed the connection without a whole answer"
+    return Result(Status.CRITICAL, reasons.RESET, message, {})
 
 
 def system_error(error: OSError, address: str) -> Result:

@@ -1,40 +1,64 @@
-"""A request that was answered before, once more. No client library: this is what every look costs.
+"""A request and its answer without a client library: this is what every look costs.
 
-httpx takes three quarters of a millisecond for it on a connection that is kept, and a whole one on
-a new connection, once a second with cold caches; this takes a quarter of the one, and two fifths of
-the other (bench/watcher.py). Only an answer that can be read in one way counts: HTTP/1.1, a code
-that is expected, one Content-Length, and exactly that many bytes. Everything else is asked again on
-a new connection, by httpx; from then on, where httpx hides what was strange, as a folded line.
+To import httpx takes ten times as long as the request, so a one-shot asks this way first. The
+watcher repeats so what httpx has had answered: httpx takes three quarters of a millisecond for a
+request on a connection that is kept, and a whole one on a new connection, once a second with cold
+caches; this takes a quarter of the one, and two fifths of the other (bench/watcher.py).
+
+Only an answer that can be read in one way counts: HTTP/1.1, a code that is expected, one
+Content-Length, and exactly that many bytes. Everything else is asked for again on a new connection,
+by httpx; in the watcher from then on, where httpx hides what was strange, as a folded line.
 """
 
-import re
-import socket
-from collections.abc import Container
+from __future__ import annotations
 
-from kacheck.deadline import Deadline
+import socket
+
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
 
-END = re.compile(rb"\r?\n\r?\n")
-"""Where a head ends. A line may end with a line feed alone (RFC 9112, 2.2), as for httpx."""
-HEAD = re.compile(
-    rb"HTTP/1\.1 (\d{3})(?: [^\r\n]*)?((?:\r?\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)*)"
-)
-"""RFC 9112: a status line and header fields."""
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+    from typing import Any
+
+    from kacheck.deadline import Deadline
+
+TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""The characters of a header field's name (RFC 9110, 5.6.2)."""
 MAX_HEAD = 16 * 1024
 """Bytes; what every release of httpx takes, where h11 has its default."""
-LENGTH = re.compile(rb"\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?=\r?\n|\Z)")
-CHANGING = (b"\ntransfer-encoding:", b"\nconnection:", b"\ncontent-encoding:")
-"""Header fields after which the body, or the connection, is another one."""
+CHANGING = (b"transfer-encoding", b"content-encoding")
+"""Header fields after which the body is another one."""
+ENDINGS = (b"close", b"keep-alive")
+"""What a field `connection` may say of a connection that is used once."""
 
 
 class MisreadError(Exception):
     """An answer that httpx may show as a plain one, although it is not plain on the wire."""
 
 
-def ask(
-    sock: socket.socket, request: bytes, codes: Container[int], deadline: Deadline
+class BrokenOffError(ConnectionResetError):
+    """The connection was closed before the answer was whole."""
+
+    def __init__(self, seen: bytes) -> None:
+        super().__init__()
+        self.seen = seen
+        """The answer until then."""
+
+
+def ask(  # noqa: PLR0913 - a connection, what is asked, and how the answer is read
+    sock: socket.socket,
+    request: bytes,
+    codes: Container[int],
+    deadline: Deadline,
+    *,
+    once: bool = False,
+    on_head: Callable[[], None] | None = None,
 ) -> HttpAnswer | None:
     """Send the request and read its answer; None if that is not a plain one.
+
+    With `once` the connection serves no other request, so that the answer may end it. `on_head` is
+    called when the answer's head is whole and its body is not.
 
     Raises:
         OSError: the connection is lost, or (TimeoutError) the deadline has passed.
@@ -42,28 +66,32 @@ def ask(
 
     """
     seen = b""
-    answer = None
+    code, length, body_at = 0, -1, -1
     set_timeout(sock, deadline)
     sock.sendall(request)
-    while answer is None:
+    while True:
         set_timeout(sock, deadline)
         chunk = sock.recv(MAX_BODY)
         if not chunk:
-            raise ConnectionResetError
+            raise BrokenOffError(seen)
         seen += chunk
-        end = END.search(seen)
-        if (len(seen) if end is None else end.start()) > MAX_HEAD:
-            raise MisreadError
-        if end is not None:
-            code, length = read_head(seen[: end.start()], codes)
+        if body_at < 0:
+            end, start = end_of_head(seen)
+            if (len(seen) if end < 0 else end) > MAX_HEAD:
+                raise MisreadError
+            if end < 0:
+                continue
+            code, length = read_head(seen[:end], codes, once=once)
             if length < 0:
                 return None
-            body = seen[end.end() :]
-            if length < len(body):
-                raise MisreadError
-            if length == len(body):
-                answer = HttpAnswer(code, body)
-    return answer
+            body_at = start
+            if on_head is not None:
+                on_head()
+        rest = len(seen) - body_at - length
+        if rest > 0:
+            raise MisreadError
+        if rest == 0:
+            return HttpAnswer(code, seen[body_at:])
 
 
 def connect(address: tuple[str, int] | str, deadline: Deadline) -> socket.socket:
@@ -74,7 +102,10 @@ def connect(address: tuple[str, int] | str, deadline: Deadline) -> socket.socket
 
     """
     if not isinstance(address, str):
-        return socket.create_connection(address, time_left(deadline))
+        host, port = address
+        # As bytes: for a str the socket module would import the codec idna, which takes 3 ms.
+        place: Any = (host.encode("ascii"), port)
+        return socket.create_connection(place, time_left(deadline))
     sock = socket.socket(socket.AF_UNIX)
     try:
         set_timeout(sock, deadline)
@@ -103,21 +134,54 @@ def time_left(deadline: Deadline) -> float:
     return left
 
 
-def read_head(head: bytes, codes: Container[int]) -> tuple[int, int]:
+def end_of_head(seen: bytes) -> tuple[int, int]:
+    """Return where the first empty line begins, and where it ends; -1 if there is none.
+
+    A line may end with a line feed alone (RFC 9112, 2.2), as for httpx.
+    """
+    ends = [(seen.find(mark), len(mark)) for mark in (b"\n\r\n", b"\n\n")]
+    feed, length = min((each for each in ends if each[0] >= 0), default=(-1, 0))
+    return feed - (seen[feed - 1 : feed] == b"\r" and feed > 0), feed + length
+
+
+def read_head(head: bytes, codes: Container[int], *, once: bool = False) -> tuple[int, int]:
     """Return the code and the length of the body; -1 if the answer is not plain.
 
     Raises:
         MisreadError: httpx may take the answer for a plain one.
 
     """
-    match = HEAD.fullmatch(head)
-    if match is None or match[1].startswith(b"1"):
+    *ended, last = head.split(b"\n")
+    start, *lines = [*(line.removesuffix(b"\r") for line in ended), last]
+    code = start[9:12]
+    is_start = start[:9] == b"HTTP/1.1 " and len(code) == 3 and start[12:13] in (b"", b" ")
+    if not (is_start and code.isdigit()) or code[:1] == b"1" or b"\r" in start:
         raise MisreadError
-    fields = match[2].lower()
-    lengths = LENGTH.findall(fields)
-    if not fields.count(b"\ncontent-length:") == len(lengths) <= 1:
+    fields = [read_field(line) for line in lines]
+    lengths = [value for name, value in fields if name == b"content-length"]
+    if len(lengths) > 1 or not all(value.isdigit() and len(value) <= 9 for value in lengths):
         raise MisreadError
-    if int(match[1]) not in codes or not lengths or any(name in fields for name in CHANGING):
+    if int(code) not in codes or not lengths or any(changes(*each, once=once) for each in fields):
         return 0, -1
     length = int(lengths[0])
-    return int(match[1]), length if length <= MAX_BODY else -1
+    return int(code), length if length <= MAX_BODY else -1
+
+
+def read_field(line: bytes) -> tuple[bytes, bytes]:
+    """Return the name of a header field, in small letters, and its value.
+
+    Raises:
+        MisreadError: the line is not a field, or goes on from the one before.
+
+    """
+    name, colon, value = line.partition(b":")
+    if not (name and colon) or name.translate(None, TOKEN) or b"\r" in value or b"\0" in value:
+        raise MisreadError
+    return name.lower(), value.strip(b" \t")
+
+
+def changes(name: bytes, value: bytes, *, once: bool) -> bool:
+    """Return whether after this field the body, or the connection, is another one."""
+    if name == b"connection":
+        return not (once and value.lower() in ENDINGS)
+    return name in CHANGING

@@ -1,13 +1,21 @@
 """The TLS context of an exchange, and which of its many failures one was."""
 
+from __future__ import annotations
+
 import socket
 import ssl
 import time
-from typing import Any, NamedTuple
 
 from kacheck.exchange.authorities import error_text, trust
-from kacheck.exchange.target import Target
 from kacheck.result import BadConfigError
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+
+    from kacheck.exchange.target import Target
+else:
+    from kacheck.light import NamedTuple
 
 EXPIRED = 10
 NOT_YET_VALID = 9

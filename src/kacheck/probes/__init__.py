@@ -3,7 +3,7 @@
 To add one, write its declaration (see kacheck.probe) and one line here.
 """
 
-from functools import cache
+from __future__ import annotations
 
 from kacheck.probe import Probe, load
 from kacheck.result import COMMON_REASONS, Reason
@@ -27,7 +27,6 @@ def probe(name: str) -> Probe:
     return found
 
 
-@cache
 def reasons() -> dict[str, Reason]:
     """Return every reason there is, by its word."""
     rows = (reason for name in MODULES for reason in probe(name).reasons)

@@ -73,6 +73,7 @@ PROBE = Probe(
     look="kacheck.probes.vault.look:look",
     repeated="kacheck.probes.vault.look:repeated",
     environment="kacheck.probes.vault.settings:from_environment",
+    detailed="kacheck.probes.vault.settings:detailed",
     warnings="kacheck.probes.vault.settings:warnings",
     preload="kacheck.probes.vault.look:preload",
 )

@@ -5,12 +5,12 @@ proxies answer too: it counts only when the body's `initialized`, `sealed` and `
 No other field is keyed on; they come and go with versions and editions.
 """
 
-import json
+from __future__ import annotations
+
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
 
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
+from kacheck.exchange.flat_json import flat_object
 from kacheck.exchange.reasons import BAD_RESPONSE, REDIRECT
 from kacheck.probes.vault.reasons import (
     ACTIVE,
@@ -23,8 +23,16 @@ from kacheck.probes.vault.reasons import (
     STANDBY,
     UNINITIALIZED,
 )
-from kacheck.redact import redact, redact_address
-from kacheck.result import Reason, Result, Status
+from kacheck.result import Result, Status
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, NamedTuple, NoReturn
+
+    from kacheck.result import Reason
+else:
+    from kacheck.light import NamedTuple
 
 SHOWN = 60
 """Characters of a strange body that a message quotes."""
@@ -85,6 +93,14 @@ def parse(body: bytes) -> dict[str, Any] | None:
     """The JSON object of a body, None if it is none."""
     if len(body) > MAX_BODY:
         return None
+    found: dict[str, Any] | None = flat_object(body)
+    return parse_any(body) if found is None else found
+
+
+def parse_any(body: bytes) -> dict[str, Any] | None:
+    """Return the same of any JSON; to import json takes 5 ms."""
+    import json
+
     try:
         fields = json.loads(body, parse_constant=no_json, object_pairs_hook=unambiguous)
         return {key: flat(value) for key, value in fields.items()}
@@ -108,6 +124,8 @@ def unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def flat(value: object) -> object:
     """A field's value, ready for JSON; what is nested, as licenses are, or infinite as text."""
     if isinstance(value, (dict, list)):
+        import json
+
         return json.dumps(value)
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -126,6 +144,8 @@ def strange(answer: HttpAnswer, fields: dict[str, Any], address: str) -> Result:
         )
         return Result(Status.UNKNOWN, RATE_LIMITED, message, {})
     if code in (301, 302, 303, 307, 308):
+        from kacheck.redact import redact_address
+
         where = redact_address(answer.location) if answer.location else "nowhere"
         message = (
             f"{address} redirects ({code}) to {where}, "
@@ -154,12 +174,16 @@ def explain(answer: HttpAnswer, fields: dict[str, Any]) -> str:
         return f"{quote(answer.body)}: not one of Vault's health codes"
     if not fields:
         return f"{quote(answer.body)}: not Vault's JSON, is a proxy in between?"
+    import json
+
     said = ", ".join(f"{key}={json.dumps(fields.get(key))}" for key in state.agrees)
     return f"which is {state.reason}, but its body says {said}"
 
 
 def quote(body: bytes) -> str:
     """Return the beginning of a body, on one line."""
+    from kacheck.redact import redact
+
     text = redact(" ".join(body[: 4 * SHOWN].decode(errors="replace").split()))
     if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text[:SHOWN]:
         return f"with {len(body)} bytes that are no text"

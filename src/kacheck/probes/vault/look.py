@@ -1,38 +1,43 @@
 """Is this node in the wanted Vault role? One GET of /v1/sys/health, judged."""
 
+from __future__ import annotations
+
 from functools import partial
 
-from kacheck.deadline import Deadline
-from kacheck.exchange import client
-from kacheck.exchange.client import HttpClient
+from kacheck.exchange.once import ask_once
 from kacheck.probes.vault.health import STATES, judge
-from kacheck.probes.vault.settings import VaultOptions
-from kacheck.result import Result
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kacheck.deadline import Deadline
+    from kacheck.exchange.answer import HttpAnswer
+    from kacheck.exchange.client import HttpClient
+    from kacheck.probes.vault.settings import VaultOptions
+    from kacheck.result import Result
 
 
 def look(options: VaultOptions, deadline: Deadline) -> Result:
     """Ask the node once.
 
     Raises:
-        BadConfigError: a certificate file cannot be used, or httpx is not installed.
+        BadConfigError: a certificate file cannot be used, or httpx is needed and not installed.
 
     """
-    asking = client_of(options, keep=False)
-    try:
-        return asking(deadline)
-    finally:
-        asking.close()
+    return ask_once(options, judge_of(options), STATES, deadline, in_detail=options.in_detail)
 
 
 def repeated(options: VaultOptions) -> HttpClient:
     """Return a client that asks again and again on a connection that it keeps."""
-    return client_of(options, keep=True)
+    from kacheck.exchange.client import HttpClient
+
+    return HttpClient(options, judge_of(options), STATES, keep=True)
 
 
-def client_of(options: VaultOptions, *, keep: bool) -> HttpClient:
-    """Return a client of the node."""
-    judged = partial(judge, accept=options.accept, address=options.address)
-    return HttpClient(options, judged, STATES, keep=keep)
+def judge_of(options: VaultOptions) -> Callable[[HttpAnswer], Result]:
+    """Return what judges an answer of the node."""
+    return partial(judge, accept=options.accept, address=options.address)
 
 
 def preload(_: VaultOptions) -> None:
@@ -42,4 +47,6 @@ def preload(_: VaultOptions) -> None:
         BadConfigError: httpx is not installed.
 
     """
+    from kacheck.exchange import client
+
     client.load()
