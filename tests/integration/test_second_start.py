@@ -142,7 +142,7 @@ def test_details_are_asked_for_once_and_with_packages(start: Start, words: list[
         assert "certificate" not in shown.stdout
         assert "body" in shown.stdout, "httpx's phases"
         assert len(vault.requests) == 1
-    shown = run(*WITHOUT, "process", NAME, *words)
+    shown = run(*WITHOUT, "process", "--timeout", "20", *words, NAME)
     assert shown.returncode == 0, shown
     assert "sleeping" in shown.stdout, "psutil's word"
 
