@@ -149,7 +149,7 @@ def test_the_smallest_script_is_a_check_that_is_understood() -> None:
 
 def test_the_check_of_the_watcher_is_good() -> None:
     (check,) = config.parse(block("[check."), "kacheck.toml").checks
-    assert check.name == "vault-node"
+    assert check.name == "vault-graded"
 
 
 def test_the_doctors_finding_is_real(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
