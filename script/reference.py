@@ -158,6 +158,7 @@ def row_of(action: argparse.Action) -> Row:
     is_flag = action.nargs == 0
     words = "" if is_flag else "|".join(action.choices or ())
     value = "" if is_flag else action.metavar or words
+    value = f"[{value}]" if action.nargs == "?" and action.option_strings else value
     names = tuple(action.option_strings)
     return Row(names, str(value), sentences(action.help or ""), value == words)
 

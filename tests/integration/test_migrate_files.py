@@ -953,7 +953,7 @@ def test_a_file_with_the_line_ends_of_windows_keeps_them(
             b'check = { x = { probe = "process", name = "x" } }\n',
             (
                 ": check is an inline table, and no table can be appended to one;"
-                " write each check below a header of its own, [check.NAME]\n"
+                " write each check below a separate header, [check.NAME]\n"
             ),
         ),
     ],
@@ -1240,7 +1240,7 @@ def test_a_complaint_that_was_there_may_be_why_there_is_another_one(
 def test_what_cannot_be_taken_back_is_named(
     tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
-    """The rest is taken back all the same, what is gone already included."""
+    """The rest is taken back nevertheless, what is gone already included."""
     backup = tmp_path / "keepalived.conf.kacheck-backup"
     gone = (str(backup), str(tmp_path / "kacheck.toml"))
     keepalived.write_text(f"new and [os.unlink(f) for f in {gone!r}]; new and print('new')")

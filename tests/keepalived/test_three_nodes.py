@@ -299,7 +299,7 @@ def test_a_blind_one_a_sealed_one_and_one_whose_watcher_is_stopped(cluster: Clus
 def test_leader_and_keepalived_die_together(
     cluster: Cluster, deed: Callable[[Keepalived], object]
 ) -> None:
-    """One that is killed leaves the VIP behind on the node, and another node takes it all the same."""
+    """One that is killed leaves the VIP behind on the node, and another node takes it nevertheless."""
     cluster.start("active standby standby")
     cluster.expect("a")
     began = time.monotonic()

@@ -145,6 +145,25 @@ def whole_message(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return read_word
 
 
+def add_wait(parser: argparse._ActionsContainer, *, default: str, help: str) -> None:  # noqa: A002
+    """Declare `--wait [LIMIT]`, in seconds; None where it is not given."""
+    read = whole_message(lambda word: timeout(word or default))
+    parser.add_argument("--wait", nargs="?", metavar="LIMIT", type=read, help=help)
+
+
+def with_limits(words: list[str]) -> list[str]:
+    """Return the words with each LIMIT in its `--wait=`: a CHECK that follows is not one."""
+    if words[:1] not in (["status"], ["drain"]):
+        return words
+    joined: list[str] = []
+    for word in words:
+        if joined[-1:] == ["--wait="] and word[:1].isdigit():
+            joined[-1] += word
+        else:
+            joined.append("--wait=" if word == "--wait" else word)
+    return joined
+
+
 def add_config(parser: argparse._ActionsContainer, **options: Any) -> None:
     """Declare where checks are configured."""
     help_text = f"the configuration file; default {CONFIGURATION}"

@@ -1,4 +1,4 @@
-"""`kacheck doctor`: why is it in FAULT? What in this configuration, kernel or container will bite?
+"""`kacheck doctor`: what causes a FAULT, or will: configuration, machine and kacheck itself.
 
 - finding.py: what a finding is, and the decorator that declares one at its function
 - context.py: all that such a function may look at

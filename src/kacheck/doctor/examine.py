@@ -17,7 +17,7 @@ from kacheck.doctor.permissions import refuse_hidden, refuse_unreadable
 from kacheck.keepalived import DEFAULT as DEFAULT_RELEASE
 from kacheck.keepalived import Configuration, load
 
-DEFAULT = "/etc/keepalived/keepalived.conf"
+from kacheck.doctor.examine_default import DEFAULT
 
 
 class Request(NamedTuple):
@@ -36,7 +36,7 @@ def examine(request: Request) -> list[Finding]:
     """Return all findings.
 
     Raises:
-        BadConfigError: there is no such file, or it or one that it includes cannot be read.
+        BadConfigError: the file, or one that it includes, does not exist or cannot be read.
 
     """
     crashes = Crashes()

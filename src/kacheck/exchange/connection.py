@@ -64,7 +64,7 @@ class Connection:
         return sock
 
     def connected(self, sock: socket.socket) -> None:
-        """Note who answers."""
+        """Note which peer answers."""
         self._about = {}
         warning = unproven(self.target)
         if sock.family != socket.AF_UNIX:

@@ -39,7 +39,7 @@ def failure_of(
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception and what it came from, outermost first."""
+    """Yield an exception and what it came from, outermost first."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
@@ -53,7 +53,7 @@ def reset(address: str) -> Result:
 
 
 def system_error(error: OSError, address: str) -> Result:
-    """The result for an error of the system's."""
+    """Return the result for an error of the system's."""
     why = error.strerror or str(error)
     if isinstance(error, socket.gaierror):
         return Result(

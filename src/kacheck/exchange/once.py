@@ -1,4 +1,4 @@
-"""One request on a connection of its own: plainly first, and with httpx where that does not do.
+"""One request on a new connection: plainly first, and with httpx where that does not suffice.
 
 A GET is safe to repeat (RFC 9110, 9.2.1). It is repeated where the answer cannot be read in one
 way, so that httpx judges it; a failure that is certain, such as a refused connection, is final.

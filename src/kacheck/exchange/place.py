@@ -1,4 +1,4 @@
-"""Whose an address or a socket is: this machine's, and who else could answer there."""
+"""Whether an address or a socket is this machine's, and which other users could answer there."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def open_directory(path: str) -> str | None:
 
 
 def is_this_machine(sock: socket.socket) -> bool:
-    """Does the connection end on this machine?
+    """Return whether the connection ends on this machine.
 
     To an address of its own the kernel goes from that address; but to a secondary one, such as a
     VIP, from the primary one of its network.

@@ -1,4 +1,4 @@
-"""This machine's interfaces: which one has the VIP's network. Nothing is sent."""
+"""The machine's interfaces: which one has the VIP's network. Nothing is sent."""
 
 import socket
 from collections.abc import Sequence

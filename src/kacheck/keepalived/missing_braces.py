@@ -51,7 +51,9 @@ def missing_braces(root: Node) -> list[MissingBrace]:
         end = nodes.index(after) if after is not None else len(nodes)
         swallowed.add(after)
         found.append(MissingBrace(node, after, nodes[index + 1 : end], False))  # noqa: FBT003
-    instances = [each for each in nodes if each.keyword == "vrrp_instance" and each.children is not None]
+    instances = [
+        each for each in nodes if each.keyword == "vrrp_instance" and each.children is not None
+    ]
     has_none = bool(instances) and all(instance in swallowed for instance in instances)
     return [each._replace(is_last_instance=has_none) for each in found]
 

@@ -170,7 +170,7 @@ class TestReferences:
     ) -> None:
         text = script("/x", "weight -20 fall 2") + instance(TRACKED)
         cure = doctor.one(REFERENCES, text, "KA014").cure
-        assert cure == "each keyword on a line of its own"
+        assert cure == "each keyword on a separate line"
 
     WEIGHTED = script("/x", "weight 5")
     GROUP = "vrrp_sync_group G {\ngroup {\nVI_1\n}\n%s\n}\n"
@@ -278,8 +278,8 @@ class TestDefinitions:
         [
             ("/usr/bin/pgrep vault", 'script "/usr/bin/pgrep vault"'),
             ('/bin/sh -c "pidof vault"', "script \"/bin/sh -c 'pidof vault'\""),
-            ('"/x" interval 2 timeout 1', "interval 2 timeout 1 on a line of its own"),
-            ("/x init_fail", "init_fail on a line of its own"),
+            ('"/x" interval 2 timeout 1', "interval 2 timeout 1 on a separate line"),
+            ("/x init_fail", "init_fail on a separate line"),
             ("/x -w user", 'script "/x -w user"'),
         ],
     )

@@ -12,7 +12,7 @@ from kacheck.doctor.finding import Observation, Severity, at, finding
 @finding(
     "KA404",
     Severity.WARNING,
-    "a directory that a service makes anew",
+    "a directory that a service recreates",
     """\
 systemd removes a RuntimeDirectory= when the service stops and makes another at its start.
 keepalived watches the old one with inotify(7): it sees the files go, which reads as 0, and
@@ -28,7 +28,7 @@ def recreated_directory(context: Context) -> Iterator[Observation]:
     for file in files:
         for directory, unit in directories.items():
             if below_run(file.path).startswith(f"{directory}/"):
-                what = f"{directory} is made anew at each start of {os.path.basename(unit)}"
+                what = f"{directory} is recreated at each start of {os.path.basename(unit)}"
                 why = f"{unit} has it as RuntimeDirectory=; keepalived goes on watching the old one"
                 yield at(file.line, what, why, "a directory of tmpfiles.d")
 
@@ -76,7 +76,7 @@ def missing_file(context: Context) -> Iterator[Observation]:
         if file.weights and all(not weight.value and not weight.reverse for weight in file.weights):
             is_meant = is_meant or not file.is_kachecks  # a switch: no file is its 0
         if is_missing and not is_meant and not context.system.is_missing(_directory(file.path)):
-            what = f"{file.path} does not exist, and is no track file of kacheck's"
+            what = f"{file.path} does not exist, and is not a track file of kacheck"
             yield at(file.line, what, "it reads as 0", "start what writes it")
 
 
@@ -86,7 +86,7 @@ def missing_file(context: Context) -> Iterator[Observation]:
     "a track_file without a file",
     """\
 keepalived drops the block: "No file set for track_file". Its references are "not found,
-ignoring...", and the instances run untracked.
+ignoring...", and the instances run unmonitored.
 
 Do: file "/path".""",
 )
@@ -95,7 +95,7 @@ def no_file(context: Context) -> Iterator[Observation]:
     named = {file.definition.order for file in context.tracked_files}
     for definition in context.tracking.of_kind("track_file"):
         if definition.order not in named:
-            what = f"{definition.name} names no file: who tracks it runs untracked"
+            what = f"{definition.name} names no file: instances that track it run unmonitored"
             yield at(definition.node, what, "keepalived drops the block", 'file "/path"')
 
 
@@ -106,7 +106,7 @@ def no_file(context: Context) -> Iterator[Observation]:
     """\
 keepalived watches the directory. Where that does not exist when it starts, it removes the
 track_file, "Track file directory for NAME does not exist - removing", and the instances run
-untracked until it is reloaded: the VIP stays whatever is written later.
+unmonitored until it is reloaded: the VIP stays whatever is written later.
 
 Do: make the directory at boot (tmpfiles.d), before keepalived; then reload keepalived.""",
 )
@@ -115,7 +115,7 @@ def missing_directory(context: Context) -> Iterator[Observation]:
     for file in context.tracked_files:
         directory = _directory(file.path)
         if context.system.is_missing(directory) and file.is_tracked:
-            what = f"{directory} does not exist: who tracks {file.name} runs untracked"
+            what = f"{directory} does not exist: instances that track {file.name} run unmonitored"
             why = "keepalived removes a track_file whose directory is not there at the start"
             yield at(file.line, what, why, "make it at boot, then reload keepalived")
 

@@ -75,7 +75,7 @@ def below_run(path: str) -> str:
 
 
 def value_of(text: str) -> int:
-    """Return what strtol(3) with base 0 makes of a file's content; 0 where it is no number."""
+    """Return what strtol(3) with base 0 makes of a file's content; 0 if it is not a number."""
     match = re.match(r"\s*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))", text)
     if match is None:
         return 0

@@ -119,7 +119,9 @@ def says_fault_now(context: Context) -> Iterator[Observation]:
         for weight in file.weights if text and file.is_tracked else ():
             if _is_fault(value, weight):
                 reverse = " reverse" if weight.reverse else ""
-                what = f"{file.path} says {value}: who tracks {file.name} is in FAULT now"
+                what = (
+                    f"{file.path} says {value}: instances that track {file.name} are in FAULT now"
+                )
                 why = f"its weight is {weight.value}{reverse}"
                 yield at(file.line, what, why, "kacheck status, or ask whoever writes it")
 

@@ -40,10 +40,10 @@ def invalid_configuration(context: Context) -> Iterator[Observation]:
     Severity.ERROR,
     "a check that kacheck's configuration does not have",
     """\
-kacheck-verdict and `kacheck run` exit with 3 for a name that is not configured: FAULT for ever.
+kacheck-verdict and `kacheck run` exit with 3 for a name that is not configured: permanent FAULT.
 A file track/NAME of such a name is written by nobody, and reads as 0.
 
-Do: the name as it stands in kacheck.toml, or [check.NAME] there.""",
+Do: use a name from kacheck.toml, or add [check.NAME] there.""",
 )
 def unknown_check(context: Context) -> Iterator[Observation]:
     """Find names of checks that kacheck's configuration does not have."""
@@ -79,18 +79,18 @@ def drained(context: Context) -> Iterator[Observation]:
     Severity.WARNING,
     "an answer that any local user could give in Vault's place",
     """\
-Over plain http nothing in an answer shows who gave it. While Vault is down, any local user can
-listen on a port above 1023, such as 8200, say that the node is active, and get the VIP; a process
-with Vault's name is as easily started. The same holds for a certificate that is not verified, and
-for a Unix socket in a directory that other users can write to.
+Over plain http nothing in an answer shows which program gave it. While Vault is down, any local
+user can listen on a port above 1023, such as 8200, say that the node is active, and get the VIP. A
+process with Vault's name is as easily started. The same holds for a certificate that is not
+verified, and for a Unix socket in a directory that other users can write to.
 
-See it: ss -ltnp 'sport = :8200' shows who listens.
+See it: ss -ltnp 'sport = :8200' shows which process listens.
 Do: https:// with --ca-cert (in kacheck.toml: ca_cert); or a Unix socket, unix:///PATH, in a
 directory that only Vault's user can write to.""",
 )
 def unproven_answer(context: Context) -> Iterator[Observation]:
     """Find answers that any local user could give in Vault's place."""
-    why = "nothing in the answer shows who gave it"
+    why = "nothing in the answer shows which program gave it"
     for name, check in context.checks.items():
         for warning in warnings_of(check.question):
             what, _, cure = warning.partition("; ")

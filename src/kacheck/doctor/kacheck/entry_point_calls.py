@@ -27,7 +27,7 @@ class Call(NamedTuple):
     args: Namespace | None
     """None: its options are not understood, or it only prints a text."""
     trouble: str | None = None
-    """Why there are no args."""
+    """Why it has no arguments."""
 
     def names(self, config: str) -> list[str]:
         """Return the checks of a configuration that it runs."""
@@ -52,7 +52,7 @@ def _call_of(script: Script, words: list[str]) -> Call:
     try:
         return Call(script, arguments.parse(words))
     except TextRequested:
-        return Call(script, None, "it only prints a text, and is healthy for ever")
+        return Call(script, None, "it only prints a text, and is always healthy")
     except BadConfigError as error:
         return Call(script, None, str(error))
 

@@ -18,7 +18,7 @@ class Installation(NamedTuple):
     """The path of kacheck.toml."""
     state_dir: str
     checks: Mapping[str, Check] | None = None
-    """By name; None: there is no configuration, or it is not valid."""
+    """By name; None: the configuration is missing or invalid."""
     error: str | None = None
     """Why the configuration cannot be used."""
     is_missing: bool = False

@@ -12,7 +12,7 @@ from kacheck.doctor.kacheck.entry_point_calls import Call
     Severity.ERROR,
     "options that the entry point does not take",
     """\
-Bad usage exits with 3: FAULT for ever. --help and --version alone exit with 0: healthy for ever.
+Bad usage exits with 3: permanent FAULT. --help and --version alone exit with 0: always healthy.
 
 See it: run the command from a shell.
 Do: what the finding says; kacheck COMMAND --help has all options.""",

@@ -36,10 +36,10 @@ def tracked_checks(tracking: Tracking, directory: str) -> list[TrackedCheck]:
 
 
 def watcher_trouble(system: System, state_dir: str) -> str | None:
-    """Return why there is no watcher to rely on: the pid file's, as kacheck-verdict asks for it."""
+    """Return why no watcher can be relied on, by the pid file, as kacheck-verdict decides it."""
     words = _head(system, f"{state_dir}/{statedir.PID}").decode("ascii", "replace").split()
     if len(words) != 2 or not all(word.isdecimal() for word in words):
-        return "there is no watcher"
+        return "no watcher runs"
     text = system.head(f"/proc/{words[0]}/stat").decode("utf-8", "replace")
     comm, _, rest = text.partition("(")[2].rpartition(") ")
     fields = rest.split()

@@ -13,7 +13,7 @@ from kacheck.doctor.kacheck.state_files import verdict_trouble, watcher_trouble
     "a track file of kacheck's, and no watcher that writes it",
     """\
 The number in the file is the last one that was written: FAULT from the watcher's end if it was
-stopped, for ever healthy if it was killed. Or the watcher runs and does not look: stopped
+stopped, always healthy if it was killed. Or the watcher runs and does not look: stopped
 (SIGSTOP), or unable to write (its comm is kacheck-mute then). With a guard the check is still
 made, slower.
 
@@ -45,7 +45,7 @@ def verdicts_without_watcher(context: Context) -> Iterator[Observation]:
     if trouble is not None and context.run_checks and not context.tracked_checks:
         _, node = context.run_checks[0]
         what = f"kacheck-verdict looks for itself each time: {trouble}"
-        yield at(node, what, "there are no verdicts", "systemctl start kacheck; kacheck status")
+        yield at(node, what, "it has no verdicts", "systemctl start kacheck; kacheck status")
 
 
 @finding(

@@ -8,7 +8,7 @@ from kacheck.doctor.finding import Observation, Severity, at, finding
 from kacheck.keepalived import Configuration, Kind, Node, ProblemKind
 
 OUTERMOST = ("global_defs", "vrrp_script", "vrrp_instance", "vrrp_sync_group", "virtual_server")
-"""Blocks that stand in no other."""
+"""Blocks that are always outermost."""
 OTHER_DEFINITION = re.compile(r"@\S+\s+\$([A-Za-z_]\w*)=")
 
 
@@ -29,7 +29,7 @@ def _problems(context: Context, kind: ProblemKind, why: str, cure: str) -> Itera
 keepalived's decomment() and alloc_strvec() (lib/parser.c) take a line with an odd number of
 double quotes apart differently. 2.2.7 dies of SIGSEGV on it, at the start and at a reload, and
 its parent starts it again and again; later versions report "Unmatched quote" and drop the rest
-of the line, so a script may be gone and its instance runs untracked.
+of the line, so a script may be gone and its instance runs unmonitored.
 
 See it: keepalived -t -f FILE; echo $?   (139 is the crash).
 Do: close the quote. keepalived knows no way to write a double quote inside double quotes.""",
@@ -61,7 +61,7 @@ def unbalanced_brace(context: Context) -> Iterator[Observation]:
     for outer in context.configuration.root.children or ():
         for node in outer.walk():
             if node.keyword in OUTERMOST and node.children is not None:
-                what = f"{node.line.text} stands inside of {outer.line.text}"
+                what = f"{node.line.text} is inside {outer.line.text}"
                 why = "keepalived ignores its { and ends the block around it at its }"
                 yield at(node, what, why, "close the block around it before this line")
                 break
@@ -74,7 +74,7 @@ def unbalanced_brace(context: Context) -> Iterator[Observation]:
     """\
 keepalived logs that an included file is missing or cannot be read, and starts without it. A
 script that was to be defined there does not exist, its references are ignored, and the instance
-runs untracked: the VIP stays whatever fails. Paths are relative to the file that has the
+runs unmonitored: the VIP stays whatever fails. Paths are relative to the file that has the
 include.
 
 See it: the log, from "Opening file" on.
@@ -109,7 +109,7 @@ def include_cycle(context: Context) -> Iterator[Observation]:
     Severity.ERROR,
     "a definition, ~SEQ or ~LST that keepalived rejects",
     """\
-What keepalived cannot evaluate stays in the line as it stands, or the line is dropped; some
+What keepalived cannot evaluate stays in the line unchanged, or the line is dropped; some
 forms make it hang or crash. What the line was to configure does not exist then. The braces of a
 ${NAME} that is not defined above it are those of a block then, which end the one around it: what
 follows, such as track_script, is ignored.
@@ -197,7 +197,7 @@ def unknown_before_start(context: Context) -> Iterator[Observation]:
 
 
 def _line_for_other_id(configuration: Configuration) -> Node | None:
-    """Return the first line for another @ID, if there is none for the one that was taken."""
+    """Return the first line for another @ID, if no line is for the one that was used."""
     nodes = [*configuration.written()]
     if any(node.condition == configuration.config_id for node in nodes):
         return None

@@ -15,7 +15,7 @@ REMOVED = "keepalived removes it, and the instance runs without it"
     Severity.WARNING,
     "a weight that is out of range or no number",
     """\
-Definitions: a vrrp_script takes -253 to 253 and uses what it reads all the same;
+Definitions: a vrrp_script takes -253 to 253 and uses what it reads nevertheless;
 vrrp_track_process and track_file take -254 to 254 and ignore another line, so that the default
 holds (0 is FAULT on failure, 1 for a file). References: 254 becomes 253 for scripts, anything
 further out is ignored. keepalived -t calls each an error (read_int_func() in lib/parser.c). A
@@ -25,7 +25,7 @@ its words count.
 Do: write a number in the range. To take the instance out of the election on failure: weight 0.""",
 )
 def weight_out_of_range(context: Context) -> Iterator[Observation]:
-    """Find weights that are no number in the range."""
+    """Find weights that are not a number in the range."""
     for definition in context.tracking.definitions:
         yield from _in_definition(definition)
     definitions = context.tracking.by_name()
@@ -44,7 +44,7 @@ def _in_definition(definition: Definition) -> Iterator[Observation]:
             why = f"it is {definition.weight.value} to keepalived, and keepalived -t fails"
             cure = f"write a weight from -{limit} to {limit}"
             if is_in_range:
-                cure = "each keyword on a line of its own"
+                cure = "each keyword on a separate line"
             yield at(line, what, why, cure)
 
 
@@ -57,7 +57,7 @@ def _in_reference(reference: Reference) -> Iterator[Observation]:
         why = "keepalived uses 253 in place of 254 for scripts, else the definition's weight"
         yield at(reference.node, what, why, f"write a weight from -{limit} to {limit}")
     elif options[2:] and options[2] not in ("reverse", "noreverse"):
-        what = f"{options[2]} behind the weight of {reference.name} is no option"
+        what = f"{options[2]} behind the weight of {reference.name} is not an option"
         why = "keepalived ignores it, and keepalived -t fails"
         yield at(reference.node, what, why, "reverse or noreverse, or # before a comment")
 

@@ -1,4 +1,4 @@
-"""KA510: would keepalived run the entry points from where this installation has put them?"""
+"""KA510: whether keepalived would run the entry points from where they are installed."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from kacheck.doctor.scripts.program import described, prefixes, unsafe_because
     "entry points of kacheck's that keepalived would refuse",
     """\
 Whoever may write to an entry point, or to a directory above it, decides what keepalived runs as
-root. With enable_script_security it removes such a script, and its instances run untracked: the
+root. With enable_script_security it removes such a script, and its instances run unmonitored: the
 VIP stays whatever fails (see KA225). Such are a checkout, a virtual environment, pipx and
 `uv tool` in a home directory that is not root's. By hand the checks work there as anywhere. It
 is said only where the configuration does not call kacheck yet: otherwise KA225 judges the path
@@ -36,7 +36,7 @@ def refused_entry_points(context: Context) -> Iterator[Observation]:
                 f"the entry points in {directory} are not for keepalived: {component} ({owner})"
                 f" {trouble}",
                 "with enable_script_security keepalived removes such a script, and who tracks it"
-                " runs untracked",
+                " runs unmonitored",
                 "use them by hand alone; for keepalived install the Debian package, or as root"
                 " into a virtual environment in /opt",
             )

@@ -15,7 +15,7 @@ NO_RELEASE = f"keepalived's version is not known; the configuration is read as {
 @finding(
     "KA009",
     Severity.NOTE,
-    "there is no keepalived.conf",
+    "keepalived.conf does not exist",
     """\
 Without a path `kacheck doctor` looks at /etc/keepalived/keepalived.conf. Where that does not
 exist only the environment is examined: keepalived itself, the kernel, the container.
@@ -23,7 +23,7 @@ exist only the environment is examined: keepalived itself, the kernel, the conta
 Do: kacheck doctor PATH.""",
 )
 def no_configuration(context: Context) -> Iterator[Observation]:
-    """Find that there is no configuration."""
+    """Report a missing configuration."""
     if not context.configuration.files:
         yield Observation(
             f"{context.path} does not exist: only the environment was examined",
@@ -36,17 +36,17 @@ def no_configuration(context: Context) -> Iterator[Observation]:
     "KA101",
     Severity.WARNING,
     "keepalived is not installed",
-    "There is no keepalived in PATH, /usr/local/sbin, /usr/sbin or /sbin. Without its version the"
+    "keepalived is not in PATH, /usr/local/sbin, /usr/sbin or /sbin. Without its version the"
     " doctor cannot say which known faults the configuration meets, and nothing asks keepalived"
     f" itself (`keepalived -t`). The configuration is read as keepalived {DEFAULT} reads it; 2.4.0"
     " reads comments that end in a backslash, long lines and definitions differently. Run the"
     " doctor where keepalived runs: in the same container.",
 )
 def not_installed(context: Context) -> Iterator[Observation]:
-    """Find that there is no keepalived."""
+    """Report that keepalived is not installed."""
     if context.facts is not None and context.facts.keepalived is None:
         cure = "Run the doctor where keepalived runs, or install it: apt install keepalived."
-        yield Observation(NO_RELEASE, "There is no keepalived here.", cure)
+        yield Observation(NO_RELEASE, "keepalived is not installed here.", cure)
 
 
 @finding(

@@ -115,7 +115,7 @@ FAULTS = (
         "KA134", WARNING, "fork_delay is not kept after lost events",
         releases=between("2.0.16", "2.3.2"), features="acting_fork_delay",
         what="On a busy machine a process counts at once, and not after its fork_delay.",
-        why="When events were lost keepalived reads /proc anew, and there it takes terminate_delay"
+        why="When events were lost keepalived reads /proc again, and there it takes terminate_delay"
         " for fork_delay and does not wait for it.",
         source="commit 3df29478: fix track process reinitialize fork delay timer",
         besides="Or raise process_monitor_rcv_bufs, so that fewer events are lost.",
@@ -179,7 +179,7 @@ FAULTS = (
         "KA142", WARNING, "a script that overran its timeout is never run again",
         releases=between("0.0.0", "2.0.19"), features="vrrp_script",
         what="After a script has overrun its timeout it may never be run again.",
-        why="If it ends in the moment keepalived kills it, keepalived waits for its end for ever.",
+        why="If it ends at the moment that keepalived kills it, keepalived waits without end.",
         source="commit 79e1ec8a, issue #1364",
         besides="Or let the script end by itself before its timeout, as kacheck's checks do.",
     ),

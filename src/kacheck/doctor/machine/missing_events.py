@@ -16,7 +16,7 @@ MIGRATE = (
 )
 CONNECTOR = (
     "keepalived learns from the kernel's process connector which processes start and end. The"
-    " doctor opens it as keepalived does, listens, starts a process of its own and waits for its"
+    " doctor opens it as keepalived does, listens, starts a process and waits for its"
     " events. "
 )
 OF_THE_HOST = (
@@ -77,7 +77,7 @@ PIDS = Cause(
     + "cn_proc.c, cn_proc_mcast_ctl(). "
     + MIGRATE,
     STAYS_MASTER,
-    "The kernel ignores who listens from a pid namespace that is not the host's, without a word.",
+    "The kernel silently ignores a listener in a pid namespace other than the host's.",
 )
 USERS = Cause(
     "KA112",
@@ -91,7 +91,7 @@ USERS = Cause(
     + "cn_proc.c, cn_proc_mcast_ctl(). "
     + MIGRATE,
     STAYS_MASTER,
-    "The kernel ignores who listens from a user namespace that is not the host's, without a word.",
+    "The kernel silently ignores a listener in a user namespace other than the host's.",
 )
 FORBIDDEN = Cause(
     "KA113",
@@ -116,7 +116,7 @@ NO_CONNECTOR = Cause(
     " vrrp_track_process, and its instances run without them: they fail open. gVisor has none"
     " either. Boot a kernel with CONFIG_CONNECTOR=y and CONFIG_PROC_EVENTS=y, as Debian's are. Or: "
     + MIGRATE,
-    "keepalived drops vrrp_track_process here: its instances run untracked.",
+    "keepalived drops vrrp_track_process here: its instances run unmonitored.",
     "The kernel was built without CONFIG_CONNECTOR.",
 )
 NO_PROC_EVENTS = Cause(

@@ -131,7 +131,7 @@ def _watch_a_child(connector: socket.socket, ack: int, deadline: float) -> Event
             break
         if event.what == PROC_EVENT_NONE and event.ack == ack + 1:
             answered = True
-            if event.ids[0]:  # before Linux 6.6: EPERM, in words of its own
+            if event.ids[0]:  # before Linux 6.6: EPERM, in a reply
                 error = os.strerror(event.ids[0])
                 return EventsTrial(ERRNOS.get(event.ids[0], ListenAnswer.FAILED), error)
         elif event.is_of(child):

@@ -61,7 +61,7 @@ class System(Protocol):
         """The PATH that keepalived has."""
 
     def status(self, path: str) -> FileStatus | None:
-        """Return the status of a path, of a link itself; None if there is none or it is unknown."""
+        """Return the status of a path, of a link itself; None if it is missing or unknown."""
 
     def is_missing(self, path: str) -> bool:
         """Return whether it is certain that no such file exists, with links followed."""
@@ -92,7 +92,7 @@ class System(Protocol):
 
 
 class Machine:
-    """This machine."""
+    """The machine that the doctor runs on."""
 
     @cached_property
     def search_path(self) -> str:

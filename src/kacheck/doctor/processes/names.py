@@ -22,7 +22,7 @@ NO_LINE = (
     """\
 Without arguments, param_match and full_command keepalived compares the name with the comm of
 each process, exactly (read_procs() in core/track_process.c). The kernel cuts a comm to 15 bytes,
-so a longer name never matches: quorum 0, FAULT for ever. Nothing warns.
+so a longer name never matches: quorum 0, permanent FAULT. Nothing warns.
 
 See it: cat /proc/PID/comm; "quorum not achieved" in the log.
 Do: the first 15 bytes; or full_command, and the name exactly as argv[0] has it; or kacheck
@@ -34,7 +34,7 @@ def name_too_long(context: Context) -> Iterator[Observation]:
         if process.is_too_long:
             name = process.pattern.name
             size = len(name.encode("utf-8", "surrogateescape"))
-            what = f"no process is named {name}, {size} bytes: FAULT for ever"
+            what = f"no process is named {name}, {size} bytes: permanent FAULT"
             why = "it is compared with the comm, which has 15 bytes at most"
             short = name.encode("utf-8", "surrogateescape")[:COMM_MAX].decode(errors="ignore")
             cure = cure_for(process, context.configuration.release)
@@ -47,7 +47,7 @@ def name_too_long(context: Context) -> Iterator[Observation]:
     "a process name with a slash",
     """\
 Without arguments, param_match and full_command keepalived compares the name with the comm of
-each process, which has no path: /usr/sbin/haproxy never matches. FAULT for ever, and nothing
+each process, which has no path: /usr/sbin/haproxy never matches. permanent FAULT, and nothing
 warns.
 
 Do: the name without its directory; or full_command, if argv[0] is that path.""",
@@ -57,7 +57,7 @@ def name_with_slash(context: Context) -> Iterator[Observation]:
     for process in context.tracked_processes:
         if process.has_slash:
             name = process.pattern.name
-            what = f"no process is named {name}: FAULT for ever"
+            what = f"no process is named {name}: permanent FAULT"
             why = "it is compared with the comm, which has no path"
             base = name.rpartition("/")[2][:COMM_MAX]
             cure = cure_for(process, context.configuration.release)
@@ -70,7 +70,7 @@ def name_with_slash(context: Context) -> Iterator[Observation]:
     "command and arguments in one pair of quotes",
     """\
 A quoted string is one word: `process "vault server"` looks for a process whose name is "vault
-server". There is none: FAULT for ever. Nothing warns (vrrp_tprocess_process_handler() in
+server", which nothing has: permanent FAULT. Nothing warns (vrrp_tprocess_process_handler() in
 vrrp_parser.c). Single quotes are letters like any other: the name begins with one.
 
 Do: leave the quotes out: process /usr/bin/vault server. With arguments argv[0] must be that
@@ -82,10 +82,10 @@ def name_with_quotes(context: Context) -> Iterator[Observation]:
         if not process.has_quotes:
             continue
         name = process.pattern.name
-        what = f'no process is named "{name}": FAULT for ever'
+        what = f'no process is named "{name}": permanent FAULT'
         why, cure = "what is in quotes is one word, the name", f"process {name}"
         if name.startswith("'"):
-            what = f"no process is named {name}: FAULT for ever"
+            what = f"no process is named {name}: permanent FAULT"
             why = "a single quote is a letter like any other here"
             cure = " ".join(("process", name, *process.pattern.arguments)).replace("'", "")
         yield at(process.line, what, why, cure)
@@ -142,7 +142,7 @@ def param_match_without_arguments(context: Context) -> Iterator[Observation]:
             if process.pattern.match == "exact":
                 what = "only processes without arguments count"
             cure = "arguments behind the process, or full_command in its place"
-            yield at(statement, what, "there is no argument to match", cure)
+            yield at(statement, what, "it has no argument to match", cure)
 
 
 @finding(
@@ -151,7 +151,7 @@ def param_match_without_arguments(context: Context) -> Iterator[Observation]:
     "a vrrp_track_process without a process",
     """\
 keepalived drops the block: "process name not specified". Its references are "not found,
-ignoring...", and the instances run untracked: the VIP stays whatever dies.
+ignoring...", and the instances run unmonitored: the VIP stays whatever dies.
 
 Do: process NAME.""",
 )
@@ -160,5 +160,5 @@ def no_process(context: Context) -> Iterator[Observation]:
     named = {process.definition.order for process in context.tracked_processes}
     for definition in context.tracking.of_kind("track_process"):
         if definition.order not in named:
-            what = f"{definition.name} names no process: who tracks it runs untracked"
+            what = f"{definition.name} names no process: instances that track it run unmonitored"
             yield at(definition.node, what, "keepalived drops the block", "process NAME")

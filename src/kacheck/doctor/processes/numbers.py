@@ -41,7 +41,7 @@ def outside_quorum(context: Context) -> Iterator[Observation]:
             rest = " ".join(pattern.arguments[pattern.arguments.index(keyword) :])
             what = f"{process.name}: no process {pattern.name} runs that has the arguments {rest}"
             why = "what stands behind the name are its arguments"
-            yield at(process.line, what, why, f"{keyword} on a line of its own")
+            yield at(process.line, what, why, f"{keyword} on a separate line")
         elif not process.alike:
             least, most = process.quorum
             what = f"{process.name}: {process.count} processes {pattern.name} run now"
@@ -77,7 +77,7 @@ def quorum_above_quorum_max(context: Context) -> Iterator[Observation]:
     Severity.NOTE,
     "quorum_max 0: the process must not run",
     """\
-With quorum_max 0 and no quorum the instance is up while there is no such process, and fails when
+With quorum_max 0 and no quorum the instance is up while no such process runs, and fails when
 one comes: for a backup or an upgrade that must not meet the VIP. A name that can never match
 makes it a check that never fails.
 
@@ -88,7 +88,7 @@ def must_not_run(context: Context) -> Iterator[Observation]:
     for process in context.tracked_processes:
         limit = process.definition.last("quorum_max")
         if limit is not None and process.quorum == (0, 0):
-            what = f"{process.name} is up while there is no such process"
+            what = f"{process.name} is up while no such process runs"
             yield at(limit, what, "quorum_max is 0", "nothing, if it is meant so")
 
 
@@ -110,7 +110,7 @@ def ignored_number(context: Context) -> Iterator[Observation]:
                 word = "".join(line.arguments[:1])
                 if not _is_number(word, least, most, whole=keyword.startswith("quorum")):
                     what = f"{keyword} {word} of {process.name} is ignored"
-                    why = f"it is no number from {least:g} to {most}"
+                    why = f"it is not a number from {least:g} to {most}"
                     yield at(line, what, why, f"a number from {least:g} to {most}")
 
 

@@ -26,7 +26,7 @@ FAILS = re.compile(r"-[#0-6aBgGiIjJkLlMnNOpqRsSvZ]*f|--fail")
     "sys/health never says active",
     """\
 The body of Vault's and OpenBao's /v1/sys/health is JSON with initialized, sealed and standby;
-the word "active" is not in it, so that grep fails on the active node, too: FAULT for ever. The
+the word "active" is not in it, so that grep fails on the active node, too: permanent FAULT. The
 role is the code: 200 is the active node, 429 a standby, 503 sealed.
 
 Do: kacheck-vault; or curl -f, which fails on every code from 400 on.""",

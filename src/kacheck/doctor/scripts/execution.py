@@ -1,4 +1,4 @@
-"""KA221 to KA224, KA227 and KA228: can keepalived start what a vrrp_script names?
+"""KA221 to KA224, KA227 and KA228: whether keepalived can start what a vrrp_script names.
 
 check_script_secure() and execve(2), asked beforehand.
 """
@@ -91,7 +91,7 @@ def not_executable(context: Context) -> Iterator[Observation]:
     "a script whose interpreter is missing counts as healthy",
     """\
 When execve(2) fails, keepalived's child exits with 0, "Script errors aren't server errors"
-(system_call_script() in lib/notify.c): the check is successful for ever. Such are a #! line that
+(system_call_script() in lib/notify.c): the check is always successful. Such are a #! line that
 names a program that is not there, one with a carriage return at its end, and a file without a #!
 line (with libmagic that one is run by sh, whose 126 and 127 count as healthy, too).
 
@@ -114,7 +114,7 @@ def no_interpreter(context: Context) -> Iterator[Observation]:
         interpreter = _split(line)[0]
         if context.system.is_missing(interpreter):
             shown = interpreter.replace("\r", "\\r")
-            what = f"{name} counts as healthy for ever: {shown}, the #! of {real}, is missing"
+            what = f"{name} counts as always healthy: {shown}, the #! of {real}, is missing"
             cure = "save it without carriage returns" if "\r" in line else "correct the #! line"
             yield at(program.script.node, what, why, cure)
 
@@ -125,7 +125,7 @@ def no_interpreter(context: Context) -> Iterator[Observation]:
     "env does not find the script's interpreter",
     """\
 `#!/usr/bin/env X` searches the PATH that keepalived has. Where X is not there env exits with
-127: the script fails each time, FAULT for ever. Below systemd that PATH has no home directory,
+127: the script fails each time, permanent FAULT. Below systemd that PATH has no home directory,
 no pyenv or nvm. All that follows env is one word to the kernel: `#!/usr/bin/env X -u` looks for a
 program named "X -u".
 
@@ -175,7 +175,7 @@ def _env_looks_for(rest: str) -> str:
     """\
 Before 2.3.0 keepalived passes the resolved path as argv[0], unless the same file has the link's
 name in the target's directory as well (check_script_secure() in lib/notify.c). Debian's pidof is
-a link to /sbin/killall5, so `pidof vault` runs as killall5, which exits with 1: FAULT for ever.
+a link to /sbin/killall5, so `pidof vault` runs as killall5, which exits with 1: permanent FAULT.
 Applets of busybox in another directory are not found.
 
 See it: "Command = " in /tmp/keepalived.data after kill -USR1 of keepalived.
@@ -206,7 +206,7 @@ def multi_call_program(context: Context) -> Iterator[Observation]:
     """\
 A command that begins with `</` is handed to /bin/sh by system(3), which asks whether the file
 can be opened; and `sh -c` is the same shell. /dev/tcp/HOST/PORT is a file to bash only; dash,
-Debian's and Ubuntu's sh, finds nothing there and exits with 2: FAULT for ever.
+Debian's and Ubuntu's sh, finds nothing there and exits with 2: permanent FAULT.
 
 See it: sh -c '</dev/tcp/127.0.0.1/22'; echo $?
 Do: script "bash -c '</dev/tcp/127.0.0.1/80'", or nc -z 127.0.0.1 80.""",
@@ -218,7 +218,7 @@ def shell_without_ports(context: Context) -> Iterator[Observation]:
             port = re.search(r"/dev/(?:tcp|udp)/[^\s;&|)]+", program)
             real = _real_shell(context.system, shell)
             if port and os.path.basename(real) in WITHOUT_PORTS:
-                what = f"{script.name} fails for ever: {port[0]} is no file to {real}"
+                what = f"{script.name} always fails: {real} finds no file {port[0]}"
                 cure = f"script \"bash -c '{program}'\""
                 yield at(script.node, what, "/dev/tcp is bash's own", cure)
 

@@ -32,7 +32,7 @@ BACKGROUND = re.compile(r"(&>>?\s*[^\s;&|()]+)\s*(?:\|\|.*)?$")
     "a pipeline whose end always succeeds",
     """\
 A pipeline's exit code is its last command's. wc, cat, tee, head, awk, echo, true and their like
-succeed whatever went before them: the check is successful for ever. So is `CMD &>FILE` where sh
+succeed whatever went before them: the check is always successful. So is `CMD &>FILE` where sh
 is dash, as Debian's and Ubuntu's: that is `CMD &`, which nobody waits for, and then `>FILE`.
 
 Do: end it with the command that decides, such as grep -q; and >FILE 2>&1 for &>FILE.""",
@@ -45,7 +45,7 @@ def always_succeeds(context: Context) -> Iterator[Observation]:
             continue
         last = commands[-1] if commands else ShellCommand([])
         if _ends_in_success(commands, last):
-            what = f"{script.name} is successful for ever: it ends with {last.name}"
+            what = f"{script.name} is always successful: it ends with {last.name}"
             why = "the last command's exit code is the script's"
             yield at(script.node, what, why, "end it with the command that decides")
         if command_line.program is not None:
@@ -132,7 +132,7 @@ def _background(command_line: CommandLine, system: System) -> Iterator[Observati
     end = re.split(r"[;\n]", program)[-1]
     match = BACKGROUND.search(re.sub(r"'[^']*'|\"[^\"]*\"", "_", end))
     if real == "dash" and match:  # busybox knows it
-        what = f"{script.name} is successful for ever: {real} reads {match[1]} as & and >"
+        what = f"{script.name} is always successful: {real} reads {match[1]} as & and >"
         why = "the command runs in the background, and nobody asks for its exit code"
         yield at(script.node, what, why, ">FILE 2>&1, or bash -c")
 

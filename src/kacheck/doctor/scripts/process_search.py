@@ -28,7 +28,7 @@ SELECTING = re.compile(r"-\w*[CGUgpqtu]|--(?:pid|ppid|user|group|tty|sid)\b")
     """\
 pgrep, pkill -0, killall -0, kill -0, ps -C and ps -p find a process that has exited and was not
 waited for (seen: exit code 0 for a zombie). In a container whose first process does not reap,
-that is what is left of a crashed service: the check is successful for ever.
+that is what is left of a crashed service: the check is always successful.
 
 Do: kacheck-process NAME; or pgrep -r S,R,D,I NAME (procps-ng 4).""",
 )
@@ -120,7 +120,7 @@ def _finds_zombies(command: ShellCommand) -> bool:
     "ps | grep finds itself",
     """\
 The command line of grep, and of the shell that runs it, has the word that is looked for: the
-check is successful for ever.
+check is always successful.
 
 Do: kacheck-process NAME; or pgrep -x NAME, which does not count itself.""",
 )
@@ -132,7 +132,7 @@ def grep_finds_itself(context: Context) -> Iterator[Observation]:
             is_harmless = _is_counted(commands) and not (is_grepped and _is_low(script))
             if _has_grep_of_ps(script, commands) and (commands is runs[0] or not is_harmless):
                 what = f"{script.name}: grep finds its own command line in the output of ps"
-                why = "the word that it looks for stands there"
+                why = "its own command line contains the word that it looks for"
                 greps = [word for each in commands if each.name in GREPS for word in each.words]
                 yield at(script.node, what, why, process_check(context, greps))
 

@@ -6,9 +6,9 @@ from kacheck.doctor.machine.system import FileStatus, System, which
 from kacheck.doctor.scripts.script import Runner, Script
 
 REMOVED = """\
-keepalived removes the script, and its instances run untracked: the VIP stays whatever fails
+keepalived removes the script, and its instances run unmonitored: the VIP stays whatever fails
 (check_track_script_secure() in vrrp.c). """
-UNTRACKED = "keepalived removes the script, and who tracks it runs untracked"
+UNTRACKED = "keepalived removes the script, and instances that track it run unmonitored"
 
 
 class Program(NamedTuple):

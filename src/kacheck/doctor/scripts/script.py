@@ -30,7 +30,7 @@ class Script(NamedTuple):
     node: Node
     """Its script statement, else the vrrp_script itself."""
     argv: list[str]
-    """The command; empty if there is none."""
+    """The command; empty if it has none."""
     runner: Runner
     security: bool
     """Whether enable_script_security is on."""
@@ -47,7 +47,7 @@ class Script(NamedTuple):
 
     @property
     def timeout(self) -> float:
-        """Seconds; the interval where there is none, and 1 for 0, as keepalived has it."""
+        """Return the timeout in seconds: the interval by default, and 1 for 0, as in keepalived."""
         word = self.definition.value("timeout")
         return self.interval if word is None else seconds(word) or 1.0
 
@@ -121,7 +121,7 @@ def _default_runner(system: System, *, security: bool) -> Runner:
 
 
 def seconds(text: str | None) -> float:
-    """Return a time; 0 where there is none, or no number."""
+    """Return a time in seconds; 0 if it is missing or not a number."""
     try:
         return max(float(text or 0), 0.0)
     except ValueError:

@@ -52,7 +52,7 @@ def _is_quoted(script: Script, word: str) -> bool:
     "a ~ that nothing expands",
     """\
 `~` for a home directory is the shell's. keepalived looks for a directory of that name: the
-script is not found and removed, and its instances run untracked; as an argument it names no
+script is not found and removed, and its instances run unmonitored; as an argument it names no
 file.
 
 Do: the full path.""",
@@ -72,7 +72,7 @@ def unexpanded_home(context: Context) -> Iterator[Observation]:
     "sh -c runs its next word alone",
     """\
 Of `sh -c curl -s URL` the shell runs `curl`, and the rest are $0, $1 and so on. keepalived
-splits the command at blanks as a shell would, so the program for -c needs quotes of its own.
+splits the command at blanks as a shell would, so the program for -c needs quotes.
 
 Do: script "sh -c 'curl -s URL'": single quotes inside of double ones.""",
 )

@@ -15,7 +15,7 @@ from kacheck.keepalived.limits import leading_number
     "a vrrp_script without a command",
     """\
 keepalived says "No script set for vrrp_script NAME - removing", and every instance that tracks
-it runs untracked. A quote that is open inside the command has the same effect.
+it runs unmonitored. A quote that is open inside the command has the same effect.
 
 Do: script "/path/to/command with its arguments".""",
 )
@@ -24,7 +24,7 @@ def no_command(context: Context) -> Iterator[Observation]:
     for script in context.scripts:
         if not script.argv:
             what = f"{script.name} has no command that can be read"
-            why = "keepalived removes it, and who tracks it runs untracked"
+            why = "keepalived removes it, and instances that track it run unmonitored"
             yield at(script.node, what, why, 'script "/path/to/command"')
 
 
@@ -52,7 +52,7 @@ def dropped_arguments(context: Context) -> Iterator[Observation]:
         arguments = " ".join(f"'{word}'" if " " in word else word for word in words[2:])
         cure = f'script "{words[1]} {arguments}"'
         if words[2] in KEYWORDS:
-            cure = f"{' '.join(words[2:])} on a line of its own"
+            cure = f"{' '.join(words[2:])} on a separate line"
         yield at(script.node, what, why, cure)
 
 
@@ -62,7 +62,7 @@ def dropped_arguments(context: Context) -> Iterator[Observation]:
     "no user to run the script",
     """\
 A script runs as its own `user`, else as global_defs' script_user, else as the account
-keepalived_script, else as root. keepalived removes the script, and its instances run untracked:
+keepalived_script, else as root. keepalived removes the script, and its instances run unmonitored:
 the VIP stays whatever fails, where the user does not exist; or, with enable_script_security in
 force when the script is read, where there is neither `user` nor script_user nor the account
 keepalived_script (get_default_script_user() in lib/notify.c, vrrp_vscript_end_handler()).
@@ -77,7 +77,8 @@ def no_user(context: Context) -> Iterator[Observation]:
         runner = script.runner
         if runner.trouble is not None:
             node = runner.node or script.definition.node
-            what = f"{script.name} is removed, and who tracks it runs untracked: {runner.trouble}"
+            what = f"{script.name} is removed, and instances that track it run unmonitored: "
+            what += runner.trouble
             why = "keepalived does not run a script without a user"
             yield at(node, what, why, "`user root` in the vrrp_script")
 
@@ -102,7 +103,7 @@ def timeout_not_below_interval(context: Context) -> Iterator[Observation]:
             continue
         what = f"timeout {script.timeout:g} of {script.name} is not below its interval "
         what += f"{script.interval:g}"
-        why = "a run that hangs meets the next one, which 2.1.3 to 2.3.2 start all the same"
+        why = "a run that hangs meets the next one, which 2.1.3 to 2.3.2 start nevertheless"
         cure = "a timeout below the interval"
         if script.interval <= 1 and context.is_before(2, 3, 2):
             cure = "interval 2 and timeout 1: before 2.3.2 there are whole seconds only"
@@ -137,7 +138,7 @@ def no_timeout(context: Context) -> Iterator[Observation]:
     """\
 Fractions of a second are read since 2.3.2. Earlier versions warn "invalid number '0.5'" and take
 the whole seconds: 2.7 is 2, and 0.5 is 0, which becomes 1 (read_unsigned_func() in lib/parser.c;
-seen with 2.2.7). keepalived -t fails. Any other word that is no number behaves alike.
+seen with 2.2.7). keepalived -t fails. Any other word that is not a number behaves alike.
 
 Do: whole seconds, or keepalived 2.3.2.""",
 )

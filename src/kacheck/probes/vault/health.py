@@ -73,7 +73,7 @@ STATES = {
 
 
 def judge(answer: HttpAnswer, accept: tuple[str, ...], address: str) -> Result:
-    """The result for an answer; `data` has the code and the body's fields."""
+    """Return the result for an answer; `data` has the code and the body's fields."""
     fields = parse(answer.body)
     data: dict[str, Any] = {"http_status": answer.code}
     if fields is not None:
@@ -114,7 +114,7 @@ def no_json(constant: str) -> NoReturn:
 
 
 def unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object whose keys are all different: two values for `sealed` would be a choice."""
+    """Return an object whose keys are all different: two values for `sealed` would be a choice."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         raise ValueError("a key is repeated")
@@ -122,7 +122,10 @@ def unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def flat(value: object) -> object:
-    """A field's value, ready for JSON; what is nested, as licenses are, or infinite as text."""
+    """Return a field's value, ready for JSON.
+
+    What is nested, as licenses are, or infinite as text.
+    """
     if isinstance(value, (dict, list)):
         import json
 
@@ -131,7 +134,7 @@ def flat(value: object) -> object:
 
 
 def agree(state: NodeState, fields: dict[str, Any]) -> bool:
-    """Does the body say what the code says? `1` or `"true"` is not `true`."""
+    """Return whether the body agrees with the code; `1` or `"true"` is not `true`."""
     return all(fields.get(key) is value for key, value in state.agrees.items())
 
 

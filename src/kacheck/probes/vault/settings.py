@@ -69,7 +69,7 @@ class Environment:
         self.environ = environ
 
     def variable(self, name: str) -> str:
-        """The variable that counts: BAO_X if it is set at all, else VAULT_X."""
+        """Return the variable that counts: BAO_X if it is set at all, else VAULT_X."""
         return f"BAO_{name}" if f"BAO_{name}" in self.environ else f"VAULT_{name}"
 
     def get(self, name: str) -> str | None:
