@@ -135,7 +135,10 @@ def _holding(
 
 def _interfaces(node: Node) -> list[Tracked]:
     found = []
+    is_tracked = not node.find("dont_track_primary")
     for line in _lines(node, "track_interface"):
+        if is_tracked and not line.arguments and line.keyword == _last(node, "interface"):
+            continue  # it counts anyway
         words = line.arguments
         value = whole_number(words[1]) if words[:1] == ["weight"] and words[1:] else 0
         found.append(

@@ -23,7 +23,7 @@ class Link(NamedTuple):
 
 
 class Network(NamedTuple):
-    """This network namespace's interfaces."""
+    """The interfaces of this network namespace."""
 
     links: dict[str, Link]
     machine: NetworkInterfaces
@@ -90,4 +90,6 @@ def tracked_seen(network: Network, name: str) -> Seen:
     cause = link_cause(network, name)
     if cause is None:
         return Seen()
-    return Seen(is_good=False, cause=cause._replace(what=cause.what.replace("its", "tracked", 1)))
+    return Seen(
+        is_good=False, cause=cause._replace(what=cause.what.replace("its", "the tracked", 1))
+    )

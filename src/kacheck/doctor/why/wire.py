@@ -87,7 +87,8 @@ def judge(instance: Instance, adverts: Sequence[Advert]) -> Heard:
         if _shares_vip(each, instance)
     ]
     conflicts = [text for each in ours if (text := conflict(each, instance)) is not None]
-    return Heard(True, masters[0] if masters else None, tuple(conflicts))
+    master = masters[0] if masters else None
+    return Heard(listened=True, master=master, conflicts=tuple(conflicts))
 
 
 def _shares_vip(advert: Advert, instance: Instance) -> bool:
