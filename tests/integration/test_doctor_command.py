@@ -22,7 +22,7 @@ from kacheck.commands.options import CONFIGURATION
 from kacheck.doctor import catalogue, examine, text
 from kacheck.doctor.catalogue import CODES
 from kacheck.doctor.context import Context
-from kacheck.doctor.examine import Request
+from kacheck.doctor.examine import Examined, Request
 from kacheck.doctor.finding import Code, Finding, Lint, Observation, Severity
 from kacheck.doctor.machine import entry_points, facts
 from kacheck.doctor.machine.system import Machine, RunningProcess, which
@@ -206,8 +206,10 @@ class TestText:
 
     def test_colours_only_where_they_are_shown(self) -> None:
         finding = Finding(CODES["KA301"], "what", "why", "cure")
-        assert "\033" not in text.as_text([finding], colours=False)
-        assert text.as_text([finding], colours=True).startswith("\033[31m")
+        assert "\033" not in text.as_text(Examined([finding], [], is_default=False), colours=False)
+        assert text.as_text(Examined([finding], [], is_default=False), colours=True).startswith(
+            "\033[31m"
+        )
 
     def test_nothing_that_a_terminal_would_obey_gets_through(self, doctor: Command) -> None:
         _, shown = doctor(GOOD.replace("chk", "c\033[2Jhk", 1))
@@ -227,7 +229,9 @@ class TestJson:
         assert (finding["file"], finding["line"]) == (str(doctor.conf), 4)
 
     def test_a_finding_about_the_machine_has_no_place(self) -> None:
-        told = json.loads(text.as_json([Finding(CODES["KA101"], "a", "b", "c")]))
+        told = json.loads(
+            text.as_json(Examined([Finding(CODES["KA101"], "a", "b", "c")], [], is_default=False))
+        )
         assert (told["findings"][0]["file"], told["findings"][0]["line"]) == (None, None)
 
 
@@ -303,7 +307,7 @@ def test_a_megabyte_of_findings_is_examined(tmp_path: Path) -> None:
     path.write_text("".join(blocks))
     assert path.stat().st_size > 1_000_000
     request = Request(str(path), str(tmp_path / "kacheck.toml"), str(tmp_path))
-    assert len(examine.examine(request)) > 10_000
+    assert len(examine.examine(request).findings) > 10_000
 
 
 def test_the_shipped_recipes_are_well_but_for_what_is_not_installed_here(tmp_path: Path) -> None:
@@ -317,7 +321,7 @@ def test_the_shipped_recipes_are_well_but_for_what_is_not_installed_here(tmp_pat
             str(toml),
             "/run/kacheck",
         )
-        found = examine.examine(request)
+        found = examine.examine(request).findings
         assert {each.code.name for each in found} <= absent, name
 
 

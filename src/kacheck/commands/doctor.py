@@ -11,6 +11,11 @@ from kacheck.result import BadConfigError
 DESCRIPTION = """Find out why keepalived is in FAULT, and what else in this configuration, kernel \
 or container will fail.
 
+The first lines say for each vrrp_instance whether it is MASTER, BACKUP or in FAULT, its effective \
+priority, the cause of a FAULT and the command to type. For that kacheck's own checks are run once, \
+as keepalived would; the interface is looked at; and root listens for adverts, for at most three \
+intervals, to say where the VIP is.
+
 It reads KEEPALIVED_CONF and everything it includes as keepalived would, tries whether process \
 events arrive here, and reads kacheck's own files. The most probable cause of a FAULT comes first. \
 It changes nothing. Run it as root, where keepalived runs."""
@@ -37,8 +42,17 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         choices=("text", "json"),
         default="text",
         help="the format of the answer; default text\n\n"
-        "`json` is one object whose keys are a contract: `schema` 1, `findings` with `code`, "
-        "`severity`, `file`, `line`, `what`, `why` and `cure`, and `exit_code`.",
+        "`json` is one object whose keys are a contract: `schema` 1, `instances` with `name`, "
+        "`state`, `priority`, `causes` and more, `findings` with `code`, `severity`, `file`, "
+        "`line`, `what`, `why` and `cure`, and `exit_code`.",
+    )
+    parser.add_argument(
+        "--run",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="run all scripts of the configuration once, as keepalived would; --no-run: none\n\n"
+        "Default: kacheck's own entry points, which change nothing, and other scripts only where "
+        "a running keepalived with this configuration runs them already.",
     )
     parser.add_argument(
         "--config-id",
@@ -68,11 +82,11 @@ def run(args: Namespace, edge: Edge) -> int:
             raise BadConfigError(f"unknown code {args.explain}; give one from KA001 to {last}")
         edge.answer(text.explained(code))
         return 0
-    request = examine.Request(args.conf, args.config, args.state_dir, args.config_id)
-    findings = examine.examine(request)
+    request = examine.Request(args.conf, args.config, args.state_dir, args.config_id, args.run)
+    examined = examine.examine(request)
     if args.format == "json":
-        edge.answer(text.as_json(findings))
+        edge.answer(text.as_json(examined))
     else:
         colours = view_of(sys.stdout, os.environ).colours
-        edge.answer(text.as_text(findings, colours=colours))
-    return text.exit_code(findings)
+        edge.answer(text.as_text(examined, colours=colours))
+    return text.exit_code(examined)

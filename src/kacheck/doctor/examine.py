@@ -6,6 +6,7 @@ from typing import NamedTuple
 from kacheck.doctor import catalogue
 from kacheck.doctor.context import Context
 from kacheck.doctor.crash import Crashes
+from kacheck.doctor.examine_default import DEFAULT
 from kacheck.doctor.features import script_user
 from kacheck.doctor.finding import Finding
 from kacheck.doctor.kacheck import installation
@@ -14,10 +15,10 @@ from kacheck.doctor.machine import facts
 from kacheck.doctor.machine.facts import Facts
 from kacheck.doctor.machine.system import Machine
 from kacheck.doctor.permissions import refuse_hidden, refuse_unreadable
+from kacheck.doctor.why import answer
+from kacheck.doctor.why.answer import InstanceAnswer
 from kacheck.keepalived import DEFAULT as DEFAULT_RELEASE
 from kacheck.keepalived import Configuration, load
-
-DEFAULT = "/etc/keepalived/keepalived.conf"
 
 
 class Request(NamedTuple):
@@ -30,10 +31,22 @@ class Request(NamedTuple):
     state_dir: str
     config_id: str | None = None
     """None: that of the keepalived that runs, else the host's name."""
+    run: bool | None = None
+    """Whether all scripts are run, or none; None: kacheck's, and what keepalived runs already."""
 
 
-def examine(request: Request) -> list[Finding]:
-    """Return all findings.
+class Examined(NamedTuple):
+    """All that there is to say."""
+
+    findings: list[Finding]
+    instances: list[InstanceAnswer]
+    """Why each instance is in its state."""
+    is_default: bool
+    """Whether it is this machine's own configuration."""
+
+
+def examine(request: Request) -> Examined:
+    """Return all findings, and the state of each instance.
 
     Raises:
         BadConfigError: the file, or one that it includes, does not exist or cannot be read.
@@ -44,7 +57,14 @@ def examine(request: Request) -> list[Finding]:
     has_configuration = bool(context.configuration.files)
     lints = catalogue.LINTS if has_configuration else catalogue.lints(*catalogue.MACHINE)
     findings = [finding for lint in lints for finding in crashes.guard(lint, context)]
-    return [*crashes.findings(), *_in_order(context.configuration, findings)]
+    findings = _in_order(context.configuration, findings)
+    is_default = request.conf is None or os.path.realpath(request.conf) == os.path.realpath(DEFAULT)
+    instances: list[InstanceAnswer] = []
+    try:
+        instances = answer.answer(context, findings, run=request.run, is_default=is_default)
+    except Exception as error:  # noqa: BLE001 - the findings must be shown
+        crashes.add("why", error)
+    return Examined([*crashes.findings(), *findings], instances, is_default)
 
 
 def _context(request: Request, crashes: Crashes) -> Context:

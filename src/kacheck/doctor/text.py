@@ -4,7 +4,10 @@ import json
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from kacheck.doctor.examine import Examined
 from kacheck.doctor.finding import Code, Finding, Severity
+from kacheck.doctor.why import answer
+from kacheck.doctor.why.answer import InstanceAnswer
 from kacheck.redact import redact
 from kacheck.render import printable
 
@@ -17,9 +20,10 @@ NOW = ("KA304", "KA305", "KA409", "KA509")
 """Findings about this moment: the cause of a FAULT, unless one about the machine is."""
 
 
-def exit_code(findings: Sequence[Finding]) -> int:
-    """Return the worst severity."""
-    return int(max((finding.code.severity for finding in findings), default=Severity.NOTE))
+def exit_code(examined: Examined) -> int:
+    """Return the worst severity; a FAULT on this machine is an error."""
+    worst = max((each.code.severity for each in examined.findings), default=Severity.NOTE)
+    return max(int(worst), answer.exit_code(examined.instances, is_default=examined.is_default))
 
 
 def ordered(findings: Sequence[Finding]) -> list[Finding]:
@@ -48,10 +52,25 @@ def without_secrets(finding: Finding) -> Finding:
     return finding._replace(what=what, why=why, cure=cure)
 
 
-def as_text(findings: Sequence[Finding], *, colours: bool) -> str:
-    """Return each finding with its why and cure, and a last line with the counts."""
-    parts = [part(finding, colours=colours) for finding in ordered(findings)]
-    return "\n\n".join([*parts, counts(findings)])
+def as_text(examined: Examined, *, colours: bool) -> str:
+    """Return the state of each instance, each finding with its why and cure, and the counts."""
+    parts = [instance_part(each, colours=colours) for each in examined.instances]
+    parts += [part(finding, colours=colours) for finding in ordered(examined.findings)]
+    return "\n\n".join([*parts, counts(examined.findings)])
+
+
+def instance_part(instance: InstanceAnswer, *, colours: bool) -> str:
+    """Return what is said of one instance as text."""
+    lines: list[str] = []
+    for number, (said, cure) in enumerate(answer.lines_of(instance)):
+        what = printable(redact(said))
+        if number == 0 and colours:
+            colour = COLOURS[Severity.ERROR] if instance.state == "FAULT" else ""
+            what = f"{colour}{BOLD}{what}{PLAIN}"
+        lines.append(what if number == 0 else f"    {what}")
+        if cure:
+            lines += wrapped("do:  ", redact(cure))
+    return "\n".join(lines)
 
 
 def part(finding: Finding, *, colours: bool) -> str:
@@ -106,11 +125,12 @@ def counts(findings: Sequence[Finding]) -> str:
     )
 
 
-def as_json(findings: Sequence[Finding]) -> str:
+def as_json(examined: Examined) -> str:
     """Return one object; its keys are a contract, versioned by `schema`."""
     return json.dumps(
         {
             "schema": 1,
+            "instances": [answer.as_object(each) for each in examined.instances],
             "findings": [
                 {
                     "code": finding.code.name,
@@ -121,9 +141,9 @@ def as_json(findings: Sequence[Finding]) -> str:
                     "why": finding.why,
                     "cure": finding.cure,
                 }
-                for finding in ordered(findings)
+                for finding in ordered(examined.findings)
             ],
-            "exit_code": exit_code(findings),
+            "exit_code": exit_code(examined),
         }
     )
 

@@ -29,7 +29,8 @@ def _a_machine_without_findings(monkeypatch: pytest.MonkeyPatch) -> None:
 def codes(directory: Path, text: str) -> list[str]:
     conf = directory / "keepalived.conf"
     conf.write_text(text)
-    found = examine.examine(Request(str(conf), f"{directory}/kacheck.toml", str(directory), "id"))
+    request = Request(str(conf), f"{directory}/kacheck.toml", str(directory), "id")
+    found = examine.examine(request).findings
     return sorted({finding.code.name for finding in found})
 
 

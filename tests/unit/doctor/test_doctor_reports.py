@@ -6,6 +6,7 @@ import pytest
 
 from helpers.doctor import ELF, Doctor, instance, script, sound_machine
 from kacheck.doctor import catalogue
+from kacheck.doctor.examine import Examined
 from kacheck.doctor.keepalived import problems, unknown_keywords
 from kacheck.doctor.machine import known_faults
 from kacheck.doctor.machine.system import RunningProcess
@@ -254,5 +255,7 @@ class TestProcessLines:
         text = "vrrp_track_process p {\n%s\n}\n"
         finding = doctor.one(catalogue.PROCESSES, text % lines, "KA304")
         assert finding.cure == cure
-        assert finding.cure in as_text([finding], colours=False).replace("\n         ", "\n")
+        assert finding.cure in as_text(
+            Examined([finding], [], is_default=False), colours=False
+        ).replace("\n         ", "\n")
         assert "KA304" not in doctor.codes(catalogue.PROCESSES, text % finding.cure)

@@ -1,0 +1,3 @@
+"""Where keepalived's configuration is."""
+
+DEFAULT = "/etc/keepalived/keepalived.conf"

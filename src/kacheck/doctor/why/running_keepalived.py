@@ -1,0 +1,108 @@
+"""The keepalived that runs with a configuration: its environment and what it may do."""
+
+import itertools
+import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from kacheck import procfs
+from kacheck.doctor.examine_default import DEFAULT
+from kacheck.doctor.machine.system import SYSTEMD_PATH, RunningProcess
+from kacheck.keepalived import load
+from kacheck.probes.process.look import another_user
+
+CAP_NET_ADMIN, CAP_NET_RAW = 12, 13
+CAPABILITIES = {
+    CAP_NET_ADMIN: ("CAP_NET_ADMIN", "it may not set addresses"),
+    CAP_NET_RAW: ("CAP_NET_RAW", "it may not send adverts"),
+}
+
+
+class RunningKeepalived(NamedTuple):
+    """A keepalived, its first process."""
+
+    pid: int
+    environment: dict[str, str]
+    missing: tuple[str, ...]
+    """The capabilities that it lacks, in words."""
+    is_current: bool
+    """Whether no file of the configuration has changed since it started."""
+
+
+def running_keepalived(
+    processes: Sequence[RunningProcess], conf: str, files: Sequence[str]
+) -> RunningKeepalived | None:
+    """Return the keepalived that runs with a configuration; None: none does, or it is hidden."""
+    for process in processes:
+        if process.comm != "keepalived" or not _is_trusted(process.pid):
+            continue
+        used = conf_of(process.argv[1:])
+        if not _is_same(used, conf) and not _includes(used, conf):
+            continue
+        return RunningKeepalived(
+            process.pid,
+            _environment(process.pid),
+            tuple(_missing(process.pid)),
+            all(_changed(path) <= _started(process.pid) for path in files),
+        )
+    return None
+
+
+def conf_of(argv: Sequence[str]) -> str:
+    """Return the file of `-f FILE`, `-fFILE`, `--use-file FILE` and `--use-file=FILE`."""
+    for option, value in itertools.pairwise((*argv, "")):
+        match = re.fullmatch(r"(?:-f|--use-file=)(.+)", option)
+        if match or option in ("-f", "--use-file"):
+            return match[1] if match else value
+    return DEFAULT
+
+
+def _is_trusted(pid: int) -> bool:
+    """Return whether it is root's or ours: any user can give a process the name keepalived."""
+    process = procfs.Process("/proc", pid)
+    with suppress(OSError):
+        return not all(another_user(process, uid) for uid in {0, os.geteuid()})
+    return False
+
+
+def _is_same(one: str, other: str) -> bool:
+    with suppress(OSError):
+        return os.path.samefile(one, other)
+    return False
+
+
+def _includes(used: str, conf: str) -> bool:
+    return any(_is_same(path, conf) for path in load(used).files)
+
+
+def _environment(pid: int) -> dict[str, str]:
+    with suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+        entries = [os.fsdecode(entry).partition("=") for entry in file.read().split(b"\0")]
+        return {name: value for name, equals, value in entries if equals}
+    return {"PATH": SYSTEMD_PATH}
+
+
+def _missing(pid: int) -> list[str]:
+    with suppress(OSError, KeyError, ValueError):
+        effective = int(procfs.Process("/proc", pid).status()["CapEff"], 16)
+        return [
+            f"keepalived lacks {name}: {effect}"
+            for bit, (name, effect) in CAPABILITIES.items()
+            if not effective >> bit & 1
+        ]
+    return []
+
+
+def _changed(path: str) -> float:
+    with suppress(OSError):
+        return os.stat(path).st_mtime
+    return 0.0
+
+
+def _started(pid: int) -> float:
+    """Return when a process began, in seconds since 1970; 0: unknown."""
+    with suppress(OSError, ValueError):
+        return os.stat(f"/proc/{pid}").st_ctime
+    return 0.0
