@@ -131,7 +131,7 @@ def documented(command: str) -> Iterator[Entry]:
     """The options that the page has for a command, in the sections whose heading names it."""
     for heading, text in parts(sections(COMMAND)["OPTIONS"], "SS").items():
         own = heading.split()[1] if heading.startswith("kacheck ") else None
-        named = command in re.findall(r"\w+", heading)
+        named = command in re.findall(r"\w+", heading.removeprefix("Every command"))
         shared = named != heading.startswith("Every command")
         if own == command or (own is None and shared):
             yield from entries(text)

@@ -27,7 +27,7 @@ TOML = "/etc/kacheck/kacheck.toml"
 CONF = "/etc/keepalived/keepalived.conf"
 TRACK = "/run/kacheck/track/vault-node"
 SUMS = "find /etc/keepalived -type f -exec md5sum {} +"
-ENTRY_POINTS = ("process", "vault", "combined", "verdict")
+ENTRY_POINTS = ("process", "vault", "command", "combined", "verdict")
 
 VAULT_SERVICE = """
 [Unit]

@@ -32,6 +32,9 @@ VALUES = st.sampled_from(
 )  # fmt: skip
 
 
+NEEDING_A_WORD = ("process", "command")
+
+
 def options(name: str) -> list[Option]:
     return [*probe(name).options, *short.COMMON]
 
@@ -79,7 +82,7 @@ def test_every_option_of_a_probe_is_taken_in_the_short_way(name: str, data: st.D
     if option.kind.takes_value or not words:
         words.append((option.kind.choices or (values.get(option.flag, "x"),))[0])
     required = ["--process", "x"] if name == "combined" and option.flag != "--process" else []
-    required += ["x"] if name == "process" and words[0].startswith("-") else []
+    required += ["x"] if name in NEEDING_A_WORD and words[0].startswith("-") else []
     argv = [name, *words, *required]
     found = parsed(short.parse, argv)
     assert isinstance(found, dict), argv

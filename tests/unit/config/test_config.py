@@ -314,6 +314,7 @@ def test_only_what_may_be_said_of_a_healthy_node_has_a_number_as_good_as_ok() ->
     assert healthy == {
         "running", "missing", "hidden", "rate-limited",
         "active", "standby", "performance-standby", "dr-secondary",
+        "succeeded", "warned", "undetermined",
     }  # fmt: skip
 
 
@@ -393,10 +394,10 @@ BROKEN = {
     "every check": ('[check.ALL]\nprobe = "vault"', 1, "not ALL, which means every check"),
     "every check in small letters": ('[check.all]\nprobe = "vault"', 1, "not ALL"),
     # probe
-    "no probe": (f'{PROCESS}[check.b]\nname = "x"\n', 4, 'check b has no probe; add probe = "process", "vault" or "combined"'),
+    "no probe": (f'{PROCESS}[check.b]\nname = "x"\n', 4, 'check b has no probe; add probe = "process", "vault", "command" or "combined"'),
     "no probe, implied": ('\n\ncheck.b.name = "x"\n', 3, "check b has no probe"),
     "a mistyped probe key": ('[check.a]\nname = "x"\nprobes = "vault"', 3, "did you mean probe?"),
-    "an unknown probe": ('[check.a]\nprobe = "valut"', 2, 'probe is "valut"; give "process", "vault" or "combined" (did you mean vault?)'),
+    "an unknown probe": ('[check.a]\nprobe = "valut"', 2, 'probe is "valut"; give "process", "vault", "command" or "combined" (did you mean vault?)'),
     "a probe that is no string": ("[check.a]\nprobe = ['vault']", 2, 'probe is an array; give "process"'),
     # keys
     "an unknown key of a check": (f"{PROCESS}intervall = 1", 4, "unknown key intervall for probe process; did you mean interval?"),
