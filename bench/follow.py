@@ -186,8 +186,9 @@ def options(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def report(args: argparse.Namespace, lab: Lab) -> None:
-    """Measure everything and print it."""
+def report(args: argparse.Namespace, lab: Lab) -> bool:
+    """Measure everything and print it; return whether all of it could be measured."""
+    is_complete = True
     measured = Measured(lab, args.scenario or [*SCENARIOS, "fast"], args.runs)
     version = ".".join(map(str, keepalived_version()))
     print(f"# The VIP follows\n\n{machine()}, keepalived {version}", flush=True)
@@ -195,12 +196,16 @@ def report(args: argparse.Namespace, lab: Lab) -> None:
         before = set(measured.trials)
         try:
             measured.recipe(name)
+        except UnexpectedError as error:
+            print(f"bench: {name}: {error}", file=sys.stderr)
+            is_complete = False
         finally:  # what was measured before an error or a signal is shown, too
             show(name, {key: each for key, each in measured.trials.items() if key not in before})
     if args.svg:
         note = "One run of bench/follow.py: a dot is one failure, a bar the median; keepalived "
         with open(args.svg, "w") as file:
             file.write(picture.draw([*pictured(measured.trials)], HEADING, note + version))
+    return is_complete
 
 
 def leave(number: int, _: FrameType | None) -> None:
@@ -217,11 +222,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, leave)
     try:
         with Lab() as lab:
-            report(args, lab)
+            return 0 if report(args, lab) else 1
     except (UnexpectedError, LabError, AssertionError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

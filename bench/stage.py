@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Self
 
 from bench.measure import UnexpectedError
@@ -89,6 +89,17 @@ def processes(wanted: int) -> Iterator[int]:
         assert shell.stdin is not None
         shell.stdin.close()  # what they wait for
         end(shell, patience=20)
+
+
+@contextmanager
+def busy(number: int) -> Iterator[None]:
+    """As many loops that do nothing but run."""
+    loop = ["timeout", str(LONGEST), "/bin/sh", "-c", "while :; do :; done"]
+    with ExitStack() as stack:
+        for _ in range(number):
+            child = stack.enter_context(subprocess.Popen(loop))
+            stack.callback(child.terminate)
+        yield
 
 
 @contextmanager
@@ -290,6 +301,6 @@ def certificate(directory: str) -> tuple[str, str, str] | None:
     ca, chain, key = (os.path.join(directory, name) for name in ("ca.pem", "cert.pem", "key.pem"))
     authority.cert_pem.write_to_path(ca)
     issued.private_key_pem.write_to_path(key)
-    for pem in issued.cert_chain_pems:
-        pem.write_to_path(chain, append=True)
+    for place, pem in enumerate(issued.cert_chain_pems):
+        pem.write_to_path(chain, append=place > 0)
     return ca, chain, key

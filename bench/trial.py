@@ -1,5 +1,6 @@
 """What happens to a cluster, and how long its VIP took."""
 
+import itertools
 import os
 import random
 import time
@@ -30,6 +31,8 @@ ROWS = [
     STOPPED, RESTARTED, DEAF_OLD, DEAF_NEW,
 ]  # fmt: skip
 """In the order in which they are shown."""
+DEAF = [(DEAF_OLD, True), (DEAF_NEW, False), (DEAF_NEW, True), (DEAF_OLD, False)]
+"""Whose watcher it is, and whether that is killed or stopped, in turn."""
 STOP_SECONDS = 5.0
 """How long a watcher is stopped: less than its watchdog waits."""
 DEAF_SECONDS = 4.0
@@ -46,6 +49,7 @@ class Trial:
         self.times: dict[str, list[float]] = defaultdict(list)
         self.loads: list[float] = []
         """Of the machine, at the end of each scenario."""
+        self._deaf = itertools.cycle(DEAF)
 
     def run(self, name: str) -> None:
         """Let one scenario happen, wait until all is at rest, and note where the VIP was."""
@@ -131,8 +135,8 @@ class Trial:
         """
         old = self.cluster.leader
         new = random.choice(LETTERS[1:].replace(old, ""))
-        row, victim = random.choice([(DEAF_OLD, old), (DEAF_NEW, new)])
-        unit, is_killed = self.cluster.units[victim], random.choice([True, False])
+        row, is_killed = next(self._deaf)
+        unit = self.cluster.units[old if row == DEAF_OLD else new]
         unit.signal(SIGKILL if is_killed else SIGSTOP)
         time.sleep(random.uniform(0, DEAF_SECONDS))
         self.cluster.step_down()

@@ -28,7 +28,10 @@ class Unit:
 
     def __init__(self, node: VaultNode, kacheck: Sequence[str]) -> None:
         self._node = node
-        self._argv = ["nice", "-n", *settings("Nice"), *AS_USER, *kacheck, "watch"]
+        program, *words = shlex.split(" ".join(settings("ExecStart")))
+        if program != "kacheck":
+            raise UnexpectedError(f"{SERVICE} starts {program}")
+        self._argv = ["nice", "-n", *settings("Nice"), *AS_USER, *kacheck, *words]
         self._starts = 0
         self._watcher: Watcher | None = None
 
@@ -52,8 +55,11 @@ class Unit:
         self._watcher.process.kill(number)
         return at
 
-    def end(self, number: int) -> float:
-        """End it with a signal, and run what the unit runs then; the time of just before."""
+    def end(self, number: int, job: str = "") -> float:
+        """End it with a signal, and run what the unit runs then; the time of just before.
+
+        `job` is what systemctl shows as being done with the unit.
+        """
         at = self.signal(number)
         assert self._watcher is not None
         self._watcher.process.wait()
@@ -63,16 +69,19 @@ class Unit:
             "EXIT_CODE": "killed" if killed else "exited",
             "EXIT_STATUS": "KILL" if killed else "0",
         }
+        shown = f"echo 1 kacheck.service {job} running\n" if job else ""
+        systemctl = self._node.node.write("bin/systemctl", f"#!/bin/sh\n{shown}", 0o755)
+        env = environ() | result | {"PATH": f"{systemctl.parent}:{os.environ['PATH']}"}
         for command in settings("ExecStopPost"):
-            prefix, words = re.fullmatch(r"([-+@:!]*)(.*)", command).groups()  # type: ignore[union-attr]
-            user = () if "+" in prefix else AS_USER
-            argv = [*user, *shlex.split(words.replace("$$", "$"))]
-            self._node.node.popen(argv, env=environ() | result, stdin=subprocess.DEVNULL).wait()
+            words = command.lstrip("-+@:!")
+            user = () if "+" in command.removesuffix(words) else AS_USER
+            argv = [*user, *shlex.split(words.replace("$$", "$").replace("%n", "kacheck.service"))]
+            self._node.node.popen(argv, env=env, stdin=subprocess.DEVNULL).wait()
         return at
 
     def restart(self) -> float:
         """Do what `systemctl restart` does; the time of just before."""
-        at = self.end(signal.SIGTERM)
+        at = self.end(signal.SIGTERM, "restart")
         self.start()
         return at
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kacheck import __version__
 from kacheck.arguments import build
 from kacheck.commands.options import CONFIGURATION
-from kacheck.doctor.examine import CODES
+from kacheck.doctor.catalogue import CODES
 from kacheck.probes import MODULES
 
 FILES = ("FILE", "CONF", "KEEPALIVED_CONF")
@@ -78,7 +78,7 @@ def command_of(name: str, summary: str, parser: argparse.ArgumentParser) -> Comm
 
 def word_of(command: str, action: argparse.Action, rivals: tuple[str, ...]) -> Word:
     """Return an option, or a positional argument."""
-    metavar = "" if action.nargs == 0 else str(action.metavar or action.dest.upper())
+    metavar = "" if action.nargs in (0, "?") else str(action.metavar or action.dest.upper())
     choices = tuple(action.choices or ())
     if metavar == "CODE":
         choices = tuple(CODES)

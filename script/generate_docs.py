@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from script import completion, markdown, reference, roff
 
 from kacheck.commands import command
-from kacheck.doctor.examine import CODES
+from kacheck.doctor.catalogue import CODES
 
 ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 PAGES = (

@@ -79,7 +79,7 @@ def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return plain text in Markdown; what is in backquotes stays code."""
+    """Return plain text with its Markdown escaped, except between backquotes."""
     parts = text.split("`")
     if len(parts) % 2 == 0:  # one that has no other
         return re.sub(r"([`*<$~\\]|\b_|_\b)", r"\\\1", text)

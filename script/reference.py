@@ -142,7 +142,7 @@ def title_of(owners: tuple[str, ...]) -> str:
     others = [name for name in command_names() if name not in owners]
     if not others:
         return "Every command"
-    return f"Every command except {others[0]}" if len(others) == 1 else listed(owners)
+    return f"Every command except {listed(others)}" if len(others) <= 2 else listed(owners)
 
 
 def paragraphs(parser: argparse.ArgumentParser) -> tuple[str, ...]:
@@ -158,6 +158,7 @@ def row_of(action: argparse.Action) -> Row:
     is_flag = action.nargs == 0
     words = "" if is_flag else "|".join(action.choices or ())
     value = "" if is_flag else action.metavar or words
+    value = f"[{value}]" if action.nargs == "?" and action.option_strings else value
     names = tuple(action.option_strings)
     return Row(names, str(value), sentences(action.help or ""), value == words)
 

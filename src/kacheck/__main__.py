@@ -1,5 +1,9 @@
 """`python3 -I -m kacheck`, or by its path, as the entry points run it."""
 
+import gc
+
+gc.disable()  # nothing of a one-shot lives long enough to be collected; the watcher enables it
+
 if not __package__:
     # The package that this file belongs to, and nothing else that lies beside it.
     import sys
@@ -9,6 +13,6 @@ if not __package__:
 
     del sys.path[0]
 
-from kacheck.cli import run
+from kacheck.cli import run  # noqa: E402 - the collector comes first
 
 run()

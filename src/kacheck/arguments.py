@@ -10,6 +10,9 @@ from typing import Any, NoReturn
 
 from kacheck import __version__
 from kacheck.commands import OTHERS, TextRequested, command
+from kacheck.commands.options import with_limits
+from kacheck.config.values import suggestion
+from kacheck.kinds import nearest
 from kacheck.probes import MODULES, probe
 from kacheck.redact import redact_word
 from kacheck.result import BadConfigError
@@ -71,6 +74,17 @@ class Parser(argparse.ArgumentParser):
         """Raise what argparse found."""
         raise BadConfigError(f"{message}; see {self.prog} --help")
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name the word that was probably meant, as argparse does not before Python 3.14."""
+        choices = tuple(map(str, action.choices or ()))
+        if action.dest in ("command", "topic") and value not in choices:
+            what = f"unknown command {redact_word(value)}"
+            raise BadConfigError(f"{what}; {suggestion(value, choices)}; see kacheck --help")
+        if choices and value not in choices and (near := nearest(str(value), choices)):
+            message = f"invalid choice: {value!r}; did you mean {near}?"
+            raise argparse.ArgumentError(action, message)
+        super()._check_value(action, value)
+
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Return the command line as a namespace; `command` names the command.
@@ -83,6 +97,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
     """
     own, separated, rest = split(argv)
+    own = with_limits(own)
     try:
         args, unknown = build(own).parse_known_args(own)
     except TextRequested:
@@ -92,6 +107,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             "use --help and --version alone: inside a check they would exit 0, which keepalived "
             "reads as healthy (words for the process itself go after --)"
         ) from None
+    except BadConfigError as error:  # of a misspelt option, argparse takes the value for a word
+        what, see, where = str(error).partition("see kacheck")
+        raise BadConfigError(f"{what}{meant(own)}{see}{where}") from None
     if hasattr(args, "names") and not any(word.startswith("-") for word in unknown):
         args.names += unknown  # argparse takes no second helping of CHECKs after an option
         unknown = []
@@ -100,7 +118,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         hint = " (words for the process itself go after --)" if takes_words else ""
         raise BadConfigError(
             f"unrecognized arguments: {' '.join(map(redact_word, unknown))}{hint}; "
-            f"see kacheck {args.command} --help"
+            f"{meant(own)}see kacheck {args.command} --help"
         )
     if takes_words:
         args.words += rest
@@ -111,6 +129,18 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
         args.values = values_of(probe(args.command), args)
     return args
+
+
+def meant(words: Sequence[str]) -> str:
+    """Return the options that misspelt ones probably are, for an error; or nothing."""
+    parser = Parser(prog="kacheck")
+    if words and words[0] in (*MODULES, *OTHERS):
+        command(words[0]).declare(parser, words[0])
+    known = tuple(word for action in parser._actions for word in action.option_strings)  # noqa: SLF001
+    options = (word.partition("=")[0] for word in words if word.startswith("--"))
+    near = (nearest(option, known) for option in options if option not in known)
+    options_meant = " ".join(dict.fromkeys(filter(None, near)))
+    return f"did you mean {options_meant}? " if options_meant else ""
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], bool, list[str]]:

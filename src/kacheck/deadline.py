@@ -24,6 +24,10 @@ else:
     Run = object
 
 
+DEFAULT_TIMEOUT = 0.8
+"""Seconds; below the 1 s that keepalived waits by default, so that the answer beats its SIGTERM."""
+
+
 def handled_signals() -> tuple[int, ...]:
     """Return the signals that a program of kacheck's may handle, all in its main thread."""
     import signal  # which takes 2 ms, for its enums

@@ -6,8 +6,6 @@ TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEFAULT_TIMEOUT = 0.8
-"""Seconds; below the 1 s that keepalived waits by default, so that the answer beats its SIGTERM."""
 LONGEST_TIMEOUT = 3600.0
 NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -23,7 +23,7 @@ class NamedTuple(tuple):
 
     def __init_subclass__(cls):
         """Read the fields of a class."""
-        cls._fields = tuple(cls.__dict__["__annotations__"])
+        cls._fields = tuple(cls.__annotations__)
         cls._field_defaults = {name: vars(cls)[name] for name in cls._fields if name in vars(cls)}
         for place, name in enumerate(cls._fields):
             setattr(cls, name, property(lambda self, place=place: self[place]))

@@ -170,7 +170,7 @@ def ancestors(proc: str, pid: int) -> list[int]:
     chain: list[int] = []
     while pid > 0 and len(chain) < 1000:
         try:
-            pid = int(Process(proc, pid).status()["PPid"])
+            pid = int(Process.stat_from_state(f"{proc}/{pid}")[1])
         except OSError:
             break
         chain.append(pid)

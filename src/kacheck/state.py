@@ -139,7 +139,7 @@ def step(  # noqa: PLR0913 - what there is to know of a look
 
 
 def decided(policy: Policy, state: State, result: Result, now: float) -> State:
-    """The state whose verdict is what the look says."""
+    """Return the state whose verdict is what the look says."""
     verdict = verdict_of(result, state.verdict, now)
     if state.verdict is None:
         return State(verdict)
@@ -155,13 +155,13 @@ def decided(policy: Policy, state: State, result: Result, now: float) -> State:
 
 
 def after_denial(state: State, new: int, now: float) -> Tenures:
-    """The tenures after a look of that rank: it may end a run that would have gained a role."""
+    """Return the tenures after a look of that rank, which may end a run towards a role."""
     is_denied = state.run and not state.worse and new > state.rank
     return changed(state.tenures, [state.rank] if is_denied else [], lost=now)
 
 
 def changed(tenures: Tenures, ranks: Iterable[int], **fields: float) -> Tenures:
-    """The tenures, with other fields of those ranks."""
+    """Return the tenures, with other fields of those ranks."""
     up, alive = (
         tenure._replace(**fields) if own in ranks else tenure for own, tenure in enumerate(tenures)
     )

@@ -30,6 +30,10 @@ TIMEOUT = 2.0
 """Seconds that the watcher has to answer."""
 AGAIN = 0.02
 """Seconds until the next try where an answer was cut off, because too many ask."""
+LEAVING = "q: quit"
+"""What a live view says of how to leave it."""
+WAITED = 0.1
+"""Seconds between two questions of --wait."""
 FOLLOWED = 0.8
 """Seconds between two questions of --follow: what changes is shown within a second."""
 UNKNOWN = int(Status.UNKNOWN)
@@ -47,6 +51,30 @@ class StatusAnswer(NamedTuple):
     """The exit code of each verdict."""
     trouble: str | None = None
     """For stderr."""
+
+
+def wait(state_dir: str, names: Sequence[str], limit: float) -> str | None:
+    """Wait until every check has a verdict; return what is still missing at the limit.
+
+    A watcher that does not answer may be about to start.
+
+    Raises:
+        BadConfigError: the watcher has no check of that name.
+
+    """
+    end = time.monotonic() + limit
+    while True:
+        try:
+            checks = chosen(ask(state_dir), names)["checks"]
+        except NoWatcherError:
+            missing = ""
+        else:
+            missing = ", ".join(check["check"] for check in checks if check["status"] is None)
+            if not missing:
+                return None
+        if time.monotonic() >= end:
+            return f"{missing}: no verdict within {limit:g} s" if missing else None
+        time.sleep(WAITED)
 
 
 def answer(state_dir: str, names: Sequence[str], view: View, *, as_json: bool) -> StatusAnswer:
@@ -225,8 +253,8 @@ def remains(
 
     Of each file the name, the verdict, and its age in seconds.
     """
-    from kacheck.doctor.system import Machine
-    from kacheck.doctor.watcher import watcher_trouble
+    from kacheck.doctor.kacheck.state_files import watcher_trouble
+    from kacheck.doctor.machine.system import Machine
 
     left = statedir.verdicts(state_dir, [*dict.fromkeys(names)] or None)
     found = [(name, *verdict) for name, verdict in left.items()]
@@ -282,7 +310,7 @@ class Screen:
         else:
             head, blocks = watcher_line(reply, now), blocks_of(reply, view, now)
         clock = time.strftime("%H:%M:%S", time.localtime(now))
-        shown = [f"{clock}  {head}", *shortened(blocks, view)]
+        shown = [f"{clock}  {LEAVING}  {head}", *shortened(blocks, view)]
         return "\033[H" + "\033[K\r\n".join(shown) + "\033[K\033[J"
 
 

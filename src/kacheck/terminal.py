@@ -3,11 +3,13 @@
 import os
 import select
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TextIO, TypeAlias
 
+from kacheck.keyboard import Keyboard
 from kacheck.status_table import View
 
 ENTER = "\033[?1049h\033[?25l\033[?7l\033[2J"
@@ -15,6 +17,10 @@ ENTER = "\033[?1049h\033[?25l\033[?7l\033[2J"
 LEAVE = "\033[?7h\033[?25h\033[?1049l"
 ENDING = (signal.SIGINT, signal.SIGTERM)
 Handler: TypeAlias = Callable[[int, FrameType | None], Any] | signal.Handlers | int | None
+
+
+class QuitError(Exception):
+    """A key says that it is enough."""
 
 
 class EndedError(BaseException):
@@ -47,20 +53,36 @@ def write(file: int, text: str) -> None:
         rest = rest[os.write(file, rest) :]
 
 
-def is_read(file: int, seconds: float) -> bool:
-    """Wait; False as soon as nobody reads any more."""
+def is_read(file: int, seconds: float, keyboard: Keyboard | None = None) -> bool:
+    """Wait; False as soon as nobody reads any more.
+
+    Raises:
+        QuitError: a key says that it is enough.
+
+    """
     poll = select.poll()
     poll.register(file, 0)
-    return not poll.poll(seconds * 1000)
+    if keyboard is not None and keyboard.file is not None:
+        poll.register(keyboard.file, select.POLLIN)
+    end = time.monotonic() + seconds
+    while (rest := end - time.monotonic()) > 0:
+        ready = dict(poll.poll(rest * 1000))
+        if ready.pop(file, 0) & ~select.POLLIN:
+            return False
+        if ready and keyboard is not None and keyboard.says_quit():
+            raise QuitError
+    return True
 
 
 @contextmanager
-def full_screen(file: int) -> Iterator[None]:
+def full_screen(file: int) -> Iterator[Keyboard]:
     """Show another screen, and the old one at the end, also while the program is stopped.
 
-    SIGINT and SIGTERM end it, and then do what they would have done without.
+    Keys are those of the keyboard then. SIGINT and SIGTERM end it, and then do what they would have
+    done without.
     """
     ended_by: list[int] = []
+    keyboard = Keyboard()
 
     def end(number: int, _: FrameType | None) -> None:
         for each in ENDING:
@@ -69,17 +91,21 @@ def full_screen(file: int) -> Iterator[None]:
         raise EndedError
 
     def pause(*_: object) -> None:
+        keyboard.give_back()
         write(file, LEAVE)
         os.kill(os.getpid(), signal.SIGSTOP)
+        keyboard.take()
         write(file, ENTER)
 
     before = handle(dict.fromkeys(ENDING, end) | {signal.SIGTSTP: pause})
     try:
+        keyboard.take()
         write(file, ENTER)
-        yield
+        yield keyboard
     except EndedError:
         pass
     finally:
+        keyboard.give_back()
         with suppress(OSError):
             write(file, LEAVE)
         handle(before)

@@ -22,8 +22,9 @@ from kacheck.commands.probe import PREFIX
 from kacheck.config.checks import read_value
 from kacheck.config.keys import NAMES
 from kacheck.config.values import WrongError
-from kacheck.doctor.examine import CODES
-from kacheck.durations import DEFAULT_TIMEOUT, LONGEST_TIMEOUT
+from kacheck.deadline import DEFAULT_TIMEOUT
+from kacheck.doctor.catalogue import CODES
+from kacheck.durations import LONGEST_TIMEOUT
 from kacheck.probes import MODULES, probe
 from kacheck.probes.process.look import ProcessOptions
 from kacheck.probes.vault.settings import VaultOptions, from_environment

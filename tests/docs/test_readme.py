@@ -19,7 +19,7 @@ from kacheck.watch.metrics import families
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-COMMANDS = (*MODULES, "run", "status", "drain", "doctor", "migrate")
+COMMANDS = (*MODULES, "run", "status", "drain", "init", "doctor", "migrate")
 
 
 def page(name: str) -> str:
@@ -59,6 +59,8 @@ def test_every_file_that_a_page_names_is_there(path: Path) -> None:
     for name in re.findall(r"`([\w-]+\.conf)`", text):
         recipes = ROOT / "examples/keepalived.conf.d"
         assert name == "keepalived.conf" or (recipes / name).exists(), name
+    for name in re.findall(r"`([a-z_/]+\.py)`", text):
+        assert any((ROOT / "src/kacheck").rglob(name)) or (ROOT / name).exists(), name
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -2,17 +2,22 @@
 
 import stat
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
+from types import ModuleType
 
-from kacheck.doctor import files, own, reading
+from kacheck.doctor import catalogue
+from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Finding
-from kacheck.doctor.own import Own
-from kacheck.doctor.reading import Setup
-from kacheck.doctor.system import FileStatus, RunningProcess
+from kacheck.doctor.kacheck.installation import Installation
+from kacheck.doctor.machine.facts import INITIAL, Facts
+from kacheck.doctor.machine.process_events import EventsTrial, ListenAnswer
+from kacheck.doctor.machine.system import FileStatus, RunningProcess
 from kacheck.keepalived import DEFAULT, Version, load
+from kacheck.keepalived.program import Keepalived
 
-Lint = Callable[[Setup], Iterable[Finding]]
+Modules = ModuleType | tuple[ModuleType, ...]
+"""Whose findings are asked for."""
 STATE_DIR = "/run/kacheck"
 TOML = "/etc/kacheck/kacheck.toml"
 ELF = b"\x7fELF"
@@ -124,30 +129,55 @@ class Doctor:
     def __init__(self, directory: Path) -> None:
         self.machine = FakeMachine()
         self.version: tuple[int, int, int] | None = (2, 2, 7)
-        self.own = Own(TOML, STATE_DIR, {})
+        self.facts: Facts | None = None
+        self.kacheck = Installation(TOML, STATE_DIR, {})
         self.path = directory / "keepalived.conf"
 
-    def setup(self, text: str) -> Setup:
+    def context(self, text: str) -> Context:
         self.path.write_text(textwrap.dedent(text))
-        version = Version(*self.version) if self.version is not None else None
-        configuration = load(str(self.path), config_id="node", release=version or DEFAULT)
-        return reading.read(configuration, self.machine, version)
+        release = Version(*self.version) if self.version is not None else None
+        configuration = load(str(self.path), config_id="node", release=release or DEFAULT)
+        return Context(
+            str(self.path), configuration, self.machine, release, self.facts, self.kacheck
+        )
 
-    def find(self, lint: Lint, text: str) -> list[Finding]:
-        return list(lint(self.setup(text)))
+    def find(self, modules: Modules, text: str) -> list[Finding]:
+        context = self.context(text)
+        lints = catalogue.lints(*(modules if isinstance(modules, tuple) else (modules,)))
+        return [finding for lint in lints for finding in lint(context)]
 
-    def codes(self, lint: Lint, text: str) -> list[str]:
-        return sorted({each.code.name for each in self.find(lint, text)})
+    def codes(self, modules: Modules, text: str) -> list[str]:
+        return sorted({finding.code.name for finding in self.find(modules, text)})
 
-    def one(self, lint: Lint, text: str, code: str) -> Finding:
-        (finding,) = [each for each in self.find(lint, text) if each.code.name == code]
+    def one(self, modules: Modules, text: str, code: str) -> Finding:
+        (finding,) = [each for each in self.find(modules, text) if each.code.name == code]
         return finding
 
-    def files(self, setup: Setup) -> Iterable[Finding]:
-        return files.findings(setup, self.own.track_files())
 
-    def kacheck(self, setup: Setup) -> Iterable[Finding]:
-        return own.findings(setup, self.own)
+def sound_machine(release: Version) -> Facts:
+    """A machine with a release of keepalived where process events arrive."""
+    return Facts(
+        keepalived=Keepalived("/usr/sbin/keepalived", release, frozenset()),
+        events=EventsTrial(ListenAnswer.WORKS),
+        namespaces=INITIAL,
+        kernel_reports=True,
+        is_root=True,
+        pid_max=32768,
+        container=None,
+        user="root",
+        hidepid=None,
+    )
+
+
+def findings_with(facts: Facts, features: AbstractSet[str], *modules: ModuleType) -> list[Finding]:
+    """What is found on a machine, for a configuration that uses these features."""
+    path = "/no/keepalived.conf"
+    release = facts.keepalived.version if facts.keepalived is not None else None
+    context = Context(
+        path, load(path), FakeMachine(), release, facts, Installation(TOML, STATE_DIR, {})
+    )
+    vars(context)["features"] = features
+    return [finding for lint in catalogue.lints(*modules) for finding in lint(context)]
 
 
 def script(command: str, options: str = "interval 2\ntimeout 1\nuser root") -> str:

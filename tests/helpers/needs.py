@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 import kacheck
-from kacheck.doctor.process_events import ListenAnswer, try_them
+from kacheck.doctor.machine.process_events import ListenAnswer, try_them
 
 PACKAGES = {
     "groff": "groff-base",

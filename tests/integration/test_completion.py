@@ -15,7 +15,7 @@ from helpers.needs import needs
 from helpers.paths import ROOT
 from kacheck import arguments
 from kacheck.commands import OTHERS
-from kacheck.doctor.examine import CODES
+from kacheck.doctor.catalogue import CODES
 from kacheck.probes import MODULES
 
 COMMAND_NAMES = [*MODULES, *OTHERS]

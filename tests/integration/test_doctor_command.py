@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -20,10 +19,13 @@ from helpers.paths import ROOT
 from kacheck.arguments import parse
 from kacheck.cli import main
 from kacheck.commands.options import CONFIGURATION
-from kacheck.doctor import environment, examine, installed, processes, text
-from kacheck.doctor.examine import CODES, Request
-from kacheck.doctor.finding import Code, Finding, Severity
-from kacheck.doctor.system import Machine, RunningProcess, which
+from kacheck.doctor import catalogue, examine, text
+from kacheck.doctor.catalogue import CODES
+from kacheck.doctor.context import Context
+from kacheck.doctor.examine import Request
+from kacheck.doctor.finding import Code, Finding, Lint, Observation, Severity
+from kacheck.doctor.machine import entry_points, facts
+from kacheck.doctor.machine.system import Machine, RunningProcess, which
 
 DOCS = ROOT / "docs"
 GOOD = script(f'"{os.path.realpath("/usr/bin/true")}"') + instance("track_script {\nchk\n}")
@@ -43,11 +45,8 @@ Start = Callable[..., subprocess.Popen[bytes]]
 @pytest.fixture(autouse=True)
 def _a_machine_without_findings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment has tests of its own, and takes a while."""
-    facts = SimpleNamespace(keepalived=None)
-    monkeypatch.setattr(environment, "gather", lambda: facts)
-    monkeypatch.setattr(environment, "run_by", lambda facts, _: facts)
-    monkeypatch.setattr(environment, "findings", lambda *_: [])
-    monkeypatch.setattr(installed, "entry_points", lambda: None)
+    monkeypatch.setattr(facts, "gather", lambda: None)
+    monkeypatch.setattr(entry_points, "entry_points", lambda: None)
 
 
 @pytest.fixture
@@ -169,7 +168,7 @@ class TestExitCodes:
         tmp_path: Path,
     ) -> None:
         os.chmod(tmp_path, 0o777)
-        monkeypatch.setattr(installed, "entry_points", lambda: str(tmp_path))
+        monkeypatch.setattr(entry_points, "entry_points", lambda: str(tmp_path))
         code, shown = doctor(GOOD)
         assert (code, shown.splitlines()[-1]) == (0, "0 errors, 0 warnings, 1 note")
         monkeypatch.setattr(examine, "DEFAULT", "/no/keepalived.conf")
@@ -236,14 +235,15 @@ class TestACrash:
     def test_of_one_lint_is_a_finding_and_the_others_still_run(
         self, doctor: Command, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def crash(_: object) -> Iterator[Finding]:
-            yield Finding(CODES["KA301"], "found before", "", "")
+        def too_long(_: Context) -> Iterator[Observation]:
+            yield Observation("found before", "", "")
             raise RuntimeError("boom")
 
-        monkeypatch.setattr(processes, "findings", crash)
+        lints = [Lint(CODES["KA301"], too_long), *catalogue.LINTS]
+        monkeypatch.setattr(catalogue, "LINTS", lints)
         code, shown = doctor(LATE)
         assert code == 2
-        assert "warning KA001 processes crashed: RuntimeError: boom" in shown
+        assert "warning KA001 too_long crashed: RuntimeError: boom" in shown
         assert "KA011" in shown
         assert "found before" in shown
 
@@ -253,7 +253,7 @@ class TestACrash:
         def crash(**_: object) -> None:
             raise OSError("no /proc")
 
-        monkeypatch.setattr(environment, "gather", crash)
+        monkeypatch.setattr(facts, "gather", crash)
         code, shown = doctor(GOOD)
         assert code == 1
         assert "KA001 environment crashed: OSError: no /proc" in shown
@@ -271,8 +271,8 @@ class TestExplain:
         assert len(shown.splitlines()[2]) > 40
 
     def test_codes_are_unique_and_in_the_family_of_their_module(self) -> None:
-        every = [code for module in examine.MODULES for code in module.CODES]
-        assert len({code.name for code in every}) == len(every)
+        every = [lint.code for lint in catalogue.LINTS]
+        assert len({code.name for code in every}) == len(every) == len(CODES) - 1
         assert all(re.fullmatch(r"KA\d{3}", code.name) for code in every)
         assert [*CODES] == sorted(CODES)
 

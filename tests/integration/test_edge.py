@@ -140,6 +140,18 @@ def test_sigterm_kills_even_where_it_was_blocked() -> None:
         assert child.wait(20) == -signal.SIGTERM
 
 
+@pytest.mark.parametrize("words", [["vault"], ["combined", "--process", NAME]])
+def test_a_check_that_is_interrupted_dies_of_it(start: Start, words: list[str]) -> None:
+    start(NAME, "60")
+    with StandInVault(state="hang") as vault:
+        argv = [*KACHECK, *words, "--address", vault.address, "--timeout", "60"]
+        child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert vault.wait_for_requests(1, timeout=20)
+        child.send_signal(signal.SIGINT)
+        assert child.communicate(timeout=20) == (b"", b"")
+        assert child.returncode == -signal.SIGINT
+
+
 def test_a_logger_that_is_stuck_does_not_keep_the_answer(tmp_path: pathlib.Path) -> None:
     needs("unshare", "mount", root=True)
     (tmp_path / "null").touch()
@@ -327,3 +339,28 @@ def test_nothing_imports_httpx_for_a_process_or_psutil_for_vault() -> None:
         imported = {row.rpartition("|")[2].strip() for row in shown.stderr.decode().splitlines()}
         assert "kacheck.cli" in imported
         assert not imported & unwanted
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["statsu"], "unknown command statsu; did you mean status?; see kacheck --help"),
+        (["zzzz"], "unknown command zzzz; there are process, vault, combined, run, watch"),
+        (["help", "drian"], "unknown command drian; did you mean drain?"),
+        (["drain", "of", "x"], "invalid choice: 'of'; did you mean off?"),
+        (["drain", "--fro", "3m", "on", "x"], "did you mean --for? see kacheck drain --help"),
+        (["vault", "--format", "jsn"], "invalid choice: 'jsn'; did you mean json?"),
+        (["vault", "--adress", "https://x"], "did you mean --address? see kacheck vault --help"),
+        (["process", "--usr=root", "x"], "did you mean --user?"),
+        (["status", "--folow", "--jsno"], "did you mean --follow --json?"),
+        (["--versoin"], "did you mean --version? see kacheck --help"),
+        (["status", "--zzz"], "unrecognized arguments: --zzz; see kacheck status --help"),
+    ],
+)
+def test_a_misspelt_word_gets_the_nearest_one(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 3
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert message in err

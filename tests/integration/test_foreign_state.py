@@ -24,8 +24,8 @@ from helpers.paths import ROOT
 from helpers.watcher import Watcher
 from kacheck import status
 from kacheck.cli import main
-from kacheck.doctor.system import Machine
-from kacheck.doctor.watcher import watcher_trouble
+from kacheck.doctor.kacheck.state_files import watcher_trouble
+from kacheck.doctor.machine.system import Machine
 from kacheck.statedir import Published, names_in, uptime, verdicts
 from kacheck.watch.lock import lock_file
 

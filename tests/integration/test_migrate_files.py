@@ -20,7 +20,9 @@ from helpers.keepalived import Lab, Node
 from helpers.needs import needs
 from kacheck import config
 from kacheck.cli import main
-from kacheck.doctor import reading, references
+from kacheck.doctor.context import Context
+from kacheck.doctor.kacheck.installation import Installation
+from kacheck.doctor.keepalived.tracked_names import defined_below, undefined_name
 from kacheck.keepalived import load
 from kacheck.migrate import command, verify
 from kacheck.migrate.verify import Said
@@ -676,17 +678,23 @@ def test_a_signal_while_files_are_written_leaves_everything_as_it_was(
 
 def acceptable(conf: Path, toml: Path) -> bool:
     """Return whether all that is tracked is defined, and each check that is asked for is there."""
-    setup = reading.read(load(str(conf)), FakeMachine(), None)
-    undefined = {references.UNDEFINED, references.TOO_LATE}
+    context = Context(
+        str(conf),
+        load(str(conf)),
+        FakeMachine(),
+        None,
+        None,
+        Installation(str(toml), "/run/kacheck"),
+    )
     checks = config.load(str(toml)).checks if toml.exists() else ()
     asked = [
         argv[-1]
-        for script in setup.configuration.find("vrrp_script", "script")
+        for script in context.configuration.find("vrrp_script", "script")
         for argv in [script.command or []]
         if argv[0].endswith("kacheck-verdict")
     ]
     return {*asked} <= {check.name for check in checks} and not any(
-        finding.code in undefined for finding in references.findings(setup)
+        [*undefined_name(context), *defined_below(context)]
     )
 
 
@@ -945,7 +953,7 @@ def test_a_file_with_the_line_ends_of_windows_keeps_them(
             b'check = { x = { probe = "process", name = "x" } }\n',
             (
                 ": check is an inline table, and no table can be appended to one;"
-                " write each check below a header of its own, [check.NAME]\n"
+                " write each check below a separate header, [check.NAME]\n"
             ),
         ),
     ],
@@ -1232,7 +1240,7 @@ def test_a_complaint_that_was_there_may_be_why_there_is_another_one(
 def test_what_cannot_be_taken_back_is_named(
     tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
-    """The rest is taken back all the same, what is gone already included."""
+    """The rest is taken back nevertheless, what is gone already included."""
     backup = tmp_path / "keepalived.conf.kacheck-backup"
     gone = (str(backup), str(tmp_path / "kacheck.toml"))
     keepalived.write_text(f"new and [os.unlink(f) for f in {gone!r}]; new and print('new')")

@@ -331,7 +331,7 @@ def test_a_usual_look_imports_no_httpx_and_a_detailed_one_does(stand_in: StandIn
     for words, is_loaded in (((), False), (("--verbose",), True), (("--format", "json"), True)):
         argv = [sys.executable, "-I", "-X", "importtime", "-m", "kacheck", "vault"]
         shown = subprocess.run(
-            [*argv, "--address", stand_in.address, *words],
+            [*argv, "--address", stand_in.address, "--timeout", "20", *words],
             capture_output=True,
             text=True,
             check=True,

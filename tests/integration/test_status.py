@@ -134,6 +134,84 @@ def test_a_drain_is_told_beside_what_was_seen(tmp_path: pathlib.Path, start: Sta
         until(lambda: ask(watcher.state_dir)["checks"][0]["drained"] is None)
 
 
+def test_a_drain_is_in_the_next_answer_and_so_is_its_end(
+    tmp_path: pathlib.Path, start: Start
+) -> None:
+    start(NAME, "60")
+    with Watcher(tmp_path, check("here", NAME, "interval = 60") + GONE) as watcher:
+        file = watcher.state_dir / "drain/here"
+        file.parent.mkdir(exist_ok=True)
+        for _ in range(3):
+            file.write_text("0 new disks\n")
+            here, gone = ask(watcher.state_dir)["checks"]
+            assert (here["status"], here["reason"]) == ("critical", "draining")
+            assert (here["drained"], here["track"], watcher.track("here")) == ("new disks", 0, 0)
+            assert gone["reason"] == "missing"
+            file.unlink()
+            until(lambda: ask(watcher.state_dir)["checks"][0]["reason"] == "running")
+            assert watcher.track("here") == 1
+
+
+def test_a_drain_that_is_over_ends_long_before_the_next_look(
+    tmp_path: pathlib.Path, start: Start
+) -> None:
+    start(NAME, "60")
+    with Watcher(tmp_path, check("here", NAME, "interval = 60")) as watcher:
+        where = ["--state-dir", str(watcher.state_dir), "--config", str(watcher.config)]
+        assert main(["drain", "on", *where, "--for", "1s", "here"]) == 0
+        assert watcher.says("here", "critical draining"), "the command has told the watcher"
+        watcher.wait_for("here", "ok running")
+        assert main(["drain", "on", *where, "here"]) == 0
+        assert watcher.says("here", "critical draining")
+        assert main(["drain", "off", *where, "here"]) == 0
+        watcher.wait_for("here", "ok running")
+
+
+def test_a_configuration_is_in_the_next_answer_after_its_reload(
+    tmp_path: pathlib.Path, start: Start
+) -> None:
+    start(NAME, "60")
+    with Watcher(tmp_path, HERE) as watcher:
+        for number in range(20):
+            watcher.configure(check(f"new-{number}", NAME))
+            watcher.signal(signal.SIGHUP)
+            assert [c["check"] for c in ask(watcher.state_dir)["checks"]] == [f"new-{number}"]
+
+
+def test_wait_returns_when_every_check_has_a_verdict_or_at_its_limit(
+    tmp_path: pathlib.Path, start: Start, capsys: Shown
+) -> None:
+    start(NAME, "60")
+    with StandInVault(state="hang") as vault:
+        hangs = f'[check.vault]\nprobe = "vault"\naddress = "{vault.address}"\n'
+        with Watcher(tmp_path, HERE) as watcher:
+            watcher.reload(f"{HERE}{hangs}timeout = 2\ninterval = 2\n")
+            assert kacheck(watcher) == 3
+            assert "not looked yet" in capsys.readouterr().out
+            assert kacheck(watcher, "--wait") == 2
+            assert "not looked yet" not in capsys.readouterr().out
+            watcher.reload(f"{HERE}{hangs}timeout = 30\ninterval = 30\n")
+            assert watcher.find("configuration not") is None, watcher.lines
+            assert kacheck(watcher, "here", "--wait") == 0, "only those that are shown"
+            capsys.readouterr()
+            assert kacheck(watcher, "--wait=0.2s") == 3
+            out, err = capsys.readouterr()
+            assert "not looked yet" in out
+            assert err == "kacheck: vault: no verdict within 0.2 s\n"
+
+
+def test_wait_waits_for_a_watcher_that_starts(tmp_path: pathlib.Path, capsys: Shown) -> None:
+    words = ["status", "--state-dir", str(tmp_path / "state")]
+    assert main([*words, "--wait", "100ms"]) == 3
+    assert "no watcher answers" in capsys.readouterr().err
+    waiting = threading.Thread(target=lambda: codes.append(main([*words, "--wait", "30s"])))
+    codes: list[int] = []
+    waiting.start()
+    with Watcher(tmp_path, GONE):
+        waiting.join(PATIENCE)
+    assert codes == [2]
+
+
 def test_a_look_that_is_held_is_told(tmp_path: pathlib.Path) -> None:
     more = 'interval = 0.5\non_unknown = "hold"\nhold_for = 50\n'
     with StandInVault(state="active") as vault:
@@ -175,7 +253,12 @@ class Served:
         self.reports: list[str | None] = []
         self.selector, self.timers = selectors.DefaultSelector(), Timers()
         self.server = StatusServer(
-            str(directory), self.selector, self.timers, self.pieces, self.reports.append
+            str(directory),
+            self.selector,
+            self.timers,
+            self.pieces,
+            self.reports.append,
+            update=lambda: None,
         )
         self.path = directory / "watcher/status.sock"
         self._is_running = True
@@ -916,6 +999,32 @@ def test_a_terminal_is_given_back_as_it_was(
             assert client.wait(10) == -number
             reader.wait_for("\033[?25h\033[?1049l")
             assert reader.text.endswith("\033[?1049l")
+    finally:
+        os.close(slave)
+        os.close(master)
+
+
+def test_a_live_view_says_how_to_leave_and_q_leaves(tmp_path: pathlib.Path, start: Start) -> None:
+    start(NAME, "60")
+    master, slave = os.openpty()
+    before = termios.tcgetattr(slave)
+    try:
+        with (
+            Watcher(tmp_path, HERE) as watcher,
+            follow(watcher, OFTEN, stdin=slave, stdout=slave, stderr=slave) as client,
+        ):
+            reader = Reader(master)
+            try:
+                reader.wait_for("q: quit  watcher, pid")
+                os.write(master, b"x\n")
+                place = len(reader.text)
+                reader.wait_for("here ", place)
+                os.write(master, b"q")
+                assert client.wait(10) == 0
+            finally:
+                client.kill()
+            reader.wait_for("\033[?25h\033[?1049l")
+        assert termios.tcgetattr(slave) == before, "the terminal is as it was"
     finally:
         os.close(slave)
         os.close(master)

@@ -16,6 +16,7 @@ from helpers.doctor import Doctor, script
 from helpers.vault import StandInVault
 from helpers.watcher import Watcher
 from kacheck.cli import main
+from kacheck.doctor.kacheck import configuration
 
 Look = Callable[..., Answer]
 HTTP = "is plain http"
@@ -155,7 +156,7 @@ def test_doctor_warns_of_configured_checks_and_of_scripts(tmp_path: Path) -> Non
     conf = tmp_path / "keepalived.conf"
     conf.write_text("")
     doctor = Doctor(tmp_path)
-    assert "KA511" not in doctor.codes(doctor.kacheck, "")
+    assert "KA511" not in doctor.codes(configuration, "")
     entry = "/usr/libexec/kacheck/kacheck-"
     for command, codes in (
         ("vault --address http://127.0.0.1:8200", ["KA511"]),
@@ -166,7 +167,7 @@ def test_doctor_warns_of_configured_checks_and_of_scripts(tmp_path: Path) -> Non
         ("vault", []),
         ("process vault", []),
     ):
-        assert doctor.codes(doctor.kacheck, script(f'"{entry}{command}"')) == codes, command
+        assert doctor.codes(configuration, script(f'"{entry}{command}"')) == codes, command
 
 
 def test_doctor_names_the_file_and_the_cures(

@@ -17,22 +17,32 @@ import pytest
 
 from helpers.keepalived import Lab, keepalived_version
 from helpers.needs import needs
-from kacheck.doctor import process_events
-from kacheck.doctor.process_events import ListenAnswer, try_them
+from kacheck.doctor.machine import process_events
+from kacheck.doctor.machine.process_events import ListenAnswer, try_them
 from kacheck.keepalived.program import find_keepalived
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.usefixtures("process_events")]
 
 DOCTOR = """
 import json, os, pwd, sys
-from kacheck.doctor.environment import findings, gather
+from kacheck.doctor import catalogue
+from kacheck.doctor.context import Context
+from kacheck.doctor.kacheck.installation import Installation
+from kacheck.doctor.machine import missing_events
+from kacheck.doctor.machine.facts import gather
+from kacheck.doctor.machine.system import Machine
+from kacheck.keepalived import load
 if sys.argv[1:]:  # only now: nobody else may be able to read this tree
     os.setgroups([])
     os.setresuid(*[int(sys.argv[1])] * 3)
 facts = gather()
-codes = [finding.code.name for finding in findings(facts, {"track_process"})]
-unused = [finding.code.name for finding in findings(facts, set())]
-print(json.dumps([facts.events.answer.name, codes, unused]))
+def codes(features):
+    kacheck = Installation("/no/kacheck.toml", "/no")
+    context = Context("/no/conf", load("/no/conf"), Machine(), None, facts, kacheck)
+    vars(context)["features"] = features
+    lints = catalogue.lints(missing_events)
+    return [finding.code.name for lint in lints for finding in lint(context)]
+print(json.dumps([facts.events.answer.name, codes({"track_process"}), codes(set())]))
 """
 
 

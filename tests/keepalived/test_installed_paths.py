@@ -10,8 +10,11 @@ import pytest
 
 from helpers.keepalived import Lab, Node
 from helpers.needs import needs
-from kacheck.doctor import installed
-from kacheck.doctor.system import Machine
+from kacheck.doctor.context import Context
+from kacheck.doctor.kacheck.installation import Installation
+from kacheck.doctor.machine import entry_points
+from kacheck.doctor.machine.system import Machine
+from kacheck.keepalived import load
 
 pytestmark = pytest.mark.keepalived
 
@@ -56,7 +59,7 @@ def programs(node: Node) -> Path:
     for path in Path(sysconfig.get_path("scripts")).glob("kacheck-*"):
         shutil.copyfile(path, programs / path.name)
         (programs / path.name).chmod(0o755)
-    assert (programs / installed.ENTRY_POINT).exists()
+    assert (programs / entry_points.ENTRY_POINT).exists()
     return programs
 
 
@@ -95,8 +98,10 @@ def test_the_doctor_refuses_what_keepalived_refuses(  # noqa: PLR0913, PLR0917 -
     changed = programs / path
     os.chown(changed, uid, gid)
     os.chmod(changed, mode)
-    monkeypatch.setattr(installed, "entry_points", lambda: str(programs))
-    whats = [finding.what for finding in installed.findings(Machine())]
+    monkeypatch.setattr(entry_points, "entry_points", lambda: str(programs))
+    kacheck = Installation("/no/kacheck.toml", "/no")
+    context = Context("/no/conf", load("/no/conf"), Machine(), None, None, kacheck)
+    whats = [finding.what for finding in entry_points.refused_entry_points(context)]
     assert ("due to insecure" in checked(node, programs)) is is_refused
     component = os.path.realpath(changed)
     assert [f": {component} (" in what for what in whats] == [True] * is_refused

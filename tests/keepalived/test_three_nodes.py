@@ -1,13 +1,16 @@
 """vault-graded.conf on three nodes, as shipped, under a real keepalived: combinations of faults.
 
-tests/unit/test_vault_graded.py has all of them as arithmetic; these show that keepalived agrees. Each one
-begins with a, b and c healthy, and the VIP where the active Vault is.
+tests/unit/test_vault_graded.py has all of them as arithmetic; these show that keepalived agrees.
+Each one begins with a, b and c healthy, and the VIP where the active Vault is. Each is a row of the
+table in docs/recipes.md.
 """
 
+import re
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pytest
 
@@ -15,6 +18,7 @@ from helpers.certificates import Authority
 from helpers.keepalived import Keepalived, Lab, LabError, wait_until
 from helpers.needs import needs
 from helpers.pair import INSTANCE, configuration, scripts
+from helpers.paths import ROOT
 from helpers.vault_node import VaultNode, Watcher
 
 pytestmark = pytest.mark.keepalived
@@ -26,6 +30,20 @@ BOUND = int(SERVES["interval"]) * int(SERVES["fall"]) + int(SERVES["timeout"])
 """Seconds that a node which cannot serve may keep the VIP, when its watcher is dead."""
 BUSY = 5
 """Seconds that a busy machine may add."""
+
+
+Test = TypeVar("Test", bound=Callable[..., None])
+ROWS: list[str] = []
+
+
+def row(failure: str, vip: str) -> Callable[[Test], Test]:
+    """The test is this row of the table."""
+
+    def register(test: Test) -> Test:
+        ROWS.append(f"{failure} | {vip}")
+        return test
+
+    return register
 
 
 class Cluster:
@@ -127,6 +145,7 @@ def took(seconds: float) -> None:
     sys.stdout.write(f"{seconds:.2f} s\n")
 
 
+@row("another node becomes active", "moves there")
 def test_the_vip_follows_the_active_node_through_all_three(cluster: Cluster) -> None:
     cluster.start("standby standby active")
     cluster.expect("c")
@@ -141,6 +160,7 @@ def test_the_vip_follows_the_active_node_through_all_three(cluster: Cluster) -> 
     assert cluster.keepaliveds["a"].state(INSTANCE) == "BACKUP"
 
 
+@row("Vault is killed on the active node", "at once on a standby; then on the new leader")
 def test_the_active_node_dies_and_a_standby_has_the_vip_until_there_is_a_leader(
     cluster: Cluster,
 ) -> None:
@@ -154,6 +174,7 @@ def test_the_active_node_dies_and_a_standby_has_the_vip_until_there_is_a_leader(
     took(cluster.expect("c"))
 
 
+@row("no node serves: sealed, dead, hanging", "nowhere; on the first node that serves again")
 def test_no_node_serves_and_the_vip_is_nowhere_until_one_does(cluster: Cluster) -> None:
     cluster.start("active standby standby")
     cluster.expect("a")
@@ -165,6 +186,10 @@ def test_no_node_serves_and_the_vip_is_nowhere_until_one_does(cluster: Cluster) 
     took(cluster.expect("a"))
 
 
+@row(
+    "the watcher of the active node is killed, then another node becomes active",
+    "moves there, although the file of the old one still says +20",
+)
 def test_the_watcher_of_the_old_leader_is_killed_and_then_the_leader_changes(
     cluster: Cluster,
 ) -> None:
@@ -177,6 +202,10 @@ def test_the_watcher_of_the_old_leader_is_killed_and_then_the_leader_changes(
     assert cluster.nodes["a"].read("track/vault-graded") == "20\n", "the file is stale"
 
 
+@row(
+    "the watcher of a standby is killed, then that node becomes active",
+    "moves there, by the guard alone",
+)
 def test_the_watcher_of_the_new_leader_is_killed_and_then_the_leader_changes(
     cluster: Cluster,
 ) -> None:
@@ -188,6 +217,10 @@ def test_the_watcher_of_the_new_leader_is_killed_and_then_the_leader_changes(
     took(cluster.expect("c"))
 
 
+@row(
+    "all watchers are killed, then another node becomes active",
+    "stays on the old one while that serves; follows when the watchers are back",
+)
 def test_all_watchers_are_killed_and_the_vip_is_on_a_node_that_serves(cluster: Cluster) -> None:
     """The file of the old leader outweighs the guard of the new one until the watchers are back."""
     cluster.start("active standby standby")
@@ -203,6 +236,10 @@ def test_all_watchers_are_killed_and_the_vip_is_on_a_node_that_serves(cluster: C
     took(cluster.expect("a"))
 
 
+@row(
+    "the watcher, or all watchers, and Vault are killed together",
+    "leaves by the guard, although the file still says +20",
+)
 @pytest.mark.parametrize("names", ["a", "abc"])
 def test_watcher_and_leader_are_killed_together(cluster: Cluster, names: str) -> None:
     cluster.start("active standby standby")
@@ -213,6 +250,10 @@ def test_watcher_and_leader_are_killed_together(cluster: Cluster, names: str) ->
     assert cluster.nodes["a"].read("track/vault-graded") == "20\n", "the file is stale"
 
 
+@row(
+    "/run/kacheck is replaced, so that keepalived does not see the file, then Vault is killed",
+    "leaves by the guard",
+)
 def test_keepalived_is_blind_to_the_file_and_then_the_leader_dies(cluster: Cluster) -> None:
     cluster.start("active standby standby")
     cluster.expect("a")
@@ -224,6 +265,7 @@ def test_keepalived_is_blind_to_the_file_and_then_the_leader_dies(cluster: Clust
     took(cluster.expect("c"))
 
 
+@row("the same, then another node becomes active", "moves there")
 def test_keepalived_is_blind_to_the_file_and_then_the_leader_steps_down(cluster: Cluster) -> None:
     cluster.start("active standby standby")
     cluster.expect("a")
@@ -234,6 +276,10 @@ def test_keepalived_is_blind_to_the_file_and_then_the_leader_steps_down(cluster:
     took(cluster.expect("a"))
 
 
+@row(
+    "one node is sealed, the watcher of the second is stopped (SIGSTOP), keepalived of the third does not see its file",
+    "on the third, which is active; when it dies, on the second",
+)
 def test_a_blind_one_a_sealed_one_and_one_whose_watcher_is_stopped(cluster: Cluster) -> None:
     cluster.start("active standby standby")
     cluster.expect("a")
@@ -245,11 +291,15 @@ def test_a_blind_one_a_sealed_one_and_one_whose_watcher_is_stopped(cluster: Clus
     took(cluster.expect("b", BOUND + BUSY))
 
 
+@row(
+    "Vault and keepalived die together",
+    "on a standby; a keepalived that was killed leaves the address behind on its node",
+)
 @pytest.mark.parametrize("deed", [Keepalived.stop, Keepalived.close], ids=["stopped", "killed"])
 def test_leader_and_keepalived_die_together(
     cluster: Cluster, deed: Callable[[Keepalived], object]
 ) -> None:
-    """One that is killed leaves the VIP behind on the node, and another node takes it all the same."""
+    """One that is killed leaves the VIP behind on the node, and another node takes it nevertheless."""
     cluster.start("active standby standby")
     cluster.expect("a")
     began = time.monotonic()
@@ -257,3 +307,26 @@ def test_leader_and_keepalived_die_together(
     cluster.kill_vault("a")
     cluster.keepaliveds["b"].wait_for("MASTER", PATIENCE, instance=INSTANCE, after=began)
     wait_until(lambda: "b" in cluster.holders, "b has no VIP", PATIENCE)
+
+
+@row("Vault changes its role every second", "moves at most six times a minute")
+def test_vault_changes_its_role_every_second(cluster: Cluster) -> None:
+    cluster.start("standby standby active")
+    cluster.expect("c")
+    moves, before = [], "c"
+    for number in range(20):
+        cluster.set(f"standby standby {('standby', 'active')[number % 2]}")
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            if (now := cluster.holders) != before:
+                moves.append(now)
+                before = now
+            time.sleep(0.02)
+    sys.stdout.write(f"{moves}\n")
+    assert len(moves) <= 6, moves
+
+
+def test_the_table_has_these_rows() -> None:
+    table = (ROOT / "docs/recipes.md").read_text().partition("## Failures, also two at a time")[2]
+    rows = re.findall(r"^\| (.+) \|$", table.partition("\n## ")[0], re.MULTILINE)
+    assert rows[1:] == ROWS, "\n" + "\n".join(f"| {row} |" for row in ROWS)

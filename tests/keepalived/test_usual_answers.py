@@ -212,7 +212,7 @@ class TestPidof:
             keepalived.wait_log("Script `check` now returning 1")
             keepalived.wait_for("FAULT")
             assert keepalived.states("VI_1")[-1] == "FAULT"
-            assert node.run(["pidof", "vault"]).returncode == 0, "vault runs all the same"
+            assert node.run(["pidof", "vault"]).returncode == 0, "vault runs nevertheless"
 
 
 class TestCurlAndGrep:

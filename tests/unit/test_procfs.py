@@ -90,7 +90,7 @@ def test_a_proc_without_mountinfo_hides_nothing(tmp_path: pathlib.Path) -> None:
 def test_the_ancestors_end_at_the_first_process(tmp_path: pathlib.Path) -> None:
     for pid, parent in ((9, 5), (5, 1), (1, 0)):
         (tmp_path / str(pid)).mkdir()
-        (tmp_path / str(pid) / "status").write_text(f"PPid:\t{parent}\n")
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a) b) S {parent} 0\n")
     assert procfs.ancestors(str(tmp_path), 9) == [5, 1, 0]
     assert procfs.ancestors(str(tmp_path), 4194304) == [], "gone"
 

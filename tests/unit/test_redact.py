@@ -3,8 +3,13 @@
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from kacheck.redact import redact, redact_address, redact_word
+from kacheck.redact import is_harmless, redact, redact_address, redact_word
+
+PARTS = ("http", "https", "unix", "x", "1", "80", ":", "/", "//", "://", "=", "'", "(", ".", ";",
+         "[", "]", "@", "?", "#", "%40", "-", "\\", "\N{FULLWIDTH COMMERCIAL AT}", "\u0663", "\N{SUPERSCRIPT TWO}", "pass")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -44,6 +49,13 @@ def test_secrets_are_hidden_and_the_rest_is_left(text: str, shown: str) -> None:
 )
 def test_what_has_no_secret_stays_as_it_is(text: str) -> None:
     assert redact(text) == text
+
+
+@settings(max_examples=3000, deadline=None)
+@given(st.lists(st.sampled_from(PARTS), max_size=9).map("".join))
+def test_a_word_that_is_harmless_at_a_glance_is_left_by_the_patterns_too(word: str) -> None:
+    if is_harmless(word):
+        assert redact_word(word) == word
 
 
 def test_an_argument_with_blanks_is_one_word_and_an_address_always_one() -> None:

@@ -49,9 +49,9 @@ def test_no_module_imports_itself_in_a_circle() -> None:
     assert [name for name in MODULES if name in reachable(name)] == []
 
 
-def test_only_the_registry_migrate_doctor_and_probes_name_a_probe() -> None:
+def test_only_the_registry_migrate_doctor_init_and_probes_name_a_probe() -> None:
     probes = {f"kacheck.probes.{name}" for name in PROBES}
-    allowed = ("kacheck.probes.", "kacheck.migrate.", "kacheck.doctor.")
+    allowed = ("kacheck.probes.", "kacheck.migrate.", "kacheck.doctor.", "kacheck.init.")
     naming = {
         name
         for name, modules in IMPORTS.items()

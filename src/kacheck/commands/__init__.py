@@ -92,6 +92,11 @@ OTHERS = {
         "Fail checks on purpose, so that the VIP leaves before maintenance",
         "kacheck.commands.drain",
     ),
+    "init": Command(
+        " --vip ADDRESS/LENGTH",
+        "Write a working configuration for this node",
+        "kacheck.commands.init",
+    ),
     "doctor": Command(
         " [KEEPALIVED_CONF]",
         "Find out why keepalived is in FAULT, and what else is wrong",

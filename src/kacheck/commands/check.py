@@ -6,8 +6,7 @@ import os
 import time
 
 from kacheck import packages, statedir
-from kacheck.deadline import Deadline, NoThreadError, start_thread, within
-from kacheck.durations import DEFAULT_TIMEOUT
+from kacheck.deadline import DEFAULT_TIMEOUT, Deadline, NoThreadError, start_thread, within
 from kacheck.packages import PackagesNeededError
 from kacheck.render import Report, line, printable, render
 from kacheck.result import MILDEST_FIRST, BadConfigError, Result, Status, bug, exit_code

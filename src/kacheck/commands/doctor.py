@@ -23,8 +23,8 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "conf",
         nargs="?",
         metavar="KEEPALIVED_CONF",
-        help="default /etc/keepalived/keepalived.conf; if it does not exist, only the machine is "
-        "examined",
+        help="the file to examine; default /etc/keepalived/keepalived.conf, or without it "
+        "the machine alone",
     )
     parser.add_argument(
         "--explain",
@@ -58,13 +58,13 @@ def run(args: Namespace, edge: Edge) -> int:
         BadConfigError: a file cannot be read, or the code does not exist.
 
     """
-    from kacheck.doctor import examine, text
+    from kacheck.doctor import catalogue, examine, text
     from kacheck.terminal import view_of
 
     if args.explain is not None:
-        code = examine.CODES.get(args.explain.upper())
+        code = catalogue.CODES.get(args.explain.upper())
         if code is None:
-            last = next(reversed(examine.CODES))
+            last = next(reversed(catalogue.CODES))
             raise BadConfigError(f"unknown code {args.explain}; give one from KA001 to {last}")
         edge.answer(text.explained(code))
         return 0

@@ -3,14 +3,18 @@
 import argparse
 from argparse import Namespace
 from collections.abc import Container, Sequence
+from contextlib import suppress
+from typing import Any
 
 from kacheck import statedir
+from kacheck.check import Check
 from kacheck.commands import Edge, options
 from kacheck.commands.check import checked
 from kacheck.commands.options import CONFIGURATION
+from kacheck.handover import consequences, drained_checks
 from kacheck.probes import MODULES
 from kacheck.render import printable
-from kacheck.result import BadConfigError
+from kacheck.result import BadConfigError, Status
 
 DESCRIPTION = """Fail checks on purpose with `critical draining`, so that the VIP leaves before \
 maintenance; or end that.
@@ -39,7 +43,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help="every check of this machine\n\n"
+        help="all checks of this machine\n\n"
         "A drain of all checks and one of a single check end independently.",
     )
     parser.add_argument(
@@ -58,6 +62,16 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         help="the format of the answer; default text\n\n"
         "`json` is one object: what is drained now, with `until` in seconds of uptime, or null.",
     )
+    help_text = (
+        "return when the VIP has left this node, and say after how many seconds; fail with 2 after "
+        "LIMIT, default 30s\n\n"
+        "The VIPs are those of the vrrp_instances that track the checks, in the file of the "
+        "keepalived that runs or else /etc/keepalived/keepalived.conf. With --for it also waits "
+        "until the VIP is back, which is a rehearsal of a failover: `drain on CHECK --for 20s "
+        "--wait`. If the VIP cannot be followed, the drain is on all the same, and the exit code "
+        "is 3."
+    )
+    options.add_wait(parser, default="30s", help=help_text)
     help_text = f"the file whose checks CHECK may name; default {CONFIGURATION}"
     options.add_config(parser, default=None, help=help_text)
     options.add_state_dir(parser)
@@ -74,26 +88,80 @@ def span_of(text: str) -> int:
 
 
 def run(args: Namespace, edge: Edge) -> int:
-    """Do it, and say how things are then."""
-    edge.answer(answer(args))
-    return 0
+    """Do it, and say how things are then; with --wait, what the VIP does."""
+    names = names_of(args)
+    checks = configured(args)
+    if args.wait is None:
+        ended = switch(args, names)
+        edge.answer(answer(args, names, ended, checks))
+        return 0
+    return rehearse(args, names, checks, edge)
 
 
-def answer(args: Namespace) -> str:
-    """`kacheck drain`: do it, and say how things are then.
+def switch(args: Namespace, names: list[str]) -> list[str]:
+    """Begin or end the drain; return the names whose drain ended.
 
     Raises:
-        BadConfigError: bad usage, or it could not be done.
+        BadConfigError: it could not be done.
 
     """
     from kacheck import drain
 
-    names = names_of(args)
     ended: list[str] = []
     if args.action == "on":
         drain.switch_on(args.state_dir, names, args.span, args.message or "")
     elif args.action == "off":
         ended = drain.switch_off(args.state_dir, names)
+    if args.action != "status":
+        tell_watcher(args.state_dir)
+    return ended
+
+
+def rehearse(args: Namespace, names: list[str], checks: Sequence[Check], edge: Edge) -> int:
+    """Drain, and follow the VIP; what keeps it from being followed keeps nobody from draining."""
+    from kacheck.departure import Departure, followed_vips
+
+    drained = (
+        None if args.all else {*names, *(check.name for check in drained_checks(checks, names))}
+    )
+    say = edge.answer if args.format == "text" else ignore
+    departure, trouble, code = None, None, int(Status.UNKNOWN)
+    try:
+        departure = Departure(followed_vips(drained, args.state_dir))
+    except (BadConfigError, OSError) as error:
+        trouble = f"the VIP cannot be followed: {error}"
+    switch(args, names)
+    say(answer(args, names, [], checks))
+    if departure is not None:
+        trouble, code = departure.wait(args.wait, args.span, say), int(Status.CRITICAL)
+    if args.format == "json":
+        vips = departure.as_data() if departure is not None else None
+        edge.answer(answer(args, names, [], checks, vips=vips))
+    if trouble is None:
+        return 0
+    edge.note(f"{trouble}; the drain is on" if departure is None else trouble)
+    return code
+
+
+def ignore(_: str) -> None:
+    """Say nothing: JSON is one object, at the end."""
+
+
+def answer(
+    args: Namespace,
+    names: list[str],
+    ended: list[str],
+    checks: Sequence[Check],
+    vips: list[dict[str, Any]] | None = None,
+) -> str:
+    """Return how things are now, and what follows from a drain.
+
+    Raises:
+        BadConfigError: the drains may not be listed.
+
+    """
+    from kacheck import drain
+
     everything = not names or names == [statedir.ALL]
     holding = {
         each.name: each
@@ -103,13 +171,44 @@ def answer(args: Namespace) -> str:
     if args.format == "json":
         import json
 
-        return json.dumps({"schema": 1, "drained": [each.as_data() for each in holding.values()]})
+        shown: dict[str, Any] = {
+            "schema": 1,
+            "drained": [each.as_data() for each in holding.values()],
+        }
+        return json.dumps(shown if args.wait is None else {**shown, "vips": vips})
     lines = [
         f"{name}: {without_own(name, ended, holding)}" for name in names if name not in holding
     ]
     still = "still " if args.action == "off" else ""
     lines += [f"{name}: {still}{each.sentence()}" for name, each in holding.items()]
+    if args.action == "on":
+        lines += consequences(drained_checks(checks, None if args.all else names))
     return "\n".join(map(printable, lines)) or "nothing is drained"
+
+
+def configured(args: Namespace) -> Sequence[Check]:
+    """Return the checks of the configuration file; nothing where it is missing or bad.
+
+    Raises:
+        BadConfigError: it was named, and is missing or bad.
+
+    """
+    from kacheck import config
+
+    try:
+        return config.load(args.config or CONFIGURATION).checks if args.action == "on" else ()
+    except BadConfigError:
+        if args.config:
+            raise
+        return ()
+
+
+def tell_watcher(state_dir: str) -> None:
+    """Let the watcher act now: before it answers, it looks for drains."""
+    from kacheck import status
+
+    with suppress(status.NoWatcherError):
+        status.ask(state_dir)
 
 
 def without_own(name: str, ended: Sequence[str], holding: Container[str]) -> str:
@@ -130,6 +229,8 @@ def names_of(args: Namespace) -> list[str]:
         raise BadConfigError("--all is every check: leave it out, or the names")
     if args.action != "on" and (args.span or args.message):
         raise BadConfigError(f"--for and --message have no meaning for kacheck drain {args.action}")
+    if args.action != "on" and args.wait is not None:
+        raise BadConfigError(f"--wait has no meaning for kacheck drain {args.action}")
     if args.action != "status" and not (args.all or args.names):
         raise BadConfigError(f"drain {args.action} what? Give the name of a check, or --all")
     if args.all:

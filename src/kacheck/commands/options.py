@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kacheck import statedir
-from kacheck.durations import seconds
 from kacheck.kinds import FLAG, ValueKind, one_of
 from kacheck.probe import Option
 from kacheck.render import FORMATS
@@ -27,6 +26,13 @@ def directory(text: str) -> str:
     if not text:
         raise ValueError(f"it is empty: give a directory such as {statedir.DEFAULT}")
     return text.rstrip("/") or "/."
+
+
+def timeout(text: str) -> float:
+    """Return the value of `--timeout`; raises ValueError, too."""
+    from kacheck.durations import seconds
+
+    return seconds(text)
 
 
 STATE_DIR = Option(
@@ -79,7 +85,7 @@ COMMON = (
 LOOK = (
     Option(
         "timeout",
-        ValueKind(seconds, seconds),
+        ValueKind(timeout, timeout),
         "the deadline of the whole check, after which it answers critical timeout; default 0.8, "
         "for Vault VAULT_CLIENT_TIMEOUT if it is set",
         metavar="SECONDS",
@@ -137,6 +143,25 @@ def whole_message(read: Callable[[str], Any]) -> Callable[[str], Any]:
             raise ArgumentTypeError(str(error)) from None
 
     return read_word
+
+
+def add_wait(parser: argparse._ActionsContainer, *, default: str, help: str) -> None:  # noqa: A002
+    """Declare `--wait [LIMIT]`, in seconds; None where it is not given."""
+    read = whole_message(lambda word: timeout(word or default))
+    parser.add_argument("--wait", nargs="?", metavar="LIMIT", type=read, help=help)
+
+
+def with_limits(words: list[str]) -> list[str]:
+    """Return the words with each LIMIT in its `--wait=`: a CHECK that follows is not one."""
+    if words[:1] not in (["status"], ["drain"]):
+        return words
+    joined: list[str] = []
+    for word in words:
+        if joined[-1:] == ["--wait="] and word[:1].isdigit():
+            joined[-1] += word
+        else:
+            joined.append("--wait=" if word == "--wait" else word)
+    return joined
 
 
 def add_config(parser: argparse._ActionsContainer, **options: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from kacheck.commands import check, options
-from kacheck.durations import DEFAULT_TIMEOUT
+from kacheck.deadline import DEFAULT_TIMEOUT
 from kacheck.kinds import InvalidValueError
 from kacheck.probe import OptionError, from_environment, load
 from kacheck.probes import probe

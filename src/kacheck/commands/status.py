@@ -34,18 +34,26 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "--follow",
         action="store_true",
         help="show a live view; without a terminal, print a line for each transition\n\n"
-        "It lasts until Ctrl-C, and survives a restart of the watcher.",
+        "It lasts until `q` is pressed or Ctrl-C, and survives a restart of the watcher.",
     )
+    help_text = (
+        "wait until every check shown has a verdict, for LIMIT at most; default 10s\n\n"
+        "It also waits for a watcher that does not answer yet. At the limit it shows what there "
+        "is, and names the checks without a verdict."
+    )
+    options.add_wait(parser, default="10s", help=help_text)
     options.add_state_dir(parser)
 
 
 def run(args: Namespace, edge: Edge) -> int:
     """Say it once, or go on saying it."""
-    from kacheck.status import answer
+    from kacheck.status import answer, wait
     from kacheck.terminal import view_of
 
     if args.follow:
         return follow(args)
+    if args.wait is not None and (missing := wait(args.state_dir, args.names, args.wait)):
+        edge.note(missing)
     view = view_of(sys.stdout, os.environ)
     found = answer(args.state_dir, args.names, view, as_json=args.json)
     if found.trouble is not None:
@@ -56,7 +64,7 @@ def run(args: Namespace, edge: Edge) -> int:
 
 
 def follow(args: Namespace) -> int:
-    """Show a live view until a signal, or until nobody reads it."""
+    """Show a live view until a signal or a key, or until nobody reads it."""
     from kacheck import terminal
     from kacheck.status import FOLLOWED, followed
 
@@ -64,8 +72,12 @@ def follow(args: Namespace) -> int:
     source = followed(args.state_dir, args.names, view)
     if sys.stdout is not None:
         file = sys.stdout.fileno()
-        with suppress(OSError), terminal.full_screen(file) if view.height else nullcontext():
-            terminal.write(file, source.news(view))
-            while terminal.is_read(file, FOLLOWED):
-                terminal.write(file, source.news(terminal.view_of(sys.stdout, os.environ)))
+        screen = terminal.full_screen(file) if view.height else nullcontext()
+        try:
+            with suppress(OSError), screen as keyboard:
+                terminal.write(file, source.news(view))
+                while terminal.is_read(file, FOLLOWED, keyboard):
+                    terminal.write(file, source.news(terminal.view_of(sys.stdout, os.environ)))
+        except terminal.QuitError:
+            return 0
     return int(Status.UNKNOWN)

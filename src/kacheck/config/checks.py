@@ -8,7 +8,7 @@ from kacheck.check import Check, Question
 from kacheck.config.keys import OPTIONS, PROBE, track
 from kacheck.config.toml_lines import Path
 from kacheck.config.values import WrongError, read, suggestion
-from kacheck.durations import DEFAULT_TIMEOUT
+from kacheck.deadline import DEFAULT_TIMEOUT
 from kacheck.kinds import nearest
 from kacheck.probe import OptionError, Probe, load
 from kacheck.probes import MODULES, probe

@@ -1,14 +1,12 @@
-"""`kacheck doctor`: why is it in FAULT? What in this configuration, kernel or container will bite?
+"""`kacheck doctor`: what causes a FAULT, or will: configuration, machine and kacheck itself.
 
-- finding.py: what a finding is; each module that finds has the codes that it can find
-- environment.py, causes.py, versions.py, faults.py, from facts.py and process_events.py: the
-  machine (KA1..)
-- problems.py, references.py: the file itself and its names (KA0..)
-- scripts.py, executables.py, commands.py, shell.py: vrrp_script (KA2..)
-- processes.py, matching.py: vrrp_track_process (KA3..)
-- files.py, units.py: track_file (KA4..)
-- own.py, calls.py, watcher.py: kacheck's configuration, watcher and recipes (KA5..)
-- reading.py, uses.py, system.py: what of the configuration and the machine these ask for
-- readable.py: may we read all that keepalived reads?
-- examine.py, text.py: all of them over one configuration, and how it is told
+- finding.py: what a finding is, and the decorator that declares one at its function
+- context.py: all that such a function may look at
+- the rooms: machine (KA1), keepalived (KA0), scripts (KA2), processes (KA3), files (KA4) and
+  kacheck (KA5); modules without findings read what the others judge
+- catalogue.py: the modules of each room, and the list of codes that follows from them
+- examine.py, crash.py: all findings of one configuration; a crash is one, too
+- permissions.py: may we read all that keepalived reads?
+- features.py: what a configuration uses, for the faults of keepalived's releases
+- text.py: findings as text and JSON
 """

@@ -1,7 +1,18 @@
-"""What the doctor finds, and how bad it is. No I/O."""
+"""What a finding is, and how the function that finds it declares it. No I/O.
+
+@finding("KA306", Severity.ERROR, "quorum above quorum_max", "The long explanation.")
+def quorum_above_quorum_max(context: Context) -> Iterator[Observation]:
+    for definition in context.tracking.of_kind("track_process"):
+        ...
+        yield at(line, "what happens", "why", "what to do")
+"""
 
 import enum
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+
+from kacheck.doctor.context import Context
+from kacheck.keepalived import Node
 
 
 class Severity(enum.IntEnum):
@@ -32,7 +43,7 @@ class Code(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong at one place."""
+    """One thing that is wrong in one place."""
 
     code: Code
     what: str
@@ -44,3 +55,47 @@ class Finding(NamedTuple):
     file: str | None = None
     line: int | None = None
     """None: it is about the machine and not about a line."""
+
+
+class Observation(NamedTuple):
+    """A finding as its function yields it: the declaration adds the code."""
+
+    what: str
+    why: str
+    cure: str
+    file: str | None = None
+    line: int | None = None
+
+
+Look = Callable[[Context], Iterable[Observation]]
+
+
+class Lint(NamedTuple):
+    """A code, and the function that finds it."""
+
+    code: Code
+    look: Look
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return getattr(self.look, "__name__", self.code.name)
+
+    def __call__(self, context: Context) -> Iterator[Finding]:
+        """Yield what the function finds."""
+        for observation in self.look(context):
+            yield Finding(self.code, *observation)
+
+
+def finding(name: str, severity: Severity, title: str, explanation: str) -> Callable[[Look], Lint]:
+    """Declare the finding that the decorated function looks for."""
+
+    def declare(look: Look) -> Lint:
+        return Lint(Code(name, severity, title, explanation), look)
+
+    return declare
+
+
+def at(node: Node, what: str, why: str, cure: str) -> Observation:
+    """Return an observation at a statement of the configuration."""
+    return Observation(what, why, cure, node.position.file, node.position.line)

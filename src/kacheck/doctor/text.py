@@ -1,4 +1,4 @@
-"""Findings as text, for whoever is called at night, and as JSON. Pure."""
+"""Findings as text, for people, and as JSON. Pure."""
 
 import json
 import textwrap
@@ -12,30 +12,30 @@ WIDTH = 98
 COLOURS = {Severity.ERROR: "\033[31m", Severity.WARNING: "\033[33m", Severity.NOTE: "\033[36m"}
 BOLD, PLAIN = "\033[1m", "\033[0m"
 NOW = ("KA304", "KA305", "KA409", "KA509")
-"""What says how things are at this moment: a FAULT's cause, if nothing about the machine is."""
+"""Findings about this moment: the cause of a FAULT, unless one about the machine is."""
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """The worst severity."""
-    return int(max((each.code.severity for each in findings), default=Severity.NOTE))
+    """Return the worst severity."""
+    return int(max((finding.code.severity for finding in findings), default=Severity.NOTE))
 
 
 def ordered(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the most probable cause of a FAULT first; all without the secrets of addresses.
+    """Return the most probable cause of a FAULT first, and all without the secrets of addresses.
 
-    That is what makes the machine unable; then what is so now; then the worst, by file and line.
+    First errors of the machine, then findings about this moment, then the worst, by file and line.
     """
-    files = {each.file: rank for rank, each in reversed([*enumerate(findings)])}
+    files = {finding.file: rank for rank, finding in reversed([*enumerate(findings)])}
     return sorted(
         dict.fromkeys(map(without_secrets, findings)),
-        key=lambda each: (
-            each.code.severity is not Severity.ERROR or each.file is not None,
-            each.code.name not in NOW,
-            -each.code.severity,
-            each.file is not None,
-            files[each.file],
-            each.line or 0,
-            each.code.name,
+        key=lambda finding: (
+            finding.code.severity is not Severity.ERROR or finding.file is not None,
+            finding.code.name not in NOW,
+            -finding.code.severity,
+            finding.file is not None,
+            files[finding.file],
+            finding.line or 0,
+            finding.code.name,
         ),
     )
 
@@ -47,33 +47,33 @@ def without_secrets(finding: Finding) -> Finding:
 
 
 def as_text(findings: Sequence[Finding], *, colours: bool) -> str:
-    """Each finding with its why and cure, and a last line with the counts."""
-    parts = [part(each, colours=colours) for each in ordered(findings)]
+    """Return each finding with its why and cure, and a last line with the counts."""
+    parts = [part(finding, colours=colours) for finding in ordered(findings)]
     return "\n\n".join([*parts, counts(findings)])
 
 
 def part(finding: Finding, *, colours: bool) -> str:
-    """One finding."""
+    """Return one finding as text."""
     code = finding.code
     head = f"{code.severity.word} {code.name}"
     if colours:
         head = f"{COLOURS[code.severity]}{BOLD}{head}{PLAIN}"
-    place = place_of(finding)
-    lines = [printable(f"{place + ': ' if place else ''}{finding.what}")]
+    position = position_of(finding)
+    lines = [printable(f"{position + ': ' if position else ''}{finding.what}")]
     lines += wrapped("why: ", finding.why)
     lines += wrapped("do:  ", finding.cure)
     return f"{head} " + "\n".join(lines)
 
 
-def place_of(finding: Finding) -> str:
-    """`FILE:LINE`, `FILE` or nothing."""
+def position_of(finding: Finding) -> str:
+    """Return `FILE:LINE`, `FILE` or nothing."""
     if finding.file is None:
         return ""
     return finding.file if finding.line is None else f"{finding.file}:{finding.line}"
 
 
 def wrapped(label: str, text: str) -> Iterator[str]:
-    """Lines below the finding."""
+    """Yield the lines of a text below its finding."""
     indent = "    " + label
     rest = " " * len(indent)
     if len(indent) + len(text) <= WIDTH:
@@ -90,7 +90,7 @@ def wrapped(label: str, text: str) -> Iterator[str]:
 
 
 def counts(findings: Sequence[Finding]) -> str:
-    """`2 errors, 1 warning, 3 notes`."""
+    """Return the counts: `2 errors, 1 warning, 3 notes`."""
     number = dict.fromkeys(reversed(Severity), 0)
     for finding in dict.fromkeys(findings):
         number[finding.code.severity] += 1
@@ -100,21 +100,21 @@ def counts(findings: Sequence[Finding]) -> str:
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """One object; its keys are a contract, versioned by `schema`."""
+    """Return one object; its keys are a contract, versioned by `schema`."""
     return json.dumps(
         {
             "schema": 1,
             "findings": [
                 {
-                    "code": each.code.name,
-                    "severity": each.code.severity.word,
-                    "file": each.file,
-                    "line": each.line,
-                    "what": each.what,
-                    "why": each.why,
-                    "cure": each.cure,
+                    "code": finding.code.name,
+                    "severity": finding.code.severity.word,
+                    "file": finding.file,
+                    "line": finding.line,
+                    "what": finding.what,
+                    "why": finding.why,
+                    "cure": finding.cure,
                 }
-                for each in ordered(findings)
+                for finding in ordered(findings)
             ],
             "exit_code": exit_code(findings),
         }
@@ -122,7 +122,7 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 
 def explained(code: Code) -> str:
-    """The long form of a code."""
+    """Return the long form of a code."""
     paragraphs = code.explanation.split("\n\n")
     width = WIDTH - 4
     filled = [
@@ -137,7 +137,7 @@ def explained(code: Code) -> str:
 
 
 def merged(paragraph: str) -> list[str]:
-    """The lines of a paragraph: `See it:` and `Do:` begin one."""
+    """Return the lines of a paragraph: `See it:` and `Do:` begin one."""
     lines: list[str] = []
     for line in paragraph.splitlines():
         if lines and not line.startswith(("See it:", "Do:")):

@@ -4,7 +4,8 @@ Layers, each of which imports only those above it:
 
     target        what is asked: an address and how to trust it
     answer        what came back
-    reasons       what may stand in the way
+    flat_json     the body of most health endpoints
+    reasons       what may prevent an answer
     request       the bytes of a request, and where they go
     plain         a request and its answer without a client library
     authorities   which certificates are trusted, and the files that they come from

@@ -1,6 +1,12 @@
 """What an exchange gets back."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+    from kacheck.light import NamedTuple
 
 MAX_BODY = 64 * 1024
 """Bytes; an answer about health has about 500."""

@@ -4,22 +4,25 @@ Source of the trust rules: hashicorp/go-rootcerts, as api/client.go calls it: a 
 directory replaces the system's roots; of a directory every file is read, hashed names or not.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import ssl
-from contextlib import suppress
-from typing import TypeAlias
 
-from kacheck.exchange.target import Target
-from kacheck.files import Stamp, stamp
 from kacheck.result import BadConfigError
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from kacheck.exchange.target import Target
+    from kacheck.files import Stamp
+
+    Stamps = dict[str, Stamp]
+    """By its path, the stamp of each file that a context depends on."""
 
 PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----[!-~\s]+?-----END [A-Z0-9 ]+-----", re.ASCII)
 HASHED = re.compile(r"[0-9a-f]{8}\.\d+", re.ASCII)
 """A file's name in a directory of OpenSSL's: the hash of a subject, and a number."""
-
-Stamps: TypeAlias = dict[str, Stamp]
-"""By its path, the stamp of each file that a context depends on."""
 
 
 def trust(tls: ssl.SSLContext, target: Target) -> None:
@@ -68,6 +71,8 @@ def error_text(error: Exception) -> str:
 
 def stamps(target: Target) -> Stamps:
     """Look at every file that a context for this target depends on."""
+    from kacheck.files import stamp
+
     return {path: stamp(path) for path in files(target)}
 
 
@@ -108,7 +113,9 @@ def default_files() -> list[str]:
     files = [os.environ.get(paths.openssl_cafile_env, paths.openssl_cafile)]
     directories = os.environ.get(paths.openssl_capath_env, paths.openssl_capath)
     for directory in directories.split(os.pathsep):
-        with suppress(OSError):
+        try:
             names = sorted(filter(HASHED.fullmatch, os.listdir(directory)))
-            files += [f"{directory}/{name}" for name in names]
+        except OSError:
+            continue
+        files += [f"{directory}/{name}" for name in names]
     return files

@@ -1,4 +1,4 @@
-"""One GET, or one after the other on a kept connection, and what may stand in its way.
+"""One GET, or one after the other on a kept connection, and what may prevent its answer.
 
 The request goes straight to httpx's transport: no redirects, cookies, proxies or .netrc, and the
 body is read raw, so that nothing is decompressed. httpx's timeouts are for each phase and start
@@ -63,6 +63,10 @@ def load() -> None:
 
     """
     import encodings.idna  # noqa: F401 - with which the socket module encodes every host
+    import ipaddress  # noqa: F401 - where the address may be another machine
+    import json  # noqa: F401 - for an answer that is not a flat object
+
+    from kacheck import files, redact  # noqa: F401 - for certificates, and for what is wrong
 
     tls.iso("Jan  1 00:00:00 2020 GMT")  # time.strptime() imports, too
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -123,17 +127,17 @@ class HttpClient(Connection):
         return None
 
     def loss(self) -> Loss:
-        """Has the connection that was kept been lost since the look before?"""
+        """Return whether the kept connection has been lost since the look before."""
         loss, self._loss = self._loss, Loss.NOTHING
         return loss
 
     def watched(self) -> list[int]:
-        """The descriptor of the idle connection."""
+        """Return the descriptor of the idle connection."""
         file = -1 if self._socket is None else self._socket.fileno()
         return [] if file < 0 else [file]
 
     def is_lost(self) -> bool:
-        """Has the connection been closed, or has something been said that nobody asked for?"""
+        """Return whether the connection was closed, or the server sent something unasked."""
         if not self.watched():
             return True
         poll = select.poll()
@@ -154,7 +158,7 @@ class HttpClient(Connection):
         self.close()
 
     def ask_again(self) -> HttpAnswer | None:
-        """The answer on the kept connection; None if it is to be asked for on a new one."""
+        """Return the answer on the kept connection; None if it is to be asked for on a new one."""
         sock, age = self._socket, time.monotonic() - self._connected_at
         if sock is None:
             return None
@@ -162,13 +166,13 @@ class HttpClient(Connection):
         if self._request and age <= KEPT_FOR and not self.is_lost():
             self.watch(sock)
             answer = self.repeat(sock)
-        # One that was ended with its answer, as the server said (Connection: close), is no loss.
+        # One that was ended with its answer, as the server said (Connection: close), is not a loss.
         if answer is None and self.watched() and self.is_lost():
             self._loss = Loss.SOME
         return answer
 
     def repeat(self, sock: socket.socket) -> HttpAnswer | None:
-        """Return the answer to the request that was answered before; None if there is none yet.
+        """Return the answer to the request that was answered before; None if there was none.
 
         A server may end an idle connection at any time, even as it is asked (RFC 9112, 9.5). One
         whose answer is not plain is asked by httpx next: to ask in vain takes as long.
@@ -198,7 +202,7 @@ class HttpClient(Connection):
                 answer = self.get(httpx)
         except (httpx.InvalidURL, UnicodeError) as error:
             name = self.target.tls_server_name or self.target.address
-            raise BadConfigError(f"{name} is no name that can be asked for: {error}") from None
+            raise BadConfigError(f"{name} is not a valid host name: {error}") from None
         except (httpx.TransportError, OSError) as error:
             result = self.failure(error, httpx)
             self.close()
@@ -219,7 +223,7 @@ class HttpClient(Connection):
 
         Raises:
             httpx.TransportError, OSError: no answer could be had.
-            httpx.InvalidURL, UnicodeError: the address or name is none.
+            httpx.InvalidURL, UnicodeError: the address or name is invalid.
 
         """
         self._transport = httpx.HTTPTransport(
@@ -269,7 +273,7 @@ class HttpClient(Connection):
             self.encrypted(info["return_value"].get_extra_info("socket"))
 
     def connected(self, sock: socket.socket) -> None:
-        """Note who answers, and since when."""
+        """Note which peer answers, and since when."""
         self._connected_at = time.monotonic()
         super().connected(sock)
 
@@ -281,7 +285,7 @@ class HttpClient(Connection):
             self.learn("certificate", certificate._asdict())
 
     def failure(self, error: Exception, httpx: ModuleType) -> Result:
-        """The result for a request that got no answer, from the first known cause."""
+        """Return the result for a request that got no answer, from the first known cause."""
         address = self.target.address
         for cause in causes(error):
             if isinstance(cause, httpx.TimeoutException):
@@ -300,7 +304,7 @@ class HttpClient(Connection):
 
 
 def is_plain(response: Any, codes: Container[int]) -> bool:
-    """Would plain.py read this answer of httpx's, too?"""
+    """Return whether plain.py would read this answer of httpx as well."""
     start = b"%s %d" % (response.http_version.encode(), response.status_code)
     fields = b"".join(b"\r\n%s: %s" % field for field in response.headers.raw)
     try:
@@ -311,7 +315,7 @@ def is_plain(response: Any, codes: Container[int]) -> bool:
 
 
 def read_body(chunks: Iterator[bytes]) -> bytes:
-    """The raw body; of one that is too long, just enough to know it."""
+    """Return the raw body; of one that is too long, just enough to know it."""
     body = b""
     for chunk in chunks:
         body += chunk

@@ -1,13 +1,19 @@
 """Errors of connecting and asking, to results."""
 
+from __future__ import annotations
+
 import socket
 import sys
-from collections.abc import Iterator
 
-from kacheck.deadline import Deadline
 from kacheck.exchange import reasons
-from kacheck.exchange.target import Target
 from kacheck.result import HIDDEN, Result, Status
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kacheck.deadline import Deadline
+    from kacheck.exchange.target import Target
 
 
 def with_seen(result: Result, deadline: Deadline) -> Result:
@@ -33,7 +39,7 @@ def failure_of(
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception and what it came from, outermost first."""
+    """Yield an exception and what it came from, outermost first."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
@@ -47,7 +53,7 @@ def reset(address: str) -> Result:
 
 
 def system_error(error: OSError, address: str) -> Result:
-    """The result for an error of the system's."""
+    """Return the result for an error of the system's."""
     why = error.strerror or str(error)
     if isinstance(error, socket.gaierror):
         return Result(

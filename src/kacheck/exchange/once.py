@@ -1,27 +1,30 @@
-"""One request on a connection of its own: plainly first, and with httpx where that does not do.
+"""One request on a new connection: plainly first, and with httpx where that does not suffice.
 
 A GET is safe to repeat (RFC 9110, 9.2.1). It is repeated where the answer cannot be read in one
 way, so that httpx judges it; a failure that is certain, such as a refused connection, is final.
 """
 
-from collections.abc import Callable, Container
+from __future__ import annotations
+
 from functools import partial
-from typing import TYPE_CHECKING
 
 from kacheck import packages
-from kacheck.deadline import Deadline
 from kacheck.exchange import plain
-from kacheck.exchange.answer import HttpAnswer
 from kacheck.exchange.connection import Connection
 from kacheck.exchange.failures import failure_of, reset, with_seen
 from kacheck.exchange.request import plain_request
-from kacheck.exchange.target import Target
-from kacheck.result import Result
 
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable, Container
 
-Judge = Callable[[HttpAnswer], Result]
+    from kacheck.deadline import Deadline
+    from kacheck.exchange.answer import HttpAnswer
+    from kacheck.exchange.target import Target
+    from kacheck.result import Result
+
+    Judge = Callable[[HttpAnswer], Result]
 
 
 def ask_once(
@@ -53,7 +56,7 @@ def ask_once(
         client.close()
 
 
-def context(target: Target) -> "ssl.SSLContext":
+def context(target: Target) -> ssl.SSLContext:
     """Return the TLS context of a target; imports ssl, which takes longer than all the rest."""
     from kacheck.exchange import tls
 

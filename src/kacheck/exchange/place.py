@@ -1,12 +1,14 @@
-"""Whose an address or a socket is: this machine's, and who else could answer there."""
+"""Whether an address or a socket is this machine's, and which other users could answer there."""
 
-import ipaddress
+from __future__ import annotations
+
 import os
 import socket
 import stat
-from contextlib import suppress
 
-from kacheck.exchange.target import Target
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from kacheck.exchange.target import Target
 
 
 def unproven(target: Target) -> str | None:
@@ -51,23 +53,31 @@ def open_directory(path: str) -> str | None:
 
 
 def is_this_machine(sock: socket.socket) -> bool:
-    """Does the connection end on this machine?
+    """Return whether the connection ends on this machine.
 
     To an address of its own the kernel goes from that address; but to a secondary one, such as a
     VIP, from the primary one of its network.
     """
     local, peer = sock.getsockname()[0], sock.getpeername()[0]
-    is_loopback = ipaddress.ip_address(peer.partition("%")[0]).is_loopback
-    return local == peer or is_loopback or is_own_address(sock.family, peer)
+    return local == peer or is_loopback(peer) or is_own_address(sock.family, peer)
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an address leads to whatever machine asks for it."""
+    import ipaddress
+
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def is_own_address(family: int, address: str) -> bool:
     """Can a socket be bound to it? With ip_nonlocal_bind it always can, which proves nothing."""
     version = "ipv6" if family == socket.AF_INET6 else "ipv4"
-    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
-        with open(f"/proc/sys/net/{version}/ip_nonlocal_bind", encoding="ascii") as setting:
-            if setting.read().strip() != "0":
-                return False
-        sock.bind((address, 0))
-        return True
-    return False
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            with open(f"/proc/sys/net/{version}/ip_nonlocal_bind", encoding="ascii") as setting:
+                if setting.read().strip() != "0":
+                    return False
+            sock.bind((address, 0))
+            return True
+    except OSError:
+        return False

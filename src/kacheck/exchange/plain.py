@@ -10,12 +10,18 @@ Content-Length, and exactly that many bytes. Everything else is asked for again 
 by httpx; in the watcher from then on, where httpx hides what was strange, as a folded line.
 """
 
-import socket
-from collections.abc import Callable, Container
-from typing import Any
+from __future__ import annotations
 
-from kacheck.deadline import Deadline
+import socket
+
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+    from typing import Any
+
+    from kacheck.deadline import Deadline
 
 TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """The characters of a header field's name (RFC 9110, 5.6.2)."""
@@ -89,10 +95,10 @@ def ask(  # noqa: PLR0913 - a connection, what is asked, and how the answer is r
 
 
 def connect(address: tuple[str, int] | str, deadline: Deadline) -> socket.socket:
-    """A new connection to a host and port, or to a Unix socket.
+    """Return a new connection to a host and port, or to a Unix socket.
 
     Raises:
-        OSError: there is none to be had, or (TimeoutError) the deadline has passed.
+        OSError: none can be made, or (TimeoutError) the deadline has passed.
 
     """
     if not isinstance(address, str):
@@ -119,7 +125,7 @@ def time_left(deadline: Deadline) -> float:
     """Seconds, more than 0, which would mean not to wait.
 
     Raises:
-        TimeoutError: there are none.
+        TimeoutError: none remain.
 
     """
     left = deadline.remaining()
@@ -129,7 +135,7 @@ def time_left(deadline: Deadline) -> float:
 
 
 def end_of_head(seen: bytes) -> tuple[int, int]:
-    """Return where the first empty line begins, and where it ends; -1 if there is none.
+    """Return where the first empty line begins, and where it ends; -1 if it is missing.
 
     A line may end with a line feed alone (RFC 9112, 2.2), as for httpx.
     """

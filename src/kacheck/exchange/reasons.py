@@ -1,4 +1,4 @@
-"""The reasons of every check that speaks HTTP: what stands in the way of an answer."""
+"""The reasons of every check that speaks HTTP: what prevents an answer."""
 
 from kacheck.result import CRITICAL, Reason
 

@@ -4,10 +4,15 @@ Only for addresses that can be read in one way, such as https://vault-1.example:
 one is left to httpx, which knows what is equal to what, and refuses what is invalid.
 """
 
+from __future__ import annotations
+
 import socket
 
 from kacheck import __version__
-from kacheck.exchange.target import Target
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from kacheck.exchange.target import Target
 
 HEADERS = {
     "accept": "application/json",
@@ -27,7 +32,20 @@ def plain_request(target: Target) -> tuple[str, int, bytes] | None:
 
     The bytes are those that httpx sends.
     """
-    scheme, _, rest = target.url.partition("://")
+    parts = plain_parts(target.url)
+    if parts is None:
+        return None
+    scheme, host, port, path = parts
+    name = host if port == PORTS[scheme] else f"{host}:{port}"
+    fields = {"Host": name, **CLOSING}
+    lines = (f"GET /{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()))
+    text = "".join(f"{line}\r\n" for line in (*lines, ""))
+    return host.strip("[]"), port, text.encode("ascii")
+
+
+def plain_parts(url: str) -> tuple[str, str, int, str] | None:
+    """Return the scheme, host, port and path (without its first slash) of a plain URL, or None."""
+    scheme, _, rest = url.partition("://")
     netloc, _, path = rest.partition("/")
     bracket = netloc.rfind("]") + 1
     host, colon, digits = netloc[bracket:].partition(":")
@@ -35,17 +53,10 @@ def plain_request(target: Target) -> tuple[str, int, bytes] | None:
     usual = PORTS.get(scheme)
     if usual is None or not is_plain_path(path) or not is_plain_host(host):
         return None
-    port = usual
-    if colon:
-        if not (digits.isascii() and digits.isdecimal() and len(digits) <= 5 and digits[0] != "0"):
-            return None
-        port = int(digits)
-        if port > 65535:
-            return None
-    fields = {"Host": host if port == usual else f"{host}:{port}", **CLOSING}
-    lines = (f"GET /{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()))
-    text = "".join(f"{line}\r\n" for line in (*lines, ""))
-    return host.strip("[]"), port, text.encode("ascii")
+    if not colon:
+        return scheme, host, usual, path
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= 5 and digits[0] != "0"
+    return (scheme, host, int(digits), path) if is_number and int(digits) <= 65535 else None
 
 
 def is_plain_path(path: str) -> bool:

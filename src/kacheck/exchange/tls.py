@@ -1,13 +1,21 @@
 """The TLS context of an exchange, and which of its many failures one was."""
 
+from __future__ import annotations
+
 import socket
 import ssl
 import time
-from typing import Any, NamedTuple
 
 from kacheck.exchange.authorities import error_text, trust
-from kacheck.exchange.target import Target
 from kacheck.result import BadConfigError
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+
+    from kacheck.exchange.target import Target
+else:
+    from kacheck.light import NamedTuple
 
 EXPIRED = 10
 NOT_YET_VALID = 9
@@ -52,7 +60,7 @@ class NamedContext(ssl.SSLContext):
 
 
 def context(target: Target) -> ssl.SSLContext:
-    """The client's context for this target.
+    """Return the client's context for this target.
 
     Raises:
         BadConfigError: a file cannot be read or holds no certificate.
@@ -88,7 +96,7 @@ def no_password() -> str:
 
 
 def certificate(sock: ssl.SSLSocket) -> Certificate | None:
-    """The certificate of a connection's server; None where it was not verified."""
+    """Return the certificate of a connection's server; None where it was not verified."""
     seen = sock.getpeercert()
     if not seen:
         return None
@@ -102,12 +110,12 @@ def iso(date: str) -> str:
 
 
 def now() -> str:
-    """The time, in ISO 8601."""
+    """Return the time, in ISO 8601."""
     return iso_of(time.time())
 
 
 def iso_of(seconds: float) -> str:
-    """A time in ISO 8601, UTC."""
+    """Return a time in ISO 8601, UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
@@ -156,7 +164,7 @@ def expired(seen: Certificate | None) -> str:
 
 
 def explain_alert(error: ssl.SSLError) -> str:
-    """A failure of TLS other than the verification of the server's certificate."""
+    """Return a failure of TLS other than the verification of the server's certificate."""
     reason = getattr(error, "reason", None) or str(error)
     if any(word in reason for word in CLIENT_CERTIFICATE_ALERTS):
         other = " (or it shares no cipher with us)" if "HANDSHAKE_FAILURE" in reason else ""
@@ -170,21 +178,21 @@ def explain_alert(error: ssl.SSLError) -> str:
 
 
 def trusted(target: Target) -> str:
-    """The source of authorities that was used."""
+    """Return the source of authorities that was used."""
     if target.ca_cert or target.ca_path:
         return target.ca_cert or target.ca_path or ""
     return target.ca_cert_bytes_source if target.ca_cert_bytes else "the system's authorities"
 
 
 def server_name(target: Target) -> str:
-    """The name that the certificate must have."""
+    """Return the name that the certificate must have."""
     from urllib.parse import urlsplit
 
     return target.tls_server_name or urlsplit(target.url).hostname or ""
 
 
 def look_again(target: Target, peer: tuple[str, int] | None, wait: float) -> Certificate | None:
-    """The certificate that failed on its name or dates, verified in all else.
+    """Return the certificate that failed on its name or dates, verified in all else.
 
     ssl shows a certificate only after a handshake that succeeded, so make one that ignores both.
     """

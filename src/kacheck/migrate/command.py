@@ -206,22 +206,28 @@ def judgement(before: verify.Said, after: verify.Said, result: str, release: Ver
     user = verify.other_user(load(result, release=release)) if after.is_terminated else None
     new = verify.new_complaints(before, after, may_end=user is not None)
     if new:
-        cure = "please report it"
-        if before.complaints:
-            cure = f"correct what it complained of before, {before.complaints[0]}, or report it"
-        if not os.access(f"{LIBEXEC}/kacheck-verdict", os.X_OK):
-            cure = f"install kacheck's entry points to {LIBEXEC} first"
-        elif verify.VIOLATION in new[0]:
-            cure = "write enable_script_security into global_defs first"
-        elif os.geteuid() != 0:
-            cure = "run it as root"
-        raise BadConfigError(f"keepalived -t complains: {new[0]}; nothing was written; {cure}")
+        raise BadConfigError(
+            f"keepalived -t complains: {new[0]}; nothing was written; {cure_of(new[0], before)}"
+        )
     if user is not None:
         return (
             f"keepalived -t cannot judge the result: it ends itself (SIGTERM) over {user}, as"
             " keepalived 2.2.7 does with every user but root; started as a service it does not"
         )
     return verify.in_words(before, after)
+
+
+def cure_of(complaint: str, before: verify.Said) -> str:
+    """Return what to do about a new complaint."""
+    if not os.access(f"{LIBEXEC}/kacheck-verdict", os.X_OK):
+        return f"install kacheck's entry points to {LIBEXEC} first"
+    if verify.VIOLATION in complaint:
+        return "write enable_script_security into global_defs first"
+    if os.geteuid() != 0:
+        return "run it as root"
+    if before.complaints:
+        return f"correct what it complained of before, {before.complaints[0]}, or report it"
+    return "please report it"
 
 
 def refuse_included(conf: str, transaction: Transaction, release: Version) -> None:

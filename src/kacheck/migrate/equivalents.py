@@ -25,8 +25,10 @@ from typing import Literal, NamedTuple
 from kacheck import statedir
 from kacheck.commands.options import CONFIGURATION
 from kacheck.keepalived import DEFAULT, Version, parse, quote
+from kacheck.keepalived.limits import HEAVIEST
 from kacheck.keepalived.rules import rules_of
-from kacheck.migrate.tracked import MICROSECONDS, LeftError, Tracked, TrackedWeight
+from kacheck.keepalived.tracking import Weight
+from kacheck.migrate.tracked import MICROSECONDS, LeftError, Tracked
 from kacheck.probes import process
 from kacheck.probes.process.look import ProcessOptions
 from kacheck.state import Policy
@@ -37,8 +39,8 @@ Mode = Literal["watch", "script"]
 LIBEXEC = "/usr/libexec/kacheck"
 INTERVAL = 2
 """Seconds between the looks of a script; whole ones, for keepalived before 2.3.2."""
-HEAVIEST = 253
-"""Of a vrrp_script: keepalived turns 254 in a track_script into 253, with a warning."""
+HEAVIEST_SCRIPT = HEAVIEST["track_script"]
+"""keepalived turns 254 in a track_script into 253, with a warning."""
 ESCAPED = re.compile(r"[\x00-\x1f\x7f\"'\\$]")
 UNQUOTED = re.compile(r"[A-Za-z0-9_.,:/=@%+\u0080-\U0010ffff-]+")
 
@@ -61,13 +63,13 @@ class Equivalent(NamedTuple):
     policy: Policy
     is_negated: bool
     """The check asks the opposite, so weights change their sign and lose `reverse`."""
-    weight: TrackedWeight
+    weight: Weight
     fall: int
     rise: int
     has_file: bool
 
 
-def equivalent(tracked: Tracked, uses: list[TrackedWeight], mode: Mode) -> Equivalent:
+def equivalent(tracked: Tracked, uses: list[Weight], mode: Mode) -> Equivalent:
     """Return the equivalent of a block that is used with these weights.
 
     Raises:
@@ -76,9 +78,9 @@ def equivalent(tracked: Tracked, uses: list[TrackedWeight], mode: Mode) -> Equiv
     """
     uses = uses or [tracked.weight]
     for weight in (tracked.weight, *uses):
-        if abs(weight.value) > HEAVIEST:
+        if abs(weight.value) > HEAVIEST_SCRIPT:
             raise LeftError(
-                f"weight {weight.value} has no equivalent, a script's goes to {HEAVIEST};"
+                f"weight {weight.value} has no equivalent, a script's goes to {HEAVIEST_SCRIPT};"
                 " make it less, or 0 for FAULT"
             )
     is_negated = any(weight.reverse for weight in uses)
@@ -112,12 +114,12 @@ def options_of(tracked: Tracked) -> ProcessOptions:
     )
 
 
-def negated(weight: TrackedWeight) -> TrackedWeight:
+def negated(weight: Weight) -> Weight:
     """Return the weight that has the same effect when the check asks the opposite."""
-    return TrackedWeight(-weight.value)
+    return Weight(-weight.value)
 
 
-def _negated(tracked: Tracked, uses: list[TrackedWeight]) -> Tracked:
+def _negated(tracked: Tracked, uses: list[Weight]) -> Tracked:
     """Return the block that has its quorum exactly when this one has not."""
     if not all(weight.reverse for weight in uses):
         raise LeftError("it is tracked with reverse and without; make two blocks of it")
@@ -225,9 +227,9 @@ def block(head: str, lines: list[str], unit: str) -> str:
     return "\n".join([f"{head} {{", *(unit + line for line in lines), "}"])
 
 
-def weight_line(weight: TrackedWeight) -> list[str]:
+def weight_line(weight: Weight) -> list[str]:
     """Return the weight, if it is not keepalived's default."""
-    if weight == TrackedWeight():
+    if weight == Weight():
         return []
     return [f"weight {weight.value}{' reverse' if weight.reverse else ''}"]
 

@@ -3,14 +3,15 @@
 from collections import Counter
 
 from kacheck.keepalived import Configuration, Node
+from kacheck.keepalived.limits import ADDRESS_OWNER
 from kacheck.keepalived.releases import MEMBERS_LOSE_FILES, MEMBERS_LOSE_SCRIPTS
+from kacheck.keepalived.tracking import SYNC_GROUP, Weight, members
 from kacheck.keepalived.version import Version
 from kacheck.migrate import tracked
 from kacheck.migrate.equivalents import Mode
-from kacheck.migrate.tracked import LeftError, TrackedWeight
+from kacheck.migrate.tracked import LeftError
 
-GROUP = "vrrp_sync_group"
-ADDRESS_OWNER = "255"
+OWNER_PRIORITY = str(ADDRESS_OWNER)
 
 
 def lost(release: Version | None, mode: Mode) -> str:
@@ -28,15 +29,15 @@ class Groups:
     """The sync groups, and the instances that own their addresses."""
 
     def __init__(self, configuration: Configuration) -> None:
-        groups = configuration.find(GROUP)
+        groups = configuration.find(SYNC_GROUP)
         self._names = Counter(" ".join(group.arguments) for group in groups)
         self._by_member: dict[str, list[Node]] = {}
         for group in groups:
-            for name in _members(group):
+            for name in dict.fromkeys(members(group)):
                 self._by_member.setdefault(name, []).append(group)
         self._address_owners = {
             name for instance in configuration.find("vrrp_instance")
-            for priority in instance.find("priority") if priority.arguments[:1] == [ADDRESS_OWNER]
+            for priority in instance.find("priority") if priority.arguments[:1] == [OWNER_PRIORITY]
             for name in instance.arguments
         }  # fmt: skip
         self.other_words: set[str] = set()
@@ -56,30 +57,30 @@ class Groups:
             and tracked.is_plain(groups[0])
             and instance.source is not None
             and instance.condition is None
-            and self.other_words.isdisjoint((GROUP, *instance.arguments))
+            and self.other_words.isdisjoint((SYNC_GROUP, *instance.arguments))
         )
 
     def owns_address(self, instance: Node) -> bool:
         """Return whether its priority is 255, for any `@id`."""
-        elsewhere = self.other_words >= {"priority", ADDRESS_OWNER}
+        elsewhere = self.other_words >= {"priority", OWNER_PRIORITY}
         return elsewhere or not self._address_owners.isdisjoint(instance.arguments)
 
     def is_fixed(self, instance: Node) -> bool:
         """Return whether an instance's priority must not change, for any `@id`."""
-        if instance.keyword == GROUP:
+        if instance.keyword == SYNC_GROUP:
             return False
-        elsewhere = GROUP in self.other_words and not self.other_words.isdisjoint(
+        elsewhere = SYNC_GROUP in self.other_words and not self.other_words.isdisjoint(
             instance.arguments
         )
         weightless = not all(map(tracks_weights, self.of(instance)))
         return elsewhere or weightless or self.owns_address(instance)
 
-    def refuse_ignored_weight(self, owner: Node, weight: TrackedWeight) -> None:
+    def refuse_ignored_weight(self, owner: Node, weight: Weight) -> None:
         """Leave a weight alone that a track_process has and a track_script would not have."""
         if not weight.value:
             return
-        is_group = owner.keyword == GROUP
-        names = _members(owner) if is_group else {*owner.arguments}
+        is_group = owner.keyword == SYNC_GROUP
+        names = {*members(owner)} if is_group else {*owner.arguments}
         for name in sorted(names & self._address_owners):
             where = f", which {name} has" if is_group else ""
             raise LeftError(
@@ -95,11 +96,3 @@ class Groups:
 def tracks_weights(group: Node) -> bool:
     """Return whether the priorities of a sync group's members may change, for every `@id`."""
     return any(each.condition is None for each in group.find("sync_group_tracking_weight"))
-
-
-def _members(group: Node) -> set[str]:
-    """Return the instances of a sync group."""
-    return {
-        word.value for node in group.find("group") for line in node.children or ()
-        for word in line.words
-    }  # fmt: skip

@@ -8,15 +8,16 @@ from kacheck.keepalived import Configuration, Kind, Node
 from kacheck.keepalived.releases import GROUPS_IGNORE_PROCESSES
 from kacheck.keepalived.rules import LONGEST_LINE
 from kacheck.keepalived.source import encode
+from kacheck.keepalived.tracking import OWNERS, SYNC_GROUP, lines_of
 from kacheck.keepalived.version import Version
-from kacheck.migrate import equivalents, references, tracked
+from kacheck.migrate import equivalents, track_blocks, tracked
 from kacheck.migrate.checks import Checks
 from kacheck.migrate.comments import comments_in
 from kacheck.migrate.equivalents import Equivalent, Mode, Paths
-from kacheck.migrate.groups import GROUP, lost
-from kacheck.migrate.references import Owner, unit_of
+from kacheck.migrate.groups import lost
 from kacheck.migrate.security import secure
-from kacheck.migrate.survey import OWNERS, Survey, refuse
+from kacheck.migrate.survey import Survey, refuse
+from kacheck.migrate.track_blocks import Owner, unit_of
 from kacheck.migrate.tracked import LeftError, Tracked, TrackReference
 from kacheck.procfs import COMM_MAX
 from kacheck.result import BadConfigError
@@ -58,8 +59,11 @@ class Rewrite:
         for owner in OWNERS:
             for keyword in ("track_script", "track_file"):
                 # Also what is not defined: it would count where the name is.
-                self._taken |= {node.keyword for block in configuration.find(owner, keyword)
-                                for node in block.children or ()}  # fmt: skip
+                self._taken |= {
+                    line.keyword
+                    for node in configuration.find(owner)
+                    for line in lines_of(node, keyword)
+                }
 
     def run(self, extent: Extent = "all") -> None:
         """Plan, and edit."""
@@ -107,7 +111,7 @@ class Rewrite:
         if reference.is_new:
             why = lost(self.release, self.mode)
             yield f"{group} tracks it from now on: {why} from members of a vrrp_sync_group"
-        elif owner.keyword == GROUP and GROUPS_IGNORE_PROCESSES.include(self.release):
+        elif owner.keyword == SYNC_GROUP and GROUPS_IGNORE_PROCESSES.include(self.release):
             yield f"keepalived before 2.2.0 ignores this line; {group} goes by it now"
         elif reference.group is not None and reference.group not in new:
             yield f"{reference.group} tracks it for its members, so that this line goes"
@@ -138,7 +142,7 @@ class Rewrite:
                 owner = owners.setdefault(id(node), Owner(node, {}))
                 owner.references[id(reference.node)] = reference
         for owner in owners.values():
-            references.rewrite(owner, self.migrated, self.survey.is_shared, done)
+            track_blocks.rewrite(owner, self.migrated, self.survey.is_shared, done)
 
     def _text(self, name: str, node: Node, made: Equivalent) -> str:
         """Return the equivalent, without the indentation of its place.

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kacheck.keepalived import Configuration, Node, Position
+from kacheck.keepalived.tracking import OWNERS, SYNC_GROUP, Weight, lines_of
 from kacheck.migrate import tracked
 from kacheck.migrate.conditional_lines import conditional_lines
 from kacheck.migrate.files import BOM
-from kacheck.migrate.groups import GROUP, Groups
-from kacheck.migrate.tracked import LeftError, Tracked, TrackedWeight, TrackReference
-
-OWNERS = ("vrrp_instance", GROUP)
+from kacheck.migrate.groups import Groups
+from kacheck.migrate.tracked import LeftError, Tracked, TrackReference
 
 
 class Remark(NamedTuple):
@@ -118,7 +117,7 @@ class Survey:
         )
         others = self.references.setdefault(name, [])
         refuse((name, id(owner)) in self._tracking, "it is here twice; remove one line")
-        weight = self.definitions[name][1].weight if name in self.definitions else TrackedWeight()
+        weight = self.definitions[name][1].weight if name in self.definitions else Weight()
         block = node.parent
         found = tracked.reference(node, weight)
         source = block.source if block is not None and block.condition is None else None
@@ -140,7 +139,7 @@ class Survey:
             lines = self.references.get(name, [])
             faults = {id(owner) for owner, found in lines if not (found.own or data.weight).value}
             for place, (owner, found) in enumerate(lines):
-                if owner.keyword == GROUP or id(owner) not in faults:
+                if owner.keyword == SYNC_GROUP or id(owner) not in faults:
                     continue
                 groups = self._groups.of(owner)
                 if faults.isdisjoint(map(id, groups)):
@@ -195,9 +194,8 @@ class Survey:
         """Yield the lines of all track_process blocks, each with its instance or sync group."""
         for keyword in OWNERS:
             for owner in self.configuration.find(keyword):
-                for block in owner.find("track_process"):
-                    for line in block.children or ():
-                        yield owner, line
+                for line in lines_of(owner, "track_process"):
+                    yield owner, line
 
     def _read_hidden(self) -> None:
         """Lines in a block that keepalived does not know, and so may take for none."""

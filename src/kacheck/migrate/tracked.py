@@ -7,12 +7,10 @@ import re
 from typing import NamedTuple
 
 from kacheck.keepalived import Kind, Node
+from kacheck.keepalived.limits import HEAVIEST, LONGEST_DELAY, MOST_PROCESSES, whole_number
+from kacheck.keepalived.tracking import Weight
 
 MICROSECONDS = 1_000_000
-LONGEST = 3600 * MICROSECONDS
-MOST = 65535
-HEAVIEST = 254
-NUMBER = re.compile(r"[ \t]*[+-]?[0-9]{1,9}", re.ASCII)
 COUNT = re.compile(r"[ \t]*\+?[0-9]{1,9}", re.ASCII)
 SECONDS = re.compile(r"([0-9]{0,9})(?:\.([0-9]{0,6}))?", re.ASCII)
 COMMENT_END = (
@@ -27,14 +25,6 @@ class LeftError(Exception):
     """Why a block or a reference is left as it is, and the cure: `WHY; CURE`."""
 
 
-class TrackedWeight(NamedTuple):
-    """A weight and whether it is reversed."""
-
-    value: int = 0
-    """Added where the quorum is achieved; if negative, where it is not; 0 is FAULT where not."""
-    reverse: bool = False
-
-
 class Tracked(NamedTuple):
     """A vrrp_track_process; delays are microseconds."""
 
@@ -43,7 +33,7 @@ class Tracked(NamedTuple):
     args: tuple[str, ...] = ()
     param_match: str | None = None
     full_command: bool = False
-    weight: TrackedWeight = TrackedWeight()
+    weight: Weight = Weight()
     quorum: int = 1
     quorum_max: int | None = None
     fork_delay: int = 0
@@ -54,7 +44,7 @@ class TrackReference(NamedTuple):
     """A line of a track_process block, and what holds for it."""
 
     name: str
-    own: TrackedWeight | None
+    own: Weight | None
     """Its own weight; None: the block's. keepalived has the block's `reverse` in it already."""
     node: Node
     group: str | None = None
@@ -139,7 +129,7 @@ def _weight(tracked: Tracked, node: Node) -> Tracked:
     if node.arguments[1:] not in ([], ["reverse"]):
         raise LeftError(f"keepalived does not know weight {' '.join(node.arguments)}; correct it")
     reverse = tracked.weight.reverse or len(node.arguments) == 2
-    return tracked._replace(weight=TrackedWeight(value, reverse))
+    return tracked._replace(weight=Weight(value, reverse))
 
 
 def _quorum(tracked: Tracked, node: Node) -> Tracked:
@@ -181,16 +171,19 @@ READERS = {
 def _number(node: Node, index: int) -> int:
     """Return a weight: read_int_strvec()."""
     word = node.words[index].value if len(node.words) > index else ""
-    if not NUMBER.fullmatch(word) or abs(int(word)) > HEAVIEST:
-        raise LeftError(f"{word!r} is not a weight; give a number from -254 to 254")
-    return int(word)
+    value, heaviest = whole_number(word), HEAVIEST["track_process"]
+    if value is None or abs(value) > heaviest:
+        raise LeftError(f"{word!r} is not a weight; give a number from -{heaviest} to {heaviest}")
+    return value
 
 
 def _count(node: Node, least: int) -> int:
     """Return a quorum: read_unsigned_strvec()."""
     word = node.arguments[0] if node.arguments else ""
-    if not COUNT.fullmatch(word) or not least <= int(word) <= MOST:
-        raise LeftError(f"{word!r} is no {node.keyword} from {least} to {MOST}; correct it")
+    if not COUNT.fullmatch(word) or not least <= int(word) <= MOST_PROCESSES:
+        raise LeftError(
+            f"{word!r} is no {node.keyword} from {least} to {MOST_PROCESSES}; correct it"
+        )
     return int(word)
 
 
@@ -200,12 +193,12 @@ def _microseconds(node: Node) -> int:
     found = SECONDS.fullmatch(word)
     whole, fraction = (found[1] or "0", found[2] or "") if found else ("0", "")
     delay = int(whole) * MICROSECONDS + int(fraction.ljust(6, "0"))
-    if not 1 <= delay <= LONGEST:
+    if not 1 <= delay <= LONGEST_DELAY * MICROSECONDS:
         raise LeftError(f"{word!r} is no {node.keyword} from 0.000001 to 3600 seconds; correct it")
     return delay
 
 
-def reference(node: Node, blocks: TrackedWeight) -> TrackReference:
+def reference(node: Node, blocks: Weight) -> TrackReference:
     """Return a line of a track_process block; `blocks` is the weight of the vrrp_track_process.
 
     Raises:
@@ -222,4 +215,4 @@ def reference(node: Node, blocks: TrackedWeight) -> TrackReference:
         raise LeftError(f"keepalived does not know {' '.join(words)}; write NAME weight NUMBER")
     value = _number(node, 2)
     reverse = words[2] == "reverse" if len(words) == 3 else blocks.reverse
-    return TrackReference(node.keyword, TrackedWeight(value, reverse), node)
+    return TrackReference(node.keyword, Weight(value, reverse), node)

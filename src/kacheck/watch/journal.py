@@ -1,4 +1,4 @@
-"""What the watcher tells of itself, a line each: transitions and troubles."""
+"""The watcher's log: a line for each transition and trouble."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ LEVELS = {Status.OK: NOTICE, Status.WARNING: WARNING}
 
 
 class LineWriter:
-    """Writes lines in a thread of its own: a logger that is stuck must not keep a verdict back.
+    """Writes lines in a separate thread, so that a stuck logger cannot delay a verdict.
 
     When MOST lines wait, the newest is lost.
 
@@ -74,7 +74,7 @@ class Journal:
         self._levels = levels
 
     def transition(self, check: str, old: Verdict | None, new: Verdict) -> None:
-        """A verdict has changed."""
+        """Write that a verdict has changed."""
         lasted = None if old is None else new.since - old.since
         before = "" if old is None else f"{old.status.word} {old.reason} -> "
         after = "" if lasted is None else f" after {duration(lasted)}"

@@ -65,7 +65,7 @@ def samples(watcher: Overview) -> list[Sample]:
 
 
 def stopped(sample: Sample) -> Sample:
-    """The check once nobody looks any more."""
+    """Return the check once nobody looks any more."""
     return sample._replace(status=Status.CRITICAL, reason=STOPPED, is_up=False)
 
 
@@ -156,7 +156,7 @@ class Metrics:
 
 
 class MetricsWriter:
-    """Writes one file, in a thread of its own.
+    """Writes one file, in a separate thread.
 
     Raises:
         NoThreadError: the thread cannot be started.
@@ -212,7 +212,7 @@ class MetricsWriter:
 
 
 def exposition(samples: Sequence[Sample]) -> str:
-    """The samples in Prometheus's text format."""
+    """Return the samples in Prometheus's text format."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.registry import Collector
 
@@ -251,7 +251,7 @@ GAUGES: tuple[tuple[str, str, Value], ...] = (
 
 
 def families(samples: Iterable[Sample]) -> Iterator["Metric"]:
-    """The metrics, each with its samples."""
+    """Yield the metrics, each with its samples."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     for name, meaning, value in GAUGES:

@@ -14,7 +14,7 @@ SCHEMA = 1
 
 
 def describe(watcher: Overview) -> Iterator[str]:
-    """The watcher and all of its checks, piece by piece: an object and a newline.
+    """Yield the watcher and all of its checks, piece by piece: an object and a newline.
 
     The keys are a contract, versioned by `schema`.
     """
@@ -52,7 +52,7 @@ def about(watched: Watched, now: float, unix: float) -> dict[str, Any]:
 
 
 def about_verdict(check: Check, verdict: Verdict | None, now: float, unix: float) -> dict[str, Any]:
-    """What a check says; null everywhere while its first look is under way."""
+    """Return what a check says; null everywhere while its first look is under way."""
     keys = ("status", "reason", "message", "exit_code", "track", "since", "since_s")
     if verdict is None:
         return dict.fromkeys(keys)
@@ -85,7 +85,7 @@ def about_run(check: Check, state: State, now: float) -> dict[str, Any]:
 
 
 def about_last_look(watched: Watched, now: float) -> dict[str, Any] | None:
-    """What was seen, which rise, fall, the delays or a drain may keep from the verdict."""
+    """Return what was seen, which rise, fall, the delays or a drain may keep from the verdict."""
     result = watched.last_result
     if result is None:
         return None
@@ -100,7 +100,7 @@ def about_last_look(watched: Watched, now: float) -> dict[str, Any] | None:
 
 
 def about_transition(transition: Transition) -> dict[str, Any]:
-    """A change of the verdict, and how long it had been what it was."""
+    """Return a change of the verdict, and how long it had been what it was."""
     old, new = transition.old, transition.new
     return {
         "at": round(transition.at, 3),

@@ -22,7 +22,7 @@ CURE = "systemd-tmpfiles --create kacheck.conf"
 """What makes the directories that only root can make."""
 COMM = "kacheck"
 MUTE = "kacheck-mute"
-"""The comm of a watcher that cannot publish: what stands in its files is not its verdict."""
+"""The comm of a watcher that cannot publish: its files do not contain its verdict."""
 
 
 class Written(NamedTuple):
@@ -103,7 +103,7 @@ class Publisher:
                 self._remove("verdict", name)
 
     def _fresh(self) -> dict[str, Published]:
-        """The verdicts that have not expired."""
+        """Return the verdicts that have not expired."""
         try:
             now = uptime()
         except OSError:
@@ -126,7 +126,7 @@ class Publisher:
         self._set_comm(MUTE if self._untrue else COMM)
 
     def _write(self, name: str, track: int, verdict: Published | None) -> tuple[bool, bool]:
-        """Is the track file as it should be, and the verdict?"""
+        """Return whether the track file is as it should be, and whether the verdict is."""
         told = self._try(name, lambda: self._write_track(name, track))
         if verdict is None:
             return told, self._remove("verdict", name)
@@ -146,7 +146,7 @@ class Publisher:
         """Find out whether the state directory is still the one that was locked.
 
         Raises:
-            BadConfigError: another watcher has it now; or there is no track/, and this user cannot
+            BadConfigError: another watcher has it now; or track/ is missing, and this user cannot
                 make it, but whatever starts the watcher again may, as its unit does.
 
         """
@@ -222,7 +222,7 @@ class Publisher:
             self._track[name] = Written(int(read(path) or ""), now)
 
     def _is_ready(self, name: str) -> bool:
-        """Does the failing value lie ready, as it was written?"""
+        """Return whether the failing value is in its place, unchanged."""
         path = self._path("failing", name)
         before, now = self._ready.get(name), stamp(path)
         if before is None or not is_unchanged(path, before, now, self._failing[name]):
@@ -290,7 +290,7 @@ class Publisher:
         return True
 
     def _recover(self, name: str) -> None:
-        """This one is well; all is when all are."""
+        """Note that a check can be published again; the trouble ends with the last one."""
         self._unwell.discard(name)
         if not self._unwell:
             self._set_trouble(*self._lasting)

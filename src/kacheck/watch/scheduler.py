@@ -55,8 +55,7 @@ class Scheduler:
 
     def go_on(self, watched: Watched, recheck_at: float | None) -> None:
         """Go on after a decision: recheck then, and make the regular look that had to wait."""
-        if recheck_at is not None:
-            self._set_timer(watched, "recheck", recheck_at, self._recheck)
+        self.recheck_at(watched, recheck_at)
         if watched.is_slowed:
             watched.is_look_due = False
             self._set_timer(watched, "tick", time.monotonic() + watched.interval, self._tick)
@@ -129,8 +128,13 @@ class Scheduler:
             watched.events_left -= 1
             self._look(watched, event=True)
 
-    def _recheck(self, watched: Watched) -> None:
-        """Look at the end of a delay."""
+    def recheck_at(self, watched: Watched, when: float | None) -> None:
+        """Look once more at that time."""
+        if when is not None:
+            self._set_timer(watched, "recheck", when, self.recheck)
+
+    def recheck(self, watched: Watched) -> None:
+        """Look at the end of a delay or of a drain; a look under way will do as well."""
         if watched.job is None:
             self._look(watched, event=False)
 

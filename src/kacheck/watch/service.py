@@ -1,4 +1,4 @@
-"""What systemd is told: READY once every check has a verdict, the state in words, signs of life."""
+"""Notifications to systemd: READY once every check has a verdict, the state, signs of life."""
 
 import time
 from collections.abc import Mapping

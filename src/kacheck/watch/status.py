@@ -28,7 +28,7 @@ BACKLOG = 128
 PATIENCE = 2.0
 """Seconds that a client has to read its answer."""
 PAUSE = 0.2
-"""Seconds in which nobody is let in, when there is no descriptor."""
+"""Seconds without accepting connections, when no descriptor is free."""
 BREATH = 0.005
 """Seconds in which nobody is let in, after so many at once that more may come all the time."""
 FRESH = 0.1
@@ -43,18 +43,23 @@ SLICE = 0.0005
 class StatusServer:
     """Answers through the state directory's socket, in the supervisor's thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the supervisor has
         self,
         directory: str,
         selector: selectors.BaseSelector,
         timers: Timers,
         describe: Callable[[], Iterator[str]],
         report: Callable[[str | None], None],
+        *,
+        update: Callable[[], None],
     ) -> None:
         self._path = f"{directory}/{SOCKET}"
         self._selector = selector
         self._timers = timers
         self._describe = describe
+        self._update = update
+        """Does what was asked for until now, and calls `outdate` if that changes an answer."""
+        self._is_outdated = False
         self._report = report
         """Called with why nobody can connect, when that changes; None: they can again."""
         self._trouble: str | None = None
@@ -63,9 +68,9 @@ class StatusServer:
         self._pause: Timer | None = None
         self._clients = Places()
         self._unanswered: dict[Client, None] = {}
-        """Those whom the next answer is for."""
+        """Clients that get the next answer."""
         self._answered: deque[Client] = deque()
-        """Those whom this answer is for, and who have not been given it."""
+        """Clients that wait for this answer."""
         self._next: Timer | None = None
         """Runs until the next answer may be made."""
         self._pieces: Iterator[str] | None = None
@@ -88,6 +93,10 @@ class StatusServer:
             self._set_trouble(f"{self._path}: {error.strerror}")
         else:
             self._set_trouble(None)
+
+    def outdate(self) -> None:
+        """Let root have a new answer, however recent the last one is."""
+        self._is_outdated = True
 
     def close(self) -> None:
         """Let go of everything."""
@@ -115,7 +124,7 @@ class StatusServer:
             self._listener = None
 
     def _accept(self) -> None:
-        """Let in those who wait."""
+        """Accept the clients that wait."""
         listener = self._listener
         if listener is None or self._pause is not None:
             return
@@ -137,7 +146,7 @@ class StatusServer:
         self._unanswered[client] = None
 
     def _rest(self, listener: socket.socket, seconds: float) -> None:
-        """Let nobody in for a while; who is at the door waits in the kernel."""
+        """Accept no client for a while; the kernel keeps them waiting."""
         self._selector.unregister(listener)
         self._pause = self._timers.at(time.monotonic() + seconds, self._resume)
 
@@ -151,8 +160,14 @@ class StatusServer:
 
     def _prepare(self) -> None:
         """Begin an answer, or wait until it is time for one."""
+        favoured = [each for each in self._unanswered if each.owner == FAVOURED]
+        if favoured:
+            self._update()
+            if self._is_outdated:
+                self._answer_ends = 0.0
+                self._restart()
         if time.monotonic() < self._answer_ends:
-            for client in [each for each in self._unanswered if each.owner == FAVOURED]:
+            for client in favoured:
                 self._answer_now(client)
             if self._unanswered and self._next is None:
                 self._next = self._timers.at(self._answer_ends, self._begin)
@@ -164,8 +179,16 @@ class StatusServer:
             self._next.cancel()
             self._next = None
         if self._unanswered and self._pieces is None:
+            self._update()
             self._pieces = self._describe()
+            self._is_outdated = False
             self._go_on()
+
+    def _restart(self) -> None:
+        """Begin again with an answer that is being made, if one is."""
+        if self._pieces is not None:
+            self._pieces, self._parts = self._describe(), []
+            self._is_outdated = False
 
     def _go_on(self) -> None:
         """Work on the answer for a while; give it, when it is ready."""
@@ -185,7 +208,7 @@ class StatusServer:
             self._give()
 
     def _give(self) -> None:
-        """Give the answer to those whom it is for, for a while."""
+        """Give the answer to the clients that wait for it, for a limited time."""
         end = time.monotonic() + SLICE
         while self._answered:
             client = self._answered.popleft()
@@ -215,7 +238,7 @@ class StatusServer:
         self._drop(client)
 
     def _wait_for(self, client: Client) -> bool:
-        """Write again when that is possible; drop who does not read in time."""
+        """Write again when that is possible; drop a client that does not read in time."""
         write = partial(self._write, client)
         try:
             self._selector.register(client.connection, selectors.EVENT_WRITE, write)
@@ -237,7 +260,9 @@ class StatusServer:
 
 
 def listen(path: str) -> socket.socket:
-    """The socket, ready before it has its name; through a descriptor, as a socket's path is short.
+    """Return the socket, ready before it has its name.
+
+    It is bound through a descriptor of its directory, because a socket's path must be short.
 
     Raises:
         OSError: it cannot be made.

@@ -44,7 +44,7 @@ class Successor:
             os.kill(self.pid, signal.SIGKILL)
 
     def exit_code(self) -> int:
-        """The trial's, which has ended; negative: the signal that it died of."""
+        """Return the trial's, which has ended; negative: the signal that it died of."""
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
         return os.waitstatus_to_exitcode(status)

@@ -37,6 +37,8 @@ from kacheck.watch.worker import Job, Worker
 
 TOGETHER = 8
 """Checks whose looks fall together: to wake for each of them costs more."""
+LEAST_REST = 0.1
+"""Seconds of a drain that are waited for at least."""
 LOCK_INTERVAL = 5.0
 """Seconds between two checks that the state directory is still ours."""
 
@@ -69,7 +71,12 @@ class Supervisor:
         self.selector = selectors.DefaultSelector()
         self.timers = Timers()
         self.status = StatusServer(
-            directory, self.selector, self.timers, partial(describe, self), troubles.report_status
+            directory,
+            self.selector,
+            self.timers,
+            partial(describe, self),
+            troubles.report_status,
+            update=self._update,
         )
         self.metrics = Metrics(self.timers, partial(samples, self), troubles.report_metrics)
         self.watched: dict[str, Watched] = {}
@@ -175,7 +182,7 @@ class Supervisor:
             for name, watched in self.watched.items():
                 try:
                     self._retire(watched, why)
-                except Exception as error:  # noqa: BLE001 - the others must fail all the same
+                except Exception as error:  # noqa: BLE001 - the others must fail nevertheless
                     self.journal.say(ERROR, bug(error).message, name)
         self.status.close()
         self.metrics.stop()
@@ -193,11 +200,12 @@ class Supervisor:
             return
         self._take(configuration, made, writer, time.monotonic())
         self.configuration = configuration
+        self.status.outdate()
         self.journal.say(NOTICE, f"{self.path} reloaded")
         self._service.tell_status()
 
     def _load(self) -> CheckConfiguration:
-        """The configuration as it is now.
+        """Return the configuration as it is now.
 
         Raises:
             BadConfigError: it is bad, or has no check, which is not taken for a wish to end all.
@@ -298,13 +306,13 @@ class Supervisor:
         watched.last_result = result
         watched.looks[result.status] += 1
         self._adapt_interval(watched, result, now)
-        check, old = watched.check, watched.state.verdict
+        check = watched.check
         drained = watched.drained = self.drains.find(drained_by(check))
         seen = drained.result() if drained else result
         intervals = 1
         if result.reason is TIMEOUT:
             intervals = max(1, round((now - job.deadline.started) // check.interval))
-        watched.state = step(
+        state = step(
             check.policy,
             watched.state,
             seen,
@@ -313,7 +321,14 @@ class Supervisor:
             triggered=job.event,
             intervals=intervals,
         )
-        if (new := watched.state.verdict) is None:
+        self._change(watched, state)
+        self.scheduler.go_on(watched, self._recheck_at(watched, now))
+
+    def _change(self, watched: Watched, state: State) -> None:
+        """Publish what a check says now, and tell it if that is something else."""
+        check, old, new = watched.check, watched.state.verdict, state.verdict
+        watched.state = state
+        if new is None:
             return  # never: a step always leaves one
         self._publish(watched, new)
         if old is None or (old.status, old.reason) != (new.status, new.reason):
@@ -321,8 +336,35 @@ class Supervisor:
             watched.transitions.append(Transition(time.time(), old, new))
             self.journal.transition(check.name, old, new)
             self.metrics.hurry()
+            self.status.outdate()
             self._service.tell_status()
-        self.scheduler.go_on(watched, recheck_at(check.policy, watched.state, now))
+
+    def _update(self) -> None:
+        """Do what signals and drains have asked for until now."""
+        self._woken()
+        for watched in self.watched.values():
+            self._take_drain(watched)
+
+    def _take_drain(self, watched: Watched) -> None:
+        """Drain a check at once; where a drain has ended, look."""
+        if watched.state.verdict is None:
+            return
+        drained = self.drains.find(drained_by(watched.check))
+        if drained is None and watched.drained is not None:
+            self.scheduler.recheck(watched)
+        elif drained is not None and drained != watched.drained:
+            watched.drained, now = drained, time.monotonic()
+            state = step(watched.check.policy, watched.state, drained.result(), now)
+            self._change(watched, state)
+            self.scheduler.recheck_at(watched, self._recheck_at(watched, now))
+
+    def _recheck_at(self, watched: Watched, now: float) -> float | None:
+        """Return when a delay or a drain ends, that a look is to decide."""
+        until = watched.drained.until if watched.drained is not None else 0
+        if not until:
+            return recheck_at(watched.check.policy, watched.state, now)
+        uptime = self._uptime.now()
+        return None if uptime is None else now + max(until - uptime, LEAST_REST)
 
     def _adapt_interval(self, watched: Watched, result: Result, now: float) -> None:
         was_slowed = watched.is_slowed
@@ -349,7 +391,7 @@ class Supervisor:
         return self._troubles.of_publishing
 
     def _notice(self, check: str, message: str) -> None:
-        """What the publisher has mended."""
+        """Log what the publisher has mended."""
         self.journal.say(WARNING, message, check)
 
     def _keep_lock(self, now: float) -> None:

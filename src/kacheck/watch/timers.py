@@ -16,12 +16,12 @@ class Timer:
         self.is_cancelled = False
 
     def cancel(self) -> None:
-        """It is no longer to be done."""
+        """Cancel it."""
         self.is_cancelled = True
 
 
 FEW = 64
-"""Timers that may lie about cancelled."""
+"""Cancelled timers that may remain in the heap."""
 
 
 class Timers:
@@ -44,7 +44,7 @@ class Timers:
         return timer
 
     def next(self) -> float | None:
-        """When the next one is due; None if there is none."""
+        """Return when the next one is due; None without one."""
         while self._heap and self._heap[0][2].is_cancelled:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None

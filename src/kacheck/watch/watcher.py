@@ -59,7 +59,7 @@ def watch(
 
 
 def fill_standard_files() -> None:
-    """Where an input or output was closed, no other file may get its number: the lock is no log."""
+    """Open /dev/null for closed standard files, so that the lock cannot become the log."""
     while (file := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= 2:
         pass
     os.close(file)

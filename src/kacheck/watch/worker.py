@@ -1,6 +1,6 @@
-"""A thread for each check: it looks when it is told to, and posts what it found.
+"""A thread for each check: it looks on request, and posts what it found.
 
-It may block for ever, in getaddrinfo(3) or in a read of /proc; nobody waits for it. All threads
+It may block without end, in getaddrinfo(3) or in a read of /proc; nobody waits for it. All threads
 that the looks need are there from the start, so that none has to be had later.
 """
 
@@ -87,7 +87,9 @@ class Worker:
             raise
 
     def quick_result(self) -> Result | None:
-        """What a look would say, if that can be told without one; for the thread that starts jobs.
+        """Return what a look would say, if that is known without one.
+
+        For the thread that starts jobs.
 
         A worker without a job does not touch its look.
         """
@@ -98,7 +100,7 @@ class Worker:
     def start(self, job: Job) -> None:
         """Look, as soon as the look before it has ended, and instead of those that have not begun.
 
-        A worker that is blocked for ever must not have ever more to do.
+        The queue of a worker that is blocked must not grow.
         """
         with suppress(Empty):
             while True:

@@ -11,9 +11,11 @@ from typing import Any, Self
 
 import pytest
 
-from kacheck.doctor import process_events
-from kacheck.doctor.environment import CODES, findings
-from kacheck.doctor.facts import (
+from helpers.doctor import findings_with
+from kacheck.doctor import catalogue
+from kacheck.doctor.finding import Finding, Severity
+from kacheck.doctor.machine import entry_points, process_events
+from kacheck.doctor.machine.facts import (
     INITIAL,
     Container,
     Facts,
@@ -22,8 +24,13 @@ from kacheck.doctor.facts import (
     hidepid_for,
     run_by,
 )
-from kacheck.doctor.finding import Severity
-from kacheck.doctor.process_events import EventsTrial, ListenAnswer, message, parse, try_them
+from kacheck.doctor.machine.process_events import (
+    EventsTrial,
+    ListenAnswer,
+    message,
+    parse,
+    try_them,
+)
 from kacheck.keepalived import Version
 from kacheck.keepalived.program import Keepalived, find_keepalived, parse_version
 
@@ -51,6 +58,13 @@ SOUND = Facts(
     hidepid=None,
 )
 TRACKS = {"track_process"}
+MODULES = [module for module in catalogue.MACHINE if module is not entry_points]
+CODES = [lint.code for lint in catalogue.lints(*MODULES) if lint.code.name != "KA009"]
+
+
+def findings(machine: Facts, uses: set[str]) -> list[Finding]:
+    found = findings_with(machine, uses, *MODULES)
+    return [finding for finding in found if finding.code.name != "KA009"]
 
 
 def facts(answer: ListenAnswer = ListenAnswer.WORKS, **changes: Any) -> Facts:

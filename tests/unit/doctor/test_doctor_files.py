@@ -6,7 +6,8 @@ import pytest
 
 from helpers.doctor import STATE_DIR, TOML, Doctor, instance
 from kacheck.check import Check, Question, Track
-from kacheck.doctor import files
+from kacheck.doctor import catalogue
+from kacheck.doctor.files.tracked_file import value_of
 from kacheck.probes.process.look import ProcessOptions
 
 OURS = f"{STATE_DIR}/track/vault"
@@ -22,7 +23,7 @@ def doctor(tmp_path: Path) -> Doctor:
 
 def known(doctor: Doctor, track: Track) -> None:
     check = Check("vault", Question("process", ProcessOptions("vault")), track=track)
-    doctor.own = doctor.own._replace(config=TOML, checks={"vault": check})
+    doctor.kacheck = doctor.kacheck._replace(config=TOML, checks={"vault": check})
 
 
 def track_file(options: str = "", path: str = "/run/x/state") -> str:
@@ -48,7 +49,7 @@ class TestWeights:
     def test_of_a_file_that_we_do_not_know(
         self, doctor: Doctor, text: str, codes: list[str]
     ) -> None:
-        assert doctor.codes(doctor.files, text) == codes
+        assert doctor.codes(catalogue.FILES, text) == codes
 
     @pytest.mark.parametrize(
         ("track", "weight", "codes"),
@@ -67,7 +68,7 @@ class TestWeights:
         self, doctor: Doctor, track: Track, weight: str, codes: list[str]
     ) -> None:
         known(doctor, track)
-        assert doctor.codes(doctor.files, track_file(weight, OURS)) == codes
+        assert doctor.codes(catalogue.FILES, track_file(weight, OURS)) == codes
 
 
 class TestPresence:
@@ -83,7 +84,7 @@ class TestPresence:
     )
     def test_what_is_not_there(self, doctor: Doctor, text: str, codes: list[str]) -> None:
         known(doctor, Track())
-        assert doctor.codes(doctor.files, text) == codes
+        assert doctor.codes(catalogue.FILES, text) == codes
 
     UNIT = "[Service]\nExecStart=/bin/x\nRuntimeDirectory=y x:z\n"
 
@@ -102,7 +103,7 @@ class TestPresence:
         self, doctor: Doctor, path: str, unit: str, codes: list[str]
     ) -> None:
         doctor.machine.file(path, unit.encode())
-        assert doctor.codes(doctor.files, track_file("weight 0 reverse")) == codes
+        assert doctor.codes(catalogue.FILES, track_file("weight 0 reverse")) == codes
 
     @pytest.mark.parametrize(
         ("version", "option", "codes"),
@@ -120,7 +121,7 @@ class TestPresence:
     ) -> None:
         doctor.version = version
         text = track_file(f"weight 0 reverse\n{option}")
-        assert doctor.codes(doctor.files, text) == codes
+        assert doctor.codes(catalogue.FILES, text) == codes
 
 
 class TestNow:
@@ -142,11 +143,11 @@ class TestNow:
         self, doctor: Doctor, content: str, weight: str, is_fault: bool
     ) -> None:
         doctor.machine.file("/run/x/state", content.encode())
-        assert ("KA409" in doctor.codes(doctor.files, track_file(weight))) is is_fault
+        assert ("KA409" in doctor.codes(catalogue.FILES, track_file(weight))) is is_fault
 
     @pytest.mark.parametrize(
         ("text", "value"),
         [("12\n", 12), (" -3x", -3), ("0x1F", 31), ("010", 8), ("08", 0), ("", 0), ("x", 0)],
     )
     def test_numbers_are_strtol_s(self, text: str, value: int) -> None:
-        assert files.value_of(text) == value
+        assert value_of(text) == value

@@ -11,7 +11,9 @@ import kacheck
 from helpers.doctor import STATE_DIR, TOML, Doctor, instance, script
 from kacheck import drain
 from kacheck.check import Check, Question
-from kacheck.doctor import installed, own, watcher
+from kacheck.doctor import catalogue
+from kacheck.doctor.kacheck import installation, state_files
+from kacheck.doctor.machine import entry_points
 from kacheck.probes.process.look import ProcessOptions
 
 VERDICT = script('"/usr/libexec/kacheck/kacheck-verdict vault"')
@@ -22,7 +24,7 @@ TRACKED = instance("track_file {\nf\n}\ntrack_script {\nchk\n}")
 @pytest.fixture
 def doctor(tmp_path: Path) -> Doctor:
     doctor = Doctor(tmp_path)
-    doctor.own = doctor.own._replace(
+    doctor.kacheck = doctor.kacheck._replace(
         checks={"vault": Check("vault", Question("process", ProcessOptions("vault")))}
     )
     doctor.machine.watcher()
@@ -31,7 +33,7 @@ def doctor(tmp_path: Path) -> Doctor:
 
 
 def test_nothing_is_found_where_all_is_well(doctor: Doctor) -> None:
-    assert doctor.find(doctor.kacheck, VERDICT + FILE + TRACKED) == []
+    assert doctor.find(catalogue.KACHECK, VERDICT + FILE + TRACKED) == []
 
 
 class TestConfiguration:
@@ -45,27 +47,29 @@ class TestConfiguration:
     def test_that_is_not_valid(
         self, doctor: Doctor, error: str, what: str, line: int | None, cure: str
     ) -> None:
-        doctor.own = doctor.own._replace(checks=None, error=error)
-        finding = doctor.one(doctor.kacheck, "", "KA501")
+        doctor.kacheck = doctor.kacheck._replace(checks=None, error=error)
+        finding = doctor.one(catalogue.KACHECK, "", "KA501")
         assert finding[1:] == (what, finding.why, cure, TOML, line)
 
     def test_one_that_is_not_there_matters_only_where_it_is_needed(self, doctor: Doctor) -> None:
         error = f"{TOML}: No such file or directory; write it"
-        doctor.own = doctor.own._replace(checks=None, error=error, is_missing=True)
-        assert doctor.codes(doctor.kacheck, "") == []
-        assert doctor.codes(doctor.kacheck, VERDICT) == ["KA501"]
-        assert "KA501" in doctor.codes(doctor.kacheck, FILE)
+        doctor.kacheck = doctor.kacheck._replace(checks=None, error=error, is_missing=True)
+        assert doctor.codes(catalogue.KACHECK, "") == []
+        assert doctor.codes(catalogue.KACHECK, VERDICT) == ["KA501"]
+        assert "KA501" in doctor.codes(catalogue.KACHECK, FILE)
 
     def test_gathering_reads_it_from_the_file(self, tmp_path: Path) -> None:
         path = tmp_path / "kacheck.toml"
-        found = own.gather(str(path), str(tmp_path))
+        found = installation.gather(str(path), str(tmp_path))
         assert (found.checks, found.is_missing) == (None, True)
         path.write_text('[check.x]\nprobe = "process"\n')
-        found = own.gather(str(path), str(tmp_path))
+        found = installation.gather(str(path), str(tmp_path))
         assert (found.checks, found.is_missing) == (None, False)
         assert str(found.error).startswith(f"{path}:1: ")
         path.write_text('[check.x]\nprobe = "process"\nname = "y"\n')
-        assert own.gather(str(path), str(tmp_path)).track_files().keys() == {f"{tmp_path}/track/x"}
+        assert installation.gather(str(path), str(tmp_path)).track_files().keys() == {
+            f"{tmp_path}/track/x"
+        }
 
 
 class TestNames:
@@ -83,13 +87,13 @@ class TestNames:
         ],
     )
     def test_that_are_not_configured(self, doctor: Doctor, text: str, codes: list[str]) -> None:
-        assert doctor.codes(doctor.kacheck, text) == codes
+        assert doctor.codes(catalogue.KACHECK, text) == codes
 
     def test_nothing_is_said_of_names_where_the_configuration_is_broken(
         self, doctor: Doctor
     ) -> None:
-        doctor.own = doctor.own._replace(checks=None, error=f"{TOML}:1: bad; mend it")
-        assert doctor.codes(doctor.kacheck, VERDICT) == ["KA501"]
+        doctor.kacheck = doctor.kacheck._replace(checks=None, error=f"{TOML}:1: bad; mend it")
+        assert doctor.codes(catalogue.KACHECK, VERDICT) == ["KA501"]
 
 
 class TestUsage:
@@ -109,14 +113,14 @@ class TestUsage:
         ],
     )
     def test_of_the_entry_points(self, doctor: Doctor, command: str, codes: list[str]) -> None:
-        assert doctor.codes(doctor.kacheck, script(f'"{command}"')) == codes
+        assert doctor.codes(catalogue.KACHECK, script(f'"{command}"')) == codes
 
     def test_a_configured_timeout_counts_for_kacheck_verdict(self, doctor: Doctor) -> None:
         slow = Check(
             "vault", Question("process", ProcessOptions("vault")), interval=2.0, timeout=1.5
         )
-        doctor.own = doctor.own._replace(checks={"vault": slow})
-        assert doctor.codes(doctor.kacheck, VERDICT) == ["KA508"]
+        doctor.kacheck = doctor.kacheck._replace(checks={"vault": slow})
+        assert doctor.codes(catalogue.KACHECK, VERDICT) == ["KA508"]
 
 
 class TestWatcher:
@@ -133,24 +137,24 @@ class TestWatcher:
         self, doctor: Doctor, change: dict[str, str], trouble: str
     ) -> None:
         doctor.machine.watcher(**change)
-        assert doctor.codes(doctor.kacheck, VERDICT + FILE + TRACKED) == ["KA502"]
-        assert trouble in doctor.one(doctor.kacheck, VERDICT + FILE + TRACKED, "KA502").what
-        assert doctor.codes(doctor.kacheck, VERDICT) == ["KA503"]
+        assert doctor.codes(catalogue.KACHECK, VERDICT + FILE + TRACKED) == ["KA502"]
+        assert trouble in doctor.one(catalogue.KACHECK, VERDICT + FILE + TRACKED, "KA502").what
+        assert doctor.codes(catalogue.KACHECK, VERDICT) == ["KA503"]
 
     def test_that_there_is_not(self, doctor: Doctor) -> None:
         del doctor.machine.contents[f"{STATE_DIR}/watcher/pid"]
-        assert doctor.codes(doctor.kacheck, FILE) == ["KA502"]
-        assert doctor.codes(doctor.kacheck, script('"kacheck-process vault"')) == []
+        assert doctor.codes(catalogue.KACHECK, FILE) == ["KA502"]
+        assert doctor.codes(catalogue.KACHECK, script('"kacheck-process vault"')) == []
 
     @pytest.mark.parametrize("content", [b"", b"0 990 ok active old\n", b"garbage\n"])
     def test_a_verdict_that_is_not_to_be_believed(self, doctor: Doctor, content: bytes) -> None:
         doctor.machine.file(f"{STATE_DIR}/verdict/vault", content)
-        assert doctor.codes(doctor.kacheck, VERDICT) == ["KA504"]
+        assert doctor.codes(catalogue.KACHECK, VERDICT) == ["KA504"]
 
     def test_the_lock_s_comm_is_the_publisher_s(self) -> None:
         from kacheck.watch import publisher
 
-        assert watcher.MUTE == publisher.MUTE
+        assert state_files.MUTE == publisher.MUTE
 
 
 class TestGuard:
@@ -167,18 +171,18 @@ class TestGuard:
         ],
     )
     def test_beside_a_track_file(self, doctor: Doctor, text: str, codes: list[str]) -> None:
-        assert doctor.codes(doctor.kacheck, text) == codes
+        assert doctor.codes(catalogue.KACHECK, text) == codes
 
 
 def test_a_drain_is_told_with_its_end(doctor: Doctor, tmp_path: Path) -> None:
     drain.switch_on(str(tmp_path), ["vault", "ALL"], 1800, "new disks")
-    doctor.own = doctor.own._replace(drains=own.gather(TOML, str(tmp_path)).drains)
-    first, second = doctor.find(doctor.kacheck, "")
+    doctor.kacheck = doctor.kacheck._replace(drains=installation.gather(TOML, str(tmp_path)).drains)
+    first, second = doctor.find(catalogue.KACHECK, "")
     assert first.code.name == second.code.name == "KA509"
     assert first.what.startswith("every check is drained for 30 min more: new disks")
     assert first.cure == f"kacheck drain off --all --state-dir {tmp_path}"
     drain.switch_off(str(tmp_path), ["vault", "ALL"])
-    assert own.gather(TOML, str(tmp_path)).drains == ()
+    assert installation.gather(TOML, str(tmp_path)).drains == ()
 
 
 class TestInstalled:
@@ -188,7 +192,7 @@ class TestInstalled:
 
         def put(directory: str) -> None:
             doctor.machine.file(f"{directory}/kacheck-process", b"#!/bin/sh\n")
-            monkeypatch.setattr(installed, "entry_points", lambda: directory)
+            monkeypatch.setattr(entry_points, "entry_points", lambda: directory)
 
         return put
 
@@ -213,7 +217,7 @@ class TestInstalled:
     ) -> None:
         doctor.machine.directory(directory, **is_made)
         place(f"{directory}/bin")
-        whats = [finding.what for finding in installed.findings(doctor.machine)]
+        whats = [finding.what for finding in doctor.find(entry_points, "")]
         what = f"the entry points in {directory}/bin are not for keepalived: {directory} {trouble}"
         assert whats == ([what] if trouble else [])
 
@@ -222,7 +226,7 @@ class TestInstalled:
     ) -> None:
         place("/opt/kacheck/bin")
         doctor.machine.file("/opt/kacheck/bin/kacheck-process", uid=1000)
-        (finding,) = installed.findings(doctor.machine)
+        (finding,) = doctor.find(entry_points, "")
         assert ": /opt/kacheck/bin/kacheck-process (1000:0, mode 0755)" in finding.what
 
     def test_nothing_is_said_where_the_configuration_calls_kacheck_by_a_path_of_its_own(
@@ -230,9 +234,9 @@ class TestInstalled:
     ) -> None:
         doctor.machine.directory("/home/u", uid=1000)
         place("/home/u/bin")
-        (finding,) = installed.findings(doctor.machine, doctor.setup(script('"/usr/bin/true"')))
+        (finding,) = doctor.find(entry_points, script('"/usr/bin/true"'))
         assert finding.code.name == "KA510"
-        assert list(installed.findings(doctor.machine, doctor.setup(VERDICT))) == []
+        assert doctor.find(entry_points, VERDICT) == []
 
     def test_they_are_found_beside_a_checkout_on_record_or_where_the_package_has_them(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -242,14 +246,14 @@ class TestInstalled:
         ]
         monkeypatch.setattr(importlib.metadata, "files", lambda _: recorded)
         monkeypatch.setattr(kacheck, "__file__", f"{tmp_path}/src/kacheck/__init__.py")
-        monkeypatch.setattr(installed, "PACKAGE", f"{tmp_path}/libexec")
+        monkeypatch.setattr(entry_points, "PACKAGE", f"{tmp_path}/libexec")
         (tmp_path / "src/kacheck").mkdir(parents=True)
-        assert installed.entry_points() is None
+        assert entry_points.entry_points() is None
         (tmp_path / "modules").mkdir()
         for name in ("libexec", "bin", "checks"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "kacheck-process").touch()
-            assert installed.entry_points() == str(tmp_path / name)
+            assert entry_points.entry_points() == str(tmp_path / name)
 
     @pytest.mark.parametrize("record", [None, importlib.metadata.PackageNotFoundError()])
     def test_a_package_without_a_record_is_debian_s(
@@ -261,6 +265,6 @@ class TestInstalled:
 
         monkeypatch.setattr(importlib.metadata, "files", files)
         monkeypatch.setattr(kacheck, "__file__", f"{tmp_path}/kacheck/__init__.py")
-        monkeypatch.setattr(installed, "PACKAGE", str(tmp_path))
+        monkeypatch.setattr(entry_points, "PACKAGE", str(tmp_path))
         (tmp_path / "kacheck-process").touch()
-        assert installed.entry_points() == str(tmp_path)
+        assert entry_points.entry_points() == str(tmp_path)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from helpers.doctor import Doctor
-from kacheck.doctor import processes
-from kacheck.doctor.matching import NativePattern
-from kacheck.doctor.system import RunningProcess
+from kacheck.doctor import catalogue
+from kacheck.doctor.machine.system import RunningProcess
+from kacheck.doctor.processes.matching import NativePattern
 
 VAULT = RunningProcess(812, "vault", ("/usr/bin/vault", "server", "-config=/etc/vault.d"))
 
@@ -65,10 +65,10 @@ class TestNames:
         ],
     )
     def test_what_can_match(self, doctor: Doctor, text: str, codes: list[str]) -> None:
-        assert doctor.codes(processes.findings, text) == codes
+        assert doctor.codes(catalogue.PROCESSES, text) == codes
 
     def test_the_cure_says_what_to_write(self, doctor: Doctor) -> None:
-        finding = doctor.one(processes.findings, track("vault server"), "KA304")
+        finding = doctor.one(catalogue.PROCESSES, track("vault server"), "KA304")
         shown = "/usr/bin/vault server -config=/etc/vault.d"
         assert finding.cure == f"process {shown}; or only `process vault`"
 
@@ -76,13 +76,13 @@ class TestNames:
     def test_a_keyword_on_the_line_of_the_process_is_an_argument(
         self, doctor: Doctor, name: str
     ) -> None:
-        finding = doctor.one(processes.findings, track(f"{name} quorum 1"), "KA305")
+        finding = doctor.one(catalogue.PROCESSES, track(f"{name} quorum 1"), "KA305")
         assert finding.what == f"p: no process {name} runs that has the arguments quorum 1"
-        assert finding.cure == "quorum on a line of its own"
+        assert finding.cure == "quorum on a separate line"
 
     def test_a_process_may_have_such_an_argument(self, doctor: Doctor) -> None:
         doctor.machine.running.append(RunningProcess(906, "x", ("/x", "weight", "1")))
-        assert doctor.codes(processes.findings, track("/x weight 1")) == []
+        assert doctor.codes(catalogue.PROCESSES, track("/x weight 1")) == []
 
 
 class TestQuorum:
@@ -107,7 +107,7 @@ class TestQuorum:
         ],
     )
     def test_numbers(self, doctor: Doctor, text: str, codes: list[str]) -> None:
-        assert doctor.codes(processes.findings, text) == codes
+        assert doctor.codes(catalogue.PROCESSES, text) == codes
 
 
 class TestPattern:

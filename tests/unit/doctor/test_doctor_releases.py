@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.doctor import findings_with
 from helpers.release import install
-from kacheck.doctor import environment, examine, installed
+from kacheck.doctor import catalogue, examine
 from kacheck.doctor.examine import Request
+from kacheck.doctor.machine import entry_points, facts
 from kacheck.keepalived import program
 
 SCRIPT = "vrrp_script chk {{\n script /usr/bin/true\n interval 2{}\n timeout 1\n user root\n}}\n"
@@ -18,8 +20,10 @@ LONG = SCRIPT.format("") + INSTANCE + "# " + "x" * 1021 + "}\n"
 
 @pytest.fixture(autouse=True)
 def _a_machine_without_findings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installed, "entry_points", lambda: None)
-    monkeypatch.setattr(environment, "findings", lambda *_: [])
+    monkeypatch.setattr(entry_points, "entry_points", lambda: None)
+    machine = catalogue.lints(*catalogue.MACHINE)
+    lints = [lint for lint in catalogue.LINTS if lint not in machine]
+    monkeypatch.setattr(catalogue, "LINTS", lints)
 
 
 def codes(directory: Path, text: str) -> list[str]:
@@ -53,7 +57,7 @@ def test_without_keepalived_the_release_that_is_assumed_is_said(
     monkeypatch.undo()
     monkeypatch.setattr(program, "DIRECTORIES", ())
     monkeypatch.setenv("PATH", str(tmp_path))
-    facts = environment.gather()
+    found = findings_with(facts.gather(), set(), *catalogue.MACHINE)
 
-    (finding,) = [each for each in environment.findings(facts, set()) if each.code.name == "KA101"]
+    (finding,) = [each for each in found if each.code.name == "KA101"]
     assert "read as 2.2.7 reads it" in finding.what

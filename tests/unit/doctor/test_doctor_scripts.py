@@ -1,17 +1,25 @@
 """kacheck doctor, KA0 and KA2: references and scripts. Each code is provoked, and is quiet elsewhere."""
 
+import inspect
 import stat
 from pathlib import Path
 
 import pytest
 
-from helpers.doctor import ELF, Doctor, instance, script
-from kacheck.doctor import commands, executables, problems, references, scripts, uses, versions
-from kacheck.doctor.system import FileStatus
+from helpers.doctor import ELF, Doctor, instance, script, sound_machine
+from kacheck.doctor import catalogue
+from kacheck.doctor.features import script_user
+from kacheck.doctor.keepalived import problems, tracked_names, weights
+from kacheck.doctor.machine import known_faults, new_keywords
+from kacheck.doctor.machine.system import FileStatus
+from kacheck.doctor.scripts import execution, security, statements
 from kacheck.keepalived import ProblemKind, Version
 
 GOOD = script('"/usr/bin/true"')
 TRACKED = "track_script {\nchk\n}"
+REFERENCES = (tracked_names, weights)
+EXECUTABLES = (execution, security)
+COMMANDS = catalogue.SCRIPTS[3:]
 
 
 @pytest.fixture
@@ -51,18 +59,19 @@ class TestTheFile:
     def test_what_the_parser_rejects_is_found(
         self, doctor: Doctor, text: str, code: str | None
     ) -> None:
-        found = doctor.codes(problems.findings, text)
+        found = doctor.codes(problems, text)
         assert found == [] if code is None else code in found
 
     def test_what_is_defined_for_other_nodes_alone_is_no_error_here(self, doctor: Doctor) -> None:
         text = "@high $P=9\n@low $P=8\nvrrp_instance A {\n priority ${P}\n}\n"
-        assert doctor.codes(problems.findings, text) == ["KA008"]
+        assert doctor.codes(problems, text) == ["KA008"]
 
     def test_every_kind_of_problem_has_a_code(self) -> None:
-        assert {*problems.BY_KIND} == {*ProblemKind}
+        source = inspect.getsource(problems)
+        assert [kind for kind in ProblemKind if f"ProblemKind.{kind.name}," not in source] == []
 
     def test_a_finding_names_file_and_line(self, doctor: Doctor) -> None:
-        finding = doctor.one(problems.findings, "\n\ninclude none.conf\n", "KA004")
+        finding = doctor.one(problems, "\n\ninclude none.conf\n", "KA004")
         assert (finding.file, finding.line) == (str(doctor.path), 3)
 
 
@@ -94,7 +103,7 @@ class TestUses:
         ],
     )
     def test_are_gathered(self, doctor: Doctor, text: str, words: set[str]) -> None:
-        assert words <= uses.uses(doctor.setup(text))
+        assert words <= doctor.context(text).features
 
     @pytest.mark.parametrize(
         "text",
@@ -105,22 +114,24 @@ class TestUses:
         ],
     )
     def test_what_every_release_tracks_is_not_called_lost(self, doctor: Doctor, text: str) -> None:
-        assert UNWEIGHTED not in uses.uses(doctor.setup(text))
+        assert UNWEIGHTED not in doctor.context(text).features
 
     @pytest.mark.parametrize("name", ["kacheck-verdict vault", "kacheck-process vault"])
     def test_kacheck_s_own_checks_end_before_their_timeout(self, doctor: Doctor, name: str) -> None:
         text = script(f'"/usr/libexec/kacheck/{name}"')
-        assert "foreign_script" not in uses.uses(doctor.setup(text))
+        assert "foreign_script" not in doctor.context(text).features
 
     def test_what_is_found_here_with_its_line_is_not_asked_for_again(self, doctor: Doctor) -> None:
         ours = '"/usr/libexec/kacheck/kacheck-process x"'
         text = "track_file f {\nfile /x\ninit_file\n}\n" + script(ours, "interval 0.5")
-        assert versions.met(Version(2, 2, 7), uses.uses(doctor.setup(text))) == []
+        doctor.facts = sound_machine(Version(2, 2, 7))
+        assert doctor.find((known_faults, new_keywords), text) == []
 
     def test_a_script_s_user_is_whom_the_checks_run_as(self, doctor: Doctor) -> None:
-        assert uses.script_user(doctor.setup(GOOD)) == "root"
-        assert uses.script_user(doctor.setup("global_defs {\nscript_user x y\n}\n")) == "x"
-        assert uses.script_user(doctor.setup("")) is None
+        assert script_user(doctor.context(GOOD).configuration) == "root"
+        text = "global_defs {\nscript_user x y\n}\n"
+        assert script_user(doctor.context(text).configuration) == "x"
+        assert script_user(doctor.context("").configuration) is None
 
 
 class TestReferences:
@@ -152,14 +163,14 @@ class TestReferences:
         ],
     )
     def test_names_and_weights(self, doctor: Doctor, text: str, codes: list[str]) -> None:
-        assert doctor.codes(references.findings, text) == codes
+        assert doctor.codes(REFERENCES, text) == codes
 
     def test_what_else_stands_on_a_weight_s_line_is_not_taken_for_a_weight(
         self, doctor: Doctor
     ) -> None:
         text = script("/x", "weight -20 fall 2") + instance(TRACKED)
-        cure = doctor.one(references.findings, text, "KA014").cure
-        assert cure == "each keyword on a line of its own"
+        cure = doctor.one(REFERENCES, text, "KA014").cure
+        assert cure == "each keyword on a separate line"
 
     WEIGHTED = script("/x", "weight 5")
     GROUP = "vrrp_sync_group G {\ngroup {\nVI_1\n}\n%s\n}\n"
@@ -180,26 +191,26 @@ class TestReferences:
         ],
     )
     def test_weights_that_do_nothing(self, doctor: Doctor, text: str, codes: list[str]) -> None:
-        assert doctor.codes(references.findings, text) == codes
+        assert doctor.codes(REFERENCES, text) == codes
 
     def test_weight_1_of_a_file_is_turned_round_in_a_sync_group(self, doctor: Doctor) -> None:
         text = "track_file f {\nfile /run/f\n}\n" + self.GROUP % "" + instance("track_file {\nf\n}")
-        finding = doctor.one(references.findings, text, "KA015")
+        finding = doctor.one(REFERENCES, text, "KA015")
         assert "1 in the file is FAULT" in finding.why
 
     def test_a_file_that_a_virtual_server_may_use_is_not_called_unused(
         self, doctor: Doctor
     ) -> None:
         text = "track_file f {\nfile /run/f\n}\nvirtual_server 10.0.0.1 80 {\n}\n"
-        assert doctor.codes(references.findings, text) == []
+        assert doctor.codes(REFERENCES, text) == []
 
     def test_the_definition_of_an_included_file_stands_where_the_include_does(
         self, doctor: Doctor
     ) -> None:
         (doctor.path.parent / "check.conf").write_text(GOOD)
-        assert doctor.codes(references.findings, "include check.conf\n" + instance(TRACKED)) == []
+        assert doctor.codes(REFERENCES, "include check.conf\n" + instance(TRACKED)) == []
         late = instance(TRACKED) + "include check.conf\n"
-        assert doctor.codes(references.findings, late) == ["KA011"]
+        assert doctor.codes(REFERENCES, late) == ["KA011"]
 
 
 class TestDefinitions:
@@ -229,14 +240,14 @@ class TestDefinitions:
     def test_what_is_wrong_with_a_vrrp_script(
         self, doctor: Doctor, text: str, codes: list[str]
     ) -> None:
-        assert doctor.codes(scripts.findings, text) == codes
+        assert doctor.codes(statements, text) == codes
 
     def test_fractions_are_read_from_2_3_2_on(self, doctor: Doctor) -> None:
         text = script("/x", "interval 0.5\ntimeout 0.2")
-        cures = [each.cure for each in doctor.find(scripts.findings, text)]
+        cures = [each.cure for each in doctor.find(statements, text)]
         assert cures[0] == "interval 1, or keepalived 2.3.2"
         doctor.version = (2, 3, 2)
-        assert doctor.codes(scripts.findings, text) == []
+        assert doctor.codes(statements, text) == []
 
     @pytest.mark.parametrize(
         ("version", "interval", "cure"),
@@ -251,7 +262,7 @@ class TestDefinitions:
     ) -> None:
         doctor.version = version
         text = script("/x", f"interval {interval}\ntimeout {interval}")
-        assert doctor.one(scripts.findings, text, "KA204").cure == cure
+        assert doctor.one(statements, text, "KA204").cure == cure
 
     @pytest.mark.parametrize("word", ["2s", "0", "-2", "two"])
     def test_what_is_no_time_to_any_version_is_not_cured_by_an_upgrade(
@@ -259,7 +270,7 @@ class TestDefinitions:
     ) -> None:
         text = script("/x", f"interval {word}\ntimeout 1")
         for doctor.version in ((2, 2, 7), (2, 3, 3)):
-            finding = doctor.one(scripts.findings, text, "KA206")
+            finding = doctor.one(statements, text, "KA206")
             assert "2.3.2" not in finding.what + finding.cure
 
     @pytest.mark.parametrize(
@@ -267,15 +278,15 @@ class TestDefinitions:
         [
             ("/usr/bin/pgrep vault", 'script "/usr/bin/pgrep vault"'),
             ('/bin/sh -c "pidof vault"', "script \"/bin/sh -c 'pidof vault'\""),
-            ('"/x" interval 2 timeout 1', "interval 2 timeout 1 on a line of its own"),
-            ("/x init_fail", "init_fail on a line of its own"),
+            ('"/x" interval 2 timeout 1', "interval 2 timeout 1 on a separate line"),
+            ("/x init_fail", "init_fail on a separate line"),
             ("/x -w user", 'script "/x -w user"'),
         ],
     )
     def test_the_cure_of_dropped_arguments_keeps_their_words(
         self, doctor: Doctor, command: str, cure: str
     ) -> None:
-        assert doctor.one(scripts.findings, script(command), "KA202").cure == cure
+        assert doctor.one(statements, script(command), "KA202").cure == cure
 
     NOBODY = script('"/x"', "interval 2\ntimeout 1")
 
@@ -300,12 +311,12 @@ class TestDefinitions:
     def test_the_default_user_is_settled_where_it_is_first_needed(
         self, doctor: Doctor, text: str, codes: list[str]
     ) -> None:
-        assert doctor.codes(scripts.findings, text) == codes
+        assert doctor.codes(statements, text) == codes
 
     def test_the_account_keepalived_script_will_do(self, doctor: Doctor) -> None:
         doctor.machine.users["keepalived_script"] = (990, 990)
         text = "global_defs {\nenable_script_security\n}\n" + self.NOBODY
-        assert doctor.codes(scripts.findings, text) == []
+        assert doctor.codes(statements, text) == []
 
 
 SECURE = "global_defs {\nenable_script_security\n}\n"
@@ -330,7 +341,7 @@ class TestExecutables:
         self, doctor: Doctor, content: bytes, codes: list[str]
     ) -> None:
         doctor.machine.file("/etc/check", content)
-        assert doctor.codes(executables.findings, script('"/etc/check"')) == codes
+        assert doctor.codes(EXECUTABLES, script('"/etc/check"')) == codes
 
     @pytest.mark.parametrize(
         ("command", "codes"),
@@ -348,7 +359,7 @@ class TestExecutables:
         ],
     )
     def test_what_is_not_there(self, doctor: Doctor, command: str, codes: list[str]) -> None:
-        assert doctor.codes(executables.findings, script(command)) == codes
+        assert doctor.codes(EXECUTABLES, script(command)) == codes
 
     @pytest.mark.parametrize(
         ("mode", "user", "codes"),
@@ -365,11 +376,11 @@ class TestExecutables:
     ) -> None:
         doctor.machine.file("/etc/check", ELF, mode)
         text = script('"/etc/check"', f"interval 2\ntimeout 1\nuser {user}")
-        assert doctor.codes(executables.findings, text) == codes
+        assert doctor.codes(EXECUTABLES, text) == codes
 
     @pytest.mark.parametrize("command", ["A=b true", "if true", "! true", "exit 0"])
     def test_what_only_a_shell_knows_is_given_to_one(self, doctor: Doctor, command: str) -> None:
-        finding = doctor.one(executables.findings, script(f'"{command}"'), "KA221")
+        finding = doctor.one(EXECUTABLES, script(f'"{command}"'), "KA221")
         assert finding.cure == f"script \"sh -c '{command}'\""
 
     @pytest.mark.parametrize(
@@ -383,7 +394,7 @@ class TestExecutables:
         self, doctor: Doctor, command: str, cure: str
     ) -> None:
         text = script(f'"{command}"')
-        assert doctor.one(executables.findings, text, "KA221").cure == cure
+        assert doctor.one(EXECUTABLES, text, "KA221").cure == cure
 
     @pytest.mark.parametrize(
         ("mode", "user", "codes"),
@@ -400,23 +411,23 @@ class TestExecutables:
         doctor.machine.directory("/root", mode)
         doctor.machine.file("/root/check", ELF)
         text = script('"/root/check"', f"interval 2\ntimeout 1\nuser {user}")
-        assert doctor.codes(executables.findings, text) == codes
+        assert doctor.codes(EXECUTABLES, text) == codes
         if codes:
-            what = doctor.one(executables.findings, text, "KA221").what
+            what = doctor.one(EXECUTABLES, text, "KA221").what
             assert f"may not enter /root (0:0, mode {mode:04o})" in what
 
     def test_nobody_is_told_to_give_a_home_directory_to_root(self, doctor: Doctor) -> None:
         doctor.machine.directory("/home/bob", uid=1000, gid=1000)
         doctor.machine.file("/home/bob/check", ELF)
-        finding = doctor.one(executables.findings, SECURE + script('"/home/bob/check"'), "KA225")
+        finding = doctor.one(EXECUTABLES, SECURE + script('"/home/bob/check"'), "KA225")
         assert finding.cure == "move the script to where only root writes, such as /etc/keepalived"
 
     def test_bash_as_sh_knows_dev_tcp(self, doctor: Doctor) -> None:
         doctor.machine.link("/usr/bin/sh", "/usr/bin/bash")
-        assert doctor.codes(executables.findings, script('"</dev/tcp/127.0.0.1/80"')) == []
+        assert doctor.codes(EXECUTABLES, script('"</dev/tcp/127.0.0.1/80"')) == []
 
     def test_a_directory_is_no_command(self, doctor: Doctor) -> None:
-        assert doctor.codes(executables.findings, script('"/usr/bin/"')) == ["KA222"]
+        assert doctor.codes(EXECUTABLES, script('"/usr/bin/"')) == ["KA222"]
 
     @pytest.mark.parametrize(
         ("status", "trouble"),
@@ -436,23 +447,23 @@ class TestExecutables:
         path = "/opt/x/check" if kind == stat.S_IFREG else "/opt/x"
         doctor.machine.statuses[path] = status._replace(mode=kind | status.mode)
         text = script('"/opt/x/check"')
-        assert doctor.codes(executables.findings, text) == []
+        assert doctor.codes(EXECUTABLES, text) == []
         if trouble is None:
-            assert doctor.codes(executables.findings, SECURE + text) == []
+            assert doctor.codes(EXECUTABLES, SECURE + text) == []
         else:
-            finding = doctor.one(executables.findings, SECURE + text, "KA225")
+            finding = doctor.one(EXECUTABLES, SECURE + text, "KA225")
             shown = f"{status.uid}:{status.gid}, mode {status.mode:04o}"
             assert f"{path} ({shown}) {trouble}" in finding.what
 
     def test_a_sticky_directory_passes(self, doctor: Doctor) -> None:
         doctor.machine.directory("/tmp", 0o1777)
         doctor.machine.file("/tmp/check", ELF)
-        assert doctor.codes(executables.findings, SECURE + script('"/tmp/check"')) == []
+        assert doctor.codes(EXECUTABLES, SECURE + script('"/tmp/check"')) == []
 
     def test_it_is_not_asked_for_a_user_who_is_not_root(self, doctor: Doctor) -> None:
         doctor.machine.file("/opt/check", ELF, 0o777)
         text = SECURE + script('"/opt/check"', "interval 2\ntimeout 1\nuser nobody")
-        assert doctor.codes(executables.findings, text) == []
+        assert doctor.codes(EXECUTABLES, text) == []
 
     @pytest.mark.parametrize(
         ("version", "command", "codes"),
@@ -479,7 +490,7 @@ class TestExecutables:
         doctor.machine.file("/opt/bin/true", ELF)
         doctor.machine.link("/opt/link", "/opt/bin")
         text = f"global_defs {{\n{option}\n}}\n" + script(command)
-        assert doctor.codes(executables.findings, text) == codes
+        assert doctor.codes(EXECUTABLES, text) == codes
 
     @pytest.mark.parametrize(
         ("version", "option", "codes"),
@@ -503,7 +514,7 @@ class TestExecutables:
         doctor.machine.file("/opt/open/check", ELF)
         doctor.machine.link("/opt/check", "/opt/open/check")
         text = SECURE.replace("{", f"{{\n{option}\n", 1) + script('"/opt/check"')
-        assert doctor.codes(executables.findings, text) == codes
+        assert doctor.codes(EXECUTABLES, text) == codes
 
     @pytest.mark.parametrize(
         ("version", "codes"),
@@ -515,12 +526,12 @@ class TestExecutables:
         doctor.version = version
         doctor.machine.file("/usr/sbin/killall5", ELF)
         doctor.machine.link("/usr/bin/pidof", "/usr/sbin/killall5")
-        assert doctor.codes(executables.findings, script('"pidof vault"')) == codes
+        assert doctor.codes(EXECUTABLES, script('"pidof vault"')) == codes
 
     def test_a_link_beside_its_target_keeps_its_name(self, doctor: Doctor) -> None:
         doctor.machine.file("/usr/bin/busybox", ELF)
         doctor.machine.link("/usr/bin/pidof", "/usr/bin/busybox")
-        assert doctor.codes(executables.findings, script('"pidof vault"')) == []
+        assert doctor.codes(EXECUTABLES, script('"pidof vault"')) == []
 
 
 HEALTH = "http://127.0.0.1:8200/v1/sys/health"
@@ -662,7 +673,7 @@ class TestCommands:
         ],
     )
     def test_one_liners(self, doctor: Doctor, command: str, codes: list[str]) -> None:
-        assert doctor.codes(commands.findings, script(command)) == codes
+        assert doctor.codes(COMMANDS, script(command)) == codes
 
     @pytest.mark.parametrize(
         ("program", "codes"),
@@ -681,8 +692,8 @@ class TestCommands:
     ) -> None:
         doctor.machine.file("/usr/bin/dash", ELF)
         doctor.machine.link("/usr/bin/sh", "/usr/bin/dash")
-        assert doctor.codes(commands.findings, script(f"\"sh -c '{program}'\"")) == codes
-        assert doctor.codes(commands.findings, script(f"\"bash -c '{program}'\"")) == []
+        assert doctor.codes(COMMANDS, script(f"\"sh -c '{program}'\"")) == codes
+        assert doctor.codes(COMMANDS, script(f"\"bash -c '{program}'\"")) == []
 
     @pytest.mark.parametrize(
         ("command", "codes"),
@@ -714,7 +725,7 @@ class TestCommands:
     def test_what_stands_before_the_program_is_looked_through(
         self, doctor: Doctor, command: str, codes: list[str]
     ) -> None:
-        assert doctor.codes(commands.findings, script(command)) == codes
+        assert doctor.codes(COMMANDS, script(command)) == codes
 
     @pytest.mark.parametrize(
         ("command", "cure"),
@@ -727,13 +738,13 @@ class TestCommands:
     def test_lost_words_are_given_to_the_same_shell(
         self, doctor: Doctor, command: str, cure: str
     ) -> None:
-        assert doctor.one(commands.findings, script(f'"{command}"'), "KA243").cure == cure
+        assert doctor.one(COMMANDS, script(f'"{command}"'), "KA243").cure == cure
 
     def test_a_program_that_no_shell_understands_is_left_alone(self, doctor: Doctor) -> None:
         text = script('"sh -c \\\\\'pgrep | wc"')
-        assert doctor.codes(commands.findings, text) in ([], ["KA243"])
+        assert doctor.codes(COMMANDS, text) in ([], ["KA243"])
 
     def test_the_first_table_s_one_liner(self, doctor: Doctor) -> None:
         text = script(f'"curl -s {HEALTH} | grep -q active"')
-        assert doctor.codes(commands.findings, text) == ["KA241", "KA244", "KA245"]
-        assert "curl gets | as an argument" in doctor.one(commands.findings, text, "KA241").what
+        assert doctor.codes(COMMANDS, text) == ["KA241", "KA244", "KA245"]
+        assert "curl gets | as an argument" in doctor.one(COMMANDS, text, "KA241").what

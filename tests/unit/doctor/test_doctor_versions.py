@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from helpers.doctor import FakeMachine
+from helpers.doctor import FakeMachine, findings_with, sound_machine
 from helpers.paths import CONFIGURATIONS, ROOT
-from kacheck.doctor import reading, uses, versions
-from kacheck.doctor.faults import FAULTS, FIRST, Fault
-from kacheck.doctor.finding import Severity
-from kacheck.doctor.versions import NOT_YET, SINCE, met
+from kacheck.doctor import features
+from kacheck.doctor.context import Context
+from kacheck.doctor.finding import Finding, Severity
+from kacheck.doctor.kacheck.installation import Installation
+from kacheck.doctor.machine import known_faults, new_keywords
+from kacheck.doctor.machine.known_faults import FAULTS, FIRST, Fault
+from kacheck.doctor.machine.new_keywords import SINCE, newer_than_installed
 from kacheck.keepalived import load
 from kacheck.keepalived.releases import OLDEST
 from kacheck.keepalived.version import Version, version_of
@@ -24,6 +27,22 @@ DEBIAN_12 = Version(2, 2, 7)
 DEBIAN_13 = Version(2, 3, 3)
 MEMBERS_FILE = "unweighted_track_file_at_fixed_priority"
 MEMBERS_SCRIPT = "unweighted_track_script_at_fixed_priority"
+
+
+NOT_YET = newer_than_installed.code
+
+
+def met(version: Version, used: set[str]) -> list[Finding]:
+    """What a configuration with these features meets in that release."""
+    pid_max = 4194304 if "large_pids" in used else 32768
+    facts = sound_machine(version)._replace(pid_max=pid_max)
+    return findings_with(facts, used, known_faults, new_keywords)
+
+
+def used(path: Path) -> set[str]:
+    """The features of a configuration."""
+    installation = Installation("/no.toml", "/run/kacheck", {})
+    return {*Context(str(path), load(str(path)), FakeMachine(), None, None, installation).features}
 
 
 def codes(version: Version, features: set[str]) -> list[str]:
@@ -119,10 +138,8 @@ def test_releases_that_people_have(
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.conf")), ids=lambda path: path.stem)
 def test_a_recipe_needs_no_keepalived_newer_than_the_oldest_supported(path: Path) -> None:
-    setup = reading.read(load(str(path)), FakeMachine(), None)
-
-    assert setup.definitions or setup.references
-    assert "KA150" not in codes(OLDEST, uses.uses(setup))
+    assert used(path)
+    assert "KA150" not in codes(OLDEST, used(path))
 
 
 @pytest.mark.parametrize("mode", ["watch", "script"])
@@ -132,15 +149,14 @@ def test_what_migrate_writes_needs_no_keepalived_newer_than_the_oldest_supported
 ) -> None:
     copy = tmp_path / path.name
     copy.write_bytes(path.read_bytes())
-    old = uses.uses(reading.read(load(str(copy)), FakeMachine(), None))
+    old = used(copy)
     configuration = load(str(copy))
     paths = Paths(str(tmp_path / "kacheck.toml"))
     rewritten(configuration, MigrationOrder(str(copy), mode, paths), OLDEST)
     for name, content in configuration.changed().items():
         Path(name).write_bytes(content)
-    new = uses.uses(reading.read(load(str(copy)), FakeMachine(), None))
 
-    assert "KA150" not in codes(OLDEST, new - old)
+    assert "KA150" not in codes(OLDEST, used(copy) - old)
 
 
 def test_track_file_as_a_block_is_to_have_its_older_name() -> None:
@@ -169,6 +185,6 @@ def test_what_is_no_version_is_an_error(text: str) -> None:
 
 def test_every_feature_of_the_table_is_explained_where_the_words_are() -> None:
     words = set().union(*(fault.features for fault in FAULTS)) | set(SINCE)
-    assert versions.__doc__ is not None
-    missing = {word for word in words if not re.search(rf"\b{word}\b", versions.__doc__)}
+    assert features.__doc__ is not None
+    missing = {word for word in words if not re.search(rf"\b{word}\b", features.__doc__)}
     assert missing == set()

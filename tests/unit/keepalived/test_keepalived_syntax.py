@@ -57,7 +57,7 @@ TEXTS: dict[str, tuple[str, list[object]]] = {
     "a comment alone": ("# a { b }\n ! c", []),
     "a statement without a line end": ("a b", ["a b"]),
     "a block": ("a b {\n c\n}\n", ["a b", ["c"]]),
-    "its brace on a line of its own": ("a\n\n# c\n{\n b\n}", ["a", ["b"]]),
+    "its brace on a separate line": ("a\n\n# c\n{\n b\n}", ["a", ["b"]]),
     "a block on one line has one statement": ("a { b 1 c 2 }", ["a", ["b 1 c 2"]]),
     "blocks in it part statements": ("a { b { c } d }", ["a", ["b", ["c"], "d"]]),
     "no spaces around braces": ("a{b}c", ["a", ["b"], "c"]),

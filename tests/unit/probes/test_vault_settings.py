@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from kacheck.durations import DEFAULT_TIMEOUT, seconds
+from kacheck.deadline import DEFAULT_TIMEOUT
+from kacheck.durations import seconds
 from kacheck.probe import OptionError
 from kacheck.probes.vault.settings import VaultOptions, from_environment, prepare
 from kacheck.result import BadConfigError

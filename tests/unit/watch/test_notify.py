@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers.watcher import Watcher
 from kacheck.watch.notify import Notifier
-from support.watcher import Watcher
 
 NAME = f"knot-{os.getpid()}"
 PID = 4711

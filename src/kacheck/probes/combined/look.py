@@ -54,7 +54,7 @@ class Member:
 
 
 def probe(mode: Literal["all", "any"], members: Sequence[Member], deadline: Deadline) -> Result:
-    """The result of all the members together.
+    """Return the result of all the members together.
 
     `data` has what each of them saw under its name, and `failed` names the one that failed, or,
     where any would do, all of them.
@@ -71,7 +71,7 @@ def probe(mode: Literal["all", "any"], members: Sequence[Member], deadline: Dead
 
 
 def probe_all(members: Sequence[Member], deadline: Deadline) -> Result:
-    """The first failure.
+    """Return the first failure.
 
     An unknown does not end it: the next result may be worse than `unknown`, which can
     be told to pass.
@@ -98,7 +98,7 @@ def probe_all(members: Sequence[Member], deadline: Deadline) -> Result:
 
 
 def probe_any(members: Sequence[Member], deadline: Deadline) -> Result:
-    """The first that is ok; otherwise the mildest failure, with what each of them says.
+    """Return the first that is ok; otherwise the mildest failure, with what each of them says.
 
     Each has an equal share of the time that is left: one that hangs must not speak for all. Nor
     must one that cannot even be asked.
@@ -116,7 +116,7 @@ def probe_any(members: Sequence[Member], deadline: Deadline) -> Result:
 
 
 def answer(deadline: Deadline, member: Member) -> Result:
-    """A member's result; what it raises is one, too."""
+    """Return a member's result; what it raises is one, too."""
     try:
         return member.alone(deadline)
     except BadConfigError as error:
@@ -128,12 +128,12 @@ def answer(deadline: Deadline, member: Member) -> Result:
 def framed(
     outer: Callable[[Result], Result], before: dict[str, Result], name: str, result: Result
 ) -> Result:
-    """The timeout of the look `name` as that of the whole, in whatever the whole is part of."""
+    """Return the timeout of the look `name` as that of the whole."""
     return outer(failed(before, name, result))
 
 
 def failed(before: dict[str, Result], name: str, result: Result) -> Result:
-    """The result of the look `name` as that of the whole."""
+    """Return the result of the look `name` as that of the whole."""
     data = {"failed": name, **merged({**before, name: result})}
     return result._replace(message=f"{name}: {result.message}", data=data)
 

@@ -52,11 +52,11 @@ class RepeatedCombination:
         return None
 
     def loss(self) -> Loss:
-        """The worst of its members' losses."""
+        """Return the worst of its members' losses."""
         return max([look.loss() for look in self._idle()], default=Loss.NOTHING)
 
     def watched(self) -> list[int]:
-        """The members' descriptors, but what one that was not asked had told already.
+        """Return the members' descriptors, but what one that was not asked had told already.
 
         That has called for a look which did not come to it, and would call for one after the other.
         """

@@ -86,7 +86,7 @@ def probe(options: ProcessOptions, deadline: Deadline) -> Result:
 
 
 def answer(options: ProcessOptions, look: Look) -> Result:
-    """The result of a scan."""
+    """Return the result of a scan."""
     data: dict[str, Any] = {"count": len(look.counted), "pids": [m.pid for m in look.counted]}
     if look.not_counted:
         data["not_counted"] = [{"pid": m.pid, "why": m.objection} for m in look.not_counted]
@@ -164,7 +164,7 @@ def scan(options: ProcessOptions) -> Look:
 
 
 def pattern_of(options: ProcessOptions) -> Pattern:
-    """The pattern in bytes, as /proc has them."""
+    """Return the pattern in bytes, as /proc has them."""
     name = os.fsencode(options.name)
     args = tuple(os.fsencode(arg) for arg in options.args)
     resolved = os.path.realpath(name) if b"/" in name else None
@@ -184,7 +184,10 @@ class Judgement:
         self._own: tuple[list[int], int] | None = None
 
     def own(self) -> tuple[list[int], int]:
-        """The parents of this check and the depth of its pid namespace; read when first needed."""
+        """Return the parents of this check and the depth of its pid namespace.
+
+        Read when first needed.
+        """
         if self._own is None:
             proc, pid = self.options.proc, self.own_pid
             self._own = (procfs.ancestors(proc, pid), depth(procfs.Process(proc, pid).status()))
@@ -254,7 +257,7 @@ def is_one_shot(argv: list[bytes]) -> bool:
 
 
 def user_id(user: str | None) -> int | None:
-    """The number of a user given by name or number."""
+    """Return the number of a user given by name or number."""
     if user is None:
         return None
     if user.isascii() and user.isdecimal() and len(user) <= LONGEST_UID:
@@ -315,19 +318,19 @@ def plural(count: int) -> str:
 
 
 def pid_list(matches: list[Match]) -> str:
-    """The first pids, for a message."""
+    """Return the first pids, for a message."""
     shown = ", ".join(str(match.pid) for match in matches[:5])
     return f"pid {shown}, ..." if len(matches) > 5 else f"pid {shown}"
 
 
 def aside(not_counted: list[Match]) -> str:
-    """What matched and did not count: what a person asks next when told `missing`."""
+    """Return what matched and did not count: what a person asks next when told `missing`."""
     notes = "; ".join(f"pid {match.pid} is {match.objection}" for match in not_counted[:3])
     return f" (not counted: {notes})" if notes else ""
 
 
 def wanted(options: ProcessOptions) -> str:
-    """The pattern in words, such as `named vault with arguments server`."""
+    """Return the pattern in words, such as `named vault with arguments server`."""
     words = f"named {options.name}"
     if options.args:
         words += f" with arguments {' '.join(options.args)}"

@@ -29,13 +29,13 @@ class ProcessView(Protocol):
     """What of a process a pattern asks for; each call may raise OSError."""
 
     def comm(self) -> bytes:
-        """The command name, at most 15 bytes."""
+        """Return the command name, at most 15 bytes."""
 
     def argv(self, limit: int) -> list[bytes]:
         """Return the first bytes of the command line, a word that is cut off with a NUL."""
 
     def executable(self) -> bytes:
-        """The path of the executable."""
+        """Return the path of the executable."""
 
 
 class Pattern:
@@ -69,7 +69,7 @@ class Pattern:
         """Bytes of a command line that decide; the last one shows whether more follows."""
 
     def matches(self, process: ProcessView) -> bool:
-        """Is this a process that the pattern means?
+        """Return whether the pattern means this process.
 
         Raises:
             OSError: it has gone, or it may not be looked at and could be the one.
@@ -103,7 +103,7 @@ class Pattern:
         return None
 
     def runs(self, process: ProcessView) -> bool:
-        """Is the executable the wanted one?"""
+        """Return whether the executable is the wanted one."""
         try:
             executable = process.executable()
         except PermissionError:
@@ -114,11 +114,11 @@ class Pattern:
         return self.same(executable) or executable == self.resolved
 
     def same(self, path: bytes) -> bool:
-        """Does `path` name the wanted command? Without a slash in NAME, its last part does."""
+        """Return whether a path (without a slash in NAME its last part) is the wanted command."""
         return self.name == (path if b"/" in self.name else path.rpartition(b"/")[2])
 
     def comm_agrees(self, process: ProcessView) -> bool:
-        """Does comm hold as much of the name, or of the file that it links to, as it can?"""
+        """Return whether comm is the start of the name, or of the file that it links to."""
         names = (name.rpartition(b"/")[2][:COMM_MAX] for name in (self.name, self.resolved or b"/"))
         return process.comm() in filter(None, names)
 

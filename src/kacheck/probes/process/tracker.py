@@ -56,7 +56,7 @@ class Tracker:
         return self.scan()
 
     def quick_result(self) -> Result | None:
-        """What a look would say, if that can be told without waiting; None: make one.
+        """Return what a look would say, if that can be told without waiting; None: make one.
 
         To read a command line can wait for the process's memory map, to read comm cannot.
         """
@@ -64,12 +64,12 @@ class Tracker:
         return self._result if by_comm and self.is_verified() else None
 
     def loss(self) -> Loss:
-        """What has exited since the look before."""
+        """Return what has exited since the look before."""
         loss, self._loss = self._loss, Loss.NOTHING
         return loss
 
     def watched(self) -> list[int]:
-        """The descriptors that become readable when a held process exits."""
+        """Return the descriptors that become readable when a held process exits."""
         return list(self._held.values())
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class Tracker:
         self.hold([], set())
 
     def is_verified(self) -> bool:
-        """Is the whole quorum held, alive, and still what is looked for?"""
+        """Return whether the whole quorum is held, alive, and still matches."""
         if self._result is None or self._exits.poll(0):
             return False
         try:
@@ -86,7 +86,7 @@ class Tracker:
             return False  # a scan tells what it means
 
     def still_matches(self, pid: int) -> bool:
-        """Has a held process not become another program, or another user's?"""
+        """Return whether a held process is still the same program of the same user."""
         process = procfs.Process(self.options.proc, pid)
         uid = user_id(self.options.user)
         if uid is not None and another_user(process, uid):
@@ -115,7 +115,10 @@ class Tracker:
         return result
 
     def quorum(self, counted: list[Match]) -> list[int]:
-        """The pids to hold: the oldest, as the longest to live; all where there is a maximum."""
+        """Return the pids to hold: the oldest, as the longest to live.
+
+        All where there is a maximum.
+        """
         if self.options.quorum_max is not None or len(counted) <= self.options.quorum:
             return [match.pid for match in counted]
         ages = {m.pid: procfs.Process(self.options.proc, m.pid).started_ticks() for m in counted}

@@ -5,12 +5,12 @@ proxies answer too: it counts only when the body's `initialized`, `sealed` and `
 No other field is keyed on; they come and go with versions and editions.
 """
 
-import json
+from __future__ import annotations
+
 import math
-from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
 
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
+from kacheck.exchange.flat_json import flat_object
 from kacheck.exchange.reasons import BAD_RESPONSE, REDIRECT
 from kacheck.probes.vault.reasons import (
     ACTIVE,
@@ -23,8 +23,16 @@ from kacheck.probes.vault.reasons import (
     STANDBY,
     UNINITIALIZED,
 )
-from kacheck.redact import redact, redact_address
-from kacheck.result import Reason, Result, Status
+from kacheck.result import Result, Status
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, NamedTuple, NoReturn
+
+    from kacheck.result import Reason
+else:
+    from kacheck.light import NamedTuple
 
 SHOWN = 60
 """Characters of a strange body that a message quotes."""
@@ -65,7 +73,7 @@ STATES = {
 
 
 def judge(answer: HttpAnswer, accept: tuple[str, ...], address: str) -> Result:
-    """The result for an answer; `data` has the code and the body's fields."""
+    """Return the result for an answer; `data` has the code and the body's fields."""
     fields = parse(answer.body)
     data: dict[str, Any] = {"http_status": answer.code}
     if fields is not None:
@@ -85,6 +93,14 @@ def parse(body: bytes) -> dict[str, Any] | None:
     """Return the JSON object of a body; None if it is not one."""
     if len(body) > MAX_BODY:
         return None
+    found: dict[str, Any] | None = flat_object(body)
+    return parse_any(body) if found is None else found
+
+
+def parse_any(body: bytes) -> dict[str, Any] | None:
+    """Return the same of any JSON; to import json takes 5 ms."""
+    import json
+
     try:
         fields = json.loads(body, parse_constant=no_json, object_pairs_hook=unambiguous)
         return {key: flat(value) for key, value in fields.items()}
@@ -98,7 +114,7 @@ def no_json(constant: str) -> NoReturn:
 
 
 def unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object whose keys are all different: two values for `sealed` would be a choice."""
+    """Return an object whose keys are all different: two values for `sealed` would be a choice."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         raise ValueError("a key is repeated")
@@ -106,14 +122,19 @@ def unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def flat(value: object) -> object:
-    """A field's value, ready for JSON; what is nested, as licenses are, or infinite as text."""
+    """Return a field's value, ready for JSON.
+
+    What is nested, as licenses are, or infinite as text.
+    """
     if isinstance(value, (dict, list)):
+        import json
+
         return json.dumps(value)
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def agree(state: NodeState, fields: dict[str, Any]) -> bool:
-    """Does the body say what the code says? `1` or `"true"` is not `true`."""
+    """Return whether the body agrees with the code; `1` or `"true"` is not `true`."""
     return all(fields.get(key) is value for key, value in state.agrees.items())
 
 
@@ -126,6 +147,8 @@ def strange(answer: HttpAnswer, fields: dict[str, Any], address: str) -> Result:
         )
         return Result(Status.UNKNOWN, RATE_LIMITED, message, {})
     if code in (301, 302, 303, 307, 308):
+        from kacheck.redact import redact_address
+
         where = redact_address(answer.location) if answer.location else "nowhere"
         message = (
             f"{address} redirects ({code}) to {where}, "
@@ -154,12 +177,16 @@ def explain(answer: HttpAnswer, fields: dict[str, Any]) -> str:
         return f"{quote(answer.body)}: not one of Vault's health codes"
     if not fields:
         return f"{quote(answer.body)}: not Vault's JSON, is a proxy in between?"
+    import json
+
     said = ", ".join(f"{key}={json.dumps(fields.get(key))}" for key in state.agrees)
     return f"which is {state.reason}, but its body says {said}"
 
 
 def quote(body: bytes) -> str:
     """Return the beginning of a body, on one line."""
+    from kacheck.redact import redact
+
     text = redact(" ".join(body[: 4 * SHOWN].decode(errors="replace").split()))
     if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text[:SHOWN]:
         return f"with {len(body)} bytes that are not text"

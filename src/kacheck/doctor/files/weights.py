@@ -1,0 +1,130 @@
+"""KA401 to KA403 and KA409: what the number in a tracked file does."""
+
+from collections.abc import Iterator
+
+from kacheck.check import Check
+from kacheck.doctor.context import Context
+from kacheck.doctor.files.tracked_file import below_run, value_of
+from kacheck.doctor.finding import Observation, Severity, at, finding
+from kacheck.keepalived.tracking import Weight
+
+FAULT = -254
+"""A change of the priority that is FAULT."""
+READ = 127
+"""Bytes that keepalived reads of a file."""
+
+
+@finding(
+    "KA401",
+    Severity.ERROR,
+    "weight 0 without reverse: a missing file is healthy",
+    """\
+With weight 0 any number but 0 is FAULT, and 0 is healthy. A file that is missing, empty or
+garbled reads as 0 (process_track_file() in trackers/track_file.c), so everything that can go
+wrong with it keeps the VIP; and 1 for healthy, as kacheck writes it, is FAULT.
+
+Do: weight 0 reverse, and 1 in the file for healthy.""",
+)
+def missing_file_is_healthy(context: Context) -> Iterator[Observation]:
+    """Find weight 0 without reverse."""
+    for file in context.tracked_files:
+        for weight in file.weights:
+            if weight.value == 0 and not weight.reverse:
+                what = f"{file.name} has weight 0 without reverse: a missing file is healthy"
+                if file.check is not None and file.check.track.ok:
+                    what += f", and the {file.check.track.ok} of a healthy {file.check.name}"
+                    what += " is FAULT"
+                why = "with weight 0 any number but 0 is FAULT, and what cannot be read is 0"
+                node = weight.node or file.definition.node
+                yield at(node, what, why, "weight 0 reverse")
+
+
+@finding(
+    "KA402",
+    Severity.WARNING,
+    "a weight by which 0 and 1 change the priority by little",
+    """\
+Without `weight 0` the number in the file, times the weight, is added to the priority; the
+default weight is 1. So 1 or 0 in the file is one point more or less: never FAULT, and no change
+of the VIP where the nodes are more than a point apart. A missing file reads as 0, which is no
+failure then.
+
+Do: weight 0 reverse for yes or no; weight 1 with graded numbers, such as 50, 0, -100 and -254
+for FAULT.""",
+)
+def weight_without_failover(context: Context) -> Iterator[Observation]:
+    """Find weights by which 0 and 1 change the priority too little to move the VIP."""
+    for file in context.tracked_files:
+        for weight in file.weights:
+            is_meant = weight.node is not None if file.check is None else _is_graded(file.check)
+            if not weight.value or is_meant:
+                continue
+            shown = "no weight, which is 1" if weight.node is None else f"weight {weight.value}"
+            what = f"{file.name} has {shown}: 0 and 1 in the file are no FAULT"
+            why = "number times weight is added to the priority, and a missing file reads as 0"
+            yield at(weight.node or file.definition.node, what, why, "weight 0 reverse")
+
+
+def _is_graded(check: Check) -> bool:
+    """Return whether a check has other numbers than 0 and 1."""
+    track = check.track
+    return not {*track[:4], *(number for _, number in track.reasons)} <= {0, 1}
+
+
+@finding(
+    "KA403",
+    Severity.ERROR,
+    "graded numbers with weight 0 reverse",
+    """\
+With weight 0 reverse only 0 is FAULT. A check whose `track` in kacheck.toml has another number
+for critical, such as -254, is healthy to keepalived when it is critical: a dead node keeps the
+VIP.
+
+Do: weight 1 for the graded numbers; or leave `track` out of kacheck.toml, which means 1 and 0.""",
+)
+def graded_numbers_reversed(context: Context) -> Iterator[Observation]:
+    """Find weight 0 reverse where the numbers of a check are not 0 for critical, 1 for healthy."""
+    for file in context.tracked_files:
+        check = file.check
+        if check is None or (not check.track.critical and check.track.ok):
+            continue
+        for weight in file.weights:
+            if weight.value == 0 and weight.reverse:
+                number = check.track.critical or check.track.ok
+                path = below_run(file.path)
+                what = f"{file.name} has weight 0 reverse, and {path} says {number} when "
+                what += "it is critical" if check.track.critical else "all is well"
+                why = "with weight 0 reverse 0 is FAULT, and any other number is healthy"
+                cure = f"weight 1, or no track for {check.name}"
+                yield at(weight.node or file.definition.node, what, why, cure)
+
+
+@finding(
+    "KA409",
+    Severity.WARNING,
+    "the file says FAULT now",
+    """\
+By its weight the number that is in the file now puts the instances that track it into FAULT.
+With kacheck's files `kacheck status` says why.
+
+Do: find out why its writer wrote it.""",
+)
+def says_fault_now(context: Context) -> Iterator[Observation]:
+    """Find files whose number is FAULT by its weight."""
+    for file in context.tracked_files:
+        text = context.system.head(file.path)
+        value = value_of(text[:READ].decode("ascii", "replace"))
+        for weight in file.weights if text else ():
+            if _is_fault(value, weight):
+                reverse = " reverse" if weight.reverse else ""
+                what = (
+                    f"{file.path} says {value}: instances that track {file.name} are in FAULT now"
+                )
+                why = f"its weight is {weight.value}{reverse}"
+                yield at(file.line, what, why, "kacheck status, or ask whoever writes it")
+
+
+def _is_fault(value: int, weight: Weight) -> bool:
+    if weight.value:
+        return value * weight.value * (-1 if weight.reverse else 1) <= FAULT
+    return (value == 0) == weight.reverse

@@ -1,0 +1,101 @@
+"""KA501, KA505, KA509 and KA511: kacheck's configuration, its checks and its drains."""
+
+from collections.abc import Iterator
+
+from kacheck import statedir
+from kacheck.config.values import suggestion
+from kacheck.doctor.context import Context
+from kacheck.doctor.finding import Observation, Severity, at, finding
+from kacheck.doctor.kacheck.entry_point_calls import warnings
+from kacheck.looks import warnings_of
+
+
+@finding(
+    "KA501",
+    Severity.ERROR,
+    "kacheck's configuration is not valid",
+    """\
+The watcher refuses to start with it, or goes on with what it had before; `kacheck run` and a
+kacheck-verdict without a fresh verdict exit with 3, which is FAULT.
+
+See it: kacheck watch --check-config.
+Do: what the finding says at its line; then systemctl reload kacheck.""",
+)
+def invalid_configuration(context: Context) -> Iterator[Observation]:
+    """Find a configuration that is not valid, or missing where it is needed."""
+    kacheck = context.kacheck
+    is_needed = bool(context.run_checks or context.tracked_checks)
+    if kacheck.error is None or (kacheck.is_missing and not is_needed):
+        return
+    error, _, cure = kacheck.error.partition("; ")
+    number, _, rest = error.removeprefix(kacheck.config).lstrip(":").partition(":")
+    line = int(number) if number.isdecimal() else None
+    what = (rest if line else error.removeprefix(f"{kacheck.config}:")).strip()
+    why = "the watcher and `kacheck run` refuse such a configuration"
+    yield Observation(what, why, cure or "write it", kacheck.config, line)
+
+
+@finding(
+    "KA505",
+    Severity.ERROR,
+    "a check that kacheck's configuration does not have",
+    """\
+kacheck-verdict and `kacheck run` exit with 3 for a name that is not configured: permanent FAULT.
+A file track/NAME of such a name is written by nobody, and reads as 0.
+
+Do: use a name from kacheck.toml, or add [check.NAME] there.""",
+)
+def unknown_check(context: Context) -> Iterator[Observation]:
+    """Find names of checks that kacheck's configuration does not have."""
+    checks = context.kacheck.checks
+    tracked = [(check.name, check.line) for check in context.tracked_checks]
+    for name, node in [*context.run_checks, *tracked] if checks is not None else ():
+        if name not in context.checks:
+            what = f"{context.kacheck.config} has no check {name}"
+            why = "nobody looks for it and nobody writes its file"
+            yield at(node, what, why, suggestion(name, context.checks))
+
+
+@finding(
+    "KA509",
+    Severity.WARNING,
+    "a check is drained",
+    """\
+`kacheck drain on` makes checks fail on purpose, so that the VIP leaves this node for
+maintenance. It holds until its time is over, `kacheck drain off`, or the next boot.
+
+Do: kacheck drain off, when the work is done.""",
+)
+def drained(context: Context) -> Iterator[Observation]:
+    """Find checks that are drained."""
+    for name, sentence in context.kacheck.drains:
+        subject = "every check" if name == statedir.ALL else name
+        cure = sentence[sentence.find("(") + 1 :].partition(" ends it")[0]
+        yield Observation(f"{subject} is {sentence}", "someone put it there on purpose", cure)
+
+
+@finding(
+    "KA511",
+    Severity.WARNING,
+    "an answer that any local user could give in Vault's place",
+    """\
+Over plain http nothing in an answer shows which program gave it. While Vault is down, any local
+user can listen on a port above 1023, such as 8200, say that the node is active, and get the VIP. A
+process with Vault's name is as easily started. The same holds for a certificate that is not
+verified, and for a Unix socket in a directory that other users can write to.
+
+See it: ss -ltnp 'sport = :8200' shows which process listens.
+Do: https:// with --ca-cert (in kacheck.toml: ca_cert); or a Unix socket, unix:///PATH, in a
+directory that only Vault's user can write to.""",
+)
+def unproven_answer(context: Context) -> Iterator[Observation]:
+    """Find answers that any local user could give in Vault's place."""
+    why = "nothing in the answer shows which program gave it"
+    for name, check in context.checks.items():
+        for warning in warnings_of(check.question):
+            what, _, cure = warning.partition("; ")
+            yield Observation(f"{name}: {what}", why, cure, context.kacheck.config)
+    for call in context.calls:
+        for warning in warnings(call):
+            what, _, cure = warning.partition("; ")
+            yield at(call.script.node, f"{call.script.name}: {what}", why, cure)

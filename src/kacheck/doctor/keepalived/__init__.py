@@ -1,0 +1,1 @@
+"""KA0: keepalived's configuration itself: what its parser rejects, names and weights."""

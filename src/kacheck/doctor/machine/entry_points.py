@@ -1,0 +1,67 @@
+"""KA510: whether keepalived would run the entry points from where they are installed."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+
+import kacheck
+from kacheck.doctor.context import Context
+from kacheck.doctor.finding import Observation, Severity, finding
+from kacheck.doctor.scripts.program import described, prefixes, unsafe_because
+
+ENTRY_POINT = "kacheck-process"
+"""The others lie beside it."""
+PACKAGE = "/usr/libexec/kacheck"
+
+
+@finding(
+    "KA510",
+    Severity.NOTE,
+    "entry points of kacheck's that keepalived would refuse",
+    """\
+Whoever may write to an entry point, or to a directory above it, decides what keepalived runs as
+root. With enable_script_security it removes such a script, and its instances run unmonitored: the
+VIP stays whatever fails (see KA225). Such are a checkout, a virtual environment, pipx and
+`uv tool` in a home directory that is not root's. By hand the checks work there as anywhere. It
+is said only where the configuration does not call kacheck yet: otherwise KA225 judges the path
+that it has.
+
+See it: namei -om FILE; "Unsafe permissions found for script" in keepalived's log.
+Do: install the Debian package; or, as root with umask 022, into a directory that is root's alone:
+python3 -m venv /opt/kacheck and its pip; PIPX_HOME=/opt/pipx pipx; UV_TOOL_DIR=/opt/uv uv tool.""",
+)
+def refused_entry_points(context: Context) -> Iterator[Observation]:
+    """Find entry points that keepalived would refuse; a path that is configured is KA225's."""
+    directory = None if context.calls else entry_points()
+    for component in prefixes(f"{directory}/{ENTRY_POINT}") if directory else ():
+        status = context.system.status(component)
+        trouble = status and unsafe_because(status)
+        if status and trouble:
+            owner = described(context.system, status)
+            yield Observation(
+                f"the entry points in {directory} are not for keepalived: {component} ({owner})"
+                f" {trouble}",
+                "with enable_script_security keepalived removes such a script, and who tracks it"
+                " runs unmonitored",
+                "use them by hand alone; for keepalived install the Debian package, or as root"
+                " into a virtual environment in /opt",
+            )
+            return
+
+
+def entry_points() -> str | None:
+    """Return the directory of the entry points that belong to this kacheck.
+
+    In a checkout it is beside src/; pip, pipx and uv keep a record of it; the Debian package, which
+    has no such record, always uses the same one.
+    """
+    from importlib.metadata import PackageNotFoundError, files
+
+    directories = [os.path.join(os.path.dirname(kacheck.__file__), "../../checks")]
+    with suppress(PackageNotFoundError):
+        recorded = [str(file.locate()) for file in files("kacheck") or ()]
+        directories += [os.path.dirname(path) for path in recorded if path.endswith(ENTRY_POINT)]
+    for directory in map(os.path.realpath, (*directories, PACKAGE)):
+        if os.path.isfile(f"{directory}/{ENTRY_POINT}"):
+            return directory
+    return None

@@ -1,0 +1,149 @@
+"""KA301 to KA304, KA308 and KA310: which processes a vrrp_track_process means."""
+
+from collections.abc import Iterator
+
+from kacheck.doctor.context import Context
+from kacheck.doctor.finding import Observation, Severity, at, finding
+from kacheck.procfs import COMM_MAX
+
+
+@finding(
+    "KA301",
+    Severity.ERROR,
+    "a process name that is too long to match",
+    """\
+Without arguments, param_match and full_command keepalived compares the name with the comm of
+each process, exactly (read_procs() in core/track_process.c). The kernel cuts a comm to 15 bytes,
+so a longer name never matches: quorum 0, permanent FAULT. Nothing warns.
+
+See it: cat /proc/PID/comm; "quorum not achieved" in the log.
+Do: the first 15 bytes; or full_command, and the name exactly as argv[0] has it; or kacheck
+process, which takes names of any length.""",
+)
+def name_too_long(context: Context) -> Iterator[Observation]:
+    """Find names that are longer than the kernel keeps."""
+    for process in context.tracked_processes:
+        if process.is_too_long:
+            name = process.pattern.name
+            size = len(name.encode("utf-8", "surrogateescape"))
+            what = f"no process is named {name}, {size} bytes: permanent FAULT"
+            why = "it is compared with the comm, which has 15 bytes at most"
+            yield at(process.line, what, why, f"process {name[:COMM_MAX]}; or full_command")
+
+
+@finding(
+    "KA302",
+    Severity.ERROR,
+    "a process name with a slash",
+    """\
+Without arguments, param_match and full_command keepalived compares the name with the comm of
+each process, which has no path: /usr/sbin/haproxy never matches. permanent FAULT, and nothing
+warns.
+
+Do: the name without its directory; or full_command, if argv[0] is that path.""",
+)
+def name_with_slash(context: Context) -> Iterator[Observation]:
+    """Find paths where keepalived compares names."""
+    for process in context.tracked_processes:
+        if process.has_slash:
+            name = process.pattern.name
+            what = f"no process is named {name}: permanent FAULT"
+            why = "it is compared with the comm, which has no path"
+            base = name.rpartition("/")[2][:COMM_MAX]
+            yield at(process.line, what, why, f"process {base}; or full_command")
+
+
+@finding(
+    "KA303",
+    Severity.ERROR,
+    "command and arguments in one pair of quotes",
+    """\
+A quoted string is one word: `process "vault server"` looks for a process whose name is "vault
+server", which nothing has: permanent FAULT. Nothing warns (vrrp_tprocess_process_handler() in
+vrrp_parser.c). Single quotes are letters like any other: the name begins with one.
+
+Do: leave the quotes out: process /usr/bin/vault server. With arguments argv[0] must be that
+path.""",
+)
+def name_with_quotes(context: Context) -> Iterator[Observation]:
+    """Find names that quotes or blanks are part of."""
+    for process in context.tracked_processes:
+        if not process.has_quotes:
+            continue
+        name = process.pattern.name
+        what = f'no process is named "{name}": permanent FAULT'
+        why, cure = "what is in quotes is one word, the name", f"process {name}"
+        if name.startswith("'"):
+            what = f"no process is named {name}: permanent FAULT"
+            why = "a single quote is a letter like any other here"
+            cure = " ".join(("process", name, *process.pattern.arguments)).replace("'", "")
+        yield at(process.line, what, why, cure)
+
+
+@finding(
+    "KA304",
+    Severity.WARNING,
+    "it runs, but argv[0] is another",
+    """\
+With arguments, param_match or full_command argv[0] must equal the configured name, path and all:
+a service that systemd starts as /usr/bin/vault is not `vault`. Arguments must be all there are,
+unless param_match says otherwise: `initial`, the last one may be a prefix; `partial`, they are
+the first ones.
+
+See it: tr '\\0' ' ' </proc/PID/cmdline.
+Do: write argv[0] as it is; or, if the comm will do, leave out full_command and the arguments.""",
+)
+def other_name_runs(context: Context) -> Iterator[Observation]:
+    """Find processes that run under another argv[0] or with other arguments."""
+    for process in context.tracked_processes:
+        others = process.alike
+        if not others or not process.is_outside_quorum:
+            continue
+        shown = " ".join(others[0].argv)[:120]
+        pattern = process.pattern
+        what = f"{pattern.name} does not match what runs as pid {others[0].pid}: {shown}"
+        why = "argv[0] and the arguments must be the configured ones"
+        cure = f"process {shown}; or only `process {process.base[:COMM_MAX]}`"
+        yield at(process.line, what, why, cure)
+
+
+@finding(
+    "KA308",
+    Severity.WARNING,
+    "param_match without arguments",
+    """\
+A bare `param_match` means exact, and without arguments on the process line it matches only
+processes that have none. `initial` and `partial` without arguments match whatever they have,
+like full_command (check_params() in core/track_process.c).
+
+Do: put the arguments on the process line, or write full_command in place of param_match.""",
+)
+def param_match_without_arguments(context: Context) -> Iterator[Observation]:
+    """Find a way to compare arguments, and no arguments."""
+    for process in context.tracked_processes:
+        statement = process.definition.last("param_match")
+        if statement is not None and not process.pattern.arguments:
+            what = "whatever their arguments, processes count"
+            if process.pattern.match == "exact":
+                what = "only processes without arguments count"
+            cure = "arguments behind the process, or full_command in its place"
+            yield at(statement, what, "it has no argument to match", cure)
+
+
+@finding(
+    "KA310",
+    Severity.ERROR,
+    "a vrrp_track_process without a process",
+    """\
+keepalived drops the block: "process name not specified". Its references are "not found,
+ignoring...", and the instances run unmonitored: the VIP stays whatever dies.
+
+Do: process NAME.""",
+)
+def no_process(context: Context) -> Iterator[Observation]:
+    """Find blocks that name no process."""
+    named = {process.definition.order for process in context.tracked_processes}
+    for definition in context.tracking.of_kind("track_process"):
+        if definition.order not in named:
+            what = f"{definition.name} names no process: instances that track it run unmonitored"
+            yield at(definition.node, what, "keepalived drops the block", "process NAME")

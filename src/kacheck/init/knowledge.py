@@ -1,0 +1,169 @@
+"""What is known of this node: from the command line, the machine, and what is configured."""
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_interface
+from typing import NamedTuple
+
+from kacheck.init.existing import ExistingInstance, instances, select
+from kacheck.init.network import NetworkInterfaces, choose, interfaces, own_on, routed_from
+from kacheck.init.plan import NodePaths
+from kacheck.init.recipe import NodeValues, Vip
+from kacheck.init.vault_server import ServerSearch, ServerWanted
+from kacheck.keepalived import DEFAULT, Configuration
+from kacheck.keepalived.program import version_at
+from kacheck.migrate import command as migrating
+from kacheck.migrate import verify
+from kacheck.migrate.plan import read
+from kacheck.result import BadConfigError
+
+KEEPALIVED = "/etc/keepalived/keepalived.conf"
+CHECKS = "/etc/kacheck/kacheck.toml"
+
+
+class InitOrder(NamedTuple):
+    """What is asked for."""
+
+    vip: str
+    node: int = 1
+    instance: str | None = None
+    interface: str | None = None
+    service: str = "vault"
+    address: str | None = None
+    ca_cert: str | None = None
+    process: str | None = None
+    router_id: int | None = None
+    peers: tuple[str, ...] = ()
+    write: bool = False
+    paths: NodePaths = NodePaths(KEEPALIVED, CHECKS)
+
+
+class Gathered(NamedTuple):
+    """What is known of this node."""
+
+    machine: NetworkInterfaces
+    configuration: Configuration | None
+    existing: ExistingInstance | None
+    values: NodeValues
+    found: list[str]
+    """Where each value is from, in words."""
+    remarks: list[str]
+
+
+def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
+    """Find what the command line leaves open."""
+    machine = interfaces()
+    vip = vip_of(order.vip, machine)
+    configuration = configuration_at(order.paths.keepalived)
+    there = instances(configuration) if configuration else []
+    name, existing = select(there, str(vip.ip), order.instance)
+    refuse_other(order, existing)
+    given = order.interface or (existing.interface if existing else None)
+    interface, own, source = interface_of(given, order, machine, vip)
+    found = [f"interface {interface}: {source}"]
+    peers = peers_of(order, machine, vip)
+    values = NodeValues(
+        vip,
+        interface,
+        order.node,
+        name,
+        (existing.router_id if existing else None) or order.router_id or 51,
+        source=own if peers else None,
+        peers=peers,
+    )
+    if order.service == "process":
+        if order.process is None:
+            raise BadConfigError("--service process needs the process's name; give --process NAME")
+        return Gathered(machine, configuration, existing,
+                        values._replace(process=order.process), found, [])  # fmt: skip
+    wanted = ServerWanted(vip, order.address, order.ca_cert, order.process)
+    server = ServerSearch(wanted, machine, environ).find()
+    authority = server.ca_cert
+    found.append(f"address {server.address.value}: {server.address.source}")
+    if authority is not None:
+        found.append(f"ca_cert {authority.value}: {authority.source}")
+    elif server.address.value.startswith("https:"):
+        found.append("ca_cert: none; the system's authorities prove the certificate")
+    found.append(f"process {server.process.value}: {server.process.source}")
+    values = values._replace(
+        process=server.process.value,
+        address=server.address.value,
+        all_namespaces=server.in_container,
+        ca_cert=authority.value if authority else None,
+    )
+    return Gathered(machine, configuration, existing, values, found, list(server.remarks))
+
+
+def vip_of(text: str, machine: NetworkInterfaces) -> Vip:
+    """Return the VIP with its network's length."""
+    try:
+        vip = ip_interface(text)
+    except ValueError:
+        raise BadConfigError(
+            f"--vip {text} is not an address with a prefix length, such as 192.0.2.100/24"
+        ) from None
+    if "/" not in text:
+        inside = machine.in_network(vip)
+        length = inside[0].address.network.prefixlen if inside else vip.network.prefixlen
+        raise BadConfigError(f"--vip {text} has no prefix length; give --vip {text}/{length}")
+    return vip
+
+
+def configuration_at(path: str) -> Configuration | None:
+    """Return the configuration that is there, as the installed keepalived reads it."""
+    if not os.path.lexists(path):
+        return None
+    keepalived = verify.program()
+    configuration = read(path, (version_at(keepalived) if keepalived else None) or DEFAULT)
+    migrating.refuse_doubt(configuration)
+    return configuration
+
+
+def refuse_other(order: InitOrder, existing: ExistingInstance | None) -> None:
+    """Refuse options that contradict what an existing instance keeps."""
+    if existing is None:
+        return
+    pairs = (
+        ("--router-id", "virtual_router_id", order.router_id, existing.router_id),
+        ("--interface", "interface", order.interface, existing.interface),
+    )
+    for option, keyword, wanted, there in pairs:
+        if None not in (wanted, there) and wanted != there:
+            raise BadConfigError(
+                f"{existing.name} has {keyword} {there} in keepalived.conf, which init does not"
+                f" change; leave out {option}, or change it there on all nodes"
+            )
+
+
+def interface_of(
+    given: str | None, order: InitOrder, machine: NetworkInterfaces, vip: Vip
+) -> tuple[str, str | None, str]:
+    """Return the interface, this node's address on it, and why it is that one."""
+    if given is None:
+        own = choose(machine, vip, routed_from(vip.ip))
+        return own.interface, str(own.address.ip), f"it has {own.address}, the VIP's network"
+    source = "--interface" if order.interface else "keepalived.conf"
+    if given not in machine.names:
+        raise BadConfigError(
+            f"there is no interface {given} here ({source}); give --interface with one of"
+            f" {', '.join(machine.names)}"
+        )
+    address = own_on(machine, given, vip)
+    return given, str(address.address.ip) if address else None, source
+
+
+def peers_of(order: InitOrder, machine: NetworkInterfaces, vip: Vip) -> tuple[str, ...]:
+    """Return the other nodes' addresses."""
+    peers = []
+    for peer in order.peers:
+        try:
+            address = ip_address(peer)
+        except ValueError:
+            raise BadConfigError(f"--peer {peer} is not an IP address") from None
+        if address.version != vip.version:
+            raise BadConfigError(f"--peer {peer} and the VIP {vip.ip} are not of the same family")
+        if machine.has_own(str(address)) or address == vip.ip:
+            whose = "the VIP" if address == vip.ip else "this node's own address"
+            raise BadConfigError(f"--peer {peer} is {whose}; give the other nodes' addresses")
+        peers.append(str(address))
+    return tuple(dict.fromkeys(peers))

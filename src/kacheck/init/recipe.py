@@ -1,0 +1,235 @@
+"""What is written: the shipped recipe with a node's values in its marked lines. Pure but `shipped`.
+
+The texts are the files in examples/, which are linked into the package, so the two cannot differ.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import Any, NamedTuple, TypeAlias
+
+from kacheck.keepalived import Node, Tree, parse
+from kacheck.migrate.equivalents import check_name
+from kacheck.probes import process
+from kacheck.written import toml, toml_string
+
+Vip: TypeAlias = IPv4Interface | IPv6Interface
+
+SHIPPED = f"{os.path.dirname(os.path.realpath(__file__))}/shipped"
+MARKED = re.compile(r"^( *)(.+?)( +)# <- ?(.*)$")
+"""A line whose value depends on the node: its indentation, statement and remark."""
+KEY = re.compile(r"(?:(\w+)( = | ))?")
+HIGHEST = 220
+STEP = 2
+"""Node 1 has the highest priority, and each other one this much less than the one before."""
+NODES = range(1, 6)
+"""More nodes would differ by more than vault-graded.conf's numbers allow."""
+GRADED = "vault-graded"
+EVENT_DRIVEN = "event-driven"
+EVENT_DRIVEN_CHECK = "vault-node"
+
+
+class NodeValues(NamedTuple):
+    """What is this node's own, or this VIP's."""
+
+    vip: Vip
+    interface: str
+    node: int = 1
+    instance: str = "VI_1"
+    router_id: int = 51
+    process: str = "vault"
+    address: str | None = None
+    """Vault's; None: the service is a process."""
+    all_namespaces: bool = False
+    """The process runs in a container."""
+    ca_cert: str | None = None
+    source: str | None = None
+    """The address that unicast adverts come from."""
+    peers: tuple[str, ...] = ()
+
+    @property
+    def priority(self) -> int:
+        """The priority of this node."""
+        return HIGHEST - STEP * (self.node - 1)
+
+    @property
+    def check(self) -> str:
+        """The name of the check."""
+        return GRADED if self.address is not None else check_name(self.process)
+
+    @property
+    def recipe(self) -> str:
+        """The name of the file that defines what is tracked."""
+        return f"{GRADED}.conf" if self.address is not None else f"kacheck-{self.check}.conf"
+
+
+class ShippedTexts(NamedTuple):
+    """The files that a configuration is made from."""
+
+    checks: str
+    graded: str
+    event_driven: str
+    keepalived: str
+
+
+@cache
+def shipped() -> ShippedTexts:
+    """Return the shipped files."""
+    names = ("kacheck.toml", f"{GRADED}.conf", f"{EVENT_DRIVEN}.conf", "keepalived.conf")
+    texts = []
+    for name in names:
+        with open(f"{SHIPPED}/{name}", encoding="utf-8") as file:
+            texts.append(file.read())
+    return ShippedTexts(*texts)
+
+
+def recipe_text(values: NodeValues, texts: ShippedTexts) -> str:
+    """Return the file that defines the track file and its guards."""
+    if values.address is not None:
+        return texts.graded
+    name = re.sub(r"\W", "_", values.check)
+    text = texts.event_driven.replace(EVENT_DRIVEN_CHECK, values.check)
+    text = text.replace("kacheck_vault_node", f"kacheck_{name}")
+    text = re.sub(r"\bkacheck_guard\b", f"kacheck_{name}_guard", text)
+    text = text.replace(f"{EVENT_DRIVEN}.conf", values.recipe)
+    return f"# {values.recipe}: the VIP where {values.process} runs.\n" + text.partition("\n")[2]
+
+
+def track_lines(recipe: str) -> str:
+    """Return the blocks that a recipe's comment has for the instance."""
+    blocks = re.findall(r"^#     track_\w+ \{\n(?:#.*\n)*?#     \}\n", recipe, re.MULTILINE)
+    return re.sub(r"^#     ", "", "".join(blocks), flags=re.MULTILINE)
+
+
+def names_of(recipe: str) -> dict[str, list[str]]:
+    """Return what an instance tracks of a recipe: `track_file` and `track_script` to names."""
+    root = parse(track_lines(recipe)).root
+    return {
+        node.keyword: [child.keyword for child in node.children or ()]
+        for node in root.children or ()
+    }
+
+
+def keepalived_text(values: NodeValues, texts: ShippedTexts) -> str:
+    """Return a whole keepalived.conf."""
+    filled = {
+        "interface": values.interface,
+        "virtual_router_id": str(values.router_id),
+        "priority": str(values.priority),
+        "": str(values.vip),
+    }
+    text = filled_in(
+        with_head(texts.keepalived, head(values, "keepalived.conf: this node, complete")), filled
+    )
+    tree = parse(text)
+    (instance,) = tree.find("vrrp_instance")
+    tree.replace_word(instance.words[1], values.instance)
+    if values.peers:
+        (addresses,) = instance.find("virtual_ipaddress")
+        tree.insert_before(addresses, unicast(values) + "\n\n")
+    if values.address is None:
+        (include,) = tree.find("include")
+        tree.replace_word(include.words[1], values.recipe)
+        track_instead(tree, instance, recipe_text(values, texts), values.recipe)
+    return tree.text()
+
+
+def instance_text(values: NodeValues, texts: ShippedTexts) -> str:
+    """Return the instance alone, for a configuration that has others."""
+    tree = parse(keepalived_text(values, texts))
+    (instance,) = tree.find("vrrp_instance")
+    return tree.source.text[instance.start : instance.end]
+
+
+def track_instead(tree: Tree, instance: Node, recipe: str, name: str) -> None:
+    """Let an instance track another recipe than the shipped one."""
+    first, *others = [*instance.find("track_file"), *instance.find("track_script")]
+    for node in others:
+        tree.remove(node)
+    tree.remove(first, comment=True)
+    tree.append(instance, f"# What {name} says.\n{track_lines(recipe)}")
+
+
+def unicast(values: NodeValues) -> str:
+    """Return the statements for adverts that go to each peer instead of a multicast group."""
+    peers = "".join(f"    {peer}\n" for peer in values.peers)
+    source = f"unicast_src_ip {values.source}\n" if values.source else ""
+    return f"{source}unicast_peer {{    # the other nodes\n{peers}}}"
+
+
+def checks_text(values: NodeValues, texts: ShippedTexts) -> str:
+    """Return a whole kacheck.toml."""
+    first = head(values, "/etc/kacheck/kacheck.toml: what the watcher, `kacheck watch`, looks at")
+    return f"{first}\n{check_table(values, texts)}"
+
+
+def check_table(values: NodeValues, texts: ShippedTexts) -> str:
+    """Return the table of the check, with the comment above it."""
+    if values.address is None:
+        interval = table_values(texts.checks)["interval"]
+        lines = toml(process.PROBE, {"name": values.process})
+        comment = f"# For {values.recipe}: the process runs."
+        is_bare = values.check.replace("-", "_").isidentifier()
+        key = values.check if is_bare else toml_string(values.check)
+        lines = [comment, f"[check.{key}]", *lines, f"interval = {interval}"]
+        return "\n".join(lines) + "\n"
+    table = re.search(rf"^(#.*\n)*\[check\.{GRADED}\]\n(.+\n)*", texts.checks, re.MULTILINE)
+    if table is None:
+        raise ValueError(f"the shipped kacheck.toml has no check {GRADED}")
+    strings = {
+        "process": values.process,
+        "address": values.address,
+        "ca_cert": values.ca_cert,
+    }
+    text = filled_in(table[0], {key: text and toml_string(text) for key, text in strings.items()})
+    if values.all_namespaces:
+        text = text.replace(
+            "address = ", "all_namespaces = true    # in a container\naddress = ", 1
+        )
+    return text
+
+
+def table_values(checks: str) -> Mapping[str, Any]:
+    """Return the values of the shipped check."""
+    values: Mapping[str, Any] = tomllib.loads(checks)["check"][GRADED]
+    return values
+
+
+def filled_in(text: str, values: Mapping[str, str | None]) -> str:
+    """Put values into the marked lines, and take the marks away; a line without a value goes.
+
+    The value of a line that is one word has the key "".
+    """
+    lines = []
+    for line in text.splitlines():
+        marked = MARKED.match(line)
+        if marked is None:
+            lines.append(line)
+            continue
+        indentation, statement, gap, remark = marked.groups()
+        key, separator = KEY.match(statement).groups(default="")  # type: ignore[union-attr]
+        value = values[key]
+        if value is None:
+            continue
+        new = f"{indentation}{key}{separator}{value}"
+        width = len(indentation + statement + gap) - 2
+        lines.append(f"{new:<{width}}  # {remark}" if remark else new)
+    return "\n".join(lines) + "\n"
+
+
+def with_head(text: str, first: str) -> str:
+    """Return a text with another comment at its beginning."""
+    return first + text[text.index("\n\n") + 1 :]
+
+
+def head(values: NodeValues, what: str) -> str:
+    """Return the comment at the beginning of a file."""
+    service = "Vault" if values.address is not None else values.process
+    return (
+        f"# {what}\n"
+        f"# {service} behind the VIP {values.vip.ip}, node {values.node};"
+        " written by `kacheck init`.\n"
+    )
