@@ -150,7 +150,7 @@ def wrong_name(seen: Certificate | None, name: str, service: str) -> str:
     names = f", it is for {', '.join(seen.names)}" if seen else ""
     return (
         f"its certificate is not for {name}{names}; "
-        "give one of its names with --tls-server-name or in --address"
+        "give one of its names with --tls-server-name or in the address"
     )
 
 

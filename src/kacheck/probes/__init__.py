@@ -11,6 +11,7 @@ from kacheck.result import COMMON_REASONS, Reason
 MODULES = {
     "process": "kacheck.probes.process",
     "vault": "kacheck.probes.vault",
+    "http": "kacheck.probes.http",
     "command": "kacheck.probes.command",
     "combined": "kacheck.probes.combined",
 }
