@@ -181,6 +181,7 @@ def test_values_choices_and_defaults_are_the_parsers(command: str) -> None:
     for action in actions(command):
         entry = entry_of(command, action.option_strings[-1])
         value = "|".join(action.choices or ()) or action.metavar
+        value = f"[{value}]" if action.nargs == "?" else value
         words = ", ".join(action.option_strings)
         assert (f"{words} {value}" if action.nargs != 0 else words) in entry.tag
         default = default_of(command, action)

@@ -93,7 +93,7 @@ def valued() -> Iterator[tuple[str, argparse.Action]]:
     """Every option with a value, by command."""
     for command in COMMAND_NAMES:
         for action in actions(command):
-            if action.option_strings and action.nargs != 0:
+            if action.option_strings and action.nargs not in (0, "?"):
                 yield command, action
 
 

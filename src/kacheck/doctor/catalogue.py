@@ -7,7 +7,7 @@ from kacheck.doctor.files import paths
 from kacheck.doctor.files import weights as file_weights
 from kacheck.doctor.finding import Code, Lint
 from kacheck.doctor.kacheck import configuration, options, watcher
-from kacheck.doctor.keepalived import problems, tracked_names, weights
+from kacheck.doctor.keepalived import problems, tracked_names, unknown_keywords, weights
 from kacheck.doctor.machine import (
     entry_points,
     installed_keepalived,
@@ -21,6 +21,7 @@ from kacheck.doctor.scripts import (
     curl,
     execution,
     exit_status,
+    missing_file,
     process_search,
     security,
     shell_syntax,
@@ -32,8 +33,17 @@ MACHINE = (
     entry_points,
 )
 """What can be found without a configuration."""
-KEEPALIVED = (problems, tracked_names, weights)
-SCRIPTS = (statements, execution, security, shell_syntax, curl, process_search, exit_status)
+KEEPALIVED = (problems, tracked_names, weights, unknown_keywords)
+SCRIPTS = (
+    statements,
+    execution,
+    security,
+    shell_syntax,
+    curl,
+    process_search,
+    exit_status,
+    missing_file,
+)
 PROCESSES = (names, numbers)
 FILES = (file_weights, paths)
 KACHECK = (configuration, options, watcher)

@@ -86,7 +86,14 @@ class Context:
     @cached_property
     def tracked_files(self) -> list[TrackedFile]:
         """The track_file blocks that name a file."""
-        return read_tracked_files(self.tracking, self.kacheck.track_files())
+        path = ("virtual_server", "real_server", "FILE_CHECK", "track_file")
+        nodes = [
+            *self.configuration.find(*path),
+            *self.configuration.find("virtual_server", "FILE_CHECK", "track_file"),
+        ]
+        file_checks = {"".join(node.arguments[:1]) for node in nodes}
+        files, directory = self.kacheck.track_files(), self.kacheck.track_directory
+        return read_tracked_files(self.tracking, files, directory, file_checks)
 
     @cached_property
     def calls(self) -> list[Call]:

@@ -4,6 +4,8 @@ a keyword that the configuration has        vrrp_script, track_process (vrrp_tra
 track_file (vrrp_track_file too), fork_delay,
 terminate_delay, quorum_max, param_match,
 use_symlink_paths
+acting_fork_delay                           a fork_delay or delay that can act: one process
+does not decide alone, so that another may fork
 track_file_block, vrrp_track_file_block     under which name the block is written
 weight_reverse                              any `weight N reverse`
 track_file_weight                           a track_file with a weight that is not 0
@@ -20,7 +22,7 @@ large_pids                                  of the machine: pid_max is above 327
 from collections.abc import Iterator
 
 from kacheck.keepalived import Configuration
-from kacheck.keepalived.limits import leading_number
+from kacheck.keepalived.limits import leading_number, whole_number
 from kacheck.keepalived.tracking import Definition, Tracking
 
 
@@ -51,8 +53,27 @@ def _of_definition(definition: Definition) -> Iterator[str]:
         yield "track_file_weight"
     if definition.kind == "track_process" and ")" in (definition.value("process") or ""):
         yield "process_with_parenthesis"
-    if definition.kind == "track_process" and leading_number(definition.value("delay") or ""):
-        yield from ("fork_delay", "terminate_delay")
+    if definition.kind == "track_process":
+        if leading_number(definition.value("delay") or ""):
+            yield from ("fork_delay", "terminate_delay")
+        if _has_fork_delay(definition) and not _decides_alone(definition):
+            yield "acting_fork_delay"
+
+
+def _has_fork_delay(definition: Definition) -> bool:
+    return any(definition.value(keyword) for keyword in ("delay", "fork_delay"))
+
+
+def _decides_alone(definition: Definition) -> bool:
+    """Return whether the first process, or none, decides: its fork_delay never acts.
+
+    check_process_fork() delays what a tracked process forks, and without one there is none; what
+    comes by execve(2) counts at once.
+    """
+    quorum, most = (definition.value(keyword) for keyword in ("quorum", "quorum_max"))
+    if most is not None and whole_number(most) is not None:
+        return whole_number(most) == 0
+    return (whole_number(quorum or "1") or 1) == 1
 
 
 def _of_references(tracking: Tracking) -> Iterator[str]:

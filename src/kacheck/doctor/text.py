@@ -11,6 +11,8 @@ from kacheck.render import printable
 WIDTH = 98
 COLOURS = {Severity.ERROR: "\033[31m", Severity.WARNING: "\033[33m", Severity.NOTE: "\033[36m"}
 BOLD, PLAIN = "\033[1m", "\033[0m"
+VERBATIM = ("process ", "script ")
+"""Lines of a configuration, which are pasted: breaking them would change them."""
 NOW = ("KA304", "KA305", "KA409", "KA509")
 """Findings about this moment: the cause of a FAULT, unless one about the machine is."""
 
@@ -76,6 +78,11 @@ def wrapped(label: str, text: str) -> Iterator[str]:
     """Yield the lines of a text below its finding."""
     indent = "    " + label
     rest = " " * len(indent)
+    if "\n" in text or text.startswith(VERBATIM):
+        first, *others = text.split("\n")
+        yield indent + printable(first)
+        yield from (rest + printable(line) for line in others)
+        return
     if len(indent) + len(text) <= WIDTH:
         yield indent + printable(text)
         return

@@ -85,7 +85,7 @@ def context(target: Target) -> ssl.SSLContext:
         except (OSError, ValueError) as error:
             raise BadConfigError(
                 f"the client certificate {target.client_cert} with key {target.client_key} "
-                f"cannot be used: {error_text(error)}"
+                f"cannot be used: {error_text(error, target.client_cert, target.client_key)}"
             ) from None
     return tls
 

@@ -9,16 +9,17 @@ from kacheck.doctor.kacheck.state_files import watcher_trouble
 from kacheck.doctor.machine.system import Machine
 from kacheck.init import rehearsal
 from kacheck.init.adverts import OwnAdvert, judge
-from kacheck.init.existing import gains, instance_of
+from kacheck.init.existing import also_tracked, gains, instance_of
 from kacheck.init.knowledge import Gathered, InitOrder, gather
 from kacheck.init.network import own_on
 from kacheck.init.next_steps import Situation, next_steps
 from kacheck.init.plan import PlannedFiles, plan
-from kacheck.init.recipe import ShippedTexts, shipped
+from kacheck.init.recipe import ShippedTexts, recipe_text, shipped
 from kacheck.init.rehearsal import Tried
 from kacheck.init.service_user import service_user
 from kacheck.keepalived import DEFAULT, Configuration, parse
 from kacheck.migrate import command as migrating
+from kacheck.migrate import verify
 from kacheck.migrate.plan import MigrationOrder
 from kacheck.migrate.transaction import Change, recover
 
@@ -59,12 +60,21 @@ def init(order: InitOrder, environ: Mapping[str, str]) -> InitAnswer:
     if wrong:
         remarks.append("nothing was written" if order.write else "this would not be written")
         return InitAnswer("\n".join(lines), remarks, 3)
-    if known.existing is not None and (gain := gains(known.existing)):
-        remarks.append(f"note: {gain}")
+    remarks += [f"note: {text}" for text in notes(known, texts)]
     is_written = order.write or not planned.changes
     has_peer = any(each.is_good for each in heard)
     lines += ["", next_steps(situation(order, known, is_written=is_written, has_peer=has_peer))]
     return InitAnswer("\n".join(lines), remarks, 1 if planned.left or doubts else 0)
+
+
+def notes(known: Gathered, texts: ShippedTexts) -> Iterator[str]:
+    """Yield what an existing instance keeps."""
+    if known.existing is not None:
+        said = (
+            gains(known.existing),
+            also_tracked(known.existing, recipe_text(known.values, texts)),
+        )
+        yield from filter(None, said)
 
 
 # --- what is tried --------------------------------------------------------------------------
@@ -164,7 +174,8 @@ def written(
         changes, changes, MigrationOrder(order.paths.keepalived, in_place=True), release
     )
     yield from (migrating.diff([change]) for change in changes if change.old is not None)
-    yield from done
+    for line in done:  # what it complained of without a file is not of interest
+        yield line if configuration else line.removesuffix(verify.NOTHING_LEFT)
 
 
 def situation(order: InitOrder, known: Gathered, *, is_written: bool, has_peer: bool) -> Situation:

@@ -4,14 +4,23 @@ The editor is the one of `migrate`: every byte that is not the recipe's stays. W
 not mean what it should, the file is left alone.
 """
 
+import os
 from collections.abc import Iterator
 from ipaddress import ip_interface
 from typing import NamedTuple
 
-from kacheck.init.recipe import NodeValues, ShippedTexts, instance_text, names_of, recipe_text
+from kacheck.init.recipe import (
+    NodeValues,
+    ShippedTexts,
+    instance_text,
+    keepalived_text,
+    names_of,
+    recipe_text,
+)
 from kacheck.init.recipe import track_lines as lines_of
 from kacheck.keepalived import Configuration, EditError, Node
 from kacheck.migrate.rewrite import has_comment
+from kacheck.migrate.security import secure
 from kacheck.result import BadConfigError
 
 DEFAULT_INTERVAL = 1.0
@@ -135,6 +144,25 @@ def gains(instance: ExistingInstance) -> str | None:
     )
 
 
+def also_tracked(instance: ExistingInstance, recipe: str) -> str | None:
+    """Return what else moves the VIP of an instance, and stays."""
+    own = {name for names in names_of(recipe).values() for name in names}
+    others = [
+        child.keyword
+        for keyword in ("track_script", "track_process", "track_file")
+        for block in instance.node.find(keyword)
+        for child in block.children or ()
+        if child.keyword not in own
+    ]
+    if not others:
+        return None
+    return (
+        f"{instance.name} goes on tracking {', '.join(others)}; remove what the new checks replace,"
+        " since a weight of its own can take the VIP to the wrong node, and a failure to none"
+        " (kacheck doctor examines it)"
+    )
+
+
 def edit(
     configuration: Configuration,
     existing: ExistingInstance | None,
@@ -147,17 +175,19 @@ def edit(
         LeftAloneError: the configuration has to be changed by hand.
 
     """
-    include = missing_include(configuration, values, texts)
+    is_missing = refuse_half(configuration, values, texts)
     if existing is None:
-        append_instance(configuration, include, values, texts)
+        append_instance(configuration, values, texts, is_missing=is_missing)
         return
     refuse_unfit(configuration, existing.node, values)
     source = existing.node.source
     if source is None or source.tree is None or not existing.node.is_literal:
         raise LeftAloneError(f"$NAME, ~SEQ or @id has a hand in {existing.name}")
     try:
-        if include:
-            source.tree.insert_before(source, include + "\n\n", comment=has_comment(source))
+        secure(configuration)
+        if is_missing:
+            include = include_in(source.tree.name, configuration, values)
+            source.tree.insert_before(source, f"{include}\n\n", comment=has_comment(source))
         for keyword, names in names_of(recipe_text(values, texts)).items():
             track(existing.node, keyword, names)
         set_priority(existing.node, values.priority)
@@ -165,10 +195,8 @@ def edit(
         raise LeftAloneError(f"{error}; write that part in lines of its own") from None
 
 
-def missing_include(
-    configuration: Configuration, values: NodeValues, texts: ShippedTexts
-) -> str | None:
-    """Return the line that defines what the recipe tracks; None: it is all defined."""
+def refuse_half(configuration: Configuration, values: NodeValues, texts: ShippedTexts) -> bool:
+    """Return whether what the recipe tracks has to be defined; refuse if a part of it is."""
     defined = {
         node.arguments[0]
         for keyword in ("vrrp_script", "track_file", "vrrp_track_file")
@@ -177,17 +205,24 @@ def missing_include(
     }
     names = {name for each in names_of(recipe_text(values, texts)).values() for name in each}
     if names <= defined:
-        return None
+        return False
     if names & defined:
         raise LeftAloneError(
             f"it defines {' and '.join(sorted(names & defined))} and not"
             f" {' and '.join(sorted(names - defined))}; remove that, or add what is missing"
         )
-    return f"include {values.recipe}"
+    return True
+
+
+def include_in(file: str, configuration: Configuration, values: NodeValues) -> str:
+    """Return the line that includes the recipe, which is beside the main file, in any file."""
+    home, here = (os.path.dirname(os.path.abspath(path))
+                  for path in (next(iter(configuration.files)), file))  # fmt: skip
+    return f"include {os.path.relpath(f'{home}/{values.recipe}', here)}"
 
 
 def append_instance(
-    configuration: Configuration, include: str | None, values: NodeValues, texts: ShippedTexts
+    configuration: Configuration, values: NodeValues, texts: ShippedTexts, *, is_missing: bool
 ) -> None:
     """Add an instance to a configuration that does not have it."""
     for other in instances(configuration):
@@ -197,8 +232,12 @@ def append_instance(
                 " already; give another --router-id"
             )
     main = next(iter(configuration.files.values()))
-    blocks = [include, instance_text(values, texts)]
-    main.append(main.root, "\n" + "\n\n".join(filter(None, blocks)))
+    if not configuration.root.children:
+        main.append(main.root, keepalived_text(values, texts))
+        return
+    secure(configuration)
+    include = f"include {values.recipe}\n\n" if is_missing else ""
+    main.append(main.root, f"\n{include}{instance_text(values, texts)}")
 
 
 def refuse_unfit(configuration: Configuration, node: Node, values: NodeValues) -> None:

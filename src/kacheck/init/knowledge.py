@@ -1,6 +1,7 @@
 """What is known of this node: from the command line, the machine, and what is configured."""
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_interface
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from kacheck.migrate.plan import read
 from kacheck.result import BadConfigError
 
 KEEPALIVED = "/etc/keepalived/keepalived.conf"
+WORD = re.compile(r"[\w.:+-]+")
+"""What keepalived reads as one word, without quotes."""
 CHECKS = "/etc/kacheck/kacheck.toml"
 
 
@@ -58,6 +61,8 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
     there = instances(configuration) if configuration else []
     name, existing = select(there, str(vip.ip), order.instance)
     refuse_other(order, existing)
+    if WORD.fullmatch(name) is None:
+        raise BadConfigError(f"--instance {name} cannot be a name in keepalived.conf; give another")
     given = order.interface or (existing.interface if existing else None)
     interface, own, source = interface_of(given, order, machine, vip)
     found = [f"interface {interface}: {source}"]
@@ -84,10 +89,14 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
         found.append(f"ca_cert {authority.value}: {authority.source}")
     elif server.address.value.startswith("https:"):
         found.append("ca_cert: none; the system's authorities prove the certificate")
+    name_shown = server.tls_server_name
+    if name_shown is not None:
+        found.append(f"tls_server_name {name_shown.value}: {name_shown.source}")
     found.append(f"process {server.process.value}: {server.process.source}")
     values = values._replace(
         process=server.process.value,
         address=server.address.value,
+        tls_server_name=name_shown.value if name_shown else None,
         all_namespaces=server.in_container,
         ca_cert=authority.value if authority else None,
     )

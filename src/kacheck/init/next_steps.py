@@ -44,13 +44,13 @@ def commands_here(situation: Situation) -> Iterator[str]:
     yield "kacheck watch --check-config"
     if not situation.has_systemd:
         yield "kacheck watch    # let whatever starts your services start it, before keepalived"
-        yield "kacheck status"
+        yield "kacheck status --wait"
         yield "keepalived"
         return
     verb = "reload" if situation.is_watcher_running else "enable --now"
     yield f"systemctl {verb} kacheck"
-    yield "kacheck status"
-    verb = "reload" if situation.is_keepalived_running else "enable --now"
+    yield "kacheck status --wait"
+    verb = "restart" if situation.is_keepalived_running else "enable --now"
     yield f"systemctl {verb} keepalived"
     yield "kacheck doctor"
 

@@ -4,7 +4,7 @@ import os
 from typing import NamedTuple
 
 from kacheck import config
-from kacheck.init.existing import ExistingInstance, LeftAloneError, by_hand, edit
+from kacheck.init.existing import ExistingInstance, LeftAloneError, by_hand, edit, refuse_half
 from kacheck.init.recipe import (
     NodeValues,
     ShippedTexts,
@@ -59,10 +59,18 @@ def plan(
     change = planned_checks(paths.checks, table, checks_text(values, texts), left)
     recipe = planned_recipe(paths.keepalived, values, texts, left)
     changes = [change] if change else []
-    if recipe.old is None:
+    if recipe.old is None and (configuration is None or is_needed(configuration, values, texts)):
         changes.append(recipe)
     changes += planned_keepalived(paths.keepalived, configuration, existing, values, texts, left)
     return PlannedFiles(changes, left, table, recipe)
+
+
+def is_needed(configuration: Configuration, values: NodeValues, texts: ShippedTexts) -> bool:
+    """Return whether what the recipe defines is missing."""
+    try:
+        return refuse_half(configuration, values, texts)
+    except LeftAloneError:
+        return True
 
 
 def planned_checks(path: str, table: str, whole: str, left: list[str]) -> Change | None:

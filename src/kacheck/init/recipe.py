@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 from kacheck.keepalived import Node, Tree, parse
 from kacheck.migrate.equivalents import check_name
 from kacheck.probes import process
+from kacheck.render import printable
 from kacheck.written import toml, toml_string
 
 Vip: TypeAlias = IPv4Interface | IPv6Interface
@@ -46,6 +47,7 @@ class NodeValues(NamedTuple):
     all_namespaces: bool = False
     """The process runs in a container."""
     ca_cert: str | None = None
+    tls_server_name: str | None = None
     source: str | None = None
     """The address that unicast adverts come from."""
     peers: tuple[str, ...] = ()
@@ -95,7 +97,10 @@ def recipe_text(values: NodeValues, texts: ShippedTexts) -> str:
     text = text.replace("kacheck_vault_node", f"kacheck_{name}")
     text = re.sub(r"\bkacheck_guard\b", f"kacheck_{name}_guard", text)
     text = text.replace(f"{EVENT_DRIVEN}.conf", values.recipe)
-    return f"# {values.recipe}: the VIP where {values.process} runs.\n" + text.partition("\n")[2]
+    return (
+        f"# {values.recipe}: the VIP where {printable(values.process)} runs.\n"
+        + text.partition("\n")[2]
+    )
 
 
 def track_lines(recipe: str) -> str:
@@ -185,6 +190,10 @@ def check_table(values: NodeValues, texts: ShippedTexts) -> str:
         "ca_cert": values.ca_cert,
     }
     text = filled_in(table[0], {key: text and toml_string(text) for key, text in strings.items()})
+    if values.tls_server_name is not None:
+        name = toml_string(values.tls_server_name)
+        text = re.sub(r"^(address = .*\n)", lambda found: f"{found[1]}tls_server_name = {name}\n",
+                      text, flags=re.MULTILINE)  # fmt: skip
     if values.all_namespaces:
         text = text.replace(
             "address = ", "all_namespaces = true    # in a container\naddress = ", 1
@@ -227,7 +236,7 @@ def with_head(text: str, first: str) -> str:
 
 def head(values: NodeValues, what: str) -> str:
     """Return the comment at the beginning of a file."""
-    service = "Vault" if values.address is not None else values.process
+    service = "Vault" if values.address is not None else printable(values.process)
     return (
         f"# {what}\n"
         f"# {service} behind the VIP {values.vip.ip}, node {values.node};"

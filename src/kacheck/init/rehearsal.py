@@ -68,7 +68,7 @@ def try_check(name: str, table: str, user: ServiceUser | None, ca: str | None) -
     status, reason, message = (str(said.get(key)) for key in ("status", "reason", "message"))
     message = message.replace(config, "kacheck.toml")
     text = f"{name}{who}: {status} {reason}: {message}"
-    if user is not None and ca is not None and (trouble := hidden(ca, user)):
+    if ca is not None and (trouble := hidden(ca, user)):
         return Tried(f"{text}; {trouble}", is_wrong=True)
     if reason in ("bad-config", "tls", "bug"):
         return Tried(text, is_wrong=True)
@@ -90,11 +90,13 @@ def as_user(user: ServiceUser | None) -> Mapping[str, object]:
     return {"user": user.uid, "group": user.gid, "extra_groups": list(user.groups)}
 
 
-def hidden(ca: str, user: ServiceUser) -> str | None:
+def hidden(ca: str, user: ServiceUser | None) -> str | None:
     """Return why the watcher cannot read the authority's file, and the cure."""
-    component = unreadable(ca, user)
     if not os.path.isfile(ca):
         return f"the CA file {ca} is missing; write it there, or give another --ca-cert"
+    if user is None:
+        return None
+    component = unreadable(ca, user)
     if component is not None:
         return f"user {user.name} cannot read {ca} ({component}); {cure(ca, component)}"
     for place in HIDDEN:

@@ -1,7 +1,6 @@
 """Where this node's Vault or OpenBao listens, which authority it has, and what its process is."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
@@ -9,29 +8,19 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from kacheck import procfs
 from kacheck.deadline import Deadline, within
 from kacheck.init import hcl
-from kacheck.init.listening import listening
 from kacheck.init.network import NetworkInterfaces
 from kacheck.init.recipe import Vip
+from kacheck.init.server_files import PLACES, ServerFiles, configured
+from kacheck.init.server_process import PROCESSES, is_contained, listening, running
 from kacheck.probes.vault.health import STATES
 from kacheck.probes.vault.look import look
 from kacheck.probes.vault.settings import Environment, parse_address, prepare
 from kacheck.result import BadConfigError, Result
 
-PROCESSES = ("vault", "bao", "openbao")
-PLACES = (
-    ("vault", "/etc/vault.d"),
-    ("vault", "/etc/vault"),
-    ("bao", "/etc/openbao"),
-    ("bao", "/etc/openbao.d"),
-    ("bao", "/etc/bao.d"),
-)
-"""Directories of configuration files, and the process that reads them."""
 AUTHORITIES = ("ca.pem", "ca.crt", "ca.cert", "ca-chain.pem", "vault-ca.pem")
 """Names that the authority often has beside the certificate."""
-MAX_SIZE = 1 << 20
 TIMEOUT = 3.0
 
 
@@ -58,6 +47,7 @@ class VaultServer(NamedTuple):
     process: Sourced
     ca_cert: Sourced | None
     """None: the system's authorities, or no TLS."""
+    tls_server_name: Sourced | None
     in_container: bool
     """The process is in a pid namespace below this one."""
     remarks: tuple[str, ...] = ()
@@ -89,7 +79,8 @@ class ServerSearch:
         addresses = self._addresses()
         process = self._process()
         address, ca_cert = self._trusted(addresses)
-        return VaultServer(address, process, ca_cert, self._in_container, tuple(self.remarks))
+        name = self._server_name if address.value.startswith("https:") else None
+        return VaultServer(address, process, ca_cert, name, self._in_container, tuple(self.remarks))
 
     # --- the address ------------------------------------------------------------------------
 
@@ -101,6 +92,7 @@ class ServerSearch:
         variable = self.environment.variable("ADDR")
         given = self.environment.get("ADDR")
         if given is not None and self.is_here(given):
+            self._judge(given, variable)
             return [Sourced(given, variable)]
         if given is not None:
             self.remarks.append(
@@ -116,11 +108,15 @@ class ServerSearch:
             )
         return found
 
-    def _judge_given(self, address: str) -> None:
+    @staticmethod
+    def _judge(address: str, source: str) -> None:
         try:
             parse_address(address)
         except ValueError as error:
-            raise BadConfigError(f"--address {error}") from None
+            raise BadConfigError(f"{source} {error}") from None
+
+    def _judge_given(self, address: str) -> None:
+        self._judge(address, "--address")
         if host_of(address) == str(self.wanted.vip.ip):
             raise BadConfigError(
                 f"--address {address} is the VIP, where the node answers that has it; give an"
@@ -148,14 +144,20 @@ class ServerSearch:
         )
 
     def _configured_addresses(self) -> Iterator[Sourced]:
-        settings = hcl.settings_of(self._body)
-        if settings.address is None:
-            return
-        yield Sourced(settings.address, self._configuration_source)
+        body, place = self._configuration
+        address = hcl.settings_of(body).address
         # Its certificate may lack the loopback address and have the one that clients use.
-        published = hcl.last(self._body, "api_addr")
-        if published and self.is_here(published):
-            yield Sourced(published, f"api_addr in {self._configuration_source}")
+        published = hcl.last(body, "api_addr")
+        if published is not None and not self.is_here(published):
+            published = None
+        for each, source in ((address, place), (published, f"api_addr in {place}")):
+            if each is not None:
+                try:
+                    parse_address(each)
+                except ValueError as error:  # such as a template, {{ GetPrivateIP }}
+                    self.remarks.append(f"{source}: {error}")
+                else:
+                    yield Sourced(each, source)
 
     def _listening_addresses(self) -> Iterator[Sourced]:
         for pid in self._running:
@@ -171,72 +173,24 @@ class ServerSearch:
         is_plain = ask(values).reason in {state.reason for state in STATES.values()}
         return "http" if is_plain else "https"
 
-    # --- the configuration ------------------------------------------------------------------
-
     @cached_property
-    def _body(self) -> hcl.Body:
-        """What all files of the first configuration say."""
-        for path in self._configurations():
-            body: hcl.Body = {}
-            for file in files_of(f"{self.root}{path}"):
-                try:
-                    with open(file, encoding="utf-8", errors="replace") as stream:
-                        said = hcl.parse(stream.read(MAX_SIZE))
-                except (OSError, hcl.HclError) as error:
-                    why = getattr(error, "strerror", None) or error
-                    self.remarks.append(f"{file.removeprefix(self.root)} was not read: {why}")
-                    continue
-                for key, values in said.items():
-                    body.setdefault(key, []).extend(values)
-            if hcl.settings_of(body).address is not None:
-                self._configuration_source = path
-                return body
-        return {}
-
-    _configuration_source = ""
-
-    def _configurations(self) -> Iterator[str]:
-        """Yield what the running server was given, then the usual places."""
-        for pid in self._running:
-            with suppress(OSError):
-                words = procfs.Process(f"{self.root}/proc", pid).argv(1 << 14)
-                yield from configurations_in([os.fsdecode(word) for word in words])
-        yield from (place for _, place in PLACES)
+    def _configuration(self) -> ServerFiles:
+        """What the files of the server say: those that it was given, or in the usual places."""
+        return configured(self.root, self._running, self.remarks)
 
     # --- the process ------------------------------------------------------------------------
 
     @cached_property
     def _running(self) -> dict[int, str]:
-        """The servers that run, by pid, those of this pid namespace if there are any.
-
-        A client of Vault has the same name.
-        """
-        found: dict[int, str] = {}
-        servers: dict[int, str] = {}
-        proc = f"{self.root}/proc"
-        for name in PROCESSES:
-            for pid in procfs.named(proc, name.encode()):
-                process = procfs.Process(proc, pid)
-                with suppress(OSError):
-                    if process.comm() == name.encode():  # not one that hides
-                        found[pid] = name
-                        if b"server" in process.argv(1 << 14):
-                            servers[pid] = name
-        running = servers or found
-        here = {pid: name for pid, name in running.items() if not self._is_contained(pid)}
-        return here or running
-
-    def _is_contained(self, pid: int) -> bool:
-        """Return whether a process is in a pid namespace below this one."""
-        with suppress(OSError):
-            status = procfs.Process(f"{self.root}/proc", pid).status()
-            return len(status.get("NSpid", "").split()) > 1
-        return False
+        """The names of the servers that run, by pid."""
+        return running(f"{self.root}/proc")
 
     @property
     def _in_container(self) -> bool:
         """Whether the server runs in a container alone."""
-        return bool(self._running) and all(map(self._is_contained, self._running))
+        return bool(self._running) and all(
+            is_contained(f"{self.root}/proc", pid) for pid in self._running
+        )
 
     def _process(self) -> Sourced:
         if self.wanted.process is not None:
@@ -245,7 +199,7 @@ class ServerSearch:
             where = " in a container (all_namespaces)" if self._in_container else ""
             return Sourced(name, f"it runs{where}, pid {pid}")
         for name, place in PLACES:
-            if self._body and self._configuration_source == place:
+            if self._configuration.body and self._configuration.place == place:
                 return Sourced(name, place)
         raise BadConfigError(
             f"no process {', '.join(PROCESSES)} runs here; give --process NAME, Vault's or"
@@ -265,13 +219,30 @@ class ServerSearch:
                 candidates.append(None)
             for candidate in candidates:
                 path = f"{self.root}{candidate.value}" if candidate else None
-                trouble = distrust(address.value, path)
+                trouble = self._distrust(address.value, path)
                 if trouble is None or self.wanted.ca_cert is not None:
                     return address, candidate
                 why = trouble
         raise BadConfigError(
-            f"{why}; if the name is what is wrong, give --address with one that the certificate has"
+            f"{why}; init takes the name from --address, or from VAULT_TLS_SERVER_NAME"
         )
+
+    @property
+    def _server_name(self) -> Sourced | None:
+        """The name that the certificate has, if the address is not one of them."""
+        name = self.environment.get("TLS_SERVER_NAME")
+        return Sourced(name, self.environment.variable("TLS_SERVER_NAME")) if name else None
+
+    def _distrust(self, address: str, ca_cert: str | None) -> str | None:
+        """Return why the certificate is not believed; None: it is, or nobody answers now."""
+        name = self._server_name
+        values = {"address": address, "ca_cert": ca_cert,
+                  "tls_server_name": name.value if name else None}  # fmt: skip
+        try:
+            result = ask(values)
+        except BadConfigError as error:
+            return str(error)
+        return result.message if result.reason == "tls" else None
 
     def _authorities(self) -> Iterator[Sourced]:
         """Yield the files that may be it, if they are there."""
@@ -281,49 +252,24 @@ class ServerSearch:
         given = self.environment.get("CACERT")
         if given is not None:
             yield Sourced(os.path.abspath(given), self.environment.variable("CACERT"))
-        named = hcl.settings_of(self._body).authorities
+        named = hcl.settings_of(self._configuration.body).authorities
         directories = dict.fromkeys(
             [*map(os.path.dirname, named), *(place for _, place in PLACES), "/opt/vault/tls"]
         )
         beside = [f"{directory}/{name}" for directory in directories for name in AUTHORITIES]
         for path in dict.fromkeys([*named, *beside]):
             if os.path.isfile(f"{self.root}{path}"):
-                source = self._configuration_source if path in named else "a usual place"
+                source = self._configuration.place if path in named else "a usual place"
                 yield Sourced(path, source)
 
 
 def host_of(address: str) -> str | None:
-    """Return the host of an address."""
-    return urlsplit(address).hostname
-
-
-def files_of(path: str) -> list[str]:
-    """Return the configuration files that a path names, as Vault reads them."""
-    if not os.path.isdir(path):
-        return [path] if os.path.isfile(path) else []
-    with suppress(OSError):
-        names = sorted(name for name in os.listdir(path) if name.endswith((".hcl", ".json")))
-        return [f"{path}/{name}" for name in names]
-    return []
-
-
-def configurations_in(words: list[str]) -> Iterator[str]:
-    """Yield the paths of `-config` in a command line."""
-    for word, behind in zip(words, [*words[1:], ""], strict=True):
-        found = re.fullmatch(r"--?config(?:=(.*))?", word)
-        if found and (found[1] or behind).startswith("/"):
-            yield found[1] or behind
+    """Return the host of an address; None if it has none or is not an address."""
+    with suppress(ValueError):
+        return urlsplit(address).hostname
+    return None
 
 
 def ask(values: Mapping[str, str | None]) -> Result:
     """Look once, with `TIMEOUT` for all of it."""
     return within(Deadline(TIMEOUT), partial(look, prepare(values)))
-
-
-def distrust(address: str, ca_cert: str | None) -> str | None:
-    """Return why the certificate is not believed; None: it is, or nobody answers now."""
-    try:
-        result = ask({"address": address, "ca_cert": ca_cert})
-    except BadConfigError as error:
-        return str(error)
-    return result.message if result.reason == "tls" else None

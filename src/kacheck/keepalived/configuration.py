@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from kacheck.keepalived import files, lexer, syntax
 from kacheck.keepalived.expand import Reader
+from kacheck.keepalived.missing_braces import missing_braces
 from kacheck.keepalived.rules import DEFAULT, Rules, rules_of
 from kacheck.keepalived.source import (
     Line,
@@ -31,6 +32,7 @@ class Configuration:
         found: list[Problem] = []
         self.root: Node = syntax.grow(reader.pieces(), None, found)
         """The statements as keepalived sees them."""
+        found += [each.problem for each in missing_braces(self.root)]
         for tree in opened.trees.values():
             found += tree.line_problems
         found += opened.problems + reader.problems + opened.unevaluated + reader.unevaluated

@@ -12,6 +12,7 @@ from kacheck.keepalived import (
     Version,
     load,
 )
+from kacheck.keepalived.missing_braces import missing_braces
 from kacheck.keepalived.program import version_at
 from kacheck.keepalived.releases import OLDEST
 from kacheck.migrate import files, verify
@@ -20,6 +21,7 @@ from kacheck.migrate.equivalents import INTERVAL, LIBEXEC
 from kacheck.migrate.interruption import Interruption
 from kacheck.migrate.plan import MigrationOrder, changes_of, in_order, in_steps, read, rewritten
 from kacheck.migrate.transaction import Change, Transaction, recover, refuse_killed, written
+from kacheck.migrate.unmatched import note_unmatched
 from kacheck.result import BadConfigError
 
 DOUBTFUL = (ProblemKind.QUOTE, ProblemKind.BRACE, ProblemKind.CYCLE, ProblemKind.DEFINITION)
@@ -65,8 +67,10 @@ def migrate(order: MigrationOrder) -> MigrationAnswer:
     configuration = read(order.conf, release or DEFAULT)
     rewrite = rewritten(configuration, order, release)
     changes = changes_of(configuration, rewrite.checks)
+    note_unmatched(rewrite.survey, configuration)
     remarks = [str(remark) for remark in sorted(rewrite.survey.remarks)]
-    if remarks or changes or unread(configuration):
+    has_lost = bool(missing_braces(configuration.root))
+    if remarks or changes or has_lost or unread(configuration):
         refuse_doubt(configuration)
     if release is None and changes:
         remarks.append(f"note: {NO_RELEASE}")

@@ -19,6 +19,7 @@ PLACE = re.compile(r"^\((?:.*?: )?Line \d+\) ")
 """Its main process names a line without its file, where there is but one file."""
 DEFAULT_USER = "keepalived_script"
 """Whom scripts run as where none is given, if there is such a user."""
+NOTHING_LEFT = " and has nothing left to complain of"
 GOOD, CANNOT = 0, 4
 """Exit codes; between and above are errors that it would run with. 0 may have complaints, too."""
 
@@ -122,5 +123,5 @@ def in_words(before: Said, after: Said) -> str:
             f"keepalived -t has {number} complaint{'s' * (number > 1)} that it had before,"
             f" and no new one; the first: {after.complaints[0]}"
         )
-    gone = " and has nothing left to complain of" if before.complaints else ""
+    gone = NOTHING_LEFT if before.complaints else ""
     return f"keepalived -t accepts it{gone}"

@@ -35,15 +35,15 @@ class TestWeights:
         ("text", "codes"),
         [
             (track_file("weight 0 reverse"), []),
-            (track_file("weight 0"), ["KA401"]),
+            (track_file("weight 0"), []),
             (track_file("weight 2"), []),
             (track_file(), ["KA402"]),
             (
                 track_file("weight 0 reverse") + instance("track_file {\nf weight 0 noreverse\n}"),
-                ["KA401"],
+                [],
             ),
             (track_file("weight 0") + instance("track_file {\nf weight 0 reverse\n}"), []),
-            ("vrrp_" + track_file("weight 0"), ["KA401"]),
+            ("vrrp_" + track_file("weight 0"), []),
         ],
     )
     def test_of_a_file_that_we_do_not_know(

@@ -12,7 +12,7 @@ from helpers.doctor import STATE_DIR, TOML, Doctor, instance, script
 from kacheck import drain
 from kacheck.check import Check, Question
 from kacheck.doctor import catalogue
-from kacheck.doctor.kacheck import installation, state_files
+from kacheck.doctor.kacheck import entry_point_paths, installation, state_files
 from kacheck.doctor.machine import entry_points
 from kacheck.probes.process.look import ProcessOptions
 
@@ -246,14 +246,14 @@ class TestInstalled:
         ]
         monkeypatch.setattr(importlib.metadata, "files", lambda _: recorded)
         monkeypatch.setattr(kacheck, "__file__", f"{tmp_path}/src/kacheck/__init__.py")
-        monkeypatch.setattr(entry_points, "PACKAGE", f"{tmp_path}/libexec")
+        monkeypatch.setattr(entry_point_paths, "PACKAGE", f"{tmp_path}/libexec")
         (tmp_path / "src/kacheck").mkdir(parents=True)
-        assert entry_points.entry_points() is None
+        assert entry_point_paths.entry_points() is None
         (tmp_path / "modules").mkdir()
         for name in ("libexec", "bin", "checks"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "kacheck-process").touch()
-            assert entry_points.entry_points() == str(tmp_path / name)
+            assert entry_point_paths.entry_points() == str(tmp_path / name)
 
     @pytest.mark.parametrize("record", [None, importlib.metadata.PackageNotFoundError()])
     def test_a_package_without_a_record_is_debian_s(
@@ -265,6 +265,6 @@ class TestInstalled:
 
         monkeypatch.setattr(importlib.metadata, "files", files)
         monkeypatch.setattr(kacheck, "__file__", f"{tmp_path}/kacheck/__init__.py")
-        monkeypatch.setattr(entry_points, "PACKAGE", str(tmp_path))
+        monkeypatch.setattr(entry_point_paths, "PACKAGE", str(tmp_path))
         (tmp_path / "kacheck-process").touch()
-        assert entry_points.entry_points() == str(tmp_path)
+        assert entry_point_paths.entry_points() == str(tmp_path)

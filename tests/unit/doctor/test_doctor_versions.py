@@ -103,7 +103,7 @@ def test_what_came_later_is_not_understood_before(feature: str, first: Version) 
     [
         (DEBIAN_12, {"track_process"}, []),
         (DEBIAN_12, {"track_process", "large_pids"}, []),
-        (DEBIAN_12, {"track_process", "fork_delay", "terminate_delay"}, ["KA134"]),
+        (DEBIAN_12, {"track_process", "acting_fork_delay"}, ["KA134"]),
         (DEBIAN_12, {"vrrp_script"}, []),
         (DEBIAN_12, {"track_file", "track_file_block", "weight_reverse"}, []),
         (DEBIAN_12, {"use_symlink_paths"}, ["KA150"]),

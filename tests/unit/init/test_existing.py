@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kacheck.init.existing import LeftAloneError, edit, gains, instances, select
+from kacheck.init.existing import LeftAloneError, also_tracked, edit, gains, instances, select
 from kacheck.init.recipe import NodeValues, shipped
 from kacheck.keepalived import load
 from kacheck.result import BadConfigError
@@ -13,7 +13,10 @@ from kacheck.result import BadConfigError
 VALUES = NodeValues(
     ip_interface("192.0.2.100/24"), "eth0", instance="VI_1", address="https://127.0.0.1:8200"
 )
-INSTANCE = """\
+GLOBAL = "global_defs {\n    enable_script_security\n}\n\n"
+INSTANCE = (
+    GLOBAL
+    + """\
 # Ours.
 vrrp_instance VI_1 {
     state BACKUP
@@ -25,6 +28,7 @@ vrrp_instance VI_1 {
     }
 }
 """
+)
 TRACKING = """\
     track_file {
         kacheck_vault_graded
@@ -48,9 +52,26 @@ def edited(directory: Path, text: str, values: NodeValues = VALUES) -> str:
 
 def test_an_instance_gets_the_include_the_priority_and_what_it_tracks(tmp_path: Path) -> None:
     new = edited(tmp_path, INSTANCE)
-    wanted = INSTANCE.replace("# Ours.\n", "# Ours.\ninclude vault-graded.conf\n\n")
+    wanted = INSTANCE.replace("# Ours.\n", "include vault-graded.conf\n\n# Ours.\n")
     wanted = wanted.replace("priority 100 ", "priority 220 ").removesuffix("}\n")
     assert new == f"{wanted}{TRACKING}}}\n"
+
+
+def test_script_security_is_on_wherever_the_first_scripts_are_ours(tmp_path: Path) -> None:
+    new = edited(tmp_path, INSTANCE.removeprefix(GLOBAL))
+    assert "global_defs {\n    enable_script_security\n}\n" in new
+    assert edited(tmp_path, "# nothing yet\n").startswith("# nothing yet\n# keepalived.conf")
+
+
+def test_an_instance_in_another_file_includes_the_recipe_from_there(tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d/vip.conf").write_text(INSTANCE)
+    path = tmp_path / "keepalived.conf"
+    path.write_text("include conf.d/*.conf\n")
+    configuration = load(str(path))
+    edit(configuration, instances(configuration)[0], VALUES, shipped())
+    (new,) = configuration.changed().values()
+    assert b"\ninclude ../vault-graded.conf\n" in new
 
 
 def test_a_second_time_nothing_changes(tmp_path: Path) -> None:
@@ -149,6 +170,16 @@ def test_what_other_values_on_all_nodes_would_gain_is_said(
     said = gains(instance)
     assert (said is None) == (kept is None)
     assert kept is None or kept in (said or "")
+
+
+def test_what_else_moves_the_vip_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "keepalived.conf"
+    path.write_text(INSTANCE.replace("    virtual_ip", f"{TRACKING}    virtual_ip"))
+    (instance,) = instances(load(str(path)))
+    assert also_tracked(instance, shipped().graded) is None
+    path.write_text(path.read_text().replace("_serves\n", "_serves\n        chk_pid weight 50\n"))
+    (instance,) = instances(load(str(path)))
+    assert "VI_1 goes on tracking chk_pid;" in str(also_tracked(instance, shipped().graded))
 
 
 def test_the_version_of_the_whole_file_counts(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_what_the_instance_tracks_is_what_the_recipe_defines(values: NodeValues)
     assert track_lines(recipe).startswith("track_file {\n")
 
 
-@pytest.mark.parametrize("name", ["nginx", "my.service", "a b", "ünïcode"])
+@pytest.mark.parametrize("name", ["nginx", "my.service", "a b", "ünïcode", "a\nb"])
 def test_a_process_has_a_check_by_its_name_that_the_recipe_reads(name: str) -> None:
     values = NGINX._replace(process=name)
     (check,) = config.parse(checks_text(values, shipped()), "kacheck.toml").checks
@@ -110,15 +110,17 @@ def test_a_process_has_a_check_by_its_name_that_the_recipe_reads(name: str) -> N
     assert check.interval == 0.25
     recipe = recipe_text(values, shipped())
     assert f'file "/run/kacheck/track/{check.name}"' in recipe
-    assert f'kacheck-verdict {check.name}"' in recipe
+    assert f'kacheck-verdict --timeout 1.5 {check.name}"' in recipe
     assert "vault-node" not in recipe
 
 
-def test_without_a_ca_file_the_system_is_trusted_and_a_container_is_said() -> None:
-    table = check_table(VAULT._replace(ca_cert=None, all_namespaces=True), shipped())
+def test_the_table_has_what_is_needed_and_no_more() -> None:
+    values = VAULT._replace(ca_cert=None, all_namespaces=True, tls_server_name="vault.example")
+    table = check_table(values, shipped())
     check = tomllib.loads(table)["check"]["vault-graded"]
     assert "ca_cert" not in check
     assert check["all_namespaces"] is True
+    assert check["tls_server_name"] == "vault.example"
     config.parse(table, "kacheck.toml")
 
 

@@ -11,13 +11,12 @@ import pytest
 
 from helpers.certificates import Authority, server_context
 from helpers.vault import StandInVault
-from kacheck.init.listening import listening, local_address
 from kacheck.init.network import NetworkInterfaces, OwnAddress
+from kacheck.init.server_process import configurations_in, listening, local_address
 from kacheck.init.vault_server import (
     ServerSearch,
     ServerWanted,
     VaultServer,
-    configurations_in,
 )
 from kacheck.result import BadConfigError
 
@@ -81,6 +80,23 @@ def test_what_may_lead_to_another_node_is_not_taken_from_the_environment(
     found = find(root, {"VAULT_ADDR": f"https://{host}:8200"})
     assert found.address == ("http://127.0.0.1:1", "/etc/vault.d")
     assert ["VAULT_ADDR is not taken" in remark for remark in found.remarks] == [True]
+
+
+def test_an_address_in_the_environment_that_is_invalid_is_an_error(root: Path) -> None:
+    with pytest.raises(BadConfigError, match=r"^VAULT_ADDR has a user or password") as error:
+        find(root, {"VAULT_ADDR": "https://me:secret@127.0.0.1:8200"})
+    assert "secret" not in str(error.value)
+    configure(root, "tls_disable = true")
+    assert find(root, {"VAULT_ADDR": "https://[::1"}).address.value == "http://127.0.0.1:1"
+
+
+def test_a_template_in_the_configuration_is_not_an_address(root: Path) -> None:
+    (root / "etc/vault.d/vault.hcl").write_text(
+        'listener "tcp" { address = "{{ GetPrivateIP }}:8200" }\napi_addr = "http://127.0.0.1:7"'
+    )
+    found = find(root)
+    assert found.address == ("http://127.0.0.1:7", "api_addr in /etc/vault.d")
+    assert found.remarks[0].startswith("/etc/vault.d: has ")
 
 
 def test_the_vip_is_not_this_node(root: Path) -> None:

@@ -62,7 +62,8 @@ def overwritten_at_start(context: Context) -> Iterator[Observation]:
     "a file that is not there",
     """\
 A missing file reads as 0: FAULT with weight 0 reverse, healthy with weight 0, and no change of
-the priority otherwise. It is not below kacheck's track directory, so the watcher will not write
+the priority otherwise. Nothing is said where init_file creates it, where only a FILE_CHECK reads
+it, and where 0 is healthy. It is not below kacheck's track directory, so the watcher will not write
 it.
 
 Do: start what writes it; or correct the path.""",
@@ -71,7 +72,10 @@ def missing_file(context: Context) -> Iterator[Observation]:
     """Find files that are missing, and that kacheck does not write."""
     for file in context.tracked_files:
         is_missing = context.system.is_missing(file.path) and file.check is None
-        if is_missing and not context.system.is_missing(_directory(file.path)):
+        is_meant = file.definition.last("init_file") is not None or not file.is_tracked
+        if file.weights and all(not weight.value and not weight.reverse for weight in file.weights):
+            is_meant = is_meant or not file.is_kachecks  # a switch: no file is its 0
+        if is_missing and not is_meant and not context.system.is_missing(_directory(file.path)):
             what = f"{file.path} does not exist, and is not a track file of kacheck"
             yield at(file.line, what, "it reads as 0", "start what writes it")
 
@@ -110,7 +114,7 @@ def missing_directory(context: Context) -> Iterator[Observation]:
     """Find files in a directory that does not exist."""
     for file in context.tracked_files:
         directory = _directory(file.path)
-        if context.system.is_missing(directory):
+        if context.system.is_missing(directory) and file.is_tracked:
             what = f"{directory} does not exist: instances that track {file.name} run unmonitored"
             why = "keepalived removes a track_file whose directory is not there at the start"
             yield at(file.line, what, why, "make it at boot, then reload keepalived")

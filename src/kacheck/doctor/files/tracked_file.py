@@ -1,7 +1,9 @@
 """A track_file as keepalived reads it, and kacheck's check that writes the file. Pure."""
 
+import os
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from kacheck.check import Check
@@ -19,6 +21,10 @@ class TrackedFile(NamedTuple):
     """The different weights by which it counts."""
     check: Check | None
     """The check whose verdicts kacheck's watcher writes to it."""
+    is_kachecks: bool = False
+    """Whether it is in kacheck's track directory, where 1 is healthy; others have own meanings."""
+    is_tracked: bool = True
+    """Whether VRRP tracks it; a FILE_CHECK of a virtual server may be its only reader."""
 
     @property
     def name(self) -> str:
@@ -31,8 +37,17 @@ class TrackedFile(NamedTuple):
         return self.line.arguments[0]
 
 
-def read_tracked_files(tracking: Tracking, checks: Mapping[str, Check]) -> list[TrackedFile]:
-    """Return the track_file blocks that name a file; `checks` are kacheck's, by track file."""
+def read_tracked_files(
+    tracking: Tracking,
+    checks: Mapping[str, Check],
+    directory: str,
+    file_checks: AbstractSet[str],
+) -> list[TrackedFile]:
+    """Return the track_file blocks that name a file.
+
+    `checks` are kacheck's, by track file in its `directory`; `file_checks` are the names that
+    FILE_CHECKs of virtual servers have.
+    """
     definitions = tracking.of_kind("track_file")
     lines = [(definition, definition.first("file")) for definition in definitions]
     return [
@@ -41,6 +56,8 @@ def read_tracked_files(tracking: Tracking, checks: Mapping[str, Check]) -> list[
             line,
             _weights(tracking, definition),
             checks.get(below_run(line.arguments[0])),
+            os.path.dirname(below_run(line.arguments[0])) == directory,
+            definition.name not in file_checks or bool(tracking.referring(definition)),
         )
         for definition, line in lines
         if line is not None and line.arguments

@@ -21,14 +21,16 @@ READ = 127
     """\
 With weight 0 any number but 0 is FAULT, and 0 is healthy. A file that is missing, empty or
 garbled reads as 0 (process_track_file() in trackers/track_file.c), so everything that can go
-wrong with it keeps the VIP; and 1 for healthy, as kacheck writes it, is FAULT.
+wrong with it keeps the VIP; and 1 for healthy, as kacheck writes it, is FAULT. It is said of
+kacheck's own track files alone: in another file, such as a maintenance switch, 0 may well be
+what its writer means by good.
 
 Do: weight 0 reverse, and 1 in the file for healthy.""",
 )
 def missing_file_is_healthy(context: Context) -> Iterator[Observation]:
     """Find weight 0 without reverse."""
     for file in context.tracked_files:
-        for weight in file.weights:
+        for weight in file.weights if file.is_kachecks else ():
             if weight.value == 0 and not weight.reverse:
                 what = f"{file.name} has weight 0 without reverse: a missing file is healthy"
                 if file.check is not None and file.check.track.ok:
@@ -57,7 +59,7 @@ def weight_without_failover(context: Context) -> Iterator[Observation]:
     for file in context.tracked_files:
         for weight in file.weights:
             is_meant = weight.node is not None if file.check is None else _is_graded(file.check)
-            if not weight.value or is_meant:
+            if not weight.value or is_meant or not file.is_tracked:
                 continue
             shown = "no weight, which is 1" if weight.node is None else f"weight {weight.value}"
             what = f"{file.name} has {shown}: 0 and 1 in the file are no FAULT"
@@ -114,7 +116,7 @@ def says_fault_now(context: Context) -> Iterator[Observation]:
     for file in context.tracked_files:
         text = context.system.head(file.path)
         value = value_of(text[:READ].decode("ascii", "replace"))
-        for weight in file.weights if text else ():
+        for weight in file.weights if text and file.is_tracked else ():
             if _is_fault(value, weight):
                 reverse = " reverse" if weight.reverse else ""
                 what = (

@@ -1,17 +1,11 @@
 """KA510: whether keepalived would run the entry points from where they are installed."""
 
-import os
 from collections.abc import Iterator
-from contextlib import suppress
 
-import kacheck
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Observation, Severity, finding
+from kacheck.doctor.kacheck.entry_point_paths import ENTRY_POINT, entry_points
 from kacheck.doctor.scripts.program import described, prefixes, unsafe_because
-
-ENTRY_POINT = "kacheck-process"
-"""The others lie beside it."""
-PACKAGE = "/usr/libexec/kacheck"
 
 
 @finding(
@@ -47,21 +41,3 @@ def refused_entry_points(context: Context) -> Iterator[Observation]:
                 " into a virtual environment in /opt",
             )
             return
-
-
-def entry_points() -> str | None:
-    """Return the directory of the entry points that belong to this kacheck.
-
-    In a checkout it is beside src/; pip, pipx and uv keep a record of it; the Debian package, which
-    has no such record, always uses the same one.
-    """
-    from importlib.metadata import PackageNotFoundError, files
-
-    directories = [os.path.join(os.path.dirname(kacheck.__file__), "../../checks")]
-    with suppress(PackageNotFoundError):
-        recorded = [str(file.locate()) for file in files("kacheck") or ()]
-        directories += [os.path.dirname(path) for path in recorded if path.endswith(ENTRY_POINT)]
-    for directory in map(os.path.realpath, (*directories, PACKAGE)):
-        if os.path.isfile(f"{directory}/{ENTRY_POINT}"):
-            return directory
-    return None

@@ -113,7 +113,7 @@ FAULTS = (
     ),
     _fault(
         "KA134", WARNING, "fork_delay is not kept after lost events",
-        releases=between("2.0.16", "2.3.2"), features="fork_delay",
+        releases=between("2.0.16", "2.3.2"), features="acting_fork_delay",
         what="On a busy machine a process counts at once, and not after its fork_delay.",
         why="When events were lost keepalived reads /proc again, and there it takes terminate_delay"
         " for fork_delay and does not wait for it.",

@@ -4,7 +4,15 @@ from collections.abc import Iterator
 
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Observation, Severity, at, finding
+from kacheck.doctor.processes.cures import cure_for
 from kacheck.procfs import COMM_MAX
+
+SHOWN = 120
+"""Characters of a command line in a sentence; a cure has all of it."""
+NO_LINE = (
+    "kacheck migrate CONF; no process line of keepalived's can name it: it is too long, or has a"
+    " character that keepalived cannot quote"
+)
 
 
 @finding(
@@ -28,7 +36,9 @@ def name_too_long(context: Context) -> Iterator[Observation]:
             size = len(name.encode("utf-8", "surrogateescape"))
             what = f"no process is named {name}, {size} bytes: permanent FAULT"
             why = "it is compared with the comm, which has 15 bytes at most"
-            yield at(process.line, what, why, f"process {name[:COMM_MAX]}; or full_command")
+            short = name.encode("utf-8", "surrogateescape")[:COMM_MAX].decode(errors="ignore")
+            cure = cure_for(process, context.configuration.release)
+            yield at(process.line, what, why, cure or f"process {short}")
 
 
 @finding(
@@ -50,7 +60,8 @@ def name_with_slash(context: Context) -> Iterator[Observation]:
             what = f"no process is named {name}: permanent FAULT"
             why = "it is compared with the comm, which has no path"
             base = name.rpartition("/")[2][:COMM_MAX]
-            yield at(process.line, what, why, f"process {base}; or full_command")
+            cure = cure_for(process, context.configuration.release)
+            yield at(process.line, what, why, cure or f"process {base}")
 
 
 @finding(
@@ -91,6 +102,9 @@ unless param_match says otherwise: `initial`, the last one may be a prefix; `par
 the first ones.
 
 See it: tr '\\0' ' ' </proc/PID/cmdline.
+The cure is what keepalived reads, in quotes where blanks or # are part of a word, and it matches
+the process that runs now. A title that the program writes itself, as nginx does, may change.
+
 Do: write argv[0] as it is; or, if the comm will do, leave out full_command and the arguments.""",
 )
 def other_name_runs(context: Context) -> Iterator[Observation]:
@@ -99,12 +113,13 @@ def other_name_runs(context: Context) -> Iterator[Observation]:
         others = process.alike
         if not others or not process.is_outside_quorum:
             continue
-        shown = " ".join(others[0].argv)[:120]
+        shown = " ".join(others[0].argv)
+        shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
         pattern = process.pattern
         what = f"{pattern.name} does not match what runs as pid {others[0].pid}: {shown}"
         why = "argv[0] and the arguments must be the configured ones"
-        cure = f"process {shown}; or only `process {process.base[:COMM_MAX]}`"
-        yield at(process.line, what, why, cure)
+        cure = cure_for(process, context.configuration.release)
+        yield at(process.line, what, why, cure or NO_LINE)
 
 
 @finding(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Observation, Severity, at, finding
+from kacheck.doctor.kacheck.entry_point_paths import script_line
 from kacheck.doctor.scripts.command_line import AWKS, GREPS, OPERATOR
 from kacheck.doctor.scripts.script import seconds
 from kacheck.doctor.scripts.shell import ShellCommand
@@ -39,7 +40,7 @@ def grep_for_active(context: Context) -> Iterator[Observation]:
         if is_searched and _asks_health(script.argv):
             what = f"{script.name}: the answer of sys/health never has the word active in it"
             why = "it says initialized, sealed and standby; the role is the HTTP code"
-            yield at(script.node, what, why, "kacheck-vault, or curl -f")
+            yield at(script.node, what, why, f"{script_line('kacheck-vault')}, or curl -f")
 
 
 def _searched_words(commands: list[ShellCommand]) -> list[str]:
@@ -118,7 +119,7 @@ def any_answer_succeeds(context: Context) -> Iterator[Observation]:
             if _takes_any_answer(command, runs[0][index + 1 :]):
                 what = f"{script.name}: curl succeeds on every answer, that of a sealed Vault too"
                 why = "without -f its exit code does not depend on the HTTP code"
-                yield at(script.node, what, why, "kacheck-vault, or curl -f")
+                yield at(script.node, what, why, f"{script_line('kacheck-vault')}, or curl -f")
 
 
 def _takes_any_answer(command: ShellCommand, after: list[ShellCommand]) -> bool:

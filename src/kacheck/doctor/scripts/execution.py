@@ -9,7 +9,10 @@ from collections.abc import Iterator
 
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Observation, Severity, at, finding
+from kacheck.doctor.kacheck.entry_point_calls import COMMANDS
+from kacheck.doctor.kacheck.entry_point_paths import script_line
 from kacheck.doctor.machine.system import System, which
+from kacheck.doctor.scripts.process_check import process_check
 from kacheck.doctor.scripts.program import REMOVED, UNTRACKED, described
 from kacheck.doctor.scripts.script import Script
 from kacheck.doctor.scripts.shell import (
@@ -57,6 +60,8 @@ def _missing(script: Script, search_path: str) -> Observation:
     cure = "install it, or correct the path"
     if name in BUILT_IN or ASSIGNMENT.match(name):
         cure = in_a_shell(["sh", "-c"], script.argv).replace("'source ", "'. ")
+    if name in COMMANDS and name != "kacheck":
+        cure = script_line(name, *script.argv[1:])
     return at(script.node, f"{script.name}: {name} does not exist{where}", UNTRACKED, cure)
 
 
@@ -188,7 +193,9 @@ def multi_call_program(context: Context) -> Iterator[Observation]:
         if real_name in MULTI_CALLS and not is_kept and context.is_before(2, 3, 0):
             what = f"{script.name}: {name} is a link to {real}, and runs as {real_name}"
             why = "keepalived before 2.3.0 passes the resolved path as argv[0]"
-            cure = "kacheck-process NAME" if name == "pidof" else "a script that calls it"
+            cure = "a script that calls it"
+            if name == "pidof":
+                cure = process_check(context, script.argv)
             yield at(script.node, what, why, cure)
 
 

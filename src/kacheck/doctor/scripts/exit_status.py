@@ -1,4 +1,4 @@
-"""KA249: commands that succeed whatever they find."""
+"""KA249 and KA253: commands that succeed whatever they find."""
 
 import os
 import re
@@ -9,9 +9,18 @@ from kacheck.doctor.finding import Observation, Severity, at, finding
 from kacheck.doctor.machine.system import System, which
 from kacheck.doctor.scripts.command_line import AWKS, CommandLine
 from kacheck.doctor.scripts.script import Script
+from kacheck.doctor.scripts.script_file import (
+    BLOCK_END,
+    BRANCH,
+    file_commands,
+    script_operand,
+    shell_file,
+)
 from kacheck.doctor.scripts.shell import ShellCommand, shell_command
 
-ALWAYS = ("echo", "logger", "true", ":")
+ALWAYS = ("echo", "logger", "true", ":", "printf")
+STARTS = ("start", "restart", "reload", "try-restart")
+"""What succeeds for systemctl and service, and says nothing of the service's health."""
 FILTERS = ("wc", "cat", "tee", "head", "tail", "sort", "uniq", "cut", "tr")
 """What succeeds at the end of a pipe."""
 BACKGROUND = re.compile(r"(&>>?\s*[^\s;&|()]+)\s*(?:\|\|.*)?$")
@@ -44,11 +53,70 @@ def always_succeeds(context: Context) -> Iterator[Observation]:
 
 
 def _ends_in_success(commands: list[ShellCommand], last: ShellCommand) -> bool:
-    if last.name in ALWAYS and last.joint in ("|", "||", ";"):
+    if _succeeds(last) and last.joint in ("|", "||", ";"):
         return True
     first = next((command for command in reversed(commands) if command.joint != "|"), last)
     is_awk = last.name in AWKS and not _may_exit(last) and first.joint != "&&"
     return (last.name in FILTERS or is_awk) and last.joint == "|"
+
+
+def _succeeds(command: ShellCommand) -> bool:
+    """Return whether a command succeeds whatever the service does."""
+    words = command.words[1:]
+    if command.name == "exit":
+        return words[:1] == ["0"]
+    is_start = command.name in ("systemctl", "service") and not {*words}.isdisjoint(STARTS)
+    return command.name in ALWAYS or is_start
+
+
+@finding(
+    "KA253",
+    Severity.ERROR,
+    "a shell file that always succeeds",
+    """\
+The exit code of a shell file is its last command's, and keepalived reads nothing else: what the
+file prints is discarded. Where no line can fail, by exit, return, set -e or exec, and it ends with
+echo, exit 0, true or a start of the service, the check is successful for ever. Small files of sh
+and bash are read; what is not certain is left out.
+
+See it: sh FILE >/dev/null; echo $?, with the service stopped.
+Do: exit 1 where the service is down, and exit 0 at the end alone.""",
+)
+def file_always_succeeds(context: Context) -> Iterator[Observation]:
+    """Find shell files that end in success on every way."""
+    for program in context.programs:
+        text = shell_file(program, context.system) if program.is_executable else None
+        found = file_commands(text) if text is not None else None
+        last = _last_success(found) if found else None
+        if last is not None:
+            operand = script_operand(program.script.argv)
+            file = operand or program.real
+            what = f"{program.script.name} is successful for ever: {file} ends with {last}"
+            why = "keepalived reads the exit code, which is the last command's; no line fails"
+            cure = f"exit 1 in {file} where the service is down"
+            yield at(program.script.node, what, why, cure)
+
+
+def _last_success(found: list[ShellCommand]) -> str | None:
+    """Return the last command of a file that succeeds on every way; None where one may fail."""
+    leaves = ("return", "set", "trap", "exec", "kill", "source", ".", "case")
+    for command in found:
+        is_failing_exit = command.name == "exit" and command.words[1:] != ["0"]
+        if is_failing_exit or any(word in leaves for word in command.words[:1]):
+            return None
+    names = [command.name for command in found]
+    if names[-1] not in BLOCK_END:
+        last = found[-1]
+        return " ".join(last.words[:3]) if _succeeds(last) and last.joint != "&&" else None
+    ends = [
+        found[index - 1]
+        for index, name in enumerate(names)
+        if index and name in BRANCH and names[index - 1] not in BRANCH
+    ]
+    is_sure = all(_succeeds(end) and end.joint != "&&" for end in ends)
+    if names[-1] != "fi" or not ends or not is_sure:
+        return None
+    return " ".join(ends[-1].words[:3])
 
 
 def _may_exit(awk: ShellCommand) -> bool:

@@ -1,15 +1,20 @@
-"""KA246 to KA248: commands that look for a process and find something else."""
+"""KA246 to KA248 and KA251: commands that look for a process and find something else."""
 
 import re
 from collections.abc import Iterator
 
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Observation, Severity, at, finding
+from kacheck.doctor.machine.system import FileStatus, System
 from kacheck.doctor.scripts.command_line import GREPS
+from kacheck.doctor.scripts.process_check import process_check
 from kacheck.doctor.scripts.script import Script
 from kacheck.doctor.scripts.shell import ShellCommand
 
 KILLERS = ("pkill", "killall", "kill")
+SIGNAL_0 = {"-0", "0", "-s0", "--signal=0"}
+SERVICELESS = ("nobody", "keepalived_script")
+"""Users whose processes are no services."""
 LOW = {"-gt": 1, "-ge": 2, "-ne": 0}
 """The numbers that ps | grep is above, as it finds the shell that runs it and its grep."""
 SELECTING = re.compile(r"-\w*[CGUgpqtu]|--(?:pid|ppid|user|group|tty|sid)\b")
@@ -32,9 +37,72 @@ def counts_zombies(context: Context) -> Iterator[Observation]:
     for command_line in context.command_lines:
         script = command_line.script
         for command in filter(_finds_zombies, command_line.commands):
+            if foreign_process(context, script, command):
+                continue  # the signal fails, zombie or not: KA251
             what = f"{script.name}: {command.name} finds zombies, too"
             why = "a process that has exited stays in /proc until its parent has waited for it"
-            yield at(script.node, what, why, "kacheck-process NAME")
+            yield at(script.node, what, why, process_check(context, command.words))
+
+
+@finding(
+    "KA251",
+    Severity.ERROR,
+    "a signal to another user's process",
+    """\
+kill -0, killall -0 and pkill -0 ask whether a signal could be sent. A user may signal only own
+processes (kill(2): EPERM), so for a script that runs as nobody, keepalived_script or any user
+but root, a service of another user counts as dead: the check fails each time.
+
+See it: setpriv --reuid USER --clear-groups killall -0 NAME; echo $?
+Do: ask without a signal: kacheck-process NAME.""",
+)
+def signal_to_another_user(context: Context) -> Iterator[Observation]:
+    """Find signals to processes that the script's user may not signal."""
+    for command_line in context.command_lines:
+        script = command_line.script
+        for command in command_line.commands:
+            whose = foreign_process(context, script, command)
+            if whose:
+                user = context.system.owner(FileStatus(0, *script.runner[:2])).partition(":")[0]
+                what = f"{script.name} always fails: {user} may not signal {whose}"
+                why = "kill(2) allows a signal only to the user's own processes, and to root"
+                yield at(script.node, what, why, process_check(context, command.words))
+
+
+def foreign_process(context: Context, script: Script, command: ShellCommand) -> str | None:
+    """Return the process that a signal 0 cannot reach, in words; None if it reaches one.
+
+    Where none runs now, the accounts that own no service decide.
+    """
+    uid = script.runner.uid
+    options = [word.replace("-SIG", "-") for word in command.words[1:]]
+    is_signal = command.name in KILLERS and not SIGNAL_0.isdisjoint(options)
+    if not is_signal or not uid or script.runner.trouble:
+        return None
+    owners = {
+        pid: status.uid
+        for pid in _signalled(context.system, command)
+        if (status := context.system.status(f"/proc/{pid}")) is not None
+    }
+    if uid in owners.values():
+        return None
+    for pid, owner in owners.items():
+        name = context.system.owner(FileStatus(0, owner, 0)).partition(":")[0]
+        return f"{name}'s process, pid {pid}"
+    idle = [user[0] for user in map(context.system.user, SERVICELESS) if user is not None]
+    return "another user's process" if uid in idle else None
+
+
+def _signalled(system: System, command: ShellCommand) -> Iterator[int]:
+    """Yield the processes that are to get the signal."""
+    if command.name == "kill":
+        yield from (int(word) for word in command.words[1:] if word.isdecimal() and word != "0")
+        return
+    name = command.words[-1]
+    for process in system.processes():
+        program = "".join(process.argv[:1]).rpartition("/")[2]
+        if name.rpartition("/")[2] in (process.comm, program):
+            yield process.pid
 
 
 def _finds_zombies(command: ShellCommand) -> bool:
@@ -42,7 +110,7 @@ def _finds_zombies(command: ShellCommand) -> bool:
     if name == "pgrep":
         return not any(word.startswith(("-r", "--runstates")) for word in options)
     if name in KILLERS:
-        return not {"-0", "0", "-s0", "--signal=0"}.isdisjoint(options)
+        return not SIGNAL_0.isdisjoint(options)
     return name == "ps" and bool(re.search(r"(?:^| )-\w*[Cp]", " ".join(options)))
 
 
@@ -65,7 +133,8 @@ def grep_finds_itself(context: Context) -> Iterator[Observation]:
             if _has_grep_of_ps(script, commands) and (commands is runs[0] or not is_harmless):
                 what = f"{script.name}: grep finds its own command line in the output of ps"
                 why = "its own command line contains the word that it looks for"
-                yield at(script.node, what, why, "kacheck-process NAME")
+                greps = [word for each in commands if each.name in GREPS for word in each.words]
+                yield at(script.node, what, why, process_check(context, greps))
 
 
 def _is_counted(commands: list[ShellCommand]) -> bool:
@@ -130,7 +199,7 @@ def pgrep_of_full_lines(context: Context) -> Iterator[Observation]:
             if command.name == "pgrep" and _matches_anywhere(options):
                 what = f"{script.name}: pgrep -f finds any process that mentions {options[-1]}"
                 why = "it compares whole command lines, of shells and editors, too"
-                yield at(script.node, what, why, "kacheck-process NAME")
+                yield at(script.node, what, why, process_check(context, []))
 
 
 def _matches_anywhere(options: list[str]) -> bool:

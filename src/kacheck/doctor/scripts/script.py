@@ -68,6 +68,8 @@ def read_scripts(configuration: Configuration, tracking: Tracking, system: Syste
     runners = _runners(configuration, system)
     scripts = []
     for definition in tracking.of_kind("track_script"):
+        if definition.node.children is None:
+            continue  # its { is missing, and keepalived reads none of it: KA003
         line = definition.last("script")
         argv = (line.command or []) if line is not None else []
         runner = runners[definition.order]

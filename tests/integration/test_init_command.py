@@ -1,0 +1,155 @@
+"""`kacheck init` on the command line: what it cannot know it asks for, and it loses nothing."""
+
+import subprocess
+from collections.abc import Callable
+from ipaddress import ip_interface
+from pathlib import Path
+
+import pytest
+
+from helpers.vault import StandInVault
+from kacheck import config
+from kacheck.cli import main
+from kacheck.init import command, knowledge, rehearsal
+from kacheck.init.command import InitAnswer, init
+from kacheck.init.knowledge import InitOrder
+from kacheck.init.network import NetworkInterfaces, OwnAddress
+from kacheck.init.plan import NodePaths
+from kacheck.migrate import verify
+
+VIP = "192.0.2.100/24"
+MACHINE = NetworkInterfaces(
+    ("lo", "lan0"),
+    (
+        OwnAddress("lo", ip_interface("127.0.0.1/8")),
+        OwnAddress("lan0", ip_interface("192.0.2.1/24")),
+    ),
+)
+CONFFILE = "# No check is in force.\n#[check.vault-graded]\n"
+
+Run = Callable[..., InitAnswer]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A machine with the interface lan0, without keepalived and other nodes."""
+    monkeypatch.setattr(knowledge, "interfaces", lambda: MACHINE)
+    monkeypatch.setattr(knowledge, "routed_from", lambda _: None)
+    monkeypatch.setattr(rehearsal, "listen", lambda *_: [])
+    monkeypatch.setattr(verify, "program", lambda: None)
+    monkeypatch.setattr(command, "service_user", lambda: None)
+    paths = NodePaths(str(tmp_path / "keepalived.conf"), str(tmp_path / "kacheck.toml"))
+
+    def call(**options: object) -> InitAnswer:
+        return init(InitOrder(VIP, paths=paths)._replace(**options), {})  # type: ignore[arg-type]
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["--vip", "203.0.113.100/24"], "--interface IF"),
+        (["--vip", "192.0.2.100"], "--vip 192.0.2.100/"),
+        (["--vip", "vault.example"], "--vip vault.example is not an address"),
+        (["--vip", VIP, "--interface", "no-such"], "there is no interface no-such"),
+        (["--vip", "127.0.0.7/8", "--service", "process"], "--process NAME"),
+        (["--vip", VIP, "--interface", "lo", "--peer", "x"], "--peer x is not an IP address"),
+        (["--vip", VIP, "--interface", "lo", "--peer", "127.0.0.1"], "this node's own address"),
+        (["--vip", VIP, "--interface", "lo", "--peer", "::2"], "not of the same family"),
+        (["--vip", VIP, "--interface", "lo", "--address", "x"], "--address"),
+        (["--vip", VIP, "--interface", "lo", "--instance", "a {"], "--instance a {"),
+        (["--vip", VIP, "--node", "6"], "not a number from 1 to 5"),
+        (["--vip", VIP, "--router-id", "0"], "not a number from 1 to 255"),
+        ([], "--vip"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named(
+    capsys: pytest.CaptureFixture[str], words: list[str], option: str
+) -> None:
+    assert main(["init", *words]) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert option in said.err
+
+
+def test_the_files_are_written_and_a_second_run_writes_nothing(
+    run: Run, tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    start("served", "60")
+    answer = run(service="process", process="served", write=True)
+    assert answer.code == 1  # keepalived is not here
+    assert "served: ok running" in answer.text
+    names = ["kacheck-served.conf", "kacheck.toml", "keepalived.conf"]
+    assert sorted(path.name for path in tmp_path.glob("k*")) == names
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("k*")} == {0o644}
+    before = {path: path.stat() for path in tmp_path.iterdir()}
+    assert "nothing to write" in run(service="process", process="served", write=True).text
+    assert {path: path.stat() for path in tmp_path.iterdir()} == before
+
+
+def test_what_is_defined_in_the_file_itself_needs_no_include(run: Run, tmp_path: Path) -> None:
+    conf = tmp_path / "keepalived.conf"
+    run(service="process", process="served", write=True)
+    recipe = tmp_path / "kacheck-served.conf"
+    text = conf.read_text().replace("include kacheck-served.conf", recipe.read_text())
+    conf.write_text(text)
+    recipe.unlink()
+    assert "nothing to write" in run(service="process", process="served", write=True).text
+    assert conf.read_text() == text
+
+
+def test_without_write_there_is_nothing_but_text(run: Run, tmp_path: Path) -> None:
+    answer = run(service="process", process="no-such-process")
+    assert "[check.no-such-process]" in answer.text
+    assert "critical missing" in answer.remarks[0]
+    assert list(tmp_path.glob("k*")) == []
+
+
+def test_a_check_is_appended_to_the_conffile_of_the_package(run: Run, tmp_path: Path) -> None:
+    toml = tmp_path / "kacheck.toml"
+    toml.write_text(CONFFILE)
+    toml.chmod(0o640)
+    with StandInVault() as vault:
+        answer = run(address=vault.address, process="vault", write=True)
+    text = toml.read_text()
+    assert text.startswith(CONFFILE)
+    (check,) = config.parse(text, "kacheck.toml").checks
+    assert check.name == "vault-graded"
+    assert toml.stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "kacheck.toml.kacheck-backup").read_text() == CONFFILE
+    assert "+[check.vault-graded]\n" in answer.text
+
+
+def test_a_check_that_asks_something_else_is_left_alone(run: Run, tmp_path: Path) -> None:
+    toml = tmp_path / "kacheck.toml"
+    toml.write_text('[check.vault-graded]\nprobe = "process"\nname = "x"\n')
+    before = toml.read_text()
+    answer = run(address="http://127.0.0.1:1", process="vault", write=True)
+    assert answer.code == 1
+    assert "is left alone: its check vault-graded asks something else" in "".join(answer.remarks)
+    assert toml.read_text() == before
+
+
+def test_a_configuration_that_cannot_be_edited_is_left_alone_with_the_lines_to_add(
+    run: Run, tmp_path: Path
+) -> None:
+    conf = tmp_path / "keepalived.conf"
+    text = (
+        "vrrp_instance VI_1 {\n interface lan0\n nopreempt\n virtual_ipaddress { 192.0.2.100 }\n}\n"
+    )
+    conf.write_text(text)
+    answer = run(address="http://127.0.0.1:1", process="vault", write=True)
+    assert answer.code == 1
+    (left,) = (remark for remark in answer.remarks if "keepalived.conf is left alone" in remark)
+    assert "nopreempt" in left
+    assert "include vault-graded.conf" in left
+    assert "kacheck_vault_serves" in left
+    assert conf.read_text() == text
+
+
+def test_a_missing_ca_file_writes_nothing(run: Run, tmp_path: Path) -> None:
+    answer = run(address="https://127.0.0.1:1", process="vault", ca_cert="/no/such.pem", write=True)
+    assert answer.code == 3
+    assert "/no/such.pem" in answer.remarks[0]
+    assert list(tmp_path.glob("k*")) == []
