@@ -32,7 +32,7 @@ VALUES = st.sampled_from(
 )  # fmt: skip
 
 
-NEEDING_A_WORD = ("process", "http", "command")
+NEEDING_A_WORD = {"process": "x", "http": "x", "tcp": "x:1", "command": "x"}
 
 
 def options(name: str) -> list[Option]:
@@ -84,7 +84,7 @@ def test_every_option_of_a_probe_is_taken_in_the_short_way(name: str, data: st.D
     if option.kind.takes_value or not words:
         words.append((option.kind.choices or (values.get(option.flag, "x"),))[0])
     required = ["--process", "x"] if name == "combined" and option.flag != "--process" else []
-    required += ["x"] if name in NEEDING_A_WORD and words[0].startswith("-") else []
+    required += [NEEDING_A_WORD[name]] if name in NEEDING_A_WORD and words[0][0] == "-" else []
     argv = [name, *words, *required]
     found = parsed(short.parse, argv)
     assert isinstance(found, dict), argv

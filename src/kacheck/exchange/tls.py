@@ -173,7 +173,10 @@ def explain_alert(error: ssl.SSLError) -> str:
             f"{error_text(error)}; give --client-cert and --client-key"
         )
     if any(word in reason for word in NO_TLS):
-        return "it does not speak TLS; give an address that begins with http:// if that is meant"
+        return (
+            "it does not speak TLS; if that is meant, leave out --tls, or give an address that "
+            "begins with http://"
+        )
     return f"the TLS handshake failed: {error_text(error)}"
 
 

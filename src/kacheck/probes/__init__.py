@@ -12,6 +12,7 @@ MODULES = {
     "process": "kacheck.probes.process",
     "vault": "kacheck.probes.vault",
     "http": "kacheck.probes.http",
+    "tcp": "kacheck.probes.tcp",
     "command": "kacheck.probes.command",
     "combined": "kacheck.probes.combined",
 }
