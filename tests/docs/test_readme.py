@@ -12,13 +12,14 @@ from helpers.reasons import REASON
 from helpers.vault import StandInVault
 from kacheck import arguments, config
 from kacheck.cli import main
+from kacheck.probes import MODULES
 from kacheck.result import Status
 from kacheck.watch.metrics import families
 
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-COMMANDS = ("process", "vault", "combined", "run", "status", "drain", "init", "doctor", "migrate")
+COMMANDS = (*MODULES, "run", "status", "drain", "init", "doctor", "migrate")
 
 
 def page(name: str) -> str:
