@@ -241,6 +241,14 @@ def test_it_runs_with_nice_0_and_oom_score_adj_0(tmp_path: Path, script: Script)
         assert os.getpriority(os.PRIO_PROCESS, watcher.pid) == -10
 
 
+def test_the_unit_lets_the_watcher_outlive_a_programs_memory_and_lower_its_priority() -> None:
+    """systemd's default, OOMPolicy=stop, ends a service of which one process was OOM-killed."""
+    lines = (ROOT / "systemd/kacheck.service").read_text().splitlines()
+    assert "OOMPolicy=continue" in lines
+    denied = lines.index("SystemCallFilter=~@privileged @resources")
+    assert "SystemCallFilter=setpriority" in lines[denied:]
+
+
 def test_nothing_is_left_of_its_programs(tmp_path: Path, script: Script) -> None:
     """No zombie, no descriptor; and after a kill no program."""
     program = script("echo $$ >$0.pid; [ -e $0.hang ] && exec sleep 1000; exit 0")
