@@ -86,7 +86,7 @@ def _unknown(
             since = known_since(block, word)
             is_new = since is not None and context.release is not None and context.release < since
             if word in KEYWORDS[block] and not is_new:
-                if word in KEYWORDS:
+                if word in KEYWORDS and (not block or word != "track_file"):
                     stack.append((node, word))
                 continue
             if is_new and (word in ("track_file", "use_symlink_paths") or block == "track_file"):
