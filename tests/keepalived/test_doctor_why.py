@@ -266,6 +266,8 @@ def test_a_stopped_watcher_is_named(lab: Lab) -> None:
     done = vault.kacheck("doctor", str(keepalived.conf))
     assert done.stdout.startswith("VI_1: MASTER here, priority 100\n"), done.stdout
 
+    assert vault.kacheck("status").stdout.splitlines()[-1] == f"VIP {VIP}: here"
+
     watcher.process.kill(signal.SIGTERM)
     watcher.process.wait()
     keepalived.wait_for("FAULT", instance="VI_1")
