@@ -220,7 +220,7 @@ class TestJson:
     def test_its_keys_are_a_contract(self, doctor: Command) -> None:
         code, shown = doctor(LATE, "--format", "json")
         told = json.loads(shown)
-        assert [*told] == ["schema", "findings", "exit_code"]
+        assert [*told] == ["schema", "instances", "findings", "exit_code"]
         assert (told["schema"], told["exit_code"], code) == (1, 2, 2)
         (finding,) = told["findings"]
         assert [*finding] == ["code", "severity", "file", "line", "what", "why", "cure"]

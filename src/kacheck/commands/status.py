@@ -60,7 +60,19 @@ def run(args: Namespace, edge: Edge) -> int:
         edge.note(found.trouble)
     if found.text:
         edge.answer(found.text)
+    if not args.json and not args.names:
+        for line in vips():
+            edge.answer(line)
     return max(found.codes, key=MILDEST_FIRST.index)
+
+
+def vips() -> list[str]:
+    """Return where the VIPs are, if keepalived.conf can be read."""
+    with suppress(OSError, ValueError, ImportError):
+        from kacheck.doctor.why.vips import vip_lines
+
+        return vip_lines()
+    return []
 
 
 def follow(args: Namespace) -> int:

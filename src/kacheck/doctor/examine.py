@@ -6,7 +6,6 @@ from typing import NamedTuple
 from kacheck.doctor import catalogue
 from kacheck.doctor.context import Context
 from kacheck.doctor.crash import Crashes
-from kacheck.doctor.examine_default import DEFAULT
 from kacheck.doctor.features import script_user
 from kacheck.doctor.finding import Finding
 from kacheck.doctor.kacheck import installation
@@ -19,6 +18,9 @@ from kacheck.doctor.why import answer
 from kacheck.doctor.why.answer import InstanceAnswer
 from kacheck.keepalived import DEFAULT as DEFAULT_RELEASE
 from kacheck.keepalived import Configuration, load
+from kacheck.keepalived.running import DEFAULT_FILE
+
+DEFAULT = DEFAULT_FILE
 
 
 class Request(NamedTuple):

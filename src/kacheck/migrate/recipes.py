@@ -8,10 +8,12 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from kacheck.doctor.machine.system import Machine
 from kacheck.keepalived import Configuration, Node
 from kacheck.migrate.equivalents import LIBEXEC, script_word
 from kacheck.migrate.survey import Survey
 from kacheck.migrate.tracked import LeftError, plain
+from kacheck.procfs import COMM_MAX
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 """Words that pgrep takes literally."""
@@ -32,11 +34,38 @@ def replace_recipes(configuration: Configuration, survey: Survey) -> None:
     for block, script in _scripts(configuration):
         command = replacement(script.command or [])
         source = script.source
+        if command is not None and (why := renamed(script.command or [], command)):
+            survey.leave("", script, LeftError(why))
+            continue
         if command is None or source is None or source.tree is None or survey.is_shared(source):
             continue
         source.tree.replace(source, f"script {script_word(command, configuration.release)}")
         name = " ".join(block.arguments)
         survey.note(script, f"{name}: {shlex.join(script.command or [])} is {command[0]} now")
+
+
+def renamed(old: list[str], new: list[str]) -> str | None:
+    """Return why pidof finds what a check by command name would not; None: it does not, now.
+
+    pidof(8) compares the executable, argv[0] and scripts as well.
+    """
+    words = shlex.split(old[-1]) if "".join(old[:1]).rpartition("/")[2] in SHELLS else old
+    if "".join(words[:1]).rpartition("/")[2] != "pidof":
+        return None
+    name = new[-1]
+    processes = [each for each in Machine().processes() if each.argv]
+    if any(each.comm == name[:COMM_MAX] for each in processes):
+        return None
+    for each in processes:
+        program = each.argv[0].rpartition("/")[2]
+        script = "".join(each.argv[1:2]).rpartition("/")[2]
+        if name in (program, script) and each.comm not in ("kacheck", "sh", "bash", "pidof"):
+            return (
+                f"pidof {name} finds pid {each.pid}, which calls itself {each.comm}, and"
+                f" kacheck-process {name} would not; write kacheck-process with the path of its"
+                " program"
+            )
+    return None
 
 
 def _scripts(configuration: Configuration) -> Iterator[tuple[Node, Node]]:

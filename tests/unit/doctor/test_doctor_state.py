@@ -6,19 +6,19 @@ import pytest
 
 from helpers.doctor import Doctor
 from kacheck.doctor.why.instance import instances_of
-from kacheck.doctor.why.state import Cause, Predicted, Seen, predict
+from kacheck.doctor.why.state import FaultCause, PredictedState, SeenState, predict
 from kacheck.keepalived import Version
 
-BAD = Seen(is_good=False, cause=Cause("it fails"))
-GOOD = Seen()
+BAD = SeenState(is_good=False, cause=FaultCause("it fails"))
+GOOD = SeenState()
 SCRIPT = "vrrp_script x {\nscript /bin/x\n}\n"
 PROCESS = "vrrp_track_process x {\nprocess x\n}\n"
 FILE = "vrrp_track_file x {\nfile /x\n}\n"
 
 
 def predicted(
-    tmp_path: Path, text: str, seen: Seen, kind: str = "track_script", release: str = "2.2.7"
-) -> dict[str, Predicted]:
+    tmp_path: Path, text: str, seen: SeenState, kind: str = "track_script", release: str = "2.2.7"
+) -> dict[str, PredictedState]:
     context = Doctor(tmp_path).context(text)
     version = Version(*map(int, release.split(".")))
     instances = instances_of(context.configuration, context.tracking, version)
@@ -47,7 +47,7 @@ def instance(track: str, name: str = "VI_1", priority: int = 100) -> str:
     ],
 )
 def test_scripts_and_processes_by_weight(
-    tmp_path: Path, weight: str, seen: Seen, is_fault: bool, priority: int
+    tmp_path: Path, weight: str, seen: SeenState, is_fault: bool, priority: int
 ) -> None:
     for kind, definition in (("track_script", SCRIPT), ("track_process", PROCESS)):
         text = definition + instance(f"{kind} {{\nx {weight}\n}}")
@@ -73,7 +73,7 @@ def test_files_by_number(
     tmp_path: Path, weight: str, number: int, is_fault: bool, priority: int
 ) -> None:
     text = FILE + instance(f"track_file {{\nx {weight}\n}}")
-    one = predicted(tmp_path, text, Seen(number=number), "track_file")["VI_1"]
+    one = predicted(tmp_path, text, SeenState(number=number), "track_file")["VI_1"]
     assert one.is_fault == is_fault
     assert is_fault or one.priority == priority
 
@@ -97,7 +97,7 @@ def test_what_members_of_a_sync_group_track_by_release(
 ) -> None:
     track = f"{kind} {{\nx weight 0\n}}"
     text = definition + GROUP % "" + instance(track) + instance("", "VI_2")
-    seen = Seen(is_good=False, cause=Cause("it fails"), number=1)
+    seen = SeenState(is_good=False, cause=FaultCause("it fails"), number=1)
     both = predicted(tmp_path, text, seen, kind, release)
     assert [both["VI_1"].is_fault, both["VI_2"].is_fault] == [is_fault, is_fault]
     if is_fault:

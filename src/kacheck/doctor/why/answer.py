@@ -7,10 +7,10 @@ from typing import NamedTuple
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Finding
 from kacheck.doctor.why import evidence, interfaces, wire
-from kacheck.doctor.why.instance import Instance, instances_of
-from kacheck.doctor.why.running_keepalived import RunningKeepalived, running_keepalived
-from kacheck.doctor.why.state import Cause, Predicted, predict
-from kacheck.doctor.why.wire import Heard
+from kacheck.doctor.why.instance import VrrpInstance, instances_of
+from kacheck.doctor.why.running_keepalived import KeepalivedInUse, running_keepalived
+from kacheck.doctor.why.state import FaultCause, PredictedState, predict
+from kacheck.doctor.why.wire import HeardHere
 
 NETNS = "/run/netns"
 ROLE = " fails: warning "
@@ -25,12 +25,12 @@ class InstanceAnswer(NamedTuple):
     """FAULT, BACKUP or MASTER, as it follows from what was seen."""
     priority: int
     """The effective one."""
-    causes: tuple[Cause, ...]
-    lowered_by: tuple[Cause, ...]
+    causes: tuple[FaultCause, ...]
+    lowered_by: tuple[FaultCause, ...]
     vips: tuple[str, ...]
     is_here: bool
     """Whether the VIP is on this node."""
-    heard: Heard
+    heard: HeardHere
     dropped: tuple[str, ...]
     """What keepalived removes, and why: the instance runs without it."""
     not_run: tuple[str, ...]
@@ -60,12 +60,12 @@ def answer(
     ]
     own = {each.name: _own_causes(each, network, keepalived) for each in instances}
     predicted = predict(instances, seen.tracked, own)
-    heard: dict[str, Heard] = {}
+    heard: dict[str, HeardHere] = {}
     if network is not None and (keepalived is not None or is_default):
         heard = wire.hear(instances, network)
     before = instances_of(context.configuration, context.tracking, context.release)
     return [
-        _one(each, predicted[each.name], seen, heard.get(each.name, Heard()), keepalived,
+        _one(each, predicted[each.name], seen, heard.get(each.name, HeardHere()), keepalived,
              is_here=network is not None and wire.is_here(each, network), tracked=old)
         for each, old in zip(instances, before, strict=True)
     ]  # fmt: skip
@@ -82,22 +82,24 @@ def _is_our_network(context: Context) -> bool:
 
 
 def _own_causes(
-    instance: Instance, network: interfaces.Network | None, keepalived: RunningKeepalived | None
-) -> list[Cause]:
+    instance: VrrpInstance,
+    network: interfaces.LocalNetwork | None,
+    keepalived: KeepalivedInUse | None,
+) -> list[FaultCause]:
     causes = interfaces.causes_of(network, instance) if network is not None else []
     cure = "give it the capability: CapabilityBoundingSet= of its unit, or cap_add of its container"
-    return causes + [Cause(what, cure) for what in (keepalived.missing if keepalived else ())]
+    return causes + [FaultCause(what, cure) for what in (keepalived.missing if keepalived else ())]
 
 
 def _one(  # noqa: PLR0913 - all that is known of an instance
-    instance: Instance,
-    predicted: Predicted,
-    seen: evidence.Evidence,
-    heard: Heard,
-    keepalived: RunningKeepalived | None,
+    instance: VrrpInstance,
+    predicted: PredictedState,
+    seen: evidence.SeenEvidence,
+    heard: HeardHere,
+    keepalived: KeepalivedInUse | None,
     *,
     is_here: bool,
-    tracked: Instance,
+    tracked: VrrpInstance,
 ) -> InstanceAnswer:
     state = "FAULT" if predicted.is_fault else "MASTER" if is_here else "BACKUP"
     names = {each.name for each in tracked.tracked if each.kind == "track_script"}

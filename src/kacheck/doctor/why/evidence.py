@@ -17,11 +17,11 @@ from kacheck.doctor.processes.cures import cure_for
 from kacheck.doctor.processes.tracked_process import TrackedProcess
 from kacheck.doctor.scripts.program import Program
 from kacheck.doctor.why import interfaces, script_runs
-from kacheck.doctor.why.instance import KEY, Instance
-from kacheck.doctor.why.interfaces import Network
-from kacheck.doctor.why.running_keepalived import RunningKeepalived
+from kacheck.doctor.why.instance import KEY, VrrpInstance
+from kacheck.doctor.why.interfaces import LocalNetwork
+from kacheck.doctor.why.running_keepalived import KeepalivedInUse
 from kacheck.doctor.why.script_runs import ScriptRun
-from kacheck.doctor.why.state import Cause, Seen
+from kacheck.doctor.why.state import FaultCause, SeenState
 from kacheck.keepalived.limits import MOST_PROCESSES
 from kacheck.redact import redact
 
@@ -33,10 +33,10 @@ WITHOUT_EVENTS = (ListenAnswer.REFUSED, ListenAnswer.FORBIDDEN, ListenAnswer.NO_
 """Answers after which keepalived counts no process."""
 
 
-class Evidence(NamedTuple):
+class SeenEvidence(NamedTuple):
     """All that was seen."""
 
-    tracked: Mapping[KEY, Seen]
+    tracked: Mapping[KEY, SeenState]
     dropped: Mapping[KEY, str]
     """What keepalived removes, and why."""
     not_run: frozenset[str]
@@ -46,12 +46,12 @@ class Evidence(NamedTuple):
 def gather(  # noqa: PLR0913 - what is looked at
     context: Context,
     findings: Sequence[Finding],
-    instances: Sequence[Instance],
-    keepalived: RunningKeepalived | None,
+    instances: Sequence[VrrpInstance],
+    keepalived: KeepalivedInUse | None,
     *,
-    network: Network | None,
+    network: LocalNetwork | None,
     run: bool | None,
-) -> Evidence:
+) -> SeenEvidence:
     """Return what is seen of the things that instances track.
 
     `run` is whether all scripts are run, or none; None: kacheck's own, and those that the running
@@ -76,7 +76,7 @@ def gather(  # noqa: PLR0913 - what is looked at
     for kind, name in used:
         if kind == "track_interface" and network is not None:
             seen[kind, name] = interfaces.tracked_seen(network, name)
-    return Evidence(seen, dropped, frozenset(names - {*runs}))
+    return SeenEvidence(seen, dropped, frozenset(names - {*runs}))
 
 
 def _dropped(context: Context, findings: Sequence[Finding]) -> Iterator[tuple[KEY, str]]:
@@ -89,7 +89,7 @@ def _dropped(context: Context, findings: Sequence[Finding]) -> Iterator[tuple[KE
                 yield (definition.kind, definition.name), each.what
 
 
-def _may_run(program: Program, keepalived: RunningKeepalived | None, *, run: bool | None) -> bool:
+def _may_run(program: Program, keepalived: KeepalivedInUse | None, *, run: bool | None) -> bool:
     """Return whether a script is run: kacheck's own change nothing, others may."""
     if run is not None:
         return run
@@ -114,75 +114,75 @@ def _is_ours(program: Program) -> bool:
 
 def _scripts(
     programs: Sequence[Program], runs: Mapping[str, ScriptRun]
-) -> Iterator[tuple[KEY, Seen]]:
+) -> Iterator[tuple[KEY, SeenState]]:
     for program in programs:
         name = program.script.name
         run = runs[name]
         cause = None if run.succeeds else _script_cause(program, run)
-        yield ("track_script", name), Seen(run.succeeds, cause)
+        yield ("track_script", name), SeenState(run.succeeds, cause)
 
 
-def _script_cause(program: Program, run: ScriptRun) -> Cause:
+def _script_cause(program: Program, run: ScriptRun) -> FaultCause:
     """Return why a script failed: in kacheck's words, or by its exit code."""
     script = program.script
     lines = [line.strip() for line in redact(run.output).splitlines() if line.strip()]
     command = redact(shlex.join([program.path or script.argv[0], *script.argv[1:]]))
     if _is_ours(program) and lines and not run.timed_out:
         said, _, cure = lines[-1].removeprefix("kacheck: ").partition("; ")
-        return Cause(f"{script.name} fails: {said}", cure or f"{command} --verbose")
+        return FaultCause(f"{script.name} fails: {said}", cure or f"{command} --verbose")
     shown = f" ({lines[-1]})" if lines else ""
-    return Cause(f"{script.name} fails: {run.how}{shown}", f"{command}; echo $?")
+    return FaultCause(f"{script.name} fails: {run.how}{shown}", f"{command}; echo $?")
 
 
 # --- processes ------------------------------------------------------------------------------
 
 
-def _process(context: Context, process: TrackedProcess) -> Seen:
+def _process(context: Context, process: TrackedProcess) -> SeenState:
     facts = context.facts
     missing = cause_of(facts) if facts is not None else None
     if facts is not None and missing is not None and facts.events.answer in WITHOUT_EVENTS:
         what = f"{process.name} fails: keepalived counts no process here ({facts.events.detail})"
-        return Seen(is_good=False, cause=Cause(what, missing.cure))
+        return SeenState(is_good=False, cause=FaultCause(what, missing.cure))
     least, most = process.quorum
     if least <= process.count <= most:
-        return Seen()
+        return SeenState()
     name = process.pattern.name
     what = f"no process {name} runs" if not process.count else f"{process.count} processes run"
     if process.count or least > 1:
         what += f", the quorum is {least}"
         what += f", quorum_max {most}" if most < MOST_PROCESSES else ""
     cure = cure_for(process, context.configuration.release) or f"systemctl start {process.base}"
-    return Seen(is_good=False, cause=Cause(f"{process.name} fails: {what}", cure))
+    return SeenState(is_good=False, cause=FaultCause(f"{process.name} fails: {what}", cure))
 
 
 # --- files ----------------------------------------------------------------------------------
 
 
-def _file(context: Context, file: TrackedFile) -> Seen:
+def _file(context: Context, file: TrackedFile) -> SeenState:
     text = context.system.head(file.path)[:READ].decode("ascii", "replace")
     number = value_of(text)
     what = f"{file.name} fails: {file.path} says {number}"
     if context.system.is_missing(file.path):
         what = f"{file.name} fails: {file.path} does not exist, which reads as 0"
-    cause = Cause(what, f"cat {file.path}, and ask what writes it")
+    cause = FaultCause(what, f"cat {file.path}, and ask what writes it")
     if file.is_kachecks:
         cause = _verdict_cause(context, file, what)
     weights = [weight for weight in file.weights if not weight.value]
     is_good = not any((number == 0) == weight.reverse for weight in weights) and number >= 0
-    return Seen(is_good, cause, number)
+    return SeenState(is_good, cause, number)
 
 
-def _verdict_cause(context: Context, file: TrackedFile, what: str) -> Cause:
+def _verdict_cause(context: Context, file: TrackedFile, what: str) -> FaultCause:
     """Return what kacheck says about its own file."""
     name = file.path.rpartition("/")[2]
     state_dir = context.kacheck.state_dir
     trouble = watcher_trouble(context.system, state_dir)
     if trouble is not None:
-        return Cause(f"{what}: {trouble}", "systemctl restart kacheck")
+        return FaultCause(f"{what}: {trouble}", "systemctl restart kacheck")
     text = context.system.head(f"{state_dir}/verdict/{name}").decode("utf-8", "replace")
     published = statedir.parse(text) if text else None
     if published is None:
-        return Cause(f"{what}; its verdict is missing", f"kacheck status {name}")
+        return FaultCause(f"{what}; its verdict is missing", f"kacheck status {name}")
     said, _, cure = published.message.partition("; ")
     words = f"{published.status.word} {published.reason}: {said}"
-    return Cause(f"{file.name} fails: {words}", cure or f"kacheck status {name}")
+    return FaultCause(f"{file.name} fails: {words}", cure or f"kacheck status {name}")

@@ -17,7 +17,7 @@ KEY = tuple[str, str]
 """The kind of a tracked thing, such as track_script, and its name."""
 
 
-class Tracked(NamedTuple):
+class TrackedThing(NamedTuple):
     """Something that an instance tracks, itself or through its sync group."""
 
     kind: str
@@ -30,7 +30,7 @@ class Tracked(NamedTuple):
         return self.kind, self.name
 
 
-class Instance(NamedTuple):
+class VrrpInstance(NamedTuple):
     """A vrrp_instance."""
 
     name: str
@@ -38,7 +38,7 @@ class Instance(NamedTuple):
     interface: str
     priority: int
     group: str | None
-    tracked: tuple[Tracked, ...]
+    tracked: tuple[TrackedThing, ...]
     vips: tuple[str, ...]
     """Without their length."""
     router_id: int
@@ -63,7 +63,7 @@ class Instance(NamedTuple):
 
 def instances_of(
     configuration: Configuration, tracking: Tracking, release: Version | None
-) -> list[Instance]:
+) -> list[VrrpInstance]:
     """Return the instances that keepalived has."""
     skipped = {id(node) for node in unread(configuration.root)}
     nodes = [node for node in configuration.find("vrrp_instance") if id(node) not in skipped]
@@ -72,7 +72,7 @@ def instances_of(
 
 def _instance(
     node: Node, configuration: Configuration, tracking: Tracking, release: Version | None
-) -> Instance:
+) -> VrrpInstance:
     name = "".join(node.arguments[:1])
     groups = [group for group in configuration.find("vrrp_sync_group") if name in members(group)]
     group = "".join(groups[0].arguments[:1]) if groups else None
@@ -81,7 +81,7 @@ def _instance(
     version = _last(node, "version") or _last_of(globals_, "vrrp_version") or "2"
     is_v3 = version == "3" or (bool(vips) and ":" in vips[0])
     interval = _number(_last(node, "advert_int"), 1.0)
-    return Instance(
+    return VrrpInstance(
         name=name,
         node=node,
         interface=_last(node, "interface") or _last_of(globals_, "default_interface") or "",
@@ -99,7 +99,7 @@ def _instance(
 
 def _tracked(
     name: str, group: str | None, tracking: Tracking, release: Version | None
-) -> list[Tracked]:
+) -> list[TrackedThing]:
     """Return the scripts, processes and files that count, with the weights that hold."""
     definitions = tracking.by_name()
     found = []
@@ -113,7 +113,7 @@ def _tracked(
             continue  # KA010, KA011, KA018: it runs without
         weight = _holding(reference, owner, reference.weight(definition.weight), release)
         if weight is not None:
-            found.append(Tracked(reference.kind, reference.name, weight))
+            found.append(TrackedThing(reference.kind, reference.name, weight))
     return found
 
 
@@ -133,7 +133,7 @@ def _holding(
     return None if release is not None and losing.include(release) else weight
 
 
-def _interfaces(node: Node) -> list[Tracked]:
+def _interfaces(node: Node) -> list[TrackedThing]:
     found = []
     is_tracked = not node.find("dont_track_primary")
     for line in _lines(node, "track_interface"):
@@ -142,7 +142,9 @@ def _interfaces(node: Node) -> list[Tracked]:
         words = line.arguments
         value = whole_number(words[1]) if words[:1] == ["weight"] and words[1:] else 0
         found.append(
-            Tracked("track_interface", line.keyword, Weight(value or 0, reverse="reverse" in words))
+            TrackedThing(
+                "track_interface", line.keyword, Weight(value or 0, reverse="reverse" in words)
+            )
         )
     return found
 

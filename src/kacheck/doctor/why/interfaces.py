@@ -6,8 +6,8 @@ import struct
 from contextlib import suppress
 from typing import NamedTuple
 
-from kacheck.doctor.why.instance import Instance
-from kacheck.doctor.why.state import Cause, Seen
+from kacheck.doctor.why.instance import VrrpInstance
+from kacheck.doctor.why.state import FaultCause, SeenState
 from kacheck.init.network import NetworkInterfaces, interfaces
 
 SIOCGIFFLAGS = 0x8913
@@ -15,17 +15,17 @@ IFF_UP, IFF_RUNNING = 0x1, 0x40
 NAME_SIZE = 16
 
 
-class Link(NamedTuple):
+class LinkState(NamedTuple):
     """An interface."""
 
     is_up: bool
     has_carrier: bool
 
 
-class Network(NamedTuple):
+class LocalNetwork(NamedTuple):
     """The interfaces of this network namespace."""
 
-    links: dict[str, Link]
+    links: dict[str, LinkState]
     machine: NetworkInterfaces
 
     def addresses(self, name: str, ip_version: int, *, without: tuple[str, ...] = ()) -> list[str]:
@@ -38,7 +38,7 @@ class Network(NamedTuple):
         return self.machine.has_own(address)
 
 
-def look() -> Network:
+def look() -> LocalNetwork:
     """Return the interfaces; nothing is sent."""
     links = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -48,30 +48,30 @@ def look() -> Network:
                 (flags,) = struct.unpack_from(
                     "H", fcntl.ioctl(sock, SIOCGIFFLAGS, request), NAME_SIZE
                 )
-                links[name] = Link(bool(flags & IFF_UP), bool(flags & IFF_RUNNING))
-    return Network(links, interfaces())
+                links[name] = LinkState(bool(flags & IFF_UP), bool(flags & IFF_RUNNING))
+    return LocalNetwork(links, interfaces())
 
 
-def link_cause(network: Network, name: str) -> Cause | None:
+def link_cause(network: LocalNetwork, name: str) -> FaultCause | None:
     """Return why an interface counts as down; None: it does not."""
     link = network.links.get(name)
     if link is None:
         there = ", ".join(sorted(network.links))
-        return Cause(
+        return FaultCause(
             f"its interface {name} does not exist", f"write one of these: {there} (ip -br link)"
         )
     if not link.is_up:
-        return Cause(f"its interface {name} is down", f"ip link set dev {name} up")
+        return FaultCause(f"its interface {name} is down", f"ip link set dev {name} up")
     if not link.has_carrier:
         cure = f"connect its cable, or look at the other end: ip link show dev {name}"
-        return Cause(f"its interface {name} has no carrier", cure)
+        return FaultCause(f"its interface {name} has no carrier", cure)
     return None
 
 
-def causes_of(network: Network, instance: Instance) -> list[Cause]:
+def causes_of(network: LocalNetwork, instance: VrrpInstance) -> list[FaultCause]:
     """Return what keeps an instance in FAULT at its own interface."""
     if not instance.interface:
-        return [Cause("it has no interface", "write interface NAME into the vrrp_instance")]
+        return [FaultCause("it has no interface", "write interface NAME into the vrrp_instance")]
     cause = link_cause(network, instance.interface)
     if cause is not None:
         is_gone = instance.interface not in network.links
@@ -82,14 +82,14 @@ def causes_of(network: Network, instance: Instance) -> list[Cause]:
         return []
     family = "IPv4" if version == 4 else "IPv6"
     cure = f"ip address add ADDRESS/LENGTH dev {instance.interface}"
-    return [Cause(f"its interface {instance.interface} has no {family} address", cure)]
+    return [FaultCause(f"its interface {instance.interface} has no {family} address", cure)]
 
 
-def tracked_seen(network: Network, name: str) -> Seen:
+def tracked_seen(network: LocalNetwork, name: str) -> SeenState:
     """Return what is to be seen of an interface in track_interface."""
     cause = link_cause(network, name)
     if cause is None:
-        return Seen()
-    return Seen(
+        return SeenState()
+    return SeenState(
         is_good=False, cause=cause._replace(what=cause.what.replace("its", "the tracked", 1))
     )

@@ -1,18 +1,19 @@
 """The keepalived that runs with a configuration: its environment and what it may do."""
 
-import itertools
 import os
-import re
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck import procfs
-from kacheck.doctor.examine_default import DEFAULT
 from kacheck.doctor.machine.system import SYSTEMD_PATH, RunningProcess
 from kacheck.keepalived import load
+from kacheck.keepalived.running import DEFAULT_FILE, FILE_OPTIONS, option
 from kacheck.probes.process.look import another_user
 
+TICK = 0.05
+"""Seconds by which the start of a process is not known."""
 CAP_NET_ADMIN, CAP_NET_RAW = 12, 13
 CAPABILITIES = {
     CAP_NET_ADMIN: ("CAP_NET_ADMIN", "it may not set addresses"),
@@ -20,7 +21,7 @@ CAPABILITIES = {
 }
 
 
-class RunningKeepalived(NamedTuple):
+class KeepalivedInUse(NamedTuple):
     """A keepalived, its first process."""
 
     pid: int
@@ -33,30 +34,21 @@ class RunningKeepalived(NamedTuple):
 
 def running_keepalived(
     processes: Sequence[RunningProcess], conf: str, files: Sequence[str]
-) -> RunningKeepalived | None:
+) -> KeepalivedInUse | None:
     """Return the keepalived that runs with a configuration; None: none does, or it is hidden."""
     for process in processes:
         if process.comm != "keepalived" or not _is_trusted(process.pid):
             continue
-        used = conf_of(process.argv[1:])
+        used = option(process.argv[1:], FILE_OPTIONS) or DEFAULT_FILE
         if not _is_same(used, conf) and not _includes(used, conf):
             continue
-        return RunningKeepalived(
+        return KeepalivedInUse(
             process.pid,
             _environment(process.pid),
             tuple(_missing(process.pid)),
             all(_changed(path) <= _started(process.pid) for path in files),
         )
     return None
-
-
-def conf_of(argv: Sequence[str]) -> str:
-    """Return the file of `-f FILE`, `-fFILE`, `--use-file FILE` and `--use-file=FILE`."""
-    for option, value in itertools.pairwise((*argv, "")):
-        match = re.fullmatch(r"(?:-f|--use-file=)(.+)", option)
-        if match or option in ("-f", "--use-file"):
-            return match[1] if match else value
-    return DEFAULT
 
 
 def _is_trusted(pid: int) -> bool:
@@ -104,5 +96,5 @@ def _changed(path: str) -> float:
 def _started(pid: int) -> float:
     """Return when a process began, in seconds since 1970; 0: unknown."""
     with suppress(OSError, ValueError):
-        return os.stat(f"/proc/{pid}").st_ctime
+        return time.time() - procfs.age(pid) + TICK
     return 0.0

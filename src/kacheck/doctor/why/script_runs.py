@@ -46,7 +46,7 @@ class ScriptRun(NamedTuple):
         return f"exit code {code}"
 
 
-class _Running(NamedTuple):
+class _RunningScript(NamedTuple):
     process: subprocess.Popen[bytes] | None
     end: float
     output: list[bytes]
@@ -80,7 +80,7 @@ def run(
         return {name: _ended(each) for name, each in running.items()}
 
 
-def _start(program: Program, environment: Mapping[str, str], *, real_name: bool) -> _Running:
+def _start(program: Program, environment: Mapping[str, str], *, real_name: bool) -> _RunningScript:
     script = program.script
     path = program.path or script.argv[0]
     argv = [program.real if real_name else script.argv[0], *script.argv[1:]]
@@ -103,11 +103,11 @@ def _start(program: Program, environment: Mapping[str, str], *, real_name: bool)
             process_group=0,
         )
     except (OSError, subprocess.SubprocessError):
-        return _Running(None, end, [])
-    return _Running(process, end, [])
+        return _RunningScript(None, end, [])
+    return _RunningScript(process, end, [])
 
 
-def _ended(running: _Running) -> ScriptRun:
+def _ended(running: _RunningScript) -> ScriptRun:
     process = running.process
     if process is None:
         return ScriptRun(None)

@@ -13,45 +13,45 @@ Rules, from vrrp_track.c and vrrp.c (process_script_update_priority(), process_u
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kacheck.doctor.why.instance import KEY, Instance, Tracked
+from kacheck.doctor.why.instance import KEY, TrackedThing, VrrpInstance
 
 LOWEST, HIGHEST = 1, 254
 FAULT_CHANGE = -254
 
 
-class Cause(NamedTuple):
+class FaultCause(NamedTuple):
     """Why something counts as failed, and what to do about it."""
 
     what: str
     cure: str = ""
 
 
-class Seen(NamedTuple):
+class SeenState(NamedTuple):
     """What was seen of something that is tracked."""
 
     is_good: bool = True
-    cause: Cause | None = None
+    cause: FaultCause | None = None
     """Why it is not good; of a file: what its number means."""
     number: int | None = None
     """Of a file."""
 
 
-class Predicted(NamedTuple):
+class PredictedState(NamedTuple):
     """The state that follows for an instance."""
 
     is_fault: bool
     priority: int
-    causes: tuple[Cause, ...]
+    causes: tuple[FaultCause, ...]
     """Of the FAULT."""
-    lowered_by: tuple[Cause, ...] = ()
+    lowered_by: tuple[FaultCause, ...] = ()
     """What has failed and only changes the priority."""
 
 
 def predict(
-    instances: Sequence[Instance],
-    tracked: Mapping[KEY, Seen],
-    own: Mapping[str, Sequence[Cause]],
-) -> dict[str, Predicted]:
+    instances: Sequence[VrrpInstance],
+    tracked: Mapping[KEY, SeenState],
+    own: Mapping[str, Sequence[FaultCause]],
+) -> dict[str, PredictedState]:
     """Return what follows for each instance.
 
     `tracked` is what was seen of tracked things; what is not in it counts as good. `own` are the
@@ -61,19 +61,21 @@ def predict(
     return {each.name: _with_group(each, instances, alone) for each in instances}
 
 
-def _alone(instance: Instance, tracked: Mapping[KEY, Seen], own: tuple[Cause, ...]) -> Predicted:
+def _alone(
+    instance: VrrpInstance, tracked: Mapping[KEY, SeenState], own: tuple[FaultCause, ...]
+) -> PredictedState:
     causes, lowered, change = list(own), [], 0
     for each in instance.tracked:
-        seen = tracked.get(each.key, Seen())
+        seen = tracked.get(each.key, SeenState())
         added = change_of(each, seen)
         if added is None:
-            causes.append(seen.cause or Cause(f"{each.name} succeeds, and has reverse"))
+            causes.append(seen.cause or FaultCause(f"{each.name} succeeds, and has reverse"))
         else:
             change += added
             if not seen.is_good and seen.cause is not None:
                 lowered.append(seen.cause)
     priority = max(LOWEST, min(HIGHEST, instance.priority + change))
-    return Predicted(
+    return PredictedState(
         bool(causes),
         instance.priority if instance.is_fixed else priority,
         tuple(dict.fromkeys(causes)),
@@ -81,7 +83,7 @@ def _alone(instance: Instance, tracked: Mapping[KEY, Seen], own: tuple[Cause, ..
     )
 
 
-def change_of(tracked: Tracked, seen: Seen) -> int | None:
+def change_of(tracked: TrackedThing, seen: SeenState) -> int | None:
     """Return what is added to the priority; None is FAULT."""
     value, is_reverse, _ = tracked.weight
     sign = -1 if is_reverse else 1
@@ -98,8 +100,8 @@ def change_of(tracked: Tracked, seen: Seen) -> int | None:
 
 
 def _with_group(
-    instance: Instance, instances: Sequence[Instance], alone: Mapping[str, Predicted]
-) -> Predicted:
+    instance: VrrpInstance, instances: Sequence[VrrpInstance], alone: Mapping[str, PredictedState]
+) -> PredictedState:
     """Return the state of a member, which is FAULT where another member's is."""
     own = alone[instance.name]
     others = [
@@ -113,7 +115,7 @@ def _with_group(
     if own.is_fault or not others:
         return own
     causes = [
-        Cause(f"{name}, of the same sync group {instance.group}, is: {cause.what}", cause.cure)
+        FaultCause(f"{name}, of the same sync group {instance.group}, is: {cause.what}", cause.cure)
         for name in others
         for cause in alone[name].causes
     ]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from kacheck.doctor.why.instance import Instance
-from kacheck.doctor.why.interfaces import Network
+from kacheck.doctor.why.instance import VrrpInstance
+from kacheck.doctor.why.interfaces import LocalNetwork
 from kacheck.init.adverts import Advert
 from kacheck.init.rehearsal import listen
 
@@ -17,7 +17,7 @@ LONGEST = 10.0
 SAME = 0.005
 
 
-class Heard(NamedTuple):
+class HeardHere(NamedTuple):
     """What was heard for an instance."""
 
     listened: bool = False
@@ -26,7 +26,7 @@ class Heard(NamedTuple):
     conflicts: tuple[str, ...] = ()
 
 
-def hear(instances: Sequence[Instance], network: Network) -> dict[str, Heard]:
+def hear(instances: Sequence[VrrpInstance], network: LocalNetwork) -> dict[str, HeardHere]:
     """Listen on the instances' interfaces, for at most three intervals; only root may."""
     if os.geteuid() != 0:
         return {}
@@ -50,8 +50,8 @@ def hear(instances: Sequence[Instance], network: Network) -> dict[str, Heard]:
 
 def _listen(
     wire: tuple[str, int],
-    instances: Sequence[Instance],
-    network: Network,
+    instances: Sequence[VrrpInstance],
+    network: LocalNetwork,
     adverts: dict[tuple[str, int], list[Advert]],
 ) -> None:
     """Hear an interface until each of its ids was announced, or three intervals are over."""
@@ -68,12 +68,12 @@ def _listen(
             return
 
 
-def is_here(instance: Instance, network: Network) -> bool:
+def is_here(instance: VrrpInstance, network: LocalNetwork) -> bool:
     """Return whether the instance's VIP is on this node."""
     return bool(instance.vips) and network.has(instance.vips[0])
 
 
-def judge(instance: Instance, adverts: Sequence[Advert]) -> Heard:
+def judge(instance: VrrpInstance, adverts: Sequence[Advert]) -> HeardHere:
     """Return what the adverts say of an instance. Pure."""
     latest = {(each.sender, each.version, each.router_id): each for each in adverts}
     ours = [
@@ -88,14 +88,14 @@ def judge(instance: Instance, adverts: Sequence[Advert]) -> Heard:
     ]
     conflicts = [text for each in ours if (text := conflict(each, instance)) is not None]
     master = masters[0] if masters else None
-    return Heard(listened=True, master=master, conflicts=tuple(conflicts))
+    return HeardHere(listened=True, master=master, conflicts=tuple(conflicts))
 
 
-def _shares_vip(advert: Advert, instance: Instance) -> bool:
+def _shares_vip(advert: Advert, instance: VrrpInstance) -> bool:
     return not {*advert.addresses}.isdisjoint(instance.vips)
 
 
-def conflict(advert: Advert, instance: Instance) -> str | None:
+def conflict(advert: Advert, instance: VrrpInstance) -> str | None:
     """Return why a node and this one do not agree; None: they do."""
     who = advert.sender
     if advert.router_id != instance.router_id:

@@ -308,7 +308,12 @@ def judge(options: ProcessOptions, look: Look, data: dict[str, Any]) -> Result:
     if found < least:
         reason = TOO_FEW if found else MISSING
         need = f", at least {least} wanted" if found else ""
-        return Result(Status.CRITICAL, reason, some + need + aside(look.not_counted), data)
+        message = some + need + aside(look.not_counted)
+        if not found and not look.not_counted:
+            from kacheck.probes.process.other_names import other_name
+
+            message += other_name(options)
+        return Result(Status.CRITICAL, reason, message, data)
     return Result(Status.OK, RUNNING if found else MISSING, some, data)
 
 

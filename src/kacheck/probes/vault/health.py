@@ -123,7 +123,7 @@ def agree(state: NodeState, fields: dict[str, Any]) -> bool:
 def strange(answer: HttpAnswer, fields: dict[str, Any], address: str) -> Result:
     """Return the result for an answer that is not a Vault node's state, and what it may be."""
     code = answer.code
-    if code == 429 and "standby" not in fields:
+    if code == 429 and "standby" not in fields and answer.body.strip():
         message = (
             f"{address} limits the rate of requests (429): exempt sys/health or ask less often"
         )
@@ -157,9 +157,25 @@ def explain(answer: HttpAnswer, fields: dict[str, Any]) -> str:
     state = STATES.get(code)
     if state is None:
         return f"{quote(answer.body)}: not one of Vault's health codes"
-    if not fields:
-        return f"{quote(answer.body)}: not Vault's JSON, is a proxy in between?"
+    if not set(state.agrees) & set(fields):
+        return without_state(answer, fields, state)
     import json
 
     said = ", ".join(f"{key}={json.dumps(fields.get(key))}" for key in state.agrees)
     return f"which is {state.reason}, but its body says {said}"
+
+
+def without_state(answer: HttpAnswer, fields: dict[str, Any], state: NodeState) -> str:
+    """Return why an answer is not believed whose body says nothing of the node's state."""
+    cure = "give the address of the node itself"
+    if not answer.body.strip():
+        return f"which is {state.reason}, without a body: is a proxy in between? If so, {cure}"
+    if "errors" in fields:
+        errors = str(fields["errors"]).strip('[]"') or "none is named"
+        return (
+            f"with errors ({quote(errors.encode())}) instead of its state; read Vault's log,"
+            f" or {cure}"
+        )
+    if not fields:
+        return f"{quote(answer.body)}: not Vault's JSON, is a proxy in between?"
+    return f"which is {state.reason}, but its body does not say so; {cure}"

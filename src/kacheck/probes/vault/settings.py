@@ -163,7 +163,7 @@ def parse_address(address: str) -> tuple[str, str | None]:
         ValueError: it is not an address; the text goes on from what the address is called.
 
     """
-    if "?" not in address and plain_parts(address) is not None:
+    if "?" not in address and "/v1" not in address and plain_parts(address) is not None:
         return f"{address.rstrip('/')}{HEALTH}", None
     return parse_any_address(address)
 
@@ -177,6 +177,8 @@ def parse_any_address(address: str) -> tuple[str, str | None]:
     from kacheck.redact import redact_address
 
     shown = redact_address(address)
+    if bracketed := with_brackets(shown):
+        raise ValueError(f"{shown} has an IPv6 address without brackets; write {bracketed}")
     try:
         parts = urlsplit(address)
         _ = parts.port
@@ -199,8 +201,24 @@ def parse_any_address(address: str) -> tuple[str, str | None]:
         raise ValueError(f"has a user or password: leave it out, {HEALTH} is asked without one")
     if parts.query or parts.fragment:
         raise ValueError(f"{shown}: leave out the query, {HEALTH} is asked without one")
+    if not is_unix and parts.path.rstrip("/") in (HEALTH, "/v1", "/v1/sys"):
+        base = f"{parts.scheme}://{parts.netloc}"
+        raise ValueError(f"{shown} has the path {parts.path}, which is added; write {base}")
     netloc = parts.netloc.replace("%25", "%")  # an IPv6 zone, as RFC 6874 writes it
     return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}{HEALTH}", None
+
+
+def with_brackets(address: str) -> str | None:
+    """Return an address with brackets around its IPv6 address; None where that is not the fault."""
+    import re
+
+    match = re.fullmatch(r"(https?://)([0-9a-fA-F:]*:[0-9a-fA-F]*:[0-9a-fA-F:]*)(/?)", address)
+    if match is None:
+        return None
+    host, _, port = match[2].rpartition(":")
+    if ":" in host and port.isdecimal() and int(port) > 999:
+        return f"{match[1]}[{host}]:{port}"
+    return f"{match[1]}[{match[2]}]:8200"
 
 
 def timeout(text: str, variable: str) -> float:

@@ -1,3 +1,0 @@
-"""Where keepalived's configuration is."""
-
-DEFAULT = "/etc/keepalived/keepalived.conf"
