@@ -11,8 +11,7 @@ from typing import Any, NoReturn
 from kacheck import __version__
 from kacheck.commands import OTHERS, TextRequested, command
 from kacheck.commands.options import with_limits
-from kacheck.config.values import suggestion
-from kacheck.kinds import nearest
+from kacheck.kinds import nearest, suggestion
 from kacheck.probes import MODULES, probe
 from kacheck.redact import redact_word
 from kacheck.result import BadConfigError

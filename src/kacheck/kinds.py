@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any, Literal, NoReturn
 
     Reader = Callable[[Any], Any]
@@ -189,3 +189,12 @@ def nearest(word: str, known: tuple[str, ...]) -> str | None:
     words = {each.lower(): each for each in known}
     near = get_close_matches(word.lower(), words, n=1)
     return words[near[0]] if near else None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return the word that was probably meant, or all that there are."""
+    words = tuple(known)
+    if not words:
+        return "none is configured"
+    near = nearest(word, words)
+    return f"did you mean {near}?" if near else f"there are {', '.join(words)}"

@@ -227,7 +227,7 @@ def chosen(reply: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     checks = {check["check"]: check for check in reply["checks"]}
     for name in names:
         if name not in checks:
-            from kacheck.config.values import suggestion
+            from kacheck.kinds import suggestion
 
             raise BadConfigError(
                 f"the watcher has no check {name}; {suggestion(name, checks)}; "

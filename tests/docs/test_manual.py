@@ -26,7 +26,7 @@ from kacheck.deadline import DEFAULT_TIMEOUT
 from kacheck.doctor.catalogue import CODES
 from kacheck.durations import LONGEST_TIMEOUT
 from kacheck.probes import MODULES, probe
-from kacheck.probes.process.look import ProcessOptions
+from kacheck.probes.process.options import ProcessOptions
 from kacheck.probes.vault.settings import VaultOptions, from_environment
 from kacheck.result import Status
 from kacheck.state import Policy

@@ -18,7 +18,7 @@ from kacheck.probes.combined import repeated as repeated_module
 from kacheck.probes.combined.look import Look
 from kacheck.probes.combined.question import Combination
 from kacheck.probes.combined.repeated import RepeatedCombination
-from kacheck.probes.process.look import ProcessOptions
+from kacheck.probes.process.options import ProcessOptions
 from kacheck.result import BadConfigError, Loss, Reason, Result, Status
 
 ALIVE = Result(

@@ -19,7 +19,7 @@ from kacheck import drain, statedir
 from kacheck.check import Check, Question, drained_by
 from kacheck.cli import main
 from kacheck.probes.combined.question import Combination
-from kacheck.probes.process.look import ProcessOptions
+from kacheck.probes.process.options import ProcessOptions
 
 Start = Callable[..., subprocess.Popen[bytes]]
 Shown = pytest.CaptureFixture[str]

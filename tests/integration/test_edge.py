@@ -21,6 +21,7 @@ from helpers.watcher import Watcher
 from kacheck import cli
 from kacheck.deadline import Deadline
 from kacheck.probes.process import look as process
+from kacheck.probes.process.options import ProcessOptions
 from kacheck.result import Result, Status
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -184,7 +185,7 @@ def test_warnings_reach_syslog_too(
 def test_a_bug_is_unknown_and_one_line_and_a_traceback_with_verbose(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(_: process.ProcessOptions, __: Deadline) -> Result:
+    def broken(_: ProcessOptions, __: Deadline) -> Result:
         raise ZeroDivisionError("the bug")
 
     monkeypatch.setattr(process, "probe", broken)
@@ -345,7 +346,7 @@ def test_nothing_imports_httpx_for_a_process_or_psutil_for_vault() -> None:
     ("words", "message"),
     [
         (["statsu"], "unknown command statsu; did you mean status?; see kacheck --help"),
-        (["zzzz"], "unknown command zzzz; there are process, vault, combined, run, watch"),
+        (["zzzz"], "unknown command zzzz; there are process, vault, http, tcp, command"),
         (["help", "drian"], "unknown command drian; did you mean drain?"),
         (["drain", "of", "x"], "invalid choice: 'of'; did you mean off?"),
         (["drain", "--fro", "3m", "on", "x"], "did you mean --for? see kacheck drain --help"),

@@ -12,7 +12,7 @@ import pytest
 from helpers.answer import Answer
 from helpers.vault import StandInVault
 from kacheck.cli import main
-from kacheck.probes.process.look import is_one_shot
+from kacheck.probes.process.scan import is_one_shot
 
 Start = Callable[..., subprocess.Popen[bytes]]
 Look = Callable[..., Answer]

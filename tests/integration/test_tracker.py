@@ -17,9 +17,9 @@ from kacheck import procfs
 from kacheck.deadline import Deadline
 from kacheck.probe import OptionError
 from kacheck.probes.process import tracker
-from kacheck.probes.process.look import ProcessOptions, prepare
 from kacheck.probes.process.look import probe as one_shot
-from kacheck.probes.process.look import scan as process_scan
+from kacheck.probes.process.options import ProcessOptions, prepare
+from kacheck.probes.process.scan import scan as process_scan
 from kacheck.probes.process.tracker import ATTEMPTS, Tracker
 from kacheck.result import BadConfigError, Loss, Result
 
@@ -510,7 +510,7 @@ IN_ANOTHER_NAMESPACE = """
 import os, subprocess, sys
 from kacheck.deadline import Deadline
 from kacheck.probe import OptionError
-from kacheck.probes.process.look import ProcessOptions, prepare
+from kacheck.probes.process.options import ProcessOptions, prepare
 from kacheck.probes.process.tracker import Tracker
 each = Tracker(ProcessOptions(sys.argv[1], proc=sys.argv[2], all_namespaces=True))
 child = subprocess.Popen([sys.argv[3], "60"])

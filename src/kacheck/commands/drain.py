@@ -267,6 +267,6 @@ def refuse_unknown(args: Namespace) -> None:
     known = [*dict.fromkeys([*known, *MODULES])]
     for name in args.names:
         if name not in known:
-            from kacheck.config.values import suggestion
+            from kacheck.kinds import suggestion
 
             raise BadConfigError(f"{who} has no check {name}; {suggestion(name, known)}{cure}")

@@ -66,8 +66,8 @@ def prepared(load: Load, name: str, args: Namespace) -> Prepared:
 
     """
     from kacheck.check import drained_by
-    from kacheck.config.values import suggestion
     from kacheck.drain import Drains
+    from kacheck.kinds import suggestion
     from kacheck.looks import detailed, look_of
 
     known = {check.name: check for check in load().checks}
@@ -104,7 +104,7 @@ def require_reasons(words: list[str]) -> None:
     """
     if not words:
         return
-    from kacheck.config.values import suggestion
+    from kacheck.kinds import suggestion
     from kacheck.probes import reasons
 
     known = [word for word, reason in reasons().items() if Status.WARNING in reason.statuses]

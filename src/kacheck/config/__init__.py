@@ -15,8 +15,8 @@ from kacheck.check import CheckConfiguration
 from kacheck.config import toml_lines
 from kacheck.config.checks import checks_of, values_of
 from kacheck.config.keys import NAMES
-from kacheck.config.values import WrongError, of_kind, suggestion
-from kacheck.kinds import FILE
+from kacheck.config.values import WrongError, of_kind
+from kacheck.kinds import FILE, suggestion
 from kacheck.probes import MODULES, probe
 from kacheck.render import printable
 from kacheck.result import BadConfigError

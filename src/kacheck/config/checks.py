@@ -7,9 +7,9 @@ from kacheck import statedir
 from kacheck.check import Check, Question
 from kacheck.config.keys import OPTIONS, PROBE, track
 from kacheck.config.toml_lines import Path
-from kacheck.config.values import WrongError, read, suggestion
+from kacheck.config.values import WrongError, read
 from kacheck.deadline import DEFAULT_TIMEOUT
-from kacheck.kinds import nearest
+from kacheck.kinds import nearest, suggestion
 from kacheck.probe import OptionError, Probe, load
 from kacheck.probes import MODULES, probe
 from kacheck.state import Policy

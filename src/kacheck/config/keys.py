@@ -4,8 +4,8 @@ from typing import Any
 
 from kacheck.check import Track
 from kacheck.config.toml_lines import Path
-from kacheck.config.values import WrongError, of_kind, shown, suggestion
-from kacheck.kinds import ABOVE_0, ValueKind, any_text, one_of, seconds, whole
+from kacheck.config.values import WrongError, of_kind, shown
+from kacheck.kinds import ABOVE_0, ValueKind, any_text, one_of, seconds, suggestion, whole
 from kacheck.probe import Option
 from kacheck.probes import MODULES, reasons
 from kacheck.result import Status

@@ -1,10 +1,9 @@
 """The values of a configuration's keys, and errors about them. Pure."""
 
-from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from kacheck.config.toml_lines import Path
-from kacheck.kinds import InvalidValueError, ValueKind, nearest
+from kacheck.kinds import InvalidValueError, ValueKind
 from kacheck.probe import Option
 from kacheck.redact import redact_word
 
@@ -18,15 +17,6 @@ class WrongError(Exception):
     def __init__(self, path: Path, message: str) -> None:
         super().__init__(message)
         self.path = path
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return the word that was probably meant, or all that there are."""
-    words = tuple(known)
-    if not words:
-        return "none is configured"
-    near = nearest(word, words)
-    return f"did you mean {near}?" if near else f"there are {', '.join(words)}"
 
 
 def read(path: Path, option: Option, value: Any) -> Any:

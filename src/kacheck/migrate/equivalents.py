@@ -30,7 +30,7 @@ from kacheck.keepalived.rules import rules_of
 from kacheck.keepalived.tracking import Weight
 from kacheck.migrate.tracked import MICROSECONDS, LeftError, Tracked
 from kacheck.probes import process
-from kacheck.probes.process.look import ProcessOptions
+from kacheck.probes.process.options import ProcessOptions
 from kacheck.state import Policy
 from kacheck.written import command_line
 

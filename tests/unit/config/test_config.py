@@ -21,7 +21,7 @@ from kacheck.probe import load
 from kacheck.probes import MODULES
 from kacheck.probes import probe as declaration
 from kacheck.probes.combined.question import Combination
-from kacheck.probes.process.look import ProcessOptions
+from kacheck.probes.process.options import ProcessOptions
 from kacheck.probes.vault.settings import VaultOptions
 from kacheck.result import BadConfigError, Status
 from kacheck.state import Policy

@@ -8,7 +8,7 @@ from helpers.doctor import STATE_DIR, TOML, Doctor, instance
 from kacheck.check import Check, Question, Track
 from kacheck.doctor import catalogue
 from kacheck.doctor.files.tracked_file import value_of
-from kacheck.probes.process.look import ProcessOptions
+from kacheck.probes.process.options import ProcessOptions
 
 OURS = f"{STATE_DIR}/track/vault"
 

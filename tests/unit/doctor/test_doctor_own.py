@@ -14,7 +14,7 @@ from kacheck.check import Check, Question
 from kacheck.doctor import catalogue
 from kacheck.doctor.kacheck import entry_point_paths, installation, state_files
 from kacheck.doctor.machine import entry_points
-from kacheck.probes.process.look import ProcessOptions
+from kacheck.probes.process.options import ProcessOptions
 
 VERDICT = script('"/usr/libexec/kacheck/kacheck-verdict vault"')
 FILE = f"track_file f {{\nfile {STATE_DIR}/track/vault\nweight 0 reverse\n}}\n"

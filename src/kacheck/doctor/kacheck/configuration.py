@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from kacheck import statedir
-from kacheck.config.values import suggestion
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Observation, Severity, at, finding
 from kacheck.doctor.kacheck.entry_point_calls import warnings
+from kacheck.kinds import suggestion
 from kacheck.looks import warnings_of
 
 

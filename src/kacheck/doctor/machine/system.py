@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from typing import NamedTuple, Protocol
 
 from kacheck import procfs, statedir
-from kacheck.probes.process.look import another_user
+from kacheck.probes.process.scan import another_user
 
 SYSTEMD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """systemd.exec(5): what a service's PATH is where nothing says otherwise."""

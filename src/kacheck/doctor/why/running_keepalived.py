@@ -10,7 +10,7 @@ from kacheck import procfs
 from kacheck.doctor.machine.system import SYSTEMD_PATH, RunningProcess
 from kacheck.keepalived import load
 from kacheck.keepalived.running import DEFAULT_FILE, FILE_OPTIONS, option
-from kacheck.probes.process.look import another_user
+from kacheck.probes.process.scan import another_user
 
 TICK = 0.05
 """Seconds by which the start of a process is not known."""

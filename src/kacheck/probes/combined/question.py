@@ -8,7 +8,7 @@ from kacheck.looks import look_of, warnings_of
 from kacheck.probe import OptionError
 from kacheck.probes import process
 from kacheck.probes.combined.look import Member, probe
-from kacheck.probes.process import look as process_look
+from kacheck.probes.process import options as process_options
 from kacheck.probes.vault import settings as vault_settings
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
@@ -62,7 +62,7 @@ def prepare(values: Mapping[str, Any]) -> Combination:
     both = (
         (
             "process",
-            Question("process", process_look.prepare({"name": values["process"], **scope})),
+            Question("process", process_options.prepare({"name": values["process"], **scope})),
         ),
         ("vault", Question("vault", vault_settings.prepare(vault))),
     )

@@ -85,8 +85,8 @@ PROBE = Probe(
         *SCOPE,
     ),
     reasons=(RUNNING, MISSING, TOO_FEW, TOO_MANY),
-    prepare="kacheck.probes.process.look:prepare",
+    prepare="kacheck.probes.process.options:prepare",
     look="kacheck.probes.process.look:probe",
     repeated="kacheck.probes.process.tracker:Tracker",
-    detailed="kacheck.probes.process.look:detailed",
+    detailed="kacheck.probes.process.options:detailed",
 )

@@ -8,13 +8,16 @@ from kacheck import procfs
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
-    from kacheck.probes.process.look import ProcessOptions
+    from kacheck.deadline import Deadline
+    from kacheck.probes.process.options import ProcessOptions
 
 REACH = 4096
-"""Bytes of a command line that are looked at."""
+"""Bytes of a command line that are read."""
+SPARE = 0.2
+"""Seconds of the deadline that the search leaves, since the answer is known already."""
 
 
-def other_name(options: ProcessOptions) -> str:
+def other_name(options: ProcessOptions, deadline: Deadline) -> str:
     """Return `; pid 7 runs /x/milvus but calls itself CGO_LOAD: use the path`, or nothing."""
     name = os.fsencode(options.name)
     if b"/" in name or options.args or options.full_command or options.user is not None:
@@ -26,6 +29,8 @@ def other_name(options: ProcessOptions) -> str:
     except OSError:
         return ""
     for pid in pids:
+        if deadline.remaining() < SPARE:
+            break
         if pid == own or pid in parents:
             continue
         try:

@@ -14,16 +14,9 @@ import select
 
 from kacheck import procfs
 from kacheck.deadline import Deadline
-from kacheck.probes.process.look import (
-    Match,
-    ProcessOptions,
-    another_user,
-    answer,
-    pattern_of,
-    scan,
-    user_id,
-    wanted,
-)
+from kacheck.probes.process.look import answer, description
+from kacheck.probes.process.options import ProcessOptions
+from kacheck.probes.process.scan import Match, another_user, pattern_of, scan, user_id
 from kacheck.result import Loss, Result, Status
 
 ATTEMPTS = 3
@@ -48,7 +41,7 @@ class Tracker:
 
     def __call__(self, deadline: Deadline) -> Result:
         """One look."""
-        what = wanted(self.options)
+        what = description(self.options)
         deadline.enter("verify", f"{self.options.proc} to tell of the processes {what}")
         if self._result is not None and self.is_verified():
             return self._result
