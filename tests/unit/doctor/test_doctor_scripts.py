@@ -572,7 +572,7 @@ class TestCommands:
             ("\"sh -c 'test -f $0' /x\"", []),
             ("\"sh -c -- 'test -f /x'\"", []),
             ("\"sh -ec 'test -f /x'\"", []),
-            ('"bash /etc/check -c 3 -w 5"', []),
+            ('"bash /etc/check -c 3 -w 5"', ["KA252"]),
             ('"bash +e --norc -o errexit -c test -f /x"', ["KA243"]),
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} | grep -q active'\"", ["KA244"]),
             (f"\"sh -c 'curl -sm 0.5 {HEALTH} | grep -qi Active:true'\"", ["KA244"]),
@@ -718,7 +718,7 @@ class TestCommands:
             ('"timeout 1"', []),
             ("\"sh -e -c 'pgrep vault'\"", ["KA246"]),
             ("\"busybox sh -c 'pgrep vault && true'\"", ["KA246"]),
-            ('"sh /etc/check pgrep"', []),
+            ('"sh /etc/check pgrep"', ["KA252"]),
             ('"sh"', []),
         ],
     )
