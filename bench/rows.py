@@ -102,7 +102,11 @@ def process_rows(bench: Bench, path: str) -> list[Command]:
         bench.module("process", NAME),
         *bench.tool("pgrep", "-x", NAME),
         *bench.tool("check_procs", "-C", NAME, "-c", "1:", expect="OK"),
-        bench.check(kacheck, "--verbose", NAME, expect="state"),
+        bench.check(
+            *(kacheck, "--verbose", "--timeout", "20", NAME),
+            expect="state",
+            name=f"{kacheck} --verbose {NAME}",
+        ),
         bench.script("psutil.process_iter(['name'])", PSUTIL.format(name=NAME), "1 found"),
         bench.script(
             "/proc/*/comm read by hand", BY_HAND.format(name=NAME.encode() + b"\n"), "1 found"

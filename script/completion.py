@@ -78,7 +78,8 @@ def command_of(name: str, summary: str, parser: argparse.ArgumentParser) -> Comm
 
 def word_of(command: str, action: argparse.Action, rivals: tuple[str, ...]) -> Word:
     """Return an option, or a positional argument."""
-    metavar = "" if action.nargs in (0, "?") else str(action.metavar or action.dest.upper())
+    takes_none = action.nargs == 0 or (action.nargs == "?" and bool(action.option_strings))
+    metavar = "" if takes_none else str(action.metavar or action.dest.upper())
     choices = tuple(action.choices or ())
     if metavar == "CODE":
         choices = tuple(CODES)

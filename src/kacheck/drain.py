@@ -112,6 +112,14 @@ class Drains:
         drains = [drain for name in names if (drain := drained(self._state_dir, name))]
         return max(drains, key=lambda drain: drain.end) if drains else None
 
+    def may_exist(self) -> bool:
+        """Return whether there is any; at the cost of one look at the directory."""
+        try:
+            self._look()
+        except OSError:
+            return True
+        return bool(self._names)
+
     def _look(self) -> None:
         now = files.stamp(self._path)
         if self._listed is not None and self._listed.still_holds(now):

@@ -1,17 +1,25 @@
 """From questions to looks: the one that a one-shot makes, and the one that the watcher repeats."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from functools import partial
-from typing import Protocol
+from __future__ import annotations
 
-from kacheck.check import Question
-from kacheck.deadline import Deadline, Run
+from functools import partial
+
 from kacheck.probe import load
 from kacheck.probes import probe
-from kacheck.result import Loss, Result
+from kacheck.result import Loss
 
-Look = Callable[[Deadline], Result]
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Protocol
+
+    from kacheck.check import Question
+    from kacheck.deadline import Deadline, Run
+    from kacheck.result import Result
+
+    Look = Callable[[Deadline], Result]
+else:
+    Look = Protocol = object
 
 
 class RepeatedLook(Protocol):
@@ -100,6 +108,8 @@ def preload(questions: Iterable[Question]) -> None:
 
     What cannot be imported fails the looks that need it; they say why.
     """
+    from contextlib import suppress
+
     for question in questions:
         with suppress(Exception):
             declared = probe(question.probe)

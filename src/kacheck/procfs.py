@@ -178,12 +178,17 @@ def ancestors(proc: str, pid: int) -> list[int]:
 
 
 def mount_options(proc: str) -> dict[str, str]:
-    """Return the options of `proc`'s mount; none where they cannot be told."""
+    """Return the options of `proc`'s mount; none where it does not show them.
+
+    Raises:
+        OSError: no descriptor is free; `proc` may hide processes.
+
+    """
     try:
         # Of many records one read(2) may bring only some: read() is for files that have one.
         with open(f"{proc}/self/mountinfo", errors="replace") as file:
             mounts = file.read().splitlines()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return {}
     options: dict[str, str] = {}
     for mount in mounts:

@@ -70,7 +70,12 @@ def nagios(report: Report) -> str:
     head = f"{report.check.upper()} {result.status.name} - {result.reason}: {message}"
     numbers = f"time={report.duration_ms / 1000:.3f}s"
     count = result.data.get("count")
-    return f"{head} | {numbers}" if count is None else f"{head} | {numbers} processes={count}"
+    if count is not None:
+        numbers += f" processes={count}"
+    more = result.data.get("performance_data")
+    if more:  # the program's time is the one that was asked for
+        numbers = more if " time=" in f" {more}" else f"{numbers} {more}"
+    return f"{head} | {numbers}"
 
 
 def details(report: Report) -> Iterator[str]:

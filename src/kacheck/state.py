@@ -21,13 +21,24 @@
 - Draining and stopping act at once.
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
+
 from math import inf
-from typing import Literal, NamedTuple, TypeAlias
 
-from kacheck.result import Loss, Reason, Result, Status
+from kacheck.result import Loss, Status
 
-OnUnknown = Literal["fail", "ok", "hold"]
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Literal, NamedTuple
+
+    from kacheck.result import Reason, Result
+
+    OnUnknown = Literal["fail", "ok", "hold"]
+else:
+    from kacheck.light import NamedTuple
+
+    OnUnknown = str
 
 RECENT = 10.0
 """Seconds after a loss within which a role is not gained by one look."""
@@ -69,7 +80,7 @@ class Tenure(NamedTuple):
     """When it was gained with patience."""
 
 
-Tenures: TypeAlias = tuple[Tenure, Tenure]
+Tenures = tuple[Tenure, Tenure]
 """Of the ranks 0 and 1."""
 
 

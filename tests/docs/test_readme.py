@@ -12,13 +12,14 @@ from helpers.reasons import REASON
 from helpers.vault import StandInVault
 from kacheck import arguments, config
 from kacheck.cli import main
+from kacheck.probes import MODULES
 from kacheck.result import Status
 from kacheck.watch.metrics import families
 
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-COMMANDS = ("process", "vault", "combined", "run", "status", "drain", "init", "doctor", "migrate")
+COMMANDS = (*MODULES, "run", "status", "drain", "init", "doctor", "migrate")
 
 
 def page(name: str) -> str:
@@ -149,7 +150,7 @@ def test_the_smallest_script_is_a_check_that_is_understood() -> None:
 
 def test_the_check_of_the_watcher_is_good() -> None:
     (check,) = config.parse(block("[check."), "kacheck.toml").checks
-    assert check.name == "vault-node"
+    assert check.name == "vault-graded"
 
 
 def test_the_doctors_finding_is_real(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

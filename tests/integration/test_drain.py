@@ -468,7 +468,9 @@ class TestDrainsForTheWatcher:
             file.unlink()
 
     def test_one_of_another_check_is_not_ours(self, directory: pathlib.Path) -> None:
+        assert not drain.Drains(str(directory)).may_exist()
         (directory / "drain" / "c").write_text("0 why\n")
+        assert drain.Drains(str(directory)).may_exist()
         assert drain.Drains(str(directory)).find(["a", "b"]) is None
 
     def test_without_the_directory_nothing_is_drained(self, tmp_path: pathlib.Path) -> None:

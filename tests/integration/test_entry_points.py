@@ -91,15 +91,15 @@ def test_an_entry_point_answers_wherever_it_is(
     start(NAME, "60")
     config = tmp_path / "kacheck.toml"
     config.write_text(
-        f'[check.here]\nprobe = "process"\nname = "{NAME}"\n'
-        '[check.gone]\nprobe = "process"\nname = "ktest-none"\n'
+        f'[check.here]\nprobe = "process"\nname = "{NAME}"\ntimeout = 20\ninterval = 20\n'
+        '[check.gone]\nprobe = "process"\nname = "ktest-none"\ntimeout = 20\ninterval = 20\n'
     )
     verdict = ["kacheck-verdict", "--state-dir", tmp_path, "--config", config]
     with StandInVault(state="active") as vault:
         address = ["--address", vault.address, "--timeout", "20"]
         checks: list[tuple[list[Any], int, str]] = [
-            (["kacheck-process", NAME], 0, "ok running"),
-            (["kacheck-process", "ktest-none"], 2, "critical missing"),
+            (["kacheck-process", "--timeout", "20", NAME], 0, "ok running"),
+            (["kacheck-process", "--timeout", "20", "ktest-none"], 2, "critical missing"),
             (["kacheck-vault", *address], 0, "ok active"),
             (["kacheck-combined", "--process", NAME, *address], 0, "ok active"),
             (

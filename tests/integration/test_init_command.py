@@ -88,6 +88,14 @@ def test_the_files_are_written_and_a_second_run_writes_nothing(
     assert {path: path.stat() for path in tmp_path.iterdir()} == before
 
 
+def test_without_a_number_a_node_keeps_the_one_that_it_has(run: Run, tmp_path: Path) -> None:
+    run(service="process", process="served", node=3, write=True)
+    answer = run(service="process", process="served", write=True)
+    assert "nothing to write" in answer.text
+    assert "--node 1" in answer.text
+    assert "    priority 216 " in (tmp_path / "keepalived.conf").read_text()
+
+
 def test_what_is_defined_in_the_file_itself_needs_no_include(run: Run, tmp_path: Path) -> None:
     conf = tmp_path / "keepalived.conf"
     run(service="process", process="served", write=True)

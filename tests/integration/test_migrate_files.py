@@ -155,7 +155,7 @@ def test_a_line_that_a_member_would_lose_moves_to_its_sync_group(  # noqa: PLR09
     line = (groups[0] + BLOCK + INSTANCE).partition("        app\n")[0].count("\n") + 1
     assert f"{conf}:{line}: app: G tracks it from now on: keepalived " in said.err
     assert (version or "2.1.0 to 2.2.1") in said.err
-    assert migrate("--in-place", "--mode", mode) == (0, "", "")
+    assert migrate("--in-place", "--mode", mode) == (0, "", "kacheck: nothing to migrate\n")
 
 
 @pytest.mark.parametrize(("mode", "version"), OTHERS)
@@ -311,8 +311,8 @@ def test_twice_changes_nothing(
     migrate("--in-place")
     before = snapshot(tmp_path)
 
-    assert migrate("--in-place") == (0, "", "")
-    assert migrate() == (0, "", "")
+    assert migrate("--in-place") == (0, "", "kacheck: nothing to migrate\n")
+    assert migrate() == (0, "", "kacheck: nothing to migrate\n")
     assert snapshot(tmp_path) == before
     assert conf.exists()
 
@@ -930,7 +930,7 @@ def test_a_byte_order_mark_stays(tmp_path: Path, migrate: Callable[..., CommandO
 
     assert said.code == 0, said.err
     assert toml.read_text().startswith(f"{there}\n[check.app]\n")
-    assert migrate("--in-place") == (0, "", "")
+    assert migrate("--in-place") == (0, "", "kacheck: nothing to migrate\n")
 
 
 def test_a_file_with_the_line_ends_of_windows_keeps_them(

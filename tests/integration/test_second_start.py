@@ -17,7 +17,7 @@ from kacheck.cli import main
 
 NAME = f"ksec-{os.getpid()}"
 Start = Callable[..., subprocess.Popen[bytes]]
-ENTRY_POINTS = ("process", "vault", "combined", "verdict")
+ENTRY_POINTS = ("process", "vault", "http", "tcp", "command", "combined", "verdict")
 PYTHON = """#!/bin/sh
 echo "$0" "$@"
 """
@@ -142,7 +142,7 @@ def test_details_are_asked_for_once_and_with_packages(start: Start, words: list[
         assert "certificate" not in shown.stdout
         assert "body" in shown.stdout, "httpx's phases"
         assert len(vault.requests) == 1
-    shown = run(*WITHOUT, "process", NAME, *words)
+    shown = run(*WITHOUT, "process", "--timeout", "20", *words, NAME)
     assert shown.returncode == 0, shown
     assert "sleeping" in shown.stdout, "psutil's word"
 

@@ -413,6 +413,7 @@ def test_options_stand_in_any_order_before_the_check(watcher: Watcher) -> None:
         ["--state-dir", state, "node"],
         ["--misc", "--state-dir", state, "--config", config, "node"],
         ["--config", config, "--state-dir", state, "--misc", "node"],
+        ["--timeout", "1.5", "--config", config, "--state-dir", state, "node"],
     ):
         assert_believed(run([SCRIPT, *words]))
 

@@ -631,7 +631,9 @@ def test_the_state_directory_is_read_only(scene: Scene) -> None:
 def hurt_the_track_file(scene: Scene, deed: Callable[[Path], object]) -> None:
     scene.start()
     path = scene.a.run_dir / "track" / CHECK
-    scene.leaves(lambda: deed(path))
+    began = time.monotonic()
+    deed(path)
+    scene.keepalived.wait_for("FAULT", PATIENCE, instance=INSTANCE, after=began)
     scene.settle(lambda: None)
     assert path.read_text() == "1\n"
 

@@ -11,7 +11,7 @@ import pytest
 from helpers.keepalived import Lab, Node
 from helpers.needs import needs
 from kacheck.doctor.context import Context
-from kacheck.doctor.kacheck import entry_point_paths
+from kacheck.doctor.kacheck.entry_point_paths import ENTRY_POINT
 from kacheck.doctor.kacheck.installation import Installation
 from kacheck.doctor.machine import entry_points
 from kacheck.doctor.machine.system import Machine
@@ -60,7 +60,7 @@ def programs(node: Node) -> Path:
     for path in Path(sysconfig.get_path("scripts")).glob("kacheck-*"):
         shutil.copyfile(path, programs / path.name)
         (programs / path.name).chmod(0o755)
-    assert (programs / entry_point_paths.ENTRY_POINT).exists()
+    assert (programs / ENTRY_POINT).exists()
     return programs
 
 

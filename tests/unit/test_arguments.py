@@ -91,7 +91,7 @@ def test_a_word_with_a_newline_makes_no_second_line(capsys: pytest.CaptureFixtur
 def test_version_and_help_are_answers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"kacheck {__version__}\n"
-    for words in ([], ["process"], ["vault"], ["combined"]):
+    for words in ([], *([name] for name in MODULES)):
         assert main([*words, "--help"]) == 0
         shown = capsys.readouterr()
         assert shown.out.startswith(f"usage: {' '.join(['kacheck', *words])}")
@@ -122,7 +122,7 @@ def test_no_option_is_documented_that_does_not_exist(capsys: pytest.CaptureFixtu
     """Every option that a help text mentions is one that some command defines."""
     defined: set[str] = set()
     mentioned: set[str] = set()
-    for name in ("process", "vault", "combined"):
+    for name in MODULES:
         main([name, "--help"])
         shown = capsys.readouterr().out
         defined |= set(re.findall(r"^ +(?:-\w(?: \w+)?, )?(--[a-z-]+)", shown, re.MULTILINE))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from helpers.graded import BASES, CHECK, Node, holder, passes_active, passes_serves
+from helpers.graded import ACTIVE, BASES, CHECK, Node, holder, passes_active, passes_serves
 from helpers.reasons import REASON
 from kacheck.result import Result, Status
 from kacheck.state import State, step
@@ -27,6 +27,8 @@ class Simulated:
         self.state = State()
         self.guarded = "standby"
         """The verdict that the guards have read."""
+        self.successes = 0
+        """Of kacheck_vault_active, in a row."""
         self._look_at, self._guard_at = phase, phase
 
     def advance(self, now: float) -> Node:
@@ -41,8 +43,10 @@ class Simulated:
         if now >= self._guard_at:
             self._guard_at += 1
             self.guarded = verdict.reason
+            self.successes = self.successes + 1 if passes_active(self.guarded) else 0
         file = CHECK.track.value(verdict.status, verdict.reason, CHECK.policy)
-        return Node(self.base, file, passes_active(self.guarded), passes_serves(self.guarded))
+        is_active = self.successes >= int(ACTIVE["rise"])
+        return Node(self.base, file, is_active, passes_serves(self.guarded))
 
 
 def moves(roles: tuple[Role, ...], phase: float) -> list[float]:

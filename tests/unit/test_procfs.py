@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 
 import pytest
 
@@ -99,3 +100,14 @@ def test_a_comm_may_hold_anything(tmp_path: pathlib.Path) -> None:
     (tmp_path / "3").mkdir()
     (tmp_path / "3/stat").write_text("3 (a) R (b)) S 1 3 3 0\n")
     assert procfs.Process.state(str(tmp_path / "3")) == "S"
+
+
+def test_a_process_without_free_descriptors_does_not_take_proc_for_open_to_all() -> None:
+    """Else `--quorum-max 0` passes where hidepid hides the process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            procfs.mount_options("/proc")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

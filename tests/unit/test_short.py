@@ -32,6 +32,9 @@ VALUES = st.sampled_from(
 )  # fmt: skip
 
 
+NEEDING_A_WORD = {"process": "x", "http": "x", "tcp": "x:1", "command": "x"}
+
+
 def options(name: str) -> list[Option]:
     return [*probe(name).options, *short.COMMON]
 
@@ -75,11 +78,13 @@ def test_every_option_of_a_probe_is_taken_in_the_short_way(name: str, data: st.D
     """Or the property above would hold for nothing."""
     option = data.draw(st.sampled_from([each for each in options(name) if not each.names_checks]))
     values = {"--timeout": "1.5", "--state-dir": "/x", "--quorum": "2", "--quorum-max": "3"}
+    values |= {"--expect": "200", "--warn": "503", "--json": "a=b", "--cert-days": "5"}
+    values |= {"--header": "X: y"}
     words = [option.flag] if option.flag.startswith("-") else []
     if option.kind.takes_value or not words:
         words.append((option.kind.choices or (values.get(option.flag, "x"),))[0])
     required = ["--process", "x"] if name == "combined" and option.flag != "--process" else []
-    required += ["x"] if name == "process" and words[0].startswith("-") else []
+    required += [NEEDING_A_WORD[name]] if name in NEEDING_A_WORD and words[0][0] == "-" else []
     argv = [name, *words, *required]
     found = parsed(short.parse, argv)
     assert isinstance(found, dict), argv

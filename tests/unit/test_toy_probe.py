@@ -261,6 +261,8 @@ def test_its_reference_is_generated(oracle: pathlib.Path, monkeypatch: pytest.Mo
 
 
 def test_a_probe_that_is_not_registered_is_an_error() -> None:
-    with pytest.raises(BadConfigError, match=r'probe is "oracle"; give "process", "vault" or'):
+    with pytest.raises(
+        BadConfigError, match=r'probe is "oracle"; give "process", .* or "combined"'
+    ):
         config.parse('[check.a]\nprobe = "oracle"\n', "k.toml")
     assert cli.main(["oracle"]) == 3

@@ -6,6 +6,7 @@ read last, or with 0. The numbers are those of the shipped files. What keepalive
 vrrp.c's: an instance in FAULT has no VIP, else the highest priority has it.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import product
 
@@ -26,6 +27,7 @@ from helpers.graded import (
     passes_serves,
     settled,
 )
+from helpers.pair import recipe
 
 
 def watched(state: str) -> Iterator[int]:
@@ -124,7 +126,16 @@ def test_with_no_watcher_at_all_a_dead_node_has_no_vip_once_the_guards_have_look
 
 def test_the_guards_bound() -> None:
     for guard in (ACTIVE, SERVES):
-        assert guard["interval"] == guard["rise"] == "1"
-        assert CHECK.timeout + 1 < int(guard["timeout"]), "a look in the watcher's place can start"
+        assert guard["interval"] == "1"
+        (own,) = map(float, re.findall(r"--timeout (\S+)", guard["script"]))
+        assert CHECK.timeout < own < int(guard["timeout"]), (
+            "a look in the watcher's place can start"
+        )
         assert "." not in guard["interval"], "a fraction is an error before keepalived 2.3.2"
     assert (ACTIVE["fall"], SERVES["fall"]) == ("1", "2")
+
+
+def test_the_active_guard_does_not_disturb_a_takeover() -> None:
+    """A change during it starts the backup's timer again; see docs/recipes.md."""
+    interval = float(re.findall(r"advert_int (\S+)", recipe("keepalived"))[0])
+    assert (int(ACTIVE["rise"]) - 1) * int(ACTIVE["interval"]) >= 3 * interval

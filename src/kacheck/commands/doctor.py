@@ -11,10 +11,10 @@ from kacheck.result import BadConfigError
 DESCRIPTION = """Find out why keepalived is in FAULT, and what else in this configuration, kernel \
 or container will fail.
 
-The first lines say for each vrrp_instance whether it is MASTER, BACKUP or in FAULT, its effective \
-priority, the cause of a FAULT and the command to type. For that kacheck's own checks are run \
-once, as keepalived would; the interface is looked at; and root listens for adverts, for at most \
-three intervals, to say where the VIP is.
+The first lines say for each vrrp_instance whether it is MASTER, BACKUP or in FAULT, its \
+effective priority, the cause of a FAULT and the command to type. For that doctor runs kacheck's \
+own checks once, as keepalived would, and looks at the interface. As root it listens for adverts, \
+for at most three intervals, to say where the VIP is.
 
 It reads KEEPALIVED_CONF and everything it includes as keepalived would, tries whether process \
 events arrive here, and reads kacheck's own files. The most probable cause of a FAULT comes first. \

@@ -32,8 +32,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "--node",
         metavar="N",
         type=node,
-        default=1,
-        help="the number of this node, 1 to 5; default 1\n\n"
+        help="the number of this node, 1 to 5; default 1, or the one that its priority has\n\n"
         "Node 1 has the highest priority, 220; each other one has 2 less than the one before.",
     )
     parser.add_argument(

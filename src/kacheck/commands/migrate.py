@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from argparse import Namespace
 
 from kacheck.commands import Edge, options
@@ -76,4 +77,24 @@ def run(args: Namespace, edge: Edge) -> int:
         edge.answer(answer.text)
     for remark in answer.remarks:
         edge.note(remark)
+    if answer.text:
+        edge.note(next_of(args))
+    elif answer.code == 0:
+        edge.note("nothing to migrate")
     return answer.code
+
+
+def next_of(args: Namespace) -> str:
+    """Return what comes after the diff, or after what was written."""
+    from kacheck import next_step
+
+    conf = shlex.quote(args.conf)
+    if args.output is not None:
+        steps = [f"mv {shlex.quote(args.output)} {conf}"]
+    elif not args.in_place:
+        return "next: the same command with --in-place"
+    else:
+        steps = []
+    if args.mode == "watch":
+        steps += [next_step.reload_watcher(args.state_dir), next_step.see_status(args.state_dir)]
+    return f"next: {'; '.join([*steps, next_step.reload_keepalived()])}"

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Run checks from the configuration file by their names, all at the same time.
 
-Each check has its own timeout and prints one line. The exit code is the worst one, in the order \
-0, 1, 3, 2. `on_unknown = "hold"` fails here, because a single look has nothing to hold."""
+Each check has the timeout of the file, and prints one line. The exit code is the worst \
+one, in the order 0, 1, 3, 2. `on_unknown = "hold"` fails here, because a single look has nothing \
+to hold."""
 Load = Callable[[], "CheckConfiguration"]
 
 
@@ -35,6 +36,12 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         default=[],
         metavar="REASON",
         help="count a warning with this reason, such as standby, as ok; may be repeated",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=options.timeout,
+        metavar="SECONDS",
+        help="the deadline of each check, instead of the timeout in the file",
     )
     options.add_config(parser)
     options.add_common(parser)
@@ -78,7 +85,7 @@ def prepared(load: Load, name: str, args: Namespace) -> Prepared:
         return with_accepted(look(deadline), args)
 
     # The file's timeout is for a look of the watcher's, to which nothing has to be loaded.
-    return Prepared(check.timeout, accepting, on_unknown, time.monotonic())
+    return Prepared(args.timeout or check.timeout, accepting, on_unknown, time.monotonic())
 
 
 def with_accepted(result: Result, args: Namespace) -> Result:

@@ -23,7 +23,8 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "--check-config",
         action="store_true",
         help="say whether the configuration is good, and exit: 0 good, 3 bad\n\n"
-        "A good configuration may have warnings, one line each.",
+        "A good configuration may have warnings, one line each. The last line is the command with "
+        "which the watcher takes it.",
     )
     parser.add_argument(
         "--on-stop",
@@ -47,7 +48,11 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
 def run(args: Namespace, edge: Edge) -> int:
     """Watch, or judge the configuration alone."""
     if args.check_config:
+        from kacheck import next_step
+
         edge.answer(judgement(args.config))
+        if args.config == options.CONFIGURATION and not next_step.is_logged():
+            edge.answer(f"next: {next_step.reload_watcher(args.state_dir)}")
         return 0
     from kacheck.watch import watcher
 

@@ -24,7 +24,6 @@ from kacheck.result import BadConfigError
 MAX_SIZE = 1024 * 1024
 CURES = {
     errno.ENOENT: "write it, or give the path of another one",
-    errno.EACCES: "run as root, or let this user read it",
 }
 SYNTAX_CURES = {
     "Cannot declare": "write each [table] once",
@@ -50,6 +49,10 @@ def load(path: str) -> CheckConfiguration:
     try:
         content = read(path)
     except OSError as error:
+        if error.errno == errno.EACCES:
+            from kacheck.permission import refused
+
+            raise BadConfigError(f"{path}: {refused(path)}") from None
         cure = CURES.get(error.errno or 0, "give the path of a file that can be read")
         raise BadConfigError(f"{path}: {error.strerror or error}; {cure}") from None
     if len(content) > MAX_SIZE:

@@ -176,10 +176,11 @@ def question(path: Path, declared: Probe, values: dict[str, Any]) -> Question:
     for option in declared.options:
         if option.is_required and not values.keys() & {option.name, *in_its_place}:
             others = "".join(f", or {name} with names of checks" for name in in_its_place)
+            example = f'["{option.example}"]' if option.is_repeatable else f'"{option.example}"'
             raise WrongError(
                 path,
                 f"check {path[-1]} has no {option.name}; "
-                f'add {option.name} = "{option.example}", {option.help}{others}',
+                f"add {option.name} = {example}, {option.help}{others}",
             )
     try:
         return Question(declared.name, load(declared.prepare)(values))

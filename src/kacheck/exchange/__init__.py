@@ -4,6 +4,8 @@ Layers, each of which imports only those above it:
 
     target        what is asked: an address and how to trust it
     answer        what came back
+    body          a body as JSON, and quoted for people
+    options       the options of TLS
     flat_json     the body of most health endpoints
     reasons       what may prevent an answer
     request       the bytes of a request, and where they go

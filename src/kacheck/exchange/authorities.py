@@ -58,12 +58,22 @@ def load_file(tls: ssl.SSLContext, path: str, what: str) -> None:
     try:
         tls.load_verify_locations(cafile=path)
     except OSError as error:
-        cause = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        is_content = isinstance(error, ssl.SSLError)
+        cause = "it holds no PEM certificate" if is_content else error_text(error, path)
         raise BadConfigError(f"the {what} {path} cannot be used: {cause}") from None
 
 
-def error_text(error: Exception) -> str:
-    """Return what OpenSSL or the system says, without its source line."""
+def error_text(error: Exception, *paths: str) -> str:
+    """Return what OpenSSL or the system says, without its source line; and who may not read what.
+
+    `paths` are the files that were to be read.
+    """
+    if isinstance(error, PermissionError):
+        for path in paths:
+            if not os.access(path, os.R_OK, effective_ids=True):
+                from kacheck.permission import refused
+
+                return refused(path)
     if isinstance(error, ssl.SSLError):
         return (getattr(error, "reason", None) or str(error)).lower().replace("_", " ")
     return getattr(error, "strerror", None) or str(error)

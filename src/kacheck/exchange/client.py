@@ -104,6 +104,8 @@ class HttpClient(Connection):
         """Where httpx has sent it."""
         self._connected_at = 0.0
         self._loss = Loss.NOTHING
+        self._fields: Mapping[str, str] = {}
+        """The target's, of the request."""
 
     def __call__(self, deadline: Deadline) -> Result:
         """One look.
@@ -113,6 +115,9 @@ class HttpClient(Connection):
 
         """
         self.deadline = deadline
+        fields = self.target.fields()
+        if fields != self._fields:
+            self._fields, self._request = fields, b""
         deadline.seen |= {"address": self.target.address, **self._about}
         answer = self.ask_again()
         if answer is None:
@@ -231,9 +236,9 @@ class HttpClient(Connection):
         )
         left = plain.time_left(self.deadline)
         request = httpx.Request(
-            "GET",
+            self.target.method,
             self.target.url,
-            headers=HEADERS if self.keep else CLOSING,
+            headers={**(HEADERS if self.keep else CLOSING), **self._fields},
             extensions={"timeout": dict.fromkeys(TIMEOUTS, left), "trace": self.trace},
         )
         response = self._transport.handle_request(request)
@@ -244,7 +249,8 @@ class HttpClient(Connection):
         fields = b"".join(b"%s: %s\r\n" % field for field in request.headers.raw)
         if self.keep:
             words = b"GET %s HTTP/1.1\r\n%s\r\n" % (request.url.raw_path, fields)
-            can_be_plain = is_plain(response, self._codes)
+            # The answer to HEAD has the length of a body that does not come.
+            can_be_plain = self.target.method == "GET" and is_plain(response, self._codes)
             self._is_misread = self._is_misread and can_be_plain
             self._request = words if can_be_plain and not self._is_misread else b""
             self._host = request.url.raw_host.decode("ascii")

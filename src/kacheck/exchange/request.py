@@ -25,19 +25,26 @@ PORTS = {"http": 80, "https": 443}
 NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 """The characters of a label of a host's name."""
 PATH = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/.")
+QUERY = PATH | frozenset("=&")
 
 
 def plain_request(target: Target) -> tuple[str, int, bytes] | None:
     """Return the host, the port and the bytes of the request; None where httpx has to say.
 
     The bytes are those that httpx sends.
+
+    Raises:
+        BadConfigError: as the target's `fields` does.
+
     """
     parts = plain_parts(target.url)
-    if parts is None:
+    # The answer to HEAD has the length of a body that does not come.
+    if parts is None or target.method != "GET":
         return None
     scheme, host, port, path = parts
     name = host if port == PORTS[scheme] else f"{host}:{port}"
-    fields = {"Host": name, **CLOSING}
+    given = dict(target.fields())
+    fields = {"Host": given.pop("host", name), **CLOSING, **given}
     lines = (f"GET /{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()))
     text = "".join(f"{line}\r\n" for line in (*lines, ""))
     return host.strip("[]"), port, text.encode("ascii")
@@ -60,8 +67,11 @@ def plain_parts(url: str) -> tuple[str, str, int, str] | None:
 
 
 def is_plain_path(path: str) -> bool:
-    """Return whether a path is sent as it is written."""
+    """Return whether a path, perhaps with a query, is sent as it is written."""
+    path, mark, query = path.partition("?")
     segments = path.split("/")
+    if not QUERY.issuperset(query) or bool(mark) != bool(query):
+        return False
     return PATH.issuperset(path) and not any(segment in (".", "..") for segment in segments)
 
 

@@ -1,5 +1,6 @@
 """What an exchange asks: an address, and how to trust what answers there."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -17,6 +18,18 @@ class Target(Protocol):
     @property
     def url(self) -> str:
         """What is asked for."""
+
+    @property
+    def method(self) -> str:
+        """GET, or HEAD."""
+
+    def fields(self) -> Mapping[str, str]:
+        """Return header fields beside the usual ones, their names in small letters.
+
+        Raises:
+            BadConfigError: a file that they come from cannot be used.
+
+        """
 
     @property
     def unix_socket(self) -> str | None:

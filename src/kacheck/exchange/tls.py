@@ -85,7 +85,7 @@ def context(target: Target) -> ssl.SSLContext:
         except (OSError, ValueError) as error:
             raise BadConfigError(
                 f"the client certificate {target.client_cert} with key {target.client_key} "
-                f"cannot be used: {error_text(error)}"
+                f"cannot be used: {error_text(error, target.client_cert, target.client_key)}"
             ) from None
     return tls
 
@@ -150,7 +150,7 @@ def wrong_name(seen: Certificate | None, name: str, service: str) -> str:
     names = f", it is for {', '.join(seen.names)}" if seen else ""
     return (
         f"its certificate is not for {name}{names}; "
-        "give one of its names with --tls-server-name or in --address"
+        "give one of its names with --tls-server-name or in the address"
     )
 
 
@@ -173,7 +173,10 @@ def explain_alert(error: ssl.SSLError) -> str:
             f"{error_text(error)}; give --client-cert and --client-key"
         )
     if any(word in reason for word in NO_TLS):
-        return "it does not speak TLS; give an address that begins with http:// if that is meant"
+        return (
+            "it does not speak TLS; if that is meant, leave out --tls, or give an address that "
+            "begins with http://"
+        )
     return f"the TLS handshake failed: {error_text(error)}"
 
 

@@ -9,7 +9,8 @@ from kacheck.doctor.kacheck.state_files import watcher_trouble
 from kacheck.doctor.machine.system import Machine
 from kacheck.init import rehearsal
 from kacheck.init.adverts import OwnAdvert, judge
-from kacheck.init.existing import also_tracked, gains, instance_of
+from kacheck.init.existing import also_tracked
+from kacheck.init.instance import gains, instance_of
 from kacheck.init.knowledge import Gathered, InitOrder, gather
 from kacheck.init.network import own_on
 from kacheck.init.next_steps import Situation, next_steps
@@ -196,7 +197,7 @@ def situation(order: InitOrder, known: Gathered, *, is_written: bool, has_peer: 
     own = own_on(known.machine, known.values.interface, known.values.vip)
     return Situation(
         order.vip,
-        order.node,
+        known.values.node,
         tuple(given),
         str(own.address.ip) if own else None,
         known.values.peers,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_interface
 from typing import NamedTuple
 
-from kacheck.init.existing import ExistingInstance, instances, select
+from kacheck.init.instance import ExistingInstance, instances, select
 from kacheck.init.network import NetworkInterfaces, choose, interfaces, own_on, routed_from
 from kacheck.init.plan import NodePaths
 from kacheck.init.recipe import NodeValues, Vip
@@ -28,7 +28,7 @@ class InitOrder(NamedTuple):
     """What is asked for."""
 
     vip: str
-    node: int = 1
+    node: int | None = None
     instance: str | None = None
     interface: str | None = None
     service: str = "vault"
@@ -70,7 +70,7 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
     values = NodeValues(
         vip,
         interface,
-        order.node,
+        order.node or (existing.node_number if existing else None) or 1,
         name,
         (existing.router_id if existing else None) or order.router_id or 51,
         source=own if peers else None,

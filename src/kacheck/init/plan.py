@@ -4,7 +4,8 @@ import os
 from typing import NamedTuple
 
 from kacheck import config
-from kacheck.init.existing import ExistingInstance, LeftAloneError, by_hand, edit, refuse_half
+from kacheck.init.existing import LeftAloneError, by_hand, edit, refuse_half
+from kacheck.init.instance import ExistingInstance
 from kacheck.init.recipe import (
     NodeValues,
     ShippedTexts,

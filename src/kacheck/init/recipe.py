@@ -55,7 +55,7 @@ class NodeValues(NamedTuple):
     @property
     def priority(self) -> int:
         """The priority of this node."""
-        return HIGHEST - STEP * (self.node - 1)
+        return priority_of(self.node)
 
     @property
     def check(self) -> str:
@@ -75,6 +75,11 @@ class ShippedTexts(NamedTuple):
     graded: str
     event_driven: str
     keepalived: str
+
+
+def priority_of(node: int) -> int:
+    """Return the base priority of a node."""
+    return HIGHEST - STEP * (node - 1)
 
 
 @cache

@@ -1,7 +1,7 @@
 """The keepalived that runs here: its file, its id and its network."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -27,7 +27,16 @@ class RunningKeepalived(NamedTuple):
 
 
 def running() -> RunningKeepalived | None:
-    """Return root's, the oldest: its children have its command line; None: there is none."""
+    """Return the one with our interfaces, or else any; None: there is none.
+
+    Of several processes the oldest: its children have its command line.
+    """
+    found = [*keepaliveds()]
+    return next((each for each in found if each.shares_network()), found[0] if found else None)
+
+
+def keepaliveds() -> Iterator[RunningKeepalived]:
+    """Yield root's: any user can give a process this name."""
     for pid in sorted(procfs.named("/proc", b"keepalived")):
         with suppress(OSError):
             if os.stat(f"/proc/{pid}").st_uid == 0:
@@ -35,8 +44,7 @@ def running() -> RunningKeepalived | None:
                 words = text.split("\0")[:-1]
                 if words:
                     file = option(words[1:], FILE_OPTIONS) or DEFAULT_FILE
-                    return RunningKeepalived(pid, file, option(words[1:], ID_OPTIONS))
-    return None
+                    yield RunningKeepalived(pid, file, option(words[1:], ID_OPTIONS))
 
 
 def option(words: Sequence[str], names: tuple[str, str]) -> str | None:

@@ -11,6 +11,9 @@ from kacheck.result import COMMON_REASONS, Reason
 MODULES = {
     "process": "kacheck.probes.process",
     "vault": "kacheck.probes.vault",
+    "http": "kacheck.probes.http",
+    "tcp": "kacheck.probes.tcp",
+    "command": "kacheck.probes.command",
     "combined": "kacheck.probes.combined",
 }
 """Where each probe's declaration PROBE is."""

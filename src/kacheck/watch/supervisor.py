@@ -342,8 +342,9 @@ class Supervisor:
     def _update(self) -> None:
         """Do what signals and drains have asked for until now."""
         self._woken()
-        for watched in self.watched.values():
-            self._take_drain(watched)
+        if self.drains.may_exist() or any(each.drained for each in self.watched.values()):
+            for watched in self.watched.values():
+                self._take_drain(watched)
 
     def _take_drain(self, watched: Watched) -> None:
         """Drain a check at once; where a drain has ended, look."""

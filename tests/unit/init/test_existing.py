@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kacheck.init.existing import LeftAloneError, also_tracked, edit, gains, instances, select
+from kacheck.init.existing import LeftAloneError, also_tracked, edit
+from kacheck.init.instance import gains, instances, select
 from kacheck.init.recipe import NodeValues, shipped
 from kacheck.keepalived import load
 from kacheck.result import BadConfigError

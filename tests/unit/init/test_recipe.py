@@ -110,7 +110,7 @@ def test_a_process_has_a_check_by_its_name_that_the_recipe_reads(name: str) -> N
     assert check.interval == 0.25
     recipe = recipe_text(values, shipped())
     assert f'file "/run/kacheck/track/{check.name}"' in recipe
-    assert f'kacheck-verdict {check.name}"' in recipe
+    assert f'kacheck-verdict --timeout 1.5 {check.name}"' in recipe
     assert "vault-node" not in recipe
 
 

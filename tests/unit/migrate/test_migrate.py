@@ -1120,14 +1120,12 @@ def test_a_diff_is_printed_and_nothing_is_written(
     assert "FAULT within milliseconds" in said.err
 
 
-def test_nothing_to_migrate_says_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_to_migrate_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "keepalived.conf"
     path.write_text('this is { no configuration " at all\n')
 
     assert main(["migrate", str(path)]) == 0
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "kacheck: nothing to migrate\n")
 
 
 def test_what_is_left_alone_is_exit_code_1(

@@ -52,9 +52,9 @@ def _timeouts(context: Context, call: Call) -> dict[str, float]:
     """Return the timeouts that hold for a call, by what sets them."""
     if call.args is None:
         return {}
-    if call.args.command == "run":
+    limit = call.args.timeout
+    if limit is None and call.args.command == "run":
         checks = {name: context.checks.get(name) for name in call.args.names}
         limits = {name: check.timeout for name, check in checks.items() if check is not None}
         return {f"{name}, timeout {limit:g},": limit for name, limit in limits.items()}
-    limit = call.args.timeout
     return {} if limit is None else {f"--timeout {limit:g}": limit}

@@ -87,8 +87,8 @@ def _unknown(
             since = known_since(block, word)
             is_new = since is not None and context.release is not None and context.release < since
             if word in KEYWORDS[block] and not is_new:
-                if word in KEYWORDS and (not block or word != "track_file"):
-                    stack.append((node, word))
+                if word in KEYWORDS and (not block or word not in KEYWORDS[""]):
+                    stack.append((node, word))  # an instance's track_file has names, not keywords
                 continue
             if is_new and (word in ("track_file", "use_symlink_paths") or block == "track_file"):
                 continue  # KA150

@@ -1,10 +1,8 @@
 """What a combined check asks: a mode and its members."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from __future__ import annotations
 
 from kacheck.check import Question
-from kacheck.deadline import Deadline
 from kacheck.looks import detailed as detailed_question
 from kacheck.looks import look_of, warnings_of
 from kacheck.probe import OptionError
@@ -12,7 +10,16 @@ from kacheck.probes import process
 from kacheck.probes.combined.look import Member, probe
 from kacheck.probes.process import look as process_look
 from kacheck.probes.vault import settings as vault_settings
-from kacheck.result import Result
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Literal, NamedTuple
+
+    from kacheck.deadline import Deadline
+    from kacheck.result import Result
+else:
+    from kacheck.light import NamedTuple
 
 FORMS = ("all", "any", "process")
 SCOPE = tuple(option.name for option in process.SCOPE)

@@ -1,7 +1,8 @@
 """Is this node in the wanted Vault role? One GET of /v1/sys/health."""
 
+from kacheck.exchange.options import tls_options
 from kacheck.exchange.reasons import REASONS
-from kacheck.kinds import DIRECTORY, FILE, FLAG, TEXT, URL, one_of
+from kacheck.kinds import URL, one_of
 from kacheck.probe import Option, Probe
 from kacheck.probes.vault.reasons import RATE_LIMITED, ROLES, STATES
 
@@ -28,58 +29,7 @@ OPTIONS = (
         is_repeatable=True,
         is_set=True,
     ),
-    Option(
-        "ca_cert",
-        FILE,
-        "trust the authorities in this file instead of the system's",
-        metavar="FILE",
-        environment="VAULT_CACERT",
-        details="Only a subjectAltName of the server's certificate counts as its name; its common "
-        "name does not. The watcher uses a changed file from the next connection on, within 3 "
-        "seconds and without a reload; this is also true of the system's store.",
-    ),
-    Option(
-        "ca_path",
-        DIRECTORY,
-        "trust the authorities in all files of this directory instead of the system's",
-        metavar="DIR",
-        environment="VAULT_CAPATH",
-    ),
-    Option(
-        "client_cert",
-        FILE,
-        "the certificate for a server that asks for one; needs its key as well",
-        metavar="FILE",
-        environment="VAULT_CLIENT_CERT",
-    ),
-    Option(
-        "client_key",
-        FILE,
-        "the key of the client's certificate",
-        metavar="FILE",
-        environment="VAULT_CLIENT_KEY",
-    ),
-    Option(
-        "tls_server_name",
-        TEXT,
-        "ask for and verify this name instead of the address's host",
-        metavar="NAME",
-        environment="VAULT_TLS_SERVER_NAME",
-        details="It must be a subjectAltName of the certificate.",
-    ),
-    Option(
-        "insecure",
-        FLAG,
-        "believe any certificate, with a warning",
-        default=False,
-        environment="VAULT_SKIP_VERIFY",
-    ),
-    Option(
-        "remote",
-        FLAG,
-        "the address is another machine on purpose: do not warn",
-        default=False,
-    ),
+    *tls_options("VAULT_"),
 )
 
 PROBE = Probe(

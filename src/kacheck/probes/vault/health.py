@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
+from kacheck.exchange.body import quote, read_json
 from kacheck.exchange.flat_json import flat_object
 from kacheck.exchange.reasons import BAD_RESPONSE, REDIRECT
 from kacheck.probes.vault.reasons import (
@@ -28,14 +29,11 @@ from kacheck.result import Result, Status
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, NamedTuple, NoReturn
+    from typing import Any, NamedTuple
 
     from kacheck.result import Reason
 else:
     from kacheck.light import NamedTuple
-
-SHOWN = 60
-"""Characters of a strange body that a message quotes."""
 
 
 class NodeState(NamedTuple):
@@ -99,26 +97,10 @@ def parse(body: bytes) -> dict[str, Any] | None:
 
 def parse_any(body: bytes) -> dict[str, Any] | None:
     """Return the same of any JSON; to import json takes 5 ms."""
-    import json
-
     try:
-        fields = json.loads(body, parse_constant=no_json, object_pairs_hook=unambiguous)
-        return {key: flat(value) for key, value in fields.items()}
+        return {key: flat(value) for key, value in read_json(body).items()}
     except (ValueError, RecursionError, AttributeError):
         return None
-
-
-def no_json(constant: str) -> NoReturn:
-    """Refuse NaN and its kin, which json reads and RFC 8259 does not have."""
-    raise ValueError(constant)
-
-
-def unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return an object whose keys are all different: two values for `sealed` would be a choice."""
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise ValueError("a key is repeated")
-    return fields
 
 
 def flat(value: object) -> object:
@@ -184,7 +166,7 @@ def explain(answer: HttpAnswer, fields: dict[str, Any]) -> str:
 
 
 def without_state(answer: HttpAnswer, fields: dict[str, Any], state: NodeState) -> str:
-    """Why an answer is not believed whose body says nothing of the node's state."""
+    """Return why an answer is not believed whose body says nothing of the node's state."""
     cure = "give the address of the node itself"
     if not answer.body.strip():
         return f"which is {state.reason}, without a body: is a proxy in between? If so, {cure}"
@@ -197,13 +179,3 @@ def without_state(answer: HttpAnswer, fields: dict[str, Any], state: NodeState) 
     if not fields:
         return f"{quote(answer.body)}: not Vault's JSON, is a proxy in between?"
     return f"which is {state.reason}, but its body does not say so; {cure}"
-
-
-def quote(body: bytes) -> str:
-    """Return the beginning of a body, on one line."""
-    from kacheck.redact import redact
-
-    text = redact(" ".join(body[: 4 * SHOWN].decode(errors="replace").split()))
-    if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text[:SHOWN]:
-        return f"with {len(body)} bytes that are not text"
-    return f'"{text[:SHOWN]}..."' if len(text) > SHOWN else f'"{text}"'

@@ -9,6 +9,7 @@ VAULT_MAX_RETRIES.
 
 from __future__ import annotations
 
+from kacheck.exchange.options import refuse_half_a_certificate
 from kacheck.exchange.place import unproven
 from kacheck.exchange.request import plain_parts
 from kacheck.kinds import BLANK, has_blank
@@ -50,6 +51,15 @@ class VaultOptions(NamedTuple):
     """The address is another machine on purpose: do not warn."""
     in_detail: bool = False
     """Show each phase of the exchange, which takes httpx (70 ms)."""
+
+    @property
+    def method(self) -> str:
+        """How it is asked."""
+        return "GET"
+
+    def fields(self) -> Mapping[str, str]:
+        """Return nothing: it is asked without a token."""
+        return {}
 
     @property
     def service(self) -> str:
@@ -131,9 +141,7 @@ def prepare(values: Mapping[str, Any]) -> VaultOptions:
         OptionError: the address is invalid, or a client certificate has no key, or the reverse.
 
     """
-    for have, lack in (("client_cert", "client_key"), ("client_key", "client_cert")):
-        if values.get(have) and not values.get(lack):
-            raise OptionError(have, f"{{{have}}} needs {{{lack}}}; add {{{lack}}}")
+    refuse_half_a_certificate(values)
     address = values.get("address") or DEFAULT_ADDRESS
     try:
         url, unix_socket = parse_address(address)
@@ -155,7 +163,7 @@ def parse_address(address: str) -> tuple[str, str | None]:
         ValueError: it is not an address; the text goes on from what the address is called.
 
     """
-    if plain_parts(address) is not None and "/v1" not in address:
+    if "?" not in address and "/v1" not in address and plain_parts(address) is not None:
         return f"{address.rstrip('/')}{HEALTH}", None
     return parse_any_address(address)
 
@@ -169,8 +177,8 @@ def parse_any_address(address: str) -> tuple[str, str | None]:
     from kacheck.redact import redact_address
 
     shown = redact_address(address)
-    if bracketed := with_brackets(address):
-        raise ValueError(f"{address} has an IPv6 address without brackets; write {bracketed}")
+    if bracketed := with_brackets(shown):
+        raise ValueError(f"{shown} has an IPv6 address without brackets; write {bracketed}")
     try:
         parts = urlsplit(address)
         _ = parts.port

@@ -1,0 +1,85 @@
+"""The options of TLS that every probe has whose service may speak it."""
+
+from __future__ import annotations
+
+from kacheck.kinds import DIRECTORY, FILE, FLAG, TEXT
+from kacheck.probe import Option, OptionError
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+def tls_options(prefix: str = "") -> tuple[Option, ...]:
+    """Return the options; `prefix` begins the names of their variables, if they have any."""
+
+    def variable(name: str) -> str:
+        return f"{prefix}{name}" if prefix else ""
+
+    return (
+        Option(
+            "ca_cert",
+            FILE,
+            "trust the authorities in this file instead of the system's",
+            metavar="FILE",
+            environment=variable("CACERT"),
+            details="Only a subjectAltName of the server's certificate counts as its name; its "
+            "common name does not. The watcher uses a changed file from the next connection on, "
+            "within 3 seconds and without a reload; this is also true of the system's store.",
+        ),
+        Option(
+            "ca_path",
+            DIRECTORY,
+            "trust the authorities in all files of this directory instead of the system's",
+            metavar="DIR",
+            environment=variable("CAPATH"),
+        ),
+        Option(
+            "client_cert",
+            FILE,
+            "the certificate for a server that asks for one; needs its key as well",
+            metavar="FILE",
+            environment=variable("CLIENT_CERT"),
+        ),
+        Option(
+            "client_key",
+            FILE,
+            "the key of the client's certificate",
+            metavar="FILE",
+            environment=variable("CLIENT_KEY"),
+        ),
+        Option(
+            "tls_server_name",
+            TEXT,
+            "ask for and verify this name instead of the address's host",
+            metavar="NAME",
+            environment=variable("TLS_SERVER_NAME"),
+            details="It must be a subjectAltName of the certificate.",
+        ),
+        Option(
+            "insecure",
+            FLAG,
+            "believe any certificate, with a warning",
+            default=False,
+            environment=variable("SKIP_VERIFY"),
+        ),
+        Option(
+            "remote",
+            FLAG,
+            "the address is another machine on purpose: do not warn",
+            default=False,
+        ),
+    )
+
+
+def refuse_half_a_certificate(values: Mapping[str, Any]) -> None:
+    """Refuse a client's certificate without its key, and the reverse.
+
+    Raises:
+        OptionError: that is what was given.
+
+    """
+    for have, lack in (("client_cert", "client_key"), ("client_key", "client_cert")):
+        if values.get(have) and not values.get(lack):
+            raise OptionError(have, f"{{{have}}} needs {{{lack}}}; add {{{lack}}}")

@@ -1,0 +1,100 @@
+"""What a tcp check asks."""
+
+from __future__ import annotations
+
+from kacheck.exchange.options import refuse_half_a_certificate
+from kacheck.exchange.place import unproven
+from kacheck.probe import OptionError
+from kacheck.probes.tcp.kinds import bytes_of, place_of
+
+TYPE_CHECKING = False  # typing's own takes 10 ms to import
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, NamedTuple
+else:
+    from kacheck.light import NamedTuple
+
+FOR_TLS = ("ca_cert", "ca_path", "client_cert", "client_key", "tls_server_name", "insecure")
+"""The options that have no meaning without TLS."""
+
+
+class TcpOptions(NamedTuple):
+    """One address, and what is said there."""
+
+    address: str
+    host: str
+    port: int
+    unix_socket: str | None = None
+    tls: bool = False
+    send: bytes = b""
+    expect: bytes = b""
+    ca_cert: str | None = None
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    tls_server_name: str | None = None
+    insecure: bool = False
+    remote: bool = False
+
+    @property
+    def service(self) -> str:
+        """Whose address it is."""
+        return "the service"
+
+    @property
+    def url(self) -> str:
+        """Return the address as the exchange knows it: https means TLS."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'tcp'}://{host}:{self.port}"
+
+    @property
+    def method(self) -> str:
+        """Return nothing: this is not HTTP."""
+        return ""
+
+    def fields(self) -> Mapping[str, str]:
+        """Return nothing: this is not HTTP."""
+        return {}
+
+    @property
+    def ca_cert_bytes(self) -> str | None:
+        """No option gives an authority's certificate itself."""
+        return None
+
+    @property
+    def ca_cert_bytes_source(self) -> str:
+        """Return nothing, since there are no such bytes."""
+        return ""
+
+
+def prepare(values: Mapping[str, Any]) -> TcpOptions:
+    """Return what is asked, as the probe's `prepare`.
+
+    Raises:
+        OptionError: options do not fit together.
+
+    """
+    refuse_half_a_certificate(values)
+    given = {name: value for name, value in values.items() if value}
+    for name in FOR_TLS:
+        if name in given and "tls" not in given:
+            raise OptionError(name, f"{{{name}}} has no meaning without {{tls}}; add {{tls}}")
+    try:
+        place = place_of(values["address"])
+    except ValueError:
+        message = "{address} is not HOST:PORT, with an IPv6 address in brackets, nor unix:PATH"
+        raise OptionError("address", message) from None
+    if place.unix_socket and "tls" in given and "tls_server_name" not in given:
+        raise OptionError(
+            "tls", "{tls} over a Unix socket needs {tls_server_name}; add the name to verify"
+        )
+    for name in ("send", "expect"):
+        if name in given:
+            given[name] = bytes_of(given[name])
+    return TcpOptions(**given, **place._asdict())
+
+
+def warnings(options: TcpOptions) -> list[str]:
+    """Return the warnings of the probe."""
+    warning = unproven(options)
+    return [] if warning is None else [warning]

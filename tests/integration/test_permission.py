@@ -1,0 +1,103 @@
+"""A file that the user may not read: who, what refuses, and commands that can be pasted."""
+
+import grp
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from helpers.needs import needs
+from helpers.paths import ROOT
+
+NOBODY = 65534
+RUN = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); from kacheck.cli import run; run()"
+AS_SERVICE = (
+    f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r})\n"
+    "import kacheck.permission as p; p.SERVICE_USER = 'nobody'\n"
+    "from kacheck.cli import run; run()"
+)
+GROUP = grp.getgrgid(4).gr_name
+
+
+@pytest.fixture
+def closed() -> Iterator[pathlib.Path]:
+    """A directory that a group may enter, in one that everybody may."""
+    needs("setpriv", root=True)
+    with tempfile.TemporaryDirectory(prefix="kperm-") as parent:
+        os.chmod(parent, 0o755)
+        directory = pathlib.Path(parent) / "vault.d"
+        directory.mkdir()
+        (directory / "ca.pem").write_text("x")
+        (directory / "kacheck.toml").write_text("x")
+        os.chown(directory, 0, 4)
+        directory.chmod(0o750)
+        yield directory
+
+
+def as_nobody(code: str, *words: str) -> str:
+    done = subprocess.run(
+        ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+         sys.executable, "-IB", "-c", code, *words],
+        check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 3, done
+    return done.stdout + done.stderr
+
+
+def test_the_watchers_user_gets_the_drop_in_of_its_unit_to_paste(
+    closed: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    path = closed / "ca.pem"
+    said = as_nobody(
+        AS_SERVICE,
+        "vault",
+        "--timeout",
+        "30",
+        "--address",
+        "https://127.0.0.1:1",
+        "--ca-cert",
+        str(path),
+    )
+    what, _, cure = said.rstrip("\n").partition("; ")
+    assert what.endswith(
+        f"the CA file {path} cannot be used: Permission denied: user nobody may not enter {closed} "
+        f"(drwxr-x--- root:{GROUP})"
+    )
+    # It is what a shell makes of it that counts; systemd is not asked here.
+    here = cure.replace("/etc/systemd", f"{tmp_path}/etc/systemd")
+    here = here.replace("systemctl", ": systemctl")
+    subprocess.run(["sh", "-euc", here], check=True)
+    drop_in = tmp_path / "etc/systemd/system/kacheck.service.d/groups.conf"
+    assert drop_in.read_text() == f"[Service]\nSupplementaryGroups={GROUP}\n"
+    assert cure.endswith("; systemctl daemon-reload; systemctl restart kacheck")
+
+
+def test_anybody_else_is_to_be_root(closed: pathlib.Path) -> None:
+    path = closed / "kacheck.toml"
+    said = as_nobody(RUN, "watch", "--check-config", "--config", str(path))
+    assert said == (
+        f"kacheck: {path}: Permission denied: user nobody may not enter {closed} "
+        f"(drwxr-x--- root:{GROUP}); run it as root\n"
+    )
+
+
+def test_a_file_that_no_group_may_read_needs_an_acl(closed: pathlib.Path) -> None:
+    closed.chmod(0o755)
+    path = closed / "ca.pem"
+    path.chmod(0o600)
+    said = as_nobody(
+        AS_SERVICE,
+        "vault",
+        "--timeout",
+        "30",
+        "--address",
+        "https://127.0.0.1:1",
+        "--ca-cert",
+        str(path),
+    )
+    assert f"user nobody may not read {path} (-rw------- root:root)" in said
+    assert f"; let it: setfacl -m u:nobody:rX {path}; systemctl restart kacheck" in said

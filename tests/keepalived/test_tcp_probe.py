@@ -1,0 +1,68 @@
+"""A port as a check, under a real keepalived: the VIP is where it accepts and greets."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from helpers.keepalived import Lab, Node
+from helpers.needs import needs
+from helpers.paths import ROOT
+
+pytestmark = pytest.mark.keepalived
+
+CONFIGURATION = """
+global_defs {{
+    enable_script_security
+}}
+vrrp_script port {{
+    script "{check} --timeout 0.9 --expect 220 127.0.0.1:2525"
+    interval 1
+    timeout 5
+    fall 1
+    rise 1
+    user root
+}}
+vrrp_instance VI_1 {{
+    interface eth0
+    virtual_router_id 51
+    priority 100
+    virtual_ipaddress {{
+        192.0.2.100/24
+    }}
+    track_script {{
+        port
+    }}
+}}
+"""
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    needs("keepalived", "ip", "unshare", "nsenter", root=True)
+    with Lab() as lab:
+        yield lab.node("a")
+
+
+SERVER = """
+import pathlib, socket, sys
+server = socket.create_server(("127.0.0.1", 2525))
+while True:
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(pathlib.Path(sys.argv[1]).read_bytes())
+"""
+
+
+def test_the_vip_is_where_the_port_accepts_and_greets(node: Node) -> None:
+    node.run(["ip", "link", "set", "lo", "up"])
+    greeting = node.write("greeting", "220 mail\r\n")
+    server = node.popen([sys.executable, "-c", SERVER, greeting])
+    keepalived = node.keepalived(CONFIGURATION.format(check=ROOT / "checks/kacheck-tcp"))
+    last = keepalived.wait_for("MASTER")
+    node.write("greeting", "421 busy\r\n")
+    last = keepalived.wait_for("FAULT", after=last.at)
+    node.write("greeting", "220 mail\r\n")
+    last = keepalived.wait_for("MASTER", after=last.at)
+    server.kill()
+    assert keepalived.wait_for("FAULT", after=last.at)
