@@ -309,10 +309,11 @@ def judge(options: ProcessOptions, look: Look, data: dict[str, Any]) -> Result:
         reason = TOO_FEW if found else MISSING
         need = f", at least {least} wanted" if found else ""
         message = some + need + aside(look.not_counted)
-        if not found and not look.not_counted:
+        is_bare = not (options.args or options.full_command or options.user)
+        if not found and not look.not_counted and is_bare and "/" not in options.name:
             from kacheck.probes.process.other_names import other_name
 
-            message += other_name(options)
+            message += other_name(options.name, options.proc)
         return Result(Status.CRITICAL, reason, message, data)
     return Result(Status.OK, RUNNING if found else MISSING, some, data)
 

@@ -6,30 +6,24 @@ import os
 
 from kacheck import procfs
 
-TYPE_CHECKING = False  # typing's own takes 10 ms to import
-if TYPE_CHECKING:
-    from kacheck.probes.process.look import ProcessOptions
-
 REACH = 4096
 """Bytes of a command line that are looked at."""
 
 
-def other_name(options: ProcessOptions) -> str:
+def other_name(text: str, proc: str) -> str:
     """Return `; pid 7 runs /x/milvus but calls itself CGO_LOAD: use the path`, or nothing."""
-    name = os.fsencode(options.name)
-    if b"/" in name or options.args or options.full_command or options.user is not None:
-        return ""
+    name = os.fsencode(text)
     try:
-        pids = procfs.pids(options.proc)
-        own = procfs.own_pid(options.proc)
-        parents = procfs.ancestors(options.proc, own)
+        pids = procfs.pids(proc)
+        own = procfs.own_pid(proc)
+        parents = procfs.ancestors(proc, own)
     except OSError:
         return ""
     for pid in pids:
         if pid == own or pid in parents:
             continue
         try:
-            found = path_with_name(procfs.Process(options.proc, pid), name)
+            found = path_with_name(procfs.Process(proc, pid), name)
         except (OSError, ValueError):
             continue
         if found is not None:
