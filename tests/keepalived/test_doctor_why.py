@@ -15,6 +15,7 @@ import pytest
 from helpers.certificates import Authority
 from helpers.keepalived import Keepalived, Lab, Node, wait_until
 from helpers.needs import needs
+from helpers.pair import Pair
 from helpers.vault_node import VaultNode
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(240)]
@@ -275,3 +276,24 @@ def test_a_stopped_watcher_is_named(lab: Lab) -> None:
     line = done.stdout.splitlines()[0]
     assert line.startswith("VI_1: FAULT because v fails: /run/kacheck/track/vault says 0: ")
     assert "watcher" in line
+
+
+def test_a_healthy_standby_with_the_recommended_recipe_has_no_complaint(lab: Lab) -> None:
+    authority = Authority()
+    nodes = tuple(VaultNode(lab.node(name), authority) for name in "ab")
+    for node, state in zip(nodes, ("active", "standby"), strict=True):
+        node.state = state
+        node.start_vault()
+        node.start_watcher()
+    a, b = nodes
+    pair = Pair("vault-graded", (a, b))
+    pair.expect("MASTER", "BACKUP")
+
+    done = b.kacheck("doctor", str(pair.b_keepalived.conf))
+    assert done.stdout.startswith("VI_1: BACKUP, priority "), done.stdout
+    assert f"; the VIP is on {a.node.address}\n" in done.stdout
+    assert "fails" not in done.stdout
+    assert done.returncode == 0, done.stdout
+    done = a.kacheck("doctor", str(pair.a_keepalived.conf))
+    assert done.stdout.startswith("VI_1: MASTER here, priority "), done.stdout
+    assert done.returncode == 0, done.stdout
