@@ -297,3 +297,19 @@ def test_a_healthy_standby_with_the_recommended_recipe_has_no_complaint(lab: Lab
     done = a.kacheck("doctor", str(pair.a_keepalived.conf))
     assert done.stdout.startswith("VI_1: MASTER here, priority "), done.stdout
     assert done.returncode == 0, done.stdout
+
+
+def test_a_keepalived_that_may_not_set_addresses_is_named(lab: Lab) -> None:
+    node = lab.node("a")
+    path = node.write("keepalived.conf", instance())
+    options = ["-n", "-P", "-D", "-l", "-G", "-p", node.dir / "pid", "-r", node.dir / "vrrp"]
+    argv = ["setpriv", "--bounding-set=-net_admin", "keepalived", *options, "-f", path]
+    log = node.dir / "log"
+    with log.open("w") as file:
+        node.popen(argv, stdout=file, stderr=file)
+    wait_until(lambda: "Startup complete" in log.read_text(), "keepalived did not start")
+    done = node.run([sys.executable, "-IB", "-m", "kacheck", "doctor", path], check=False)
+    first, second, *_ = done.stdout.splitlines()
+    assert first.startswith("VI_1: FAULT because keepalived lacks CAP_NET_ADMIN: it may not set")
+    assert "CapabilityBoundingSet=" in second
+    assert done.returncode == 2
