@@ -47,6 +47,8 @@ class VrrpInstance(NamedTuple):
     """Seconds between adverts."""
     has_source: bool
     """Whether mcast_src_ip or unicast_src_ip says from where adverts are sent."""
+    is_encrypted: bool
+    """Whether its adverts are in IPsec AH, so that they cannot be heard."""
     tracks_interface: bool
     """Whether its own interface counts: not with dont_track_primary."""
 
@@ -106,11 +108,12 @@ def _instance(node: Node, surroundings: Surroundings, release: Version | None) -
         priority=whole_number(_last(node, "priority") or "") or 100,
         group=surroundings.groups.get(name),
         tracked=tuple(_tracked(surroundings, name, release)) + tuple(_interfaces(node)),
-        vips=tuple(filter(_is_address, vips)),
+        vips=tuple(str(ip_address(vip)) for vip in vips if _is_address(vip)),
         router_id=leading_number(_last(node, "virtual_router_id") or ""),
         version=3 if is_v3 else 2,
         interval=interval if is_v3 else max(1.0, float(round(interval))),
         has_source=bool(node.find("mcast_src_ip") or node.find("unicast_src_ip")),
+        is_encrypted="AH" in [_last(each, "auth_type") for each in node.find("authentication")],
         tracks_interface=not node.find("dont_track_primary"),
     )
 
