@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from helpers.certificates import Authority
-from helpers.keepalived import Keepalived, Lab, Node, wait_until
+from helpers.keepalived import Keepalived, Lab, Node, StrPath, wait_until
 from helpers.needs import needs
 from helpers.pair import Pair
 from helpers.vault_node import VaultNode
@@ -302,8 +302,25 @@ def test_a_healthy_standby_with_the_recommended_recipe_has_no_complaint(lab: Lab
 def test_a_keepalived_that_may_not_set_addresses_is_named(lab: Lab) -> None:
     node = lab.node("a")
     path = node.write("keepalived.conf", instance())
-    options = ["-n", "-P", "-D", "-l", "-G", "-p", node.dir / "pid", "-r", node.dir / "vrrp"]
-    argv = ["setpriv", "--bounding-set=-net_admin", "keepalived", *options, "-f", path]
+    options: list[StrPath] = [
+        "-n",
+        "-P",
+        "-D",
+        "-l",
+        "-G",
+        "-p",
+        node.dir / "pid",
+        "-r",
+        node.dir / "vrrp",
+    ]
+    argv: list[StrPath] = [
+        "setpriv",
+        "--bounding-set=-net_admin",
+        "keepalived",
+        *options,
+        "-f",
+        path,
+    ]
     log = node.dir / "log"
     with log.open("w") as file:
         node.popen(argv, stdout=file, stderr=file)
