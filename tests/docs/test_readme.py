@@ -158,8 +158,27 @@ def test_the_doctors_finding_is_real(capsys: pytest.CaptureFixture[str], tmp_pat
     conf.write_text(KEEPALIVED_CONF)
     main(["doctor", str(conf), "--config", str(tmp_path / "kacheck.toml")])
     said = capsys.readouterr().out.replace(str(tmp_path), "/etc/keepalived")
-    finding = block("$ kacheck doctor").partition("\n")[2]
-    assert finding in said
+    assert block("error KA241") in said
+
+
+CHECK = """vrrp_script vault {
+    script "%s/kacheck-vault --ca-cert /etc/vault.d/ca.pem"
+}
+vrrp_instance VI_1 {
+    interface lo
+    track_script {
+        vault
+    }
+}
+"""
+
+
+def test_the_doctors_first_line_is_real(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text(CHECK % (ROOT / "checks"))
+    main(["doctor", str(conf), "--config", str(tmp_path / "kacheck.toml")])
+    said = capsys.readouterr().out.replace(str(ROOT / "checks"), "/usr/libexec/kacheck")
+    assert block("$ kacheck doctor").partition("\n")[2] in said
 
 
 def test_the_diff_of_migrate_is_real(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ class TestExitCodes:
 class TestText:
     def test_a_finding_is_its_head_why_and_cure(self, doctor: Command) -> None:
         _, shown = doctor(LATE)
-        first, why, cure, *_ = shown.splitlines()
+        first, why, cure, *_ = shown.partition("\n\n")[2].splitlines()
         assert first.startswith(f"error KA011 {doctor.conf}:4: VI_1 tracks chk, which is defined")
         assert why.startswith("    why: keepalived ignores the line")
         assert cure == "    do:  move the definition above the vrrp_instance"

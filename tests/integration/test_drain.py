@@ -321,7 +321,9 @@ def test_the_known_names_are_shown_once_each(here: pathlib.Path, kacheck: Kachec
     config = here / "kacheck.toml"
     config.write_text('[check.vault]\nprobe = "vault"\n[check.process]\nprobe = "vault"\n')
     _, _, err = kacheck("on", "zzz", "--config", str(config))
-    assert err.endswith(" has no check zzz; there are vault, process, combined\n")
+    assert err.endswith(
+        " has no check zzz; there are vault, process, http, tcp, command, combined\n"
+    )
 
 
 @pytest.mark.parametrize("broken", [False, True])

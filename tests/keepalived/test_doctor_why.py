@@ -13,8 +13,9 @@ from typing import NamedTuple
 import pytest
 
 from helpers.certificates import Authority
-from helpers.keepalived import Keepalived, Lab, Node, wait_until
+from helpers.keepalived import Keepalived, Lab, Node, StrPath, wait_until
 from helpers.needs import needs
+from helpers.pair import Pair
 from helpers.vault_node import VaultNode
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(240)]
@@ -275,3 +276,57 @@ def test_a_stopped_watcher_is_named(lab: Lab) -> None:
     line = done.stdout.splitlines()[0]
     assert line.startswith("VI_1: FAULT because v fails: /run/kacheck/track/vault says 0: ")
     assert "watcher" in line
+
+
+def test_a_healthy_standby_with_the_recommended_recipe_has_no_complaint(lab: Lab) -> None:
+    authority = Authority()
+    nodes = tuple(VaultNode(lab.node(name), authority) for name in "ab")
+    for node, state in zip(nodes, ("active", "standby"), strict=True):
+        node.state = state
+        node.start_vault()
+        node.start_watcher()
+    a, b = nodes
+    pair = Pair("vault-graded", (a, b))
+    pair.expect("MASTER", "BACKUP")
+
+    done = b.kacheck("doctor", str(pair.b_keepalived.conf))
+    assert done.stdout.startswith("VI_1: BACKUP, priority "), done.stdout
+    assert f"; the VIP is on {a.node.address}\n" in done.stdout
+    assert "fails" not in done.stdout
+    assert done.returncode == 0, done.stdout
+    done = a.kacheck("doctor", str(pair.a_keepalived.conf))
+    assert done.stdout.startswith("VI_1: MASTER here, priority "), done.stdout
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_keepalived_that_may_not_set_addresses_is_named(lab: Lab) -> None:
+    node = lab.node("a")
+    path = node.write("keepalived.conf", instance())
+    options: list[StrPath] = [
+        "-n",
+        "-P",
+        "-D",
+        "-l",
+        "-G",
+        "-p",
+        node.dir / "pid",
+        "-r",
+        node.dir / "vrrp",
+    ]
+    argv: list[StrPath] = [
+        "setpriv",
+        "--bounding-set=-net_admin",
+        "keepalived",
+        *options,
+        "-f",
+        path,
+    ]
+    log = node.dir / "log"
+    with log.open("w") as file:
+        node.popen(argv, stdout=file, stderr=file)
+    wait_until(lambda: "Startup complete" in log.read_text(), "keepalived did not start")
+    done = node.run([sys.executable, "-IB", "-m", "kacheck", "doctor", path], check=False)
+    first, second, *_ = done.stdout.splitlines()
+    assert first.startswith("VI_1: FAULT because keepalived lacks CAP_NET_ADMIN: it may not set")
+    assert "CapabilityBoundingSet=" in second
+    assert done.returncode == 2

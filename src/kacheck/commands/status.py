@@ -13,7 +13,8 @@ DESCRIPTION = """Show what the watcher reports now, a row for each check.
 
 A row has the verdict, its reason, since when, the last look and the last transitions. A check \
 that is not ok is followed by its message. If the last look differs from the verdict, a line says \
-why the verdict has not changed.
+why the verdict has not changed. The last lines say of each VIP in keepalived.conf, if that can be \
+read, whether it is here.
 
 Without a watcher it shows what the verdict files still say and how old they are, and exits with \
 3. Otherwise the exit code is that of the worst verdict, in the order 0, 1, 3, 2."""

@@ -42,6 +42,13 @@ class TestSignals:
         text = script(f'"{command}"', f"user {user}")
         assert doctor.codes(process_search, text) == codes
 
+    def test_of_kill_go_to_the_process_in_a_pid_file(self, doctor: Doctor) -> None:
+        doctor.machine.users["app"] = (1000, 1000)
+        doctor.machine.file("/run/x.pid", b"77\n")
+        doctor.machine.directory("/proc/77", uid=33)
+        text = script("\"sh -c 'kill -0 $(cat /run/x.pid)'\"", "user app")
+        assert doctor.codes(process_search, text) == ["KA251"]
+
     def test_of_a_user_without_services_reach_none_that_starts_later(self, doctor: Doctor) -> None:
         text = script('"killall -0 haproxy"', "user nobody")
         assert doctor.codes(process_search, text) == ["KA251"]
@@ -210,6 +217,8 @@ class TestShellFiles:
             ("pgrep x", []),
             ("exec pgrep x\necho 1", []),
             ("cat <<E\necho\nE\necho 1", []),
+            ("if ! pgrep x; then\n  systemctl stop keepalived\nfi\necho 1", []),
+            ("A=`pgrep -c x`\nif [ $A -eq 0 ]; then\n  systemctl start x\nfi", ["KA253"]),
         ],
     )
     @pytest.mark.parametrize("command", ["/opt/chk.sh", "bash /opt/chk.sh"])

@@ -7,7 +7,7 @@ import pytest
 
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
 from kacheck.probes.vault.health import judge
-from kacheck.result import Result
+from kacheck.result import Result, Status
 
 NODE = "https://127.0.0.1:8200"
 UP = {"initialized": True, "sealed": False}
@@ -121,3 +121,18 @@ def test_a_redirect_without_a_location_says_so() -> None:
 def test_a_redirect_names_where_it_leads() -> None:
     answer = HttpAnswer(307, b"", "https://other:8200/v1/sys/health")
     assert "https://other:8200/v1/sys/health" in judge(answer, ("active",), NODE).message
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "says"),
+    [
+        (503, b'{"errors": ["storage is gone"]}', 'with errors ("storage is gone") instead of its'),
+        (429, b"", "which is standby, without a body: is a proxy in between?"),
+        (503, b"", "which is sealed, without a body"),
+    ],
+)
+def test_an_answer_without_a_state_says_what_it_lacks(code: int, body: bytes, says: str) -> None:
+    result = judge(HttpAnswer(code, body, None), ("active",), "http://127.0.0.1:8200")
+    assert result.status is Status.CRITICAL
+    assert says in result.message
+    assert "null" not in result.message

@@ -7,7 +7,12 @@ import pytest
 from kacheck.deadline import DEFAULT_TIMEOUT
 from kacheck.durations import seconds
 from kacheck.probe import OptionError
-from kacheck.probes.vault.settings import VaultOptions, from_environment, prepare
+from kacheck.probes.vault.settings import (
+    VaultOptions,
+    from_environment,
+    parse_address,
+    prepare,
+)
 from kacheck.result import BadConfigError
 
 
@@ -183,3 +188,19 @@ def test_without_a_time_there_is_none() -> None:
 
 def test_the_default_time_is_below_keepaliveds() -> None:
     assert DEFAULT_TIMEOUT < 1
+
+
+@pytest.mark.parametrize(
+    ("address", "typed"),
+    [
+        ("https://fd00:1::5:8200", "https://[fd00:1::5]:8200"),
+        ("https://fd00:1::5", "https://[fd00:1::5]:8200"),
+        ("http://::1:8300/", "http://[::1]:8300"),
+        ("https://vault.example:8200/v1/sys/health", "https://vault.example:8200"),
+        ("http://127.0.0.1:8200/v1", "http://127.0.0.1:8200"),
+    ],
+)
+def test_a_wrong_address_is_answered_with_what_to_type_instead(address: str, typed: str) -> None:
+    with pytest.raises(ValueError, match="write") as raised:
+        parse_address(address)
+    assert str(raised.value).endswith(f"; write {typed}")

@@ -94,7 +94,7 @@ def no_file(context: Context) -> Iterator[Observation]:
     """Find blocks that name no file."""
     named = {file.definition.order for file in context.tracked_files}
     for definition in context.tracking.of_kind("track_file"):
-        if definition.order not in named:
+        if definition.order not in named and definition.node.children is not None:
             what = f"{definition.name} names no file: instances that track it run unmonitored"
             yield at(definition.node, what, "keepalived drops the block", 'file "/path"')
 

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
+from functools import lru_cache
 
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Observation, Severity, at, finding
@@ -96,6 +97,7 @@ def _unknown(
                 yield node, block, meant, since if is_new else None
 
 
+@lru_cache
 def nearest(word: str, block: str) -> str | None:
     """Return the keyword of a block that was most probably meant."""
     close = difflib.get_close_matches(word.lower(), sorted(KEYWORDS[block]), 1, 0.6)

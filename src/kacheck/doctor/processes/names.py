@@ -159,6 +159,6 @@ def no_process(context: Context) -> Iterator[Observation]:
     """Find blocks that name no process."""
     named = {process.definition.order for process in context.tracked_processes}
     for definition in context.tracking.of_kind("track_process"):
-        if definition.order not in named:
+        if definition.order not in named and definition.node.children is not None:
             what = f"{definition.name} names no process: instances that track it run unmonitored"
             yield at(definition.node, what, "keepalived drops the block", "process NAME")

@@ -18,6 +18,7 @@ from kacheck.doctor.scripts.script_file import (
 )
 from kacheck.doctor.scripts.shell import ShellCommand, shell_command
 
+KILLERS = ("kill", "killall", "pkill")
 ALWAYS = ("echo", "logger", "true", ":", "printf")
 STARTS = ("start", "restart", "reload", "try-restart")
 """What succeeds for systemctl and service, and says nothing of the service's health."""
@@ -102,7 +103,8 @@ def _last_success(found: list[ShellCommand]) -> str | None:
     leaves = ("return", "set", "trap", "exec", "kill", "source", ".", "case")
     for command in found:
         is_failing_exit = command.name == "exit" and command.words[1:] != ["0"]
-        if is_failing_exit or any(word in leaves for word in command.words[:1]):
+        stops = command.name in KILLERS or "stop" in command.words  # keepalived itself, mostly
+        if is_failing_exit or stops or any(word in leaves for word in command.words[:1]):
             return None
     names = [command.name for command in found]
     if names[-1] not in BLOCK_END:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Observation, Severity, at, finding
 from kacheck.doctor.machine.system import FileStatus, System
-from kacheck.doctor.scripts.command_line import GREPS
+from kacheck.doctor.scripts.command_line import GREPS, CommandLine
 from kacheck.doctor.scripts.process_check import process_check
 from kacheck.doctor.scripts.script import Script
 from kacheck.doctor.scripts.shell import ShellCommand
@@ -37,7 +37,7 @@ def counts_zombies(context: Context) -> Iterator[Observation]:
     for command_line in context.command_lines:
         script = command_line.script
         for command in filter(_finds_zombies, command_line.commands):
-            if foreign_process(context, script, command):
+            if foreign_process(context, command_line, command):
                 continue  # the signal fails, zombie or not: KA251
             what = f"{script.name}: {command.name} finds zombies, too"
             why = "a process that has exited stays in /proc until its parent has waited for it"
@@ -61,7 +61,7 @@ def signal_to_another_user(context: Context) -> Iterator[Observation]:
     for command_line in context.command_lines:
         script = command_line.script
         for command in command_line.commands:
-            whose = foreign_process(context, script, command)
+            whose = foreign_process(context, command_line, command)
             if whose:
                 user = context.system.owner(FileStatus(0, *script.runner[:2])).partition(":")[0]
                 what = f"{script.name} always fails: {user} may not signal {whose}"
@@ -69,19 +69,21 @@ def signal_to_another_user(context: Context) -> Iterator[Observation]:
                 yield at(script.node, what, why, process_check(context, command.words))
 
 
-def foreign_process(context: Context, script: Script, command: ShellCommand) -> str | None:
+def foreign_process(
+    context: Context, command_line: CommandLine, command: ShellCommand
+) -> str | None:
     """Return the process that a signal 0 cannot reach, in words; None if it reaches one.
 
     Where none runs now, the accounts that own no service decide.
     """
-    uid = script.runner.uid
+    uid = command_line.script.runner.uid
     options = [word.replace("-SIG", "-") for word in command.words[1:]]
     is_signal = command.name in KILLERS and not SIGNAL_0.isdisjoint(options)
-    if not is_signal or not uid or script.runner.trouble:
+    if not is_signal or not uid or command_line.script.runner.trouble:
         return None
     owners = {
         pid: status.uid
-        for pid in _signalled(context.system, command)
+        for pid in _signalled(context.system, command_line, command)
         if (status := context.system.status(f"/proc/{pid}")) is not None
     }
     if uid in owners.values():
@@ -93,10 +95,14 @@ def foreign_process(context: Context, script: Script, command: ShellCommand) -> 
     return "another user's process" if uid in idle else None
 
 
-def _signalled(system: System, command: ShellCommand) -> Iterator[int]:
-    """Yield the processes that are to get the signal."""
+def _signalled(system: System, command_line: CommandLine, command: ShellCommand) -> Iterator[int]:
+    """Yield the processes that are to get the signal; `$(cat FILE)` names them in a file."""
     if command.name == "kill":
-        yield from (int(word) for word in command.words[1:] if word.isdecimal() and word != "0")
+        files = [each.words[-1] for each in command_line.commands if each.name == "cat"]
+        words = command.words[1:]
+        for path in files:
+            words += system.head(path).decode("ascii", "replace").split()
+        yield from (int(word) for word in words if word.isdecimal() and word != "0")
         return
     name = command.words[-1]
     for process in system.processes():

@@ -81,12 +81,12 @@ def gather(  # noqa: PLR0913 - what is looked at
 
 def _dropped(context: Context, findings: Sequence[Finding]) -> Iterator[tuple[KEY, str]]:
     """Yield what keepalived removes, by the findings at the lines of its definition."""
-    for definition in context.tracking.definitions:
-        nodes = [definition.node, *definition.node.walk()]
-        lines = {(node.position.file, node.position.line) for node in nodes}
-        for each in findings:
-            if each.code.name in DROPPED_BY and (each.file, each.line) in lines:
-                yield (definition.kind, definition.name), each.what
+    whats = {each[4:]: each.what for each in findings if each.code.name in DROPPED_BY}
+    for definition in context.tracking.definitions if whats else ():
+        for node in (definition.node, *definition.node.walk()):
+            what = whats.get(node.position[:2])
+            if what is not None:
+                yield (definition.kind, definition.name), what
 
 
 def _may_run(program: Program, keepalived: KeepalivedInUse | None, *, run: bool | None) -> bool:

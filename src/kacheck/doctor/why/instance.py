@@ -47,6 +47,8 @@ class VrrpInstance(NamedTuple):
     """Seconds between adverts."""
     has_source: bool
     """Whether mcast_src_ip or unicast_src_ip says from where adverts are sent."""
+    is_encrypted: bool
+    """Whether its adverts are in IPsec AH, so that they cannot be heard."""
     tracks_interface: bool
     """Whether its own interface counts: not with dont_track_primary."""
 
@@ -67,48 +69,61 @@ def instances_of(
     """Return the instances that keepalived has."""
     skipped = {id(node) for node in unread(configuration.root)}
     nodes = [node for node in configuration.find("vrrp_instance") if id(node) not in skipped]
-    return [_instance(node, configuration, tracking, release) for node in nodes]
+    surroundings = Surroundings(configuration, tracking)
+    return [_instance(node, surroundings, release) for node in nodes]
 
 
-def _instance(
-    node: Node, configuration: Configuration, tracking: Tracking, release: Version | None
-) -> VrrpInstance:
+class Surroundings:
+    """What instances are in: groups, settings for all, and the lines that track something."""
+
+    def __init__(self, configuration: Configuration, tracking: Tracking) -> None:
+        self.settings = configuration.find("global_defs")
+        self.definitions = tracking.by_name()
+        self.groups: dict[str, str] = {}
+        for node in configuration.find("vrrp_sync_group"):
+            for name in members(node):
+                self.groups.setdefault(name, "".join(node.arguments[:1]))
+        self.references: dict[tuple[bool, str], list[Reference]] = {}
+        for reference in tracking.references:
+            owner = reference.owner
+            self.references.setdefault((owner.is_group, owner.name), []).append(reference)
+
+    def tracked_by(self, name: str) -> list[Reference]:
+        """Return the lines that count for an instance: its own and its group's."""
+        own = self.references.get((False, name), [])
+        return [*own, *self.references.get((True, self.groups.get(name, "")), [])]
+
+
+def _instance(node: Node, surroundings: Surroundings, release: Version | None) -> VrrpInstance:
     name = "".join(node.arguments[:1])
-    groups = [group for group in configuration.find("vrrp_sync_group") if name in members(group)]
-    group = "".join(groups[0].arguments[:1]) if groups else None
-    globals_ = configuration.find("global_defs")
+    settings = surroundings.settings
     vips = [line.keyword.partition("/")[0] for line in _lines(node, "virtual_ipaddress")]
-    version = _last(node, "version") or _last_of(globals_, "vrrp_version") or "2"
+    version = _last(node, "version") or _last_of(settings, "vrrp_version") or "2"
     is_v3 = version == "3" or (bool(vips) and ":" in vips[0])
     interval = _number(_last(node, "advert_int"), 1.0)
     return VrrpInstance(
         name=name,
         node=node,
-        interface=_last(node, "interface") or _last_of(globals_, "default_interface") or "",
+        interface=_last(node, "interface") or _last_of(settings, "default_interface") or "",
         priority=whole_number(_last(node, "priority") or "") or 100,
-        group=group,
-        tracked=tuple(_tracked(name, group, tracking, release)) + tuple(_interfaces(node)),
-        vips=tuple(filter(_is_address, vips)),
+        group=surroundings.groups.get(name),
+        tracked=tuple(_tracked(surroundings, name, release)) + tuple(_interfaces(node)),
+        vips=tuple(str(ip_address(vip)) for vip in vips if _is_address(vip)),
         router_id=leading_number(_last(node, "virtual_router_id") or ""),
         version=3 if is_v3 else 2,
         interval=interval if is_v3 else max(1.0, float(round(interval))),
         has_source=bool(node.find("mcast_src_ip") or node.find("unicast_src_ip")),
+        is_encrypted="AH" in [_last(each, "auth_type") for each in node.find("authentication")],
         tracks_interface=not node.find("dont_track_primary"),
     )
 
 
-def _tracked(
-    name: str, group: str | None, tracking: Tracking, release: Version | None
-) -> list[TrackedThing]:
+def _tracked(surroundings: Surroundings, name: str, release: Version | None) -> list[TrackedThing]:
     """Return the scripts, processes and files that count, with the weights that hold."""
-    definitions = tracking.by_name()
     found = []
-    for reference in tracking.references:
+    for reference in surroundings.tracked_by(name):
         owner = reference.owner
-        is_own = not owner.is_group and owner.name == name
-        if not is_own and not (owner.is_group and owner.name == group):
-            continue
-        definition = definitions.get((reference.kind, reference.name))
+        definition = surroundings.definitions.get((reference.kind, reference.name))
         if definition is None or reference.is_ignored or definition.order > reference.order:
             continue  # KA010, KA011, KA018: it runs without
         weight = _holding(reference, owner, reference.weight(definition.weight), release)

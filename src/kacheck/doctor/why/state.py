@@ -104,15 +104,14 @@ def _with_group(
 ) -> PredictedState:
     """Return the state of a member, which is FAULT where another member's is."""
     own = alone[instance.name]
+    if own.is_fault or instance.group is None:
+        return own
     others = [
         each.name
         for each in instances
-        if instance.group is not None
-        and each.group == instance.group
-        and each is not instance
-        and alone[each.name].is_fault
+        if each.group == instance.group and each is not instance and alone[each.name].is_fault
     ]
-    if own.is_fault or not others:
+    if not others:
         return own
     causes = [
         FaultCause(f"{name}, of the same sync group {instance.group}, is: {cause.what}", cause.cure)

@@ -30,6 +30,7 @@ def hear(instances: Sequence[VrrpInstance], network: LocalNetwork) -> dict[str, 
     """Listen on the instances' interfaces, for at most three intervals; only root may."""
     if os.geteuid() != 0:
         return {}
+    instances = [each for each in instances if not each.is_encrypted]
     wires = {(each.interface, each.ip_version) for each in instances}
     adverts: dict[tuple[str, int], list[Advert]] = {}
     threads = [
