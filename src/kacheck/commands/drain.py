@@ -187,16 +187,18 @@ def answer(
 
 
 def configured(args: Namespace) -> Sequence[Check]:
-    """Return the checks of the configuration file; nothing where it is missing or bad.
+    """Return the checks that a drain may begin for; nothing if the file is missing or bad.
 
     Raises:
         BadConfigError: it was named, and is missing or bad.
 
     """
+    if args.action != "on":
+        return ()
     from kacheck import config
 
     try:
-        return config.load(args.config or CONFIGURATION).checks if args.action == "on" else ()
+        return config.load(args.config or CONFIGURATION).checks
     except BadConfigError:
         if args.config:
             raise

@@ -99,8 +99,11 @@ def _may_run(program: Program, keepalived: KeepalivedInUse | None, *, run: bool 
 
 def _is_ours(program: Program) -> bool:
     """Return whether a script is an entry point of kacheck's, with the same content."""
-    directory, name = entry_points(), program.real.rpartition("/")[2]
-    if directory is None or name not in COMMANDS or name == "kacheck":
+    name = program.real.rpartition("/")[2]
+    if name not in COMMANDS or name == "kacheck":
+        return False
+    directory = entry_points()
+    if directory is None:
         return False
     try:
         with open(f"{directory}/{name}", "rb") as ours, open(program.real, "rb") as other:

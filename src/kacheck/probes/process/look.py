@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from kacheck.deadline import Deadline
     from kacheck.probes.process.options import ProcessOptions
-    from kacheck.probes.process.scan import Match, Scan
+    from kacheck.probes.process.scan import Match, ScanResult
 
 
 def probe(options: ProcessOptions, deadline: Deadline) -> Result:
@@ -33,7 +33,7 @@ def probe(options: ProcessOptions, deadline: Deadline) -> Result:
     return result
 
 
-def answer(options: ProcessOptions, found: Scan) -> Result:
+def answer(options: ProcessOptions, found: ScanResult) -> Result:
     """Return the result of a scan."""
     data: dict[str, Any] = {"count": len(found.counted), "pids": [m.pid for m in found.counted]}
     if found.not_counted:
@@ -56,7 +56,7 @@ def described(matches: list[Match]) -> dict[str, Any]:
     return {"matches": [describe(match.pid) for match in matches]}
 
 
-def judge(options: ProcessOptions, found: Scan, data: dict[str, Any]) -> Result:
+def judge(options: ProcessOptions, found: ScanResult, data: dict[str, Any]) -> Result:
     """Return the result for what a scan found."""
     count = len(found.counted)
     most = options.quorum_max

@@ -44,7 +44,7 @@ class Match(NamedTuple):
     objection: str | None
 
 
-class Scan(NamedTuple):
+class ScanResult(NamedTuple):
     """What one scan found."""
 
     counted: list[Match]
@@ -53,7 +53,7 @@ class Scan(NamedTuple):
     """Why the scan may have missed a process."""
 
 
-def scan(options: ProcessOptions) -> Scan:
+def scan(options: ProcessOptions) -> ScanResult:
     """Read /proc once and sort every match into counted and not counted."""
     pattern = pattern_of(options)
     try:
@@ -63,7 +63,7 @@ def scan(options: ProcessOptions) -> Scan:
         else:
             pids = procfs.pids(options.proc)
     except OSError as error:
-        return Scan(
+        return ScanResult(
             [], [], f"{options.proc} cannot be read ({error.strerror}); mount a procfs there"
         )
     matches: list[Match] = []
@@ -77,7 +77,7 @@ def scan(options: ProcessOptions) -> Scan:
             continue  # it ended between the listing and the reading
         except OSError as error:
             denied.append(error)
-    return Scan(
+    return ScanResult(
         sorted(m for m in matches if m.objection is None),
         sorted(m for m in matches if m.objection is not None),
         hidden(options, denied),
