@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -152,12 +153,15 @@ def test_a_code_without_a_body_is_not_waited_for(look: Look) -> None:
         import threading
 
         def serve() -> None:
-            for _ in range(2):
-                connection, _ = server.accept()
-                with connection:
-                    connection.recv(65536)
-                    connection.sendall(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n")
-                    connection.recv(1)
+            with suppress(OSError):  # the socket is closed under it when the test ends
+                for _ in range(2):
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(65536)
+                        connection.sendall(
+                            b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"
+                        )
+                        connection.recv(1)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
