@@ -156,6 +156,7 @@ class TestMissingBrace:
         findings = doctor.find((*catalogue.KEEPALIVED, *catalogue.SCRIPTS), self.TEXT)
         (finding,) = [each for each in findings if each.code.name == "KA003"]
         assert finding.line == 1
+        assert finding.cure == "vrrp_script chk {"
         assert "no vrrp_instance exists" in finding.what
         assert not {"KA201", "KA019", "KA020"} & {each.code.name for each in findings}
 

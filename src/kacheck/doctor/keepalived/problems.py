@@ -57,7 +57,9 @@ def unbalanced_brace(context: Context) -> Iterator[Observation]:
     """Find braces without a partner, and blocks inside of one that should have ended."""
     why = "keepalived reads what follows as part of another block"
     cure = "close each block once; braces that are meant literally belong in double quotes"
-    yield from _problems(context, ProblemKind.BRACE, why, cure)
+    for each in _problems(context, ProblemKind.BRACE, why, cure):
+        head, has_none, _ = each.what.partition(" has no {")
+        yield each._replace(cure=f"{head} {{") if has_none else each
     for outer in context.configuration.root.children or ():
         for node in outer.walk():
             if node.keyword in OUTERMOST and node.children is not None:

@@ -27,6 +27,8 @@ from kacheck.redact import redact
 
 DROPPED_BY = ("KA201", "KA203", "KA221", "KA222", "KA225", "KA226", "KA310", "KA407", "KA408")
 """Findings whose script, process or file keepalived removes: its instances run without it."""
+ALWAYS_FAILS = ("KA224", "KA227", "KA228", "KA244", "KA251", "KA252")
+"""Findings whose script fails at each run."""
 READ = 127
 """Bytes that keepalived reads of a file."""
 WITHOUT_EVENTS = (ListenAnswer.REFUSED, ListenAnswer.FORBIDDEN, ListenAnswer.NO_CONNECTOR)
@@ -68,7 +70,8 @@ def gather(  # noqa: PLR0913 - what is looked at
         real_name=context.is_before(2, 3, 0),
     )
     names = {program.script.name for program in programs}
-    seen = dict(_scripts(chosen, runs))
+    seen = dict(_always_failing(context, findings))
+    seen |= dict(_scripts(chosen, runs))
     for process in context.tracked_processes:
         seen.setdefault(("track_process", process.name), _process(context, process))
     for file in context.tracked_files:
@@ -76,7 +79,8 @@ def gather(  # noqa: PLR0913 - what is looked at
     for kind, name in used:
         if kind == "track_interface" and network is not None:
             seen[kind, name] = interfaces.tracked_seen(network, name)
-    return SeenEvidence(seen, dropped, frozenset(names - {*runs}))
+    unknown = {name for name in names - {*runs} if ("track_script", name) not in seen}
+    return SeenEvidence(seen, dropped, frozenset(unknown))
 
 
 def _dropped(context: Context, findings: Sequence[Finding]) -> Iterator[tuple[KEY, str]]:
@@ -87,6 +91,18 @@ def _dropped(context: Context, findings: Sequence[Finding]) -> Iterator[tuple[KE
             what = whats.get(node.position[:2])
             if what is not None:
                 yield (definition.kind, definition.name), what
+
+
+def _always_failing(
+    context: Context, findings: Sequence[Finding]
+) -> Iterator[tuple[KEY, SeenState]]:
+    """Yield the scripts that fail whatever runs, so that they need not be run."""
+    found = {each[4:]: each for each in findings if each.code.name in ALWAYS_FAILS}
+    for script in context.scripts if found else ():
+        finding = found.get(script.node.position[:2])
+        if finding is not None:
+            cause = FaultCause(finding.what, finding.cure)
+            yield ("track_script", script.name), SeenState(is_good=False, cause=cause)
 
 
 def _may_run(program: Program, keepalived: KeepalivedInUse | None, *, run: bool | None) -> bool:
@@ -154,7 +170,10 @@ def _process(context: Context, process: TrackedProcess) -> SeenState:
     if process.count or least > 1:
         what += f", the quorum is {least}"
         what += f", quorum_max {most}" if most < MOST_PROCESSES else ""
-    cure = cure_for(process, context.configuration.release) or f"systemctl start {process.base}"
+    cure = cure_for(process, context.configuration.release)
+    if cure is None:
+        words = name.replace("'", "")
+        cure = f"process {words}" if process.has_quotes else f"systemctl start {process.base}"
     return SeenState(is_good=False, cause=FaultCause(f"{process.name} fails: {what}", cure))
 
 
