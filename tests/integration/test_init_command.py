@@ -52,7 +52,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         (["--vip", "203.0.113.100/24"], "--interface IF"),
         (["--vip", "192.0.2.100"], "--vip 192.0.2.100/"),
         (["--vip", "vault.example"], "--vip vault.example is not an address"),
-        (["--vip", VIP, "--interface", "no-such"], "there is no interface no-such"),
+        (["--vip", VIP, "--interface", "no-such"], "interface no-such does not exist here"),
         (["--vip", "127.0.0.7/8", "--service", "process"], "--process NAME"),
         (["--vip", VIP, "--interface", "lo", "--peer", "x"], "--peer x is not an IP address"),
         (["--vip", VIP, "--interface", "lo", "--peer", "127.0.0.1"], "this node's own address"),

@@ -68,7 +68,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "The VIPs are those of the vrrp_instances that track the checks, in the file of the "
         "keepalived that runs or else /etc/keepalived/keepalived.conf. With --for it also waits "
         "until the VIP is back, which is a rehearsal of a failover: `drain on CHECK --for 20s "
-        "--wait`. If the VIP cannot be followed, the drain is on all the same, and the exit code "
+        "--wait`. If the VIP cannot be followed, the drain is on nevertheless, and the exit code "
         "is 3."
     )
     options.add_wait(parser, default="30s", help=help_text)

@@ -161,7 +161,7 @@ class Questions:
         if name not in tables:
             others = [each for each in tables if each not in chain]
             hint = suggestion(name, others) if others else "write it"
-            raise WrongError(path, f"there is no check {name}; {hint}")
+            raise WrongError(path, f"unknown check {name}; {hint}")
         if name in chain:
             cycle = " -> ".join((*chain[chain.index(name) :], name))
             raise WrongError(path, f"the checks form a cycle, {cycle}; remove one")

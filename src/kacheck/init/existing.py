@@ -74,7 +74,7 @@ def edit(
             track(existing.node, keyword, names)
         set_priority(existing.node, values.priority)
     except EditError as error:
-        raise LeftAloneError(f"{error}; write that part in lines of its own") from None
+        raise LeftAloneError(f"{error}; write that part on separate lines") from None
 
 
 def refuse_half(configuration: Configuration, values: NodeValues, texts: ShippedTexts) -> bool:

@@ -154,7 +154,7 @@ def interface_of(
     source = "--interface" if order.interface else "keepalived.conf"
     if given not in machine.names:
         raise BadConfigError(
-            f"there is no interface {given} here ({source}); give --interface with one of"
+            f"interface {given} does not exist here ({source}); give --interface with one of"
             f" {', '.join(machine.names)}"
         )
     address = own_on(machine, given, vip)

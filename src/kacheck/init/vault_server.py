@@ -97,7 +97,7 @@ class ServerSearch:
         if given is not None:
             self.remarks.append(
                 f"{variable} is not taken: its host is not an IP address of this machine alone;"
-                " give --address to ask it all the same"
+                " give --address to ask it nevertheless"
             )
         found = [*self._configured_addresses(), *self._listening_addresses()]
         if not found:

@@ -278,7 +278,7 @@ def test_many_checks_of_the_same_members_take_a_moment() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (COMBINED + f"all = [{members(60_000)}]", "there is no check b0"),
+        (COMBINED + f"all = [{members(60_000)}]", "unknown check b0"),
         (f"a{'.a' * 500_000} = 1", "more than 16 parts"),
     ],
     ids=["names", "parts"],
@@ -481,10 +481,10 @@ BROKEN = {
     "a member in no array": (f"{COMBINED}all = 'b'", 6, "give an array, in square brackets"),
     "a member that is no name": (f"{COMBINED}all = ['b',\n\n1]", 8, "all, element 2, is 1; give a string"),
     "a member twice": (f"{COMBINED}any = [\n'b',\n'b'\n]", 8, "b is given twice; give it once"),
-    "a member that is no check": (f"{COMBINED}any = ['b',\n'bb']", 7, "there is no check bb; did you mean b?"),
+    "a member that is no check": (f"{COMBINED}any = ['b',\n'bb']", 7, "unknown check bb; did you mean b?"),
     "a member almost like the check itself": (
-        '[check.b]\nprobe = "vault"\n[check.node]\nprobe = "combined"\nall = ["nodes"]', 5, "there is no check nodes; there are b"),
-    "a member like no check": (f"{COMBINED}any = ['zzz']", 6, "there is no check zzz; there are b"),
+        '[check.b]\nprobe = "vault"\n[check.node]\nprobe = "combined"\nall = ["nodes"]', 5, "unknown check nodes; there are b"),
+    "a member like no check": (f"{COMBINED}any = ['zzz']", 6, "unknown check zzz; there are b"),
     "all and any": (f"{COMBINED}all = ['b']\nany = ['b']", 7, "any does not go with all; leave out one of them"),
     "all and a process": (f"{COMBINED}process = 'x'\nall = ['b']", 7, "all does not go with process"),
     "all and Vault": (f"{COMBINED}all = ['b']\nremote = true", 7, "remote does not go with all"),

@@ -35,8 +35,8 @@ def refused_entry_points(context: Context) -> Iterator[Observation]:
             yield Observation(
                 f"the entry points in {directory} are not for keepalived: {component} ({owner})"
                 f" {trouble}",
-                "with enable_script_security keepalived removes such a script, and who tracks it"
-                " runs unmonitored",
+                "with enable_script_security keepalived removes such a script, and instances that"
+                " track it run unmonitored",
                 "use them by hand alone; for keepalived install the Debian package, or as root"
                 " into a virtual environment in /opt",
             )

@@ -77,7 +77,7 @@ def _succeeds(command: ShellCommand) -> bool:
     """\
 The exit code of a shell file is its last command's, and keepalived reads nothing else: what the
 file prints is discarded. Where no line can fail, by exit, return, set -e or exec, and it ends with
-echo, exit 0, true or a start of the service, the check is successful for ever. Small files of sh
+echo, exit 0, true or a start of the service, the check is always successful. Small files of sh
 and bash are read; what is not certain is left out.
 
 See it: sh FILE >/dev/null; echo $?, with the service stopped.
@@ -92,7 +92,7 @@ def file_always_succeeds(context: Context) -> Iterator[Observation]:
         if last is not None:
             operand = script_operand(program.script.argv)
             file = operand or program.real
-            what = f"{program.script.name} is successful for ever: {file} ends with {last}"
+            what = f"{program.script.name} is always successful: {file} ends with {last}"
             why = "keepalived reads the exit code, which is the last command's; no line fails"
             cure = f"exit 1 in {file} where the service is down"
             yield at(program.script.node, what, why, cure)

@@ -18,7 +18,7 @@ from kacheck.doctor.scripts.shell import ShellCommand
     """\
 keepalived looks for the first word of the command alone: sh, bash, python3, env or timeout is
 there, so the script is not removed. But it exits with 2, 126 or 127 each time, since the file that
-it is to run does not exist: FAULT for ever, or the weight of a failure. A relative path is looked
+it is to run does not exist: permanent FAULT, or the weight of a failure. A relative path is looked
 for from /, where keepalived runs scripts.
 
 See it: run the command from a shell, in /; echo $?

@@ -137,7 +137,7 @@ def lines_of(answer: InstanceAnswer) -> list[tuple[str, str]]:
         what, _, cure = text.rpartition("; ")
         lines.append((what, cure))
     if answer.state == "FAULT" and answer.is_here:
-        lines.append((f"the VIP {answer.vips[0]} is here all the same", "journalctl -u keepalived"))
+        lines.append((f"the VIP {answer.vips[0]} is still here", "journalctl -u keepalived"))
     if answer.not_run:
         lines.append((f"not run: {', '.join(answer.not_run)}", "kacheck doctor --run"))
     if not answer.is_running:
