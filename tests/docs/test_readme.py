@@ -12,6 +12,7 @@ from helpers.reasons import REASON
 from helpers.vault import StandInVault
 from kacheck import arguments, config
 from kacheck.cli import main
+from kacheck.doctor.kacheck.entry_point_paths import entry_points
 from kacheck.probes import MODULES
 from kacheck.result import Status
 from kacheck.watch.metrics import families
@@ -175,9 +176,11 @@ vrrp_instance VI_1 {
 
 def test_the_doctors_first_line_is_real(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     conf = tmp_path / "keepalived.conf"
-    conf.write_text(CHECK % (ROOT / "checks"))
+    directory = entry_points()
+    assert directory is not None
+    conf.write_text(CHECK % directory)
     main(["doctor", str(conf), "--config", str(tmp_path / "kacheck.toml")])
-    said = capsys.readouterr().out.replace(str(ROOT / "checks"), "/usr/libexec/kacheck")
+    said = capsys.readouterr().out.replace(directory, "/usr/libexec/kacheck")
     assert block("$ kacheck doctor").partition("\n")[2] in said
 
 

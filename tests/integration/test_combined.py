@@ -82,6 +82,23 @@ def test_what_passes_as_unknown_does_not_hide_what_never_passes(blind: Reason) -
     assert result.data == {"failed": "vault", "process": {}, "vault": {}}
 
 
+@pytest.mark.parametrize(
+    ("second", "status", "failed"),
+    [
+        (SEALED, Status.CRITICAL, "vault"),
+        (Result(Status.UNKNOWN, REASON["hidden"], "cannot tell", {}), Status.UNKNOWN, "vault"),
+        (ACTIVE, Status.WARNING, "process"),
+    ],
+)
+def test_a_warning_does_not_hide_a_member_that_is_worse(
+    second: Result, status: Status, failed: str
+) -> None:
+    """A guard may accept the warning: a dead service behind it must not pass with it."""
+    warned = Result(Status.WARNING, REASON["standby"], "it is a standby", {})
+    result = both(says(warned), says(second), Deadline(5))
+    assert (result.status, result.data["failed"]) == (status, failed)
+
+
 def test_a_failing_vault_is_named() -> None:
     result = both(says(ALIVE), says(SEALED), Deadline(5))
     assert result[:3] == (Status.CRITICAL, REASON["sealed"], "vault: it is sealed")

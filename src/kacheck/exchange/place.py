@@ -24,7 +24,7 @@ def unproven(target: Target) -> str | None:
             cure = f"move it to a directory that only {target.service}'s user can write to"
     elif target.url.startswith("http:"):
         address, way = f"{address} is plain http", "any local user can listen there"
-        cure = "use https://, or a Unix socket, unix:///PATH"
+        cure = f"use https://, or a Unix socket, {target.socket_form}"
     elif target.insecure:
         address = f"the certificate of {address} is not verified"
         way = "any local user can listen there"

@@ -12,6 +12,10 @@ class Target(Protocol):
         """Whose address it is, for people: `Vault`."""
 
     @property
+    def socket_form(self) -> str:
+        """How a Unix socket is given, for a cure: `unix:///PATH`."""
+
+    @property
     def address(self) -> str:
         """As it was given, for people."""
 

@@ -9,7 +9,7 @@ from kacheck.kinds import InvalidValueError
 from kacheck.probe import OptionError
 from kacheck.probes.http.answer import judge, with_certificate
 from kacheck.probes.http.credentials import value_of
-from kacheck.probes.http.kinds import codes, condition, header
+from kacheck.probes.http.kinds import CONDITION, CONTENT, codes, condition, header
 from kacheck.probes.http.settings import prepare
 from kacheck.result import BadConfigError
 
@@ -58,8 +58,7 @@ BODY = b"""{"status": "ok", "count": 3, "share": 0.5, "up": true, "down": false,
     "words",
     ["status=ok", "status!=down", "count=3", "count=3.0", "count!=4", "share=0.5", "up=true",
      "up!=false", "down=false", "none=null", "text=true", "text!=false", "/deep/a.b/c~1d=x",
-     "deep.list.0=zero", "/deep/list/1/n=1", "/~0=tilde", "up!=True", "count!=three",
-     "status!="],
+     "deep.list.0=zero", "/deep/list/1/n=1", "/~0=tilde", "status!="],
 )  # fmt: skip
 def test_a_condition_that_holds(words: str) -> None:
     assert verdict(200, BODY, json=(words,)) == "ok answered"
@@ -218,3 +217,22 @@ def test_a_malformed_file_of_credentials_is_refused_and_not_shown(content: bytes
     with pytest.raises(BadConfigError) as refused:
         value_of("/x", content)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ['status!="ok"', "status!==ok", "status!= ok", "t!=True", "t!=TRUE", "z!=None", 'status="ok"'],
+)
+def test_a_condition_that_nothing_could_break_is_refused(words: str) -> None:
+    with pytest.raises(InvalidValueError, match="VALUE without quotes or blanks"):
+        CONDITION.from_word(words)
+
+
+def test_a_number_that_is_compared_with_no_number_fails_both_ways() -> None:
+    for words in ("n!=01", "n=01", "n!=x"):
+        assert verdict(200, b'{"n": 1}', json=(words,)) == "critical unexpected-body"
+
+
+def test_a_text_that_every_body_contains_is_refused() -> None:
+    with pytest.raises(InvalidValueError):
+        CONTENT.from_word("")

@@ -80,14 +80,15 @@ def probe(mode: Literal["all", "any"], members: Sequence[Member], deadline: Dead
 
 
 def probe_all(members: Sequence[Member], deadline: Deadline) -> Result:
-    """Return the first failure.
+    """Return the worst result, the first one of its status: critical, then unknown, then warning.
 
-    An unknown does not end it: the next result may be worse than `unknown`, which can
-    be told to pass.
+    Only critical ends it. An unknown may be told to pass and a warning may be accepted, so neither
+    may hide a member behind it that is down.
     """
     outer = deadline.frame
     seen: dict[str, Result] = {}
     unknown: list[str] = []
+    warned: list[str] = []
     for member in members:
         before, name = dict(seen), member.name
         deadline.seen, deadline.phases = {}, []  # those of the one before are not its own
@@ -95,13 +96,16 @@ def probe_all(members: Sequence[Member], deadline: Deadline) -> Result:
         result = seen[name] = member.look(deadline)
         if result.status is Status.UNKNOWN:
             unknown.append(name)
+        elif result.status is Status.WARNING:
+            warned.append(name)
         elif result.status is not Status.OK:
             return failed(before, name, result)
     if unknown:
         # A bad configuration or a bug never passes.
         name = next((each for each in unknown if seen[each].is_blind), unknown[0])
-        first = seen.pop(name)
-        return failed(seen, name, first)
+        return failed(seen, name, seen.pop(name))
+    if warned:
+        return failed(seen, warned[0], seen.pop(warned[0]))
     message = "; ".join(result.message for result in seen.values())
     return result._replace(message=message, data=merged(seen))
 

@@ -2,9 +2,9 @@
 
 from kacheck.exchange.options import tls_options
 from kacheck.exchange.reasons import BAD_RESPONSE, DNS, REFUSED, RESET, TLS, UNREACHABLE
-from kacheck.kinds import FILE, TEXT, URL, one_of, whole
+from kacheck.kinds import FILE, URL, one_of, whole
 from kacheck.probe import Option, Probe
-from kacheck.probes.http.kinds import CODES, CONDITION, HEADER
+from kacheck.probes.http.kinds import CODES, CONDITION, CONTENT, HEADER
 from kacheck.probes.http.reasons import ANSWERS
 
 EXPECTED = "200-299"
@@ -55,7 +55,7 @@ PROBE = Probe(
             default=(),
             is_repeatable=True,
         ),
-        Option("contains", TEXT, "the body contains this text", metavar="TEXT"),
+        Option("contains", CONTENT, "the body contains this text", metavar="TEXT"),
         Option("method", one_of("GET", "HEAD"), "how it is asked", default="GET"),
         Option(
             "header",

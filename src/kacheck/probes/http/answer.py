@@ -124,7 +124,7 @@ def compare(actual: Any, wanted: str) -> tuple[str, bool]:
     """Return a field's value for people, and whether it is the wanted one.
 
     Raises:
-        MissingError: it is an object or an array.
+        MissingError: it is an object or an array, or a number and `wanted` is not one.
 
     """
     if isinstance(actual, (dict, list)):
@@ -138,7 +138,7 @@ def compare(actual: Any, wanted: str) -> tuple[str, bool]:
     try:
         number = read_json(wanted.encode())
     except (ValueError, RecursionError):
-        return str(actual), False
+        raise MissingError(f"is {actual}, and {wanted} is not a number") from None
     return str(actual), type(number) in (int, float) and number == actual
 
 

@@ -22,6 +22,9 @@ FRAMING_FIELDS = (
     "upgrade",
 )
 """What the exchange decides itself."""
+QUOTES = ('"', "'", "=")
+"""What a value cannot begin with: quotes are the shell's or JSON's, and `==` is a slip."""
+JSON_WORDS = ("true", "false", "null")
 
 
 def codes(value: Any) -> str:
@@ -62,6 +65,11 @@ def code(word: str) -> int:
     return int(word)
 
 
+def is_misspelt(word: str) -> bool:
+    """Return whether a word is true, false or null as JSON does not spell them."""
+    return word.lower() in ("true", "false", "null", "none") and word not in JSON_WORDS
+
+
 class Condition:
     """A condition on a field of a JSON text."""
 
@@ -70,7 +78,10 @@ class Condition:
         self.is_wanted = not path.endswith("!")
         """Whether the field must have the value, or must not."""
         self.path = path.removesuffix("!")
-        if not (self.path and equals):
+        if not (self.path and equals) or self.value[:1] in QUOTES:
+            raise ValueError(words)
+        # What nothing can equal would make `!=` pass whatever the field is.
+        if not self.is_wanted and (self.value != self.value.strip() or is_misspelt(self.value)):
             raise ValueError(words)
         self.keys = self.keys_of(self.path)
 
@@ -93,7 +104,8 @@ def condition(value: Any) -> str:
         Condition(words)
     except ValueError:
         raise InvalidValueError(
-            "PATH=VALUE or PATH!=VALUE, such as status.health=ok or /checks/0/status=passing"
+            "PATH=VALUE or PATH!=VALUE, such as status.health=ok or /checks/0/status=passing, "
+            "VALUE without quotes or blanks, and as JSON spells it: true, false, null"
         ) from None
     return words
 
@@ -118,3 +130,5 @@ def header(value: Any) -> str:
 CODES = ValueKind(codes, codes)
 CONDITION = ValueKind(condition, condition)
 HEADER = ValueKind(header, header)
+CONTENT = ValueKind(text, text)
+"""A text that the body must contain: not empty, since every body contains that."""

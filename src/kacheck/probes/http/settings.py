@@ -42,6 +42,11 @@ class HttpOptions(NamedTuple):
     in_detail: bool = False
 
     @property
+    def socket_form(self) -> str:
+        """How a Unix socket is given."""
+        return "--unix-socket PATH (unix_socket)"
+
+    @property
     def service(self) -> str:
         """Whose address it is."""
         return "the service"
@@ -134,7 +139,9 @@ def address_of(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{shown} is not a URL; one looks like http://127.0.0.1:8080/health")
     if parts.username is not None:
-        raise ValueError("has a user or password: put them into a file, with {auth_file}")
+        raise ValueError(
+            "has a user or password: put them into a file, with auth_file (--auth-file)"
+        )
     if parts.fragment:
         raise ValueError(f"{shown}: leave out what follows #, which is not sent to a server")
     return shown

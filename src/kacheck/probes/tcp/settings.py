@@ -37,6 +37,11 @@ class TcpOptions(NamedTuple):
     remote: bool = False
 
     @property
+    def socket_form(self) -> str:
+        """How a Unix socket is given."""
+        return "unix:PATH"
+
+    @property
     def service(self) -> str:
         """Whose address it is."""
         return "the service"

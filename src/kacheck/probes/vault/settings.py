@@ -62,6 +62,11 @@ class VaultOptions(NamedTuple):
         return {}
 
     @property
+    def socket_form(self) -> str:
+        """How a Unix socket is given."""
+        return "unix:///PATH"
+
+    @property
     def service(self) -> str:
         """Whose address it is."""
         return "Vault"
@@ -177,8 +182,8 @@ def parse_any_address(address: str) -> tuple[str, str | None]:
     from kacheck.redact import redact_address
 
     shown = redact_address(address)
-    if bracketed := with_brackets(shown):
-        raise ValueError(f"{shown} has an IPv6 address without brackets; write {bracketed}")
+    if bracketed := with_brackets(address):  # which has no user and no password
+        raise ValueError(f"{address} has an IPv6 address without brackets; write {bracketed}")
     try:
         parts = urlsplit(address)
         _ = parts.port
