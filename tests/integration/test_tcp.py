@@ -181,6 +181,10 @@ def looks_of(watcher: Watcher) -> int:
     return sum(shown["looks"].values())
 
 
+def has_looked_since(watcher: Watcher, looks: int) -> bool:
+    return looks_of(watcher) > looks
+
+
 @pytest.mark.parametrize("more", ["", 'expect = "220 "\n'], ids=["plain", "with an answer"])
 def test_a_service_that_closes_idle_connections_is_not_down(tmp_path: Path, more: str) -> None:
     with (
@@ -193,7 +197,7 @@ def test_a_service_that_closes_idle_connections_is_not_down(tmp_path: Path, more
             service.drop()
             watcher.until(partial(has_connections, service, seen + 1))
             looks = looks_of(watcher)  # the one that made this connection may still be reading
-            watcher.until(lambda looks=looks: looks_of(watcher) > looks)
+            watcher.until(partial(has_looked_since, watcher, looks))
         assert watcher.transitions("port") == ["ok connected"]
 
 
