@@ -436,3 +436,8 @@ def test_the_namespace_has_the_defaults() -> None:
         CONFIGURATION,
         "/run/kacheck",
     )
+
+
+def test_a_command_to_paste_is_never_wrapped() -> None:
+    command = f"/very/long/{'x' * 90}/kacheck-vault --ca-cert /etc/vault.d/ca.pem"
+    assert [*text.wrapped("do:  ", command, is_command=True)] == [f"    do:  {command}"]

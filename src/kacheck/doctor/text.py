@@ -69,7 +69,7 @@ def instance_part(instance: InstanceAnswer, *, colours: bool) -> str:
             what = f"{colour}{BOLD}{what}{PLAIN}"
         lines.append(what if number == 0 else f"    {what}")
         if cure:
-            lines += wrapped("do:  ", redact(cure))
+            lines += wrapped("do:  ", redact(cure), is_command=True)
     return "\n".join(lines)
 
 
@@ -93,11 +93,11 @@ def position_of(finding: Finding) -> str:
     return finding.file if finding.line is None else f"{finding.file}:{finding.line}"
 
 
-def wrapped(label: str, text: str) -> Iterator[str]:
-    """Yield the lines of a text below its finding."""
+def wrapped(label: str, text: str, *, is_command: bool = False) -> Iterator[str]:
+    """Yield the lines of a text below its finding; a command to paste stays on its line."""
     indent = "    " + label
     rest = " " * len(indent)
-    if "\n" in text or text.startswith(VERBATIM):
+    if is_command or "\n" in text or text.startswith(VERBATIM):
         first, *others = text.split("\n")
         yield indent + printable(first)
         yield from (rest + printable(line) for line in others)
