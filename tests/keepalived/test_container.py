@@ -75,7 +75,10 @@ def test_from_errno_111_to_the_vip(machine: Machine) -> None:
 
     said = machine.run(["kacheck", "doctor"], check=False)
     assert said.returncode == 2
-    assert said.stdout.startswith("error KA110 ")
+    first, _, rest = said.stdout.partition("\n")
+    assert first.startswith("VI_1: FAULT because track_vault fails: ")
+    assert "errno 111" in first.lower()
+    assert "\nerror KA110 " in rest
     assert "errno 111" in said.stdout
 
     assert not has_vip(machine)

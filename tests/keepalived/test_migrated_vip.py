@@ -369,7 +369,10 @@ def test_the_vip_that_is_stuck_in_a_container_comes_up_after_doctor_and_migrate(
 
     said = node.kacheck("doctor", str(conf))
     assert said.returncode == 2
-    assert said.stdout.startswith("error KA110 ")
+    first, _, rest = said.stdout.partition("\n")
+    assert ": FAULT because " in first
+    assert "errno 111" in first.lower()
+    assert "\nerror KA110 " in rest
     assert "errno 111" in said.stdout
     assert "kacheck migrate" in said.stdout
 
