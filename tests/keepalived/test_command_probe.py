@@ -6,34 +6,10 @@ import pytest
 
 from helpers.keepalived import Lab, Node
 from helpers.needs import needs
+from helpers.one_script import one_script
 from helpers.paths import ROOT
 
 pytestmark = pytest.mark.keepalived
-
-CONFIGURATION = """
-global_defs {{
-    enable_script_security
-}}
-vrrp_script plugin {{
-    script "{check} --timeout 0.9 -- {program} -w 5"
-    interval 1
-    timeout 5
-    fall 1
-    rise 1
-    user root
-}}
-vrrp_instance VI_1 {{
-    interface eth0
-    virtual_router_id 51
-    priority 100
-    virtual_ipaddress {{
-        192.0.2.100/24
-    }}
-    track_script {{
-        plugin
-    }}
-}}
-"""
 
 
 @pytest.fixture
@@ -47,7 +23,7 @@ def test_the_vip_is_where_the_program_succeeds(node: Node) -> None:
     says = node.write("says", "0")
     program = node.write("check_it", f'#!/bin/sh\necho "$*"; exit $(cat {says})\n', 0o755)
     check = ROOT / "checks/kacheck-command"
-    keepalived = node.keepalived(CONFIGURATION.format(check=check, program=program))
+    keepalived = node.keepalived(one_script(f"{check} --timeout 0.9 -- {program} -w 5"))
     last = keepalived.wait_for("MASTER")
     for code in ("1", "2", "3", "127", "250"):
         node.write("says", code)

@@ -7,34 +7,10 @@ import pytest
 
 from helpers.keepalived import Lab, Node
 from helpers.needs import needs
+from helpers.one_script import one_script
 from helpers.paths import ROOT
 
 pytestmark = pytest.mark.keepalived
-
-CONFIGURATION = """
-global_defs {{
-    enable_script_security
-}}
-vrrp_script web {{
-    script "{check} --timeout 0.9 http://127.0.0.1:8008/primary"
-    interval 1
-    timeout 5
-    fall 1
-    rise 1
-    user root
-}}
-vrrp_instance VI_1 {{
-    interface eth0
-    virtual_router_id 51
-    priority 100
-    virtual_ipaddress {{
-        192.0.2.100/24
-    }}
-    track_script {{
-        web
-    }}
-}}
-"""
 
 
 @pytest.fixture
@@ -48,7 +24,8 @@ def test_the_vip_is_where_the_url_answers_as_expected(node: Node) -> None:
     node.run(["ip", "link", "set", "lo", "up"])
     code = node.write("code", "200")
     server = node.popen([sys.executable, ROOT / "tests/helpers/web.py", "8008", code])
-    keepalived = node.keepalived(CONFIGURATION.format(check=ROOT / "checks/kacheck-http"))
+    check = ROOT / "checks/kacheck-http"
+    keepalived = node.keepalived(one_script(f"{check} --timeout 0.9 http://127.0.0.1:8008/primary"))
     last = keepalived.wait_for("MASTER")
     for each in ("503", "302", "404", "401"):
         node.write("code", each)

@@ -7,34 +7,10 @@ import pytest
 
 from helpers.keepalived import Lab, Node
 from helpers.needs import needs
+from helpers.one_script import one_script
 from helpers.paths import ROOT
 
 pytestmark = pytest.mark.keepalived
-
-CONFIGURATION = """
-global_defs {{
-    enable_script_security
-}}
-vrrp_script port {{
-    script "{check} --timeout 0.9 --expect 220 127.0.0.1:2525"
-    interval 1
-    timeout 5
-    fall 1
-    rise 1
-    user root
-}}
-vrrp_instance VI_1 {{
-    interface eth0
-    virtual_router_id 51
-    priority 100
-    virtual_ipaddress {{
-        192.0.2.100/24
-    }}
-    track_script {{
-        port
-    }}
-}}
-"""
 
 
 @pytest.fixture
@@ -58,7 +34,8 @@ def test_the_vip_is_where_the_port_accepts_and_greets(node: Node) -> None:
     node.run(["ip", "link", "set", "lo", "up"])
     greeting = node.write("greeting", "220 mail\r\n")
     server = node.popen([sys.executable, "-c", SERVER, greeting])
-    keepalived = node.keepalived(CONFIGURATION.format(check=ROOT / "checks/kacheck-tcp"))
+    check = ROOT / "checks/kacheck-tcp"
+    keepalived = node.keepalived(one_script(f"{check} --timeout 0.9 --expect 220 127.0.0.1:2525"))
     last = keepalived.wait_for("MASTER")
     node.write("greeting", "421 busy\r\n")
     last = keepalived.wait_for("FAULT", after=last.at)

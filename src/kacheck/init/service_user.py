@@ -11,8 +11,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck import statedir
+from kacheck.permission import UNIT, drop_in
 
-UNIT = "kacheck.service"
 UNITS = (
     "/lib/systemd/system",
     "/usr/lib/systemd/system",
@@ -107,11 +107,7 @@ def cure(path: str, component: str) -> str:
             f"install -D -m 644 {shlex.quote(path)} /etc/kacheck/vault-ca.pem, then give"
             " --ca-cert /etc/kacheck/vault-ca.pem; a CA certificate is not secret"
         )
-    directory = f"/etc/systemd/system/{UNIT}.d"
-    return (
-        f"mkdir -p {directory}; printf '[Service]\\nSupplementaryGroups={group}\\n'"
-        f" >{directory}/groups.conf; systemctl daemon-reload; systemctl restart kacheck"
-    )
+    return drop_in("groups.conf", f"SupplementaryGroups={group}")
 
 
 def group_that_reads(path: str, component: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from kacheck.keepalived.configuration import Configuration
 from kacheck.keepalived.syntax import Node
+from kacheck.keepalived.tracking import SYNC_GROUP, lines_of, members
 
 ENTRY_POINTS = {"kacheck": "", "kacheck-verdict": "run"}
 """What a script may run of kacheck, and the command that it stands for; `kacheck-PROBE` besides."""
@@ -33,16 +34,12 @@ def vips_of(
     Of a sync group all instances fail together.
     """
     tracked = {*definitions(configuration, names, state_dir)}
-    groups = [
-        (group, {word.value for block in group.find("group") for line in block.children or ()
-                 for word in line.words})
-        for group in configuration.find("vrrp_sync_group")
-    ]  # fmt: skip
     instances = configuration.find("vrrp_instance")
     failing = {name_of(node) for node in instances if tracks(node, tracked)}
-    for group, members in groups:
-        if tracks(group, tracked) or failing & members:
-            failing |= members
+    for group in configuration.find(SYNC_GROUP):
+        names_in_group = {*members(group)}
+        if tracks(group, tracked) or failing & names_in_group:
+            failing |= names_in_group
     return tuple(
         dict.fromkeys(
             Vip(address, name_of(node))
@@ -93,18 +90,16 @@ def tracks(node: Node, tracked: AbstractSet[tuple[str, str]]) -> bool:
     return any(
         (kind, line.keyword) in tracked
         for kind in ("track_file", "track_script")
-        for block in node.find(kind)
-        for line in block.children or ()
+        for line in lines_of(node, kind)
     )
 
 
 def addresses(node: Node) -> Iterator[str]:
     """Yield the addresses of an instance, as the kernel shows them."""
     for keyword in ADDRESSES:
-        for block in node.find(keyword):
-            for line in block.children or ():
-                with suppress(ValueError):
-                    yield str(ipaddress.ip_interface(line.keyword).ip)
+        for line in lines_of(node, keyword):
+            with suppress(ValueError):
+                yield str(ipaddress.ip_interface(line.keyword).ip)
 
 
 def name_of(node: Node) -> str:

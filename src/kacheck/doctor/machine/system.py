@@ -53,6 +53,14 @@ class RunningProcess(NamedTuple):
     argv: tuple[str, ...]
 
 
+def is_trusted(pid: int) -> bool:
+    """Return whether a process is root's or ours: any user can name one keepalived."""
+    process = procfs.Process("/proc", pid)
+    with suppress(OSError):
+        return not all(another_user(process, uid) for uid in {0, os.geteuid()})
+    return False
+
+
 class System(Protocol):
     """A machine as keepalived sees it."""
 
@@ -114,13 +122,7 @@ class Machine:
     def _keepaliveds(self) -> list[RunningProcess]:
         """Those of root and of our user: any user can give a process the name keepalived."""
         named = [process for process in self.processes() if process.comm == "keepalived"]
-        return [p for p in named if self._is_trusted(procfs.Process("/proc", p.pid))]
-
-    @staticmethod
-    def _is_trusted(process: procfs.Process) -> bool:
-        with suppress(OSError):
-            return not all(another_user(process, uid) for uid in {0, os.geteuid()})
-        return False
+        return [process for process in named if is_trusted(process.pid)]
 
     @cache  # noqa: B019 - it lives as long as the command
     def status(self, path: str) -> FileStatus | None:

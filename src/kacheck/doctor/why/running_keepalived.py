@@ -7,10 +7,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck import procfs
-from kacheck.doctor.machine.system import SYSTEMD_PATH, RunningProcess
+from kacheck.doctor.machine.system import SYSTEMD_PATH, RunningProcess, is_trusted
 from kacheck.keepalived import load
 from kacheck.keepalived.running import DEFAULT_FILE, FILE_OPTIONS, option
-from kacheck.probes.process.scan import another_user
 
 TICK = 0.05
 """Seconds by which the start of a process is not known."""
@@ -37,7 +36,7 @@ def running_keepalived(
 ) -> KeepalivedInUse | None:
     """Return the keepalived that runs with a configuration; None: none does, or it is hidden."""
     for process in processes:
-        if process.comm != "keepalived" or not _is_trusted(process.pid):
+        if process.comm != "keepalived" or not is_trusted(process.pid):
             continue
         used = option(process.argv[1:], FILE_OPTIONS) or DEFAULT_FILE
         if not _is_same(used, conf) and not _includes(used, conf):
@@ -49,14 +48,6 @@ def running_keepalived(
             all(_changed(path) <= _started(process.pid) for path in files),
         )
     return None
-
-
-def _is_trusted(pid: int) -> bool:
-    """Return whether it is root's or ours: any user can give a process the name keepalived."""
-    process = procfs.Process("/proc", pid)
-    with suppress(OSError):
-        return not all(another_user(process, uid) for uid in {0, os.geteuid()})
-    return False
 
 
 def _is_same(one: str, other: str) -> bool:
