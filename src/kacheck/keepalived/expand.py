@@ -16,8 +16,10 @@ from kacheck.keepalived.source import Line, Problem, ProblemKind, encode, note
 
 MAX_EXPANDED = 1_000_000
 """The size that a configuration may have with all that it includes and repeats; so `$A=$A` ends.
-Each line, statement and brace counts as 1 and each `$NAME` that is replaced as 20; 64 characters of
-a line, or 8 of a line with a replacement, count as 1 more."""
+Each line, statement and brace counts as 1; 64 characters of a line, or 8 of a line with a
+replacement, count as 1 more. What the files do not contain counts as MADE times as much."""
+MADE = 20
+"""The weight of a line from ~SEQ, ~LST or a definition, and of a `$NAME` that is replaced."""
 SEQ_ROOM = 64
 """add_seq(): what fits between the first comma of a ~SEQ and its `)`."""
 
@@ -90,7 +92,8 @@ class Reader:
                     if (line := self._files.next()) is None:
                         break
                     plain = pieces.is_plain_include(line)
-                if not self._has_room(line, 1 + len(line.text) // 64):
+                weight = MADE if line.made else 1
+                if not self._has_room(line, weight * (1 + len(line.text) // 64)):
                     break
             if self._defining is not None:
                 self._go_on(line, plain=plain)
@@ -257,7 +260,7 @@ class Reader:
                 self._problem(line, message, ProblemKind.DEFINITION)
                 self._unseen = len(line.text) - reference.start
                 return line, False
-            if not self._has_room(line, 20 + (len(line.text) + len(value)) // 8):
+            if not self._has_room(line, MADE + (len(line.text) + len(value)) // 8):
                 return original, False
             rest = behind or rest
             line = definitions.splice(line, reference, value)
