@@ -34,8 +34,8 @@ def is_harmless(word: str) -> bool:
     """Return whether nothing in a word can be a secret; to ask the patterns takes 3 ms first."""
     if any(mark in word for mark in MARKS):
         return False
-    _, colon, rest = word.partition(":")
-    host = rest.lstrip("/").partition("/")[0].rstrip(PUNCTUATION)
+    _, colon, rest = word.rstrip(PUNCTUATION).partition(":")
+    host, _, _ = rest.lstrip("/").partition("/")
     _, _, port = host.partition(":")
     return not colon or not port or port.isdecimal()
 
