@@ -19,6 +19,8 @@ from __future__ import annotations
 import os
 import time
 
+from kacheck.result import KacheckError
+
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +41,10 @@ MOST_BYTES = 65536
 """Of a verdict file."""
 ALL = "ALL"
 """Of the names in drain/, the one that means every check; no check may be called so."""
+
+
+class StateDirectoryError(KacheckError):
+    """The state directory cannot be had, read or written; another watcher may have it."""
 
 
 def uptime() -> float:

@@ -9,7 +9,15 @@ from kacheck import packages, statedir
 from kacheck.deadline import DEFAULT_TIMEOUT, Deadline, NoThreadError, start_thread, within
 from kacheck.packages import PackagesNeededError
 from kacheck.render import Report, line, printable, render
-from kacheck.result import MILDEST_FIRST, BadConfigError, Result, Status, bug, exit_code
+from kacheck.result import (
+    MILDEST_FIRST,
+    BadConfigError,
+    KacheckError,
+    Result,
+    Status,
+    bug,
+    exit_code,
+)
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
     from kacheck.commands import Edge
 
     Prepare = Callable[[], "Prepared"]
-    """Raises BadConfigError where no look can be made."""
+    """Raises KacheckError where no look can be made."""
 
 
 class Prepared:
@@ -86,7 +94,7 @@ def one_report(name: str, prepare: Prepare, args: Namespace, edge: Edge) -> Repo
         on_unknown = prepared.on_unknown
         started = edge.started if prepared.started is None else prepared.started
         result = within(Deadline(prepared.timeout, started), prepared.look)
-    except BadConfigError as error:
+    except KacheckError as error:
         result = error.result()
     except Exception as error:  # noqa: BLE001 - a bug must be `unknown`, with its name
         if args.verbose:

@@ -67,7 +67,7 @@ def judgement(path: str) -> str:
     """Return what `--check-config` says of a good configuration: that it is, and its warnings.
 
     Raises:
-        BadConfigError: it is bad.
+        BadConfigError: it is bad; KacheckError: it needs what is not installed.
 
     """
     from kacheck import config

@@ -23,7 +23,7 @@ from kacheck.exchange.connection import Connection
 from kacheck.exchange.failures import causes, failure_of, reset, with_seen
 from kacheck.exchange.request import CLOSING, HEADERS, PORTS
 from kacheck.exchange.target import Target
-from kacheck.result import BadConfigError, Loss, Result, Status
+from kacheck.result import BadConfigError, KacheckError, Loss, Result, Status
 
 PHASES = {
     "connection.connect_tcp.started": "connect",
@@ -48,7 +48,7 @@ def load_httpx() -> ModuleType:
     try:
         import httpx
     except ImportError as error:
-        raise BadConfigError(
+        raise KacheckError(
             f"httpx cannot be imported ({error}); install it: apt install python3-httpx"
         ) from None
     return httpx
@@ -59,7 +59,7 @@ def load() -> None:
     """Import all that a look needs: httpx itself loads most of its modules with a transport.
 
     Raises:
-        BadConfigError: httpx is not installed.
+        KacheckError: httpx is not installed.
 
     """
     import encodings.idna  # noqa: F401 - with which the socket module encodes every host
@@ -111,7 +111,7 @@ class HttpClient(Connection):
         """One look.
 
         Raises:
-            BadConfigError: a certificate file cannot be used, or httpx is not installed.
+            BadConfigError: a certificate file cannot be used; KacheckError: httpx is not installed.
 
         """
         self.deadline = deadline

@@ -52,7 +52,7 @@ def plan(
     """Plan what is written: kacheck.toml first, and keepalived.conf last.
 
     Raises:
-        BadConfigError: a file cannot be read, or a value cannot be written.
+        KacheckError: a file cannot be read; BadConfigError: a value cannot be written.
 
     """
     left: list[str] = []

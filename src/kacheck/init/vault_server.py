@@ -17,7 +17,7 @@ from kacheck.init.server_process import PROCESSES, is_contained, listening, runn
 from kacheck.probes.vault.health import STATES
 from kacheck.probes.vault.look import look
 from kacheck.probes.vault.settings import Environment, parse_address, prepare
-from kacheck.result import BadConfigError, Result
+from kacheck.result import BadConfigError, KacheckError, Result
 
 AUTHORITIES = ("ca.pem", "ca.crt", "ca.cert", "ca-chain.pem", "vault-ca.pem")
 """Names that the authority often has beside the certificate."""
@@ -240,7 +240,7 @@ class ServerSearch:
                   "tls_server_name": name.value if name else None}  # fmt: skip
         try:
             result = ask(values)
-        except BadConfigError as error:
+        except KacheckError as error:
             return str(error)
         return result.message if result.reason == "tls" else None
 

@@ -13,8 +13,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from kacheck.files import Stamp, make_directory, replace, stamp
-from kacheck.result import BadConfigError
-from kacheck.statedir import Published, names_in, uptime, verdicts
+from kacheck.statedir import Published, StateDirectoryError, names_in, uptime, verdicts
 from kacheck.watch.lock import Lock, is_same, read, refuse_foreign
 
 DIRECTORIES = ("track", "verdict", "failing", "watcher")
@@ -36,7 +35,7 @@ class Publisher:
     """Writes the files of one state directory; there is one watcher for each.
 
     Raises:
-        BadConfigError: another watcher has the directory, or it cannot be written.
+        StateDirectoryError: another watcher has the directory, or it cannot be written.
 
     """
 
@@ -71,7 +70,7 @@ class Publisher:
         try:
             self._prepare()
         except OSError as error:
-            raise BadConfigError(
+            raise StateDirectoryError(
                 f"{error.filename or directory} cannot be written ({error.strerror}): make the "
                 f"state directory ({CURE}), or give another one with --state-dir"
             ) from None
@@ -146,14 +145,14 @@ class Publisher:
         """Find out whether the state directory is still the one that was locked.
 
         Raises:
-            BadConfigError: another watcher has it now; or track/ is missing, and this user cannot
-                make it, but whatever starts the watcher again may, as its unit does.
+            StateDirectoryError: another watcher has it now; or track/ is missing, and this user
+                cannot make it, but whatever starts the watcher again may, as its unit does.
 
         """
         if (self.lock.holds() and self._has_place()) or self._try("", self._prepare):
             self._recover("")
         elif not os.path.isdir(self._path("track")):
-            raise BadConfigError(
+            raise StateDirectoryError(
                 f"{self._path('track')} is gone, and cannot be made by this user: make it "
                 f"({CURE}) and start the watcher again"
             )

@@ -17,9 +17,19 @@ from kacheck.check import Check, CheckConfiguration, drained_by
 from kacheck.deadline import NoThreadError, handled_signals
 from kacheck.drain import Drains
 from kacheck.looks import preload, warnings_of
-from kacheck.result import STOPPED, TIMEOUT, BadConfigError, Loss, Result, Status, bug, exit_code
+from kacheck.result import (
+    STOPPED,
+    TIMEOUT,
+    BadConfigError,
+    KacheckError,
+    Loss,
+    Result,
+    Status,
+    bug,
+    exit_code,
+)
 from kacheck.state import State, Verdict, recheck_at, step
-from kacheck.statedir import Published
+from kacheck.statedir import Published, StateDirectoryError
 from kacheck.watch.journal import ERROR, NOTICE, WARNING, Journal
 from kacheck.watch.metrics import Metrics, MetricsWriter, require, samples
 from kacheck.watch.notify import Notifier
@@ -47,7 +57,7 @@ class Supervisor:
     """The watcher, from its first look to SIGTERM.
 
     Raises:
-        BadConfigError: the state directory cannot be had.
+        StateDirectoryError: it cannot be had; KacheckError: metrics cannot.
 
     """
 
@@ -104,8 +114,8 @@ class Supervisor:
         """Look until a signal says stop; then let every check fail, unless the files are left.
 
         Raises:
-            BadConfigError: another watcher has taken the state directory; NoThreadError: the
-                configuration needs more threads than can be had.
+            StateDirectoryError: another watcher has taken it; NoThreadError: the configuration
+                needs more threads than can be had.
 
         """
         self._take_signals()
@@ -126,7 +136,7 @@ class Supervisor:
             self._service.feed_watchdog(now)
             while self._is_running:
                 self._turn()
-        except BadConfigError:
+        except StateDirectoryError:
             self._is_running = False
             raise
         except BaseException:
@@ -195,7 +205,7 @@ class Supervisor:
         try:
             configuration = self._load()
             made, writer = self._make(configuration)
-        except BadConfigError as error:
+        except KacheckError as error:
             self.journal.say(ERROR, f"configuration not reloaded, the old one stays: {error}")
             return
         self._take(configuration, made, writer, time.monotonic())
@@ -208,7 +218,8 @@ class Supervisor:
         """Return the configuration as it is now.
 
         Raises:
-            BadConfigError: it is bad, or has no check, which is not taken for a wish to end all.
+            BadConfigError: it is bad, or has no check, which is not taken for a wish to end all;
+                KacheckError: it needs what is not installed.
 
         """
         try:
