@@ -139,8 +139,8 @@ def verdicts(
         return {}
     try:
         there = names_in(path)
-        wanted = there if names is None else [name for name in names if name in there]
-        found = {name: published(name, directory) for name in wanted}
+        chosen = there if names is None else [name for name in names if name in there]
+        found = {name: published(name, directory) for name in chosen}
     finally:
         os.close(directory)
     return {name: verdict for name, verdict in found.items() if verdict is not None}

@@ -191,7 +191,9 @@ def write(
             said = ["keepalived is not installed here: keepalived -t has not seen the result"]
             with interruption.now():
                 if keepalived and before:
-                    said = [judgement(before, verify.ask(keepalived, result), result, release)]
+                    said = [
+                        keepalived_report(before, verify.ask(keepalived, result), result, release)
+                    ]
             transaction.finish()
         except BaseException as error:
             if stuck := transaction.undo():
@@ -200,7 +202,9 @@ def write(
     return [*written(changes, transaction.backups), *transaction.lost, *said]
 
 
-def judgement(before: verify.Said, after: verify.Said, result: str, release: Version) -> str:
+def keepalived_report(
+    before: verify.Said, after: verify.Said, result: str, release: Version
+) -> str:
     """Return what keepalived says.
 
     A complaint that it did not have before takes everything back.

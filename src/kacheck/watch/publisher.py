@@ -112,13 +112,15 @@ class Publisher:
 
     def publish(self, name: str, track: int, verdict: Published | None) -> None:
         """Write the track file, if it is not as it should be, and the verdict; None: remove it."""
-        told, renewed = self._write(name, track, verdict)
-        if told and renewed:
+        has_track, has_verdict = self._write(name, track, verdict)
+        if has_track and has_verdict:
             self._recover(name)
         else:
             self._remove("verdict", name)  # its room may be all that there is to be had
-            told, renewed = self._write(name, track, verdict)
-        if (told or self._fail(name, track)) and (renewed or self._remove("verdict", name)):
+            has_track, has_verdict = self._write(name, track, verdict)
+        if (has_track or self._fail(name, track)) and (
+            has_verdict or self._remove("verdict", name)
+        ):
             self._untrue.discard(name)
         else:
             self._untrue.add(name)
@@ -126,11 +128,11 @@ class Publisher:
 
     def _write(self, name: str, track: int, verdict: Published | None) -> tuple[bool, bool]:
         """Return whether the track file is as it should be, and whether the verdict is."""
-        told = self._try(name, lambda: self._write_track(name, track))
+        has_track = self._try(name, lambda: self._write_track(name, track))
         if verdict is None:
-            return told, self._remove("verdict", name)
+            return has_track, self._remove("verdict", name)
         path, line = self._path("verdict", name), verdict.line()
-        return told, self._try(name, lambda: replace(path, line))
+        return has_track, self._try(name, lambda: replace(path, line))
 
     def forget(self, name: str, verdict: Published) -> None:
         """Leave the failing value and this verdict behind."""

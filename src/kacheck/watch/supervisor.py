@@ -272,9 +272,9 @@ class Supervisor:
         now: float,
     ) -> None:
         """Watch these checks; those that are as before keep their state."""
-        wanted = {check.name: check for check in configuration.checks}
+        configured = {check.name: check for check in configuration.checks}
         for name, watched in [*self.watched.items()]:
-            if name not in wanted:
+            if name not in configured:
                 self._retire(watched, f"{self.path} no longer has it")
                 del self.watched[name]
             elif name in made:
@@ -283,7 +283,7 @@ class Supervisor:
         for place, check in enumerate(configuration.checks):
             if check.name not in self.watched:
                 # Spread over the interval: many looks should not fall together, some may.
-                share = (place // TOGETHER + 1) / (len(wanted) // TOGETHER + 1)
+                share = (place // TOGETHER + 1) / (len(configured) // TOGETHER + 1)
                 self._begin(made[check.name], now, now + check.interval * share)
         self.metrics.write_with(writer)
 
@@ -294,8 +294,8 @@ class Supervisor:
             self.journal.say(WARNING, warning, check.name)
         earlier = self.publisher.expect(check.name, check.track.critical)
         if earlier is not None:
-            told = Verdict(earlier.status, earlier.reason, earlier.message, now)
-            watched.state = State(told)
+            verdict = Verdict(earlier.status, earlier.reason, earlier.message, now)
+            watched.state = State(verdict)
         watched.decided_at = now
         # Exits during a re-execution were not seen.
         self.scheduler.begin(watched, next_look, event=earlier is not None)
