@@ -79,7 +79,7 @@ def vips() -> list[str]:
 def follow(args: Namespace) -> int:
     """Show a live view until a signal or a key, or until nobody reads it."""
     from kacheck import terminal
-    from kacheck.status import FOLLOWED, followed
+    from kacheck.status_follow import FOLLOWED, followed
 
     view = terminal.view_of(sys.stdout, os.environ)
     source = followed(args.state_dir, args.names, view)
