@@ -231,7 +231,7 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
     import httpx
 
     from kacheck.deadline import Deadline
-    from kacheck.exchange import client, plain
+    from kacheck.exchange import library, plain
     from kacheck.exchange.request import HEADERS
     from kacheck.probes.vault.health import STATES
 
@@ -258,7 +258,7 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
     def by_httpx(transport: httpx.HTTPTransport = transport) -> int:
         asked = httpx.Request("GET", url, headers=HEADERS, extensions=timeout)
         response = transport.handle_request(asked)
-        client.read_body(response.iter_raw())
+        library.read_body(response.iter_raw())
         response.close()
         return response.status_code
 

@@ -8,22 +8,21 @@ anew with every byte; the deadline over all of them is kept by deadline.within()
 import select
 import socket
 import ssl
-import sys
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any
 
-from kacheck import packages
 from kacheck.deadline import Deadline
 from kacheck.exchange import authorities, plain, reasons, tls
-from kacheck.exchange.answer import MAX_BODY, HttpAnswer
+from kacheck.exchange.answer import HttpAnswer
 from kacheck.exchange.connection import Connection
 from kacheck.exchange.failures import causes, failure_of, reset, with_seen
+from kacheck.exchange.library import is_plain, load_httpx, read_body
 from kacheck.exchange.request import CLOSING, HEADERS, PORTS
 from kacheck.exchange.target import Target
-from kacheck.result import BadConfigError, KacheckError, Loss, Result, Status
+from kacheck.result import BadConfigError, Loss, Result, Status
 
 PHASES = {
     "connection.connect_tcp.started": "connect",
@@ -37,21 +36,6 @@ PHASES = {
 TIMEOUTS = ("connect", "read", "write", "pool")
 KEPT_FOR = 2.5
 """Seconds that a connection is believed."""
-
-
-def load_httpx() -> ModuleType:
-    """httpx, which takes 50 to 150 ms to import: only where something is asked."""
-    packages.need()
-    # Its command line, which takes click, rich and pygments along where they are installed, as with
-    # Debian's httpx: 6 MB and 35 ms. httpx goes without where they are not.
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-    try:
-        import httpx
-    except ImportError as error:
-        raise KacheckError(
-            f"httpx cannot be imported ({error}); install it: apt install python3-httpx"
-        ) from None
-    return httpx
 
 
 @cache
@@ -307,24 +291,3 @@ class HttpClient(Connection):
                 {},
             )
         return reset(address)
-
-
-def is_plain(response: Any, codes: Container[int]) -> bool:
-    """Return whether plain.py would read this answer of httpx as well."""
-    start = b"%s %d" % (response.http_version.encode(), response.status_code)
-    fields = b"".join(b"\r\n%s: %s" % field for field in response.headers.raw)
-    try:
-        _, length = plain.read_head(start + fields, codes)
-    except plain.MisreadError:
-        return False
-    return length >= 0
-
-
-def read_body(chunks: Iterator[bytes]) -> bytes:
-    """Return the raw body; of one that is too long, just enough to know it."""
-    body = b""
-    for chunk in chunks:
-        body += chunk
-        if len(body) > MAX_BODY:
-            break
-    return body[: MAX_BODY + 1]
