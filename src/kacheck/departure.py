@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from kacheck.addresses import own_addresses
 from kacheck.keepalived import DEFAULT, load
 from kacheck.keepalived.program import find_path, version_at
 from kacheck.keepalived.running import DEFAULT_FILE, running
 from kacheck.keepalived.vips import Vip, vips_of
+from kacheck.network import own_addresses
 from kacheck.result import BadConfigError, KacheckError
 
 PAUSE = 0.02
@@ -54,9 +54,9 @@ class Departure:
     """The VIPs that are here when a drain begins."""
 
     def __init__(self, vips: Sequence[Vip]) -> None:
+        here = own_addresses()
         self.began = time.monotonic()
         self._vips = vips
-        here = own_addresses()
         self._here = [vip for vip in vips if vip.address in here]
         self._left: dict[Vip, float] = {}
         self._back: dict[Vip, float] = {}

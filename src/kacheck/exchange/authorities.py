@@ -34,14 +34,15 @@ def trust(tls: ssl.SSLContext, target: Target) -> None:
     """
     if target.ca_cert:
         load_file(tls, target.ca_cert, "CA file")
-    elif target.ca_cert_bytes:
+    elif target.inline_ca_cert:
+        content, source = target.inline_ca_cert
         # Only the blocks: text between them may be anything, and cadata must be ASCII.
-        blocks = PEM.findall(target.ca_cert_bytes)
+        blocks = PEM.findall(content)
         try:
             tls.load_verify_locations(cadata="\n".join(blocks))
         except (ssl.SSLError, ValueError) as error:
             raise BadConfigError(
-                f"{target.ca_cert_bytes_source} holds no PEM certificate: {error_text(error)}"
+                f"{source} holds no PEM certificate: {error_text(error)}"
             ) from None
     elif target.ca_path:
         files = files_below(target.ca_path)
@@ -102,7 +103,7 @@ def files(target: Target) -> list[str]:
     if target.url.startswith("http:"):
         return []
     paths = [path for path in (target.client_cert, target.client_key) if path]
-    if target.insecure or target.ca_cert_bytes:
+    if target.insecure or target.inline_ca_cert:
         return paths
     if target.ca_cert:
         return [*paths, target.ca_cert]

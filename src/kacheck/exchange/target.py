@@ -44,12 +44,8 @@ class Target(Protocol):
         """The file of the authorities that are trusted, in place of the system's."""
 
     @property
-    def ca_cert_bytes(self) -> str | None:
-        """The same, its content."""
-
-    @property
-    def ca_cert_bytes_source(self) -> str:
-        """Where the content is from."""
+    def inline_ca_cert(self) -> tuple[str, str] | None:
+        """The same, as its content and where that is from."""
 
     @property
     def ca_path(self) -> str | None:

@@ -184,7 +184,7 @@ def trusted(target: Target) -> str:
     """Return the source of authorities that was used."""
     if target.ca_cert or target.ca_path:
         return target.ca_cert or target.ca_path or ""
-    return target.ca_cert_bytes_source if target.ca_cert_bytes else "the system's authorities"
+    return target.inline_ca_cert[1] if target.inline_ca_cert else "the system's authorities"
 
 
 def server_name(target: Target) -> str:

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_interface
 from typing import NamedTuple
 
 from kacheck.init.instance import ExistingInstance, instances, select
-from kacheck.init.network import NetworkInterfaces, choose, interfaces, own_on, routed_from
+from kacheck.init.network import choose, own_on, routed_from
 from kacheck.init.plan import NodePaths
 from kacheck.init.recipe import NodeValues, Vip
 from kacheck.init.vault_server import GivenServer, ServerSearch
@@ -16,6 +16,7 @@ from kacheck.keepalived.program import version_at
 from kacheck.migrate import command as migrating
 from kacheck.migrate import verify
 from kacheck.migrate.plan import read
+from kacheck.network import NetworkInterfaces, interfaces
 from kacheck.result import BadConfigError
 
 KEEPALIVED = "/etc/keepalived/keepalived.conf"

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from kacheck.deadline import Deadline, within
 from kacheck.init import hcl
-from kacheck.init.network import NetworkInterfaces
 from kacheck.init.recipe import Vip
 from kacheck.init.server_files import PLACES, ServerFiles, configured
 from kacheck.init.server_process import PROCESSES, is_contained, listening, running
+from kacheck.network import NetworkInterfaces
 from kacheck.probes.vault.health import STATES
 from kacheck.probes.vault.look import look
 from kacheck.probes.vault.settings import Environment, parse_address, prepare

@@ -52,14 +52,8 @@ class HttpOptions(NamedTuple):
         return "the service"
 
     @property
-    def ca_cert_bytes(self) -> str | None:
+    def inline_ca_cert(self) -> None:
         """No option gives an authority's certificate itself."""
-        return None
-
-    @property
-    def ca_cert_bytes_source(self) -> str:
-        """Return nothing, since there are no such bytes."""
-        return ""
 
     def fields(self) -> Mapping[str, str]:
         """Return the header fields that were given, with the credentials."""

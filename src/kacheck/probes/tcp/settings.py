@@ -62,14 +62,8 @@ class TcpOptions(NamedTuple):
         return {}
 
     @property
-    def ca_cert_bytes(self) -> str | None:
+    def inline_ca_cert(self) -> None:
         """No option gives an authority's certificate itself."""
-        return None
-
-    @property
-    def ca_cert_bytes_source(self) -> str:
-        """Return nothing, since there are no such bytes."""
-        return ""
 
 
 def prepare(values: Mapping[str, Any]) -> TcpOptions:

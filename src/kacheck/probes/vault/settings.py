@@ -72,9 +72,10 @@ class VaultOptions(NamedTuple):
         return "Vault"
 
     @property
-    def ca_cert_bytes_source(self) -> str:
-        """Where `ca_cert_bytes` is from."""
-        return "VAULT_CACERT_BYTES or BAO_CACERT_BYTES"
+    def inline_ca_cert(self) -> tuple[str, str] | None:
+        """The authorities' certificates themselves, and where they are from."""
+        content = self.ca_cert_bytes
+        return (content, "VAULT_CACERT_BYTES or BAO_CACERT_BYTES") if content else None
 
 
 class Environment:
