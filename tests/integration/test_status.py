@@ -25,8 +25,8 @@ from kacheck import status, status_follow, status_table, terminal
 from kacheck.cli import main
 from kacheck.status_table import View
 from kacheck.watch import clients
-from kacheck.watch import status as server
-from kacheck.watch.status import StatusServer
+from kacheck.watch import status_server as server
+from kacheck.watch.status_server import StatusServer
 from kacheck.watch.timers import Timers
 
 Start = Callable[..., subprocess.Popen[bytes]]

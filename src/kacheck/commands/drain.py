@@ -9,8 +9,8 @@ from typing import Any
 from kacheck import statedir
 from kacheck.check import Check
 from kacheck.commands import Edge, options
-from kacheck.commands.check import checked
 from kacheck.commands.options import CONFIGURATION
+from kacheck.commands.reports import checked
 from kacheck.handover import consequences, drained_checks
 from kacheck.probes import MODULES
 from kacheck.render import printable

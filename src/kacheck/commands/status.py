@@ -70,7 +70,7 @@ def run(args: Namespace, edge: Edge) -> int:
 def vips() -> list[str]:
     """Return where the VIPs are, if keepalived.conf can be read."""
     with suppress(OSError, ValueError, ImportError):
-        from kacheck.doctor.why.vips import vip_lines
+        from kacheck.doctor.why.vip_lines import vip_lines
 
         return vip_lines()
     return []

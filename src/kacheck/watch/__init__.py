@@ -7,7 +7,7 @@
 - publisher.py, track_files.py: verdicts to the state directory's files
 - timers.py: what is due, and when
 - journal.py: transitions and troubles, a line each
-- status.py: what the watcher says of itself, through a socket
+- status_server.py: what the watcher says of itself, through a socket
 - notify.py: systemd's READY, WATCHDOG, STATUS
 - metrics.py: Prometheus's textfile collector
 """

@@ -28,7 +28,7 @@ from kacheck.watch.publisher import Publisher
 from kacheck.watch.reexecution import ReExecution
 from kacheck.watch.scheduler import Scheduler
 from kacheck.watch.service import Service
-from kacheck.watch.status import StatusServer
+from kacheck.watch.status_server import StatusServer
 from kacheck.watch.successor import Successor
 from kacheck.watch.timers import Timers
 from kacheck.watch.troubles import Troubles, UptimeClock

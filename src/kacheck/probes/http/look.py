@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 from kacheck.exchange.once import ask_once
-from kacheck.probes.http.answer import judge, with_certificate
+from kacheck.probes.http.judge import judge, with_certificate
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
