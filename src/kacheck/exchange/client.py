@@ -190,7 +190,7 @@ class HttpClient(Connection):
                 self.start_anew()
                 answer = self.get(httpx)
         except (httpx.InvalidURL, UnicodeError) as error:
-            name = self.target.tls_server_name or self.target.address
+            name = self.target.trust.tls_server_name or self.target.address
             raise BadConfigError(f"{name} is not a valid host name: {error}") from None
         except (httpx.TransportError, OSError) as error:
             result = self.failure(error, httpx)
