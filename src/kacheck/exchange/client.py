@@ -17,8 +17,8 @@ from typing import Any
 from kacheck.deadline import Deadline
 from kacheck.exchange import authorities, plain, reasons, tls
 from kacheck.exchange.answer import HttpAnswer
-from kacheck.exchange.connection import Connection
 from kacheck.exchange.failures import causes, failure_of, reset, with_seen
+from kacheck.exchange.kept import KEPT_FOR, LastingConnection
 from kacheck.exchange.library import is_plain, load_httpx, read_body
 from kacheck.exchange.request import CLOSING, HEADERS, PORTS
 from kacheck.exchange.target import Target
@@ -34,8 +34,6 @@ PHASES = {
 }
 """httpcore's trace events and the phases that begin with them."""
 TIMEOUTS = ("connect", "read", "write", "pool")
-KEPT_FOR = 2.5
-"""Seconds that a connection is believed."""
 
 
 @cache
@@ -57,13 +55,8 @@ def load() -> None:
     load_httpx().HTTPTransport(verify=context, trust_env=False).close()
 
 
-class HttpClient(Connection):
-    """Asks one node; with `keep`, again and again on a connection that is kept.
-
-    An idle connection is a tripwire: its descriptor becomes readable when the server dies or closes
-    it. But it shows nothing of what a new client would meet: no TLS handshake, no backlog that is
-    full. So it is believed for KEPT_FOR, then the next look connects again.
-    """
+class HttpClient(LastingConnection):
+    """Asks one node; with `keep`, again and again on a connection that is kept."""
 
     def __init__(
         self,
@@ -73,7 +66,7 @@ class HttpClient(Connection):
         *,
         keep: bool = False,
     ) -> None:
-        super().__init__(target, Deadline(0))
+        super().__init__(target)
         self.keep = keep
         self._judge = judge
         self._codes = codes
@@ -86,8 +79,6 @@ class HttpClient(Connection):
         """Whether an answer was not plain that httpx may have shown as such."""
         self._host, self._port = "", 0
         """Where httpx has sent it."""
-        self._connected_at = 0.0
-        self._loss = Loss.NOTHING
         self._fields: Mapping[str, str] = {}
         """The target's, of the request."""
 
@@ -105,25 +96,11 @@ class HttpClient(Connection):
         deadline.seen |= {"address": self.target.address, **self._about}
         answer = self.ask_again()
         if answer is None:
-            self.start_anew()
+            self.reset()
             result = self.ask()
         else:
             result = self._judge(answer)
         return with_seen(result, deadline)
-
-    def quick_result(self) -> Result | None:
-        """Without waiting nothing can be told."""
-        return None
-
-    def loss(self) -> Loss:
-        """Return whether the kept connection has been lost since the look before."""
-        loss, self._loss = self._loss, Loss.NOTHING
-        return loss
-
-    def watched(self) -> list[int]:
-        """Return the descriptor of the idle connection."""
-        file = -1 if self._socket is None else self._socket.fileno()
-        return [] if file < 0 else [file]
 
     def is_lost(self) -> bool:
         """Return whether the connection was closed, or the server sent something unasked."""
@@ -140,11 +117,6 @@ class HttpClient(Connection):
             self._transport.close()
             self._transport = None
         super().close()
-
-    def start_anew(self) -> None:
-        """End the connection; what a new one shows is another matter."""
-        self.forget()
-        self.close()
 
     def ask_again(self) -> HttpAnswer | None:
         """Return the answer on the kept connection; None if it is to be asked for on a new one."""
@@ -187,7 +159,7 @@ class HttpClient(Connection):
         try:
             answer = self.get_again() if self._request else None
             if answer is None:
-                self.start_anew()
+                self.reset()
                 answer = self.get(httpx)
         except (httpx.InvalidURL, UnicodeError) as error:
             name = self.target.trust.tls_server_name or self.target.address
