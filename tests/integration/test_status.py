@@ -21,12 +21,12 @@ import pytest
 
 from helpers.vault import StandInVault
 from helpers.watcher import PATIENCE, RUN, SOURCE, Watcher
-from kacheck import status, status_table, terminal
+from kacheck import status, status_follow, status_table, terminal
 from kacheck.cli import main
 from kacheck.status_table import View
 from kacheck.watch import clients
-from kacheck.watch import status as server
-from kacheck.watch.status import StatusServer
+from kacheck.watch import status_server as server
+from kacheck.watch.status_server import StatusServer
 from kacheck.watch.timers import Timers
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -849,7 +849,7 @@ def test_on_a_small_screen_what_is_not_ok_comes_first() -> None:
 # --- --follow -------------------------------------------------------------------------------
 
 
-OFTEN = "import kacheck.status as s; s.FOLLOWED = 0.1\n"
+OFTEN = "import kacheck.status_follow as s; s.FOLLOWED = 0.1\n"
 
 
 def follow(watcher: Watcher, prelude: str = "", **options: Any) -> subprocess.Popen[bytes]:
@@ -929,7 +929,7 @@ def test_an_output_that_nobody_reads_ends_it_at_once(
 
 
 def test_more_transitions_than_are_remembered_are_counted(tmp_path: pathlib.Path) -> None:
-    log = status.Log(str(tmp_path), [])
+    log = status_follow.Log(str(tmp_path), [])
     base = shown(check="x", transition_count=1, transitions=[change(9, "ok", "running")])
     log._seen = {"x": base}
     new = [change(n / 10, "critical", "missing") for n in range(3)]
