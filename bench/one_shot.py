@@ -73,9 +73,9 @@ class Goal(NamedTuple):
         return f"- {word} {self.where}: {self.row} against {self.reference}: {figures}"
 
 
-def measure_processes(bench: Bench, wanted: int, runs: int) -> list[Goal]:
+def measure_processes(bench: Bench, least: int, runs: int) -> list[Goal]:
     """The table of process checks among that many processes."""
-    with stage.processes(wanted) as number, ExitStack() as stack:
+    with stage.processes(least) as number, ExitStack() as stack:
         path = stack.enter_context(stage.named(bench.directory, NAME))
         stack.enter_context(stage.named(bench.directory, LONG))
         rows = process_rows(bench, path)
@@ -89,7 +89,7 @@ def measure_processes(bench: Bench, wanted: int, runs: int) -> list[Goal]:
         (f"kacheck-process /DIR/{NAME}", f"pidof /DIR/{NAME}"),
     )
     at = f"{number} processes"
-    if wanted < 1000:
+    if least < 1000:
         return [Goal(at, pairs[0][0], BARE, 1.3, measured)]
     return [Goal(at, row, peer, 1, measured) for row, peer in pairs]
 

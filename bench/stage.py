@@ -73,9 +73,9 @@ def process_count() -> int:
 
 
 @contextmanager
-def processes(wanted: int) -> Iterator[int]:
+def processes(least: int) -> Iterator[int]:
     """At least that many processes on the machine; how many there are."""
-    missing = max(0, wanted - process_count())
+    missing = max(0, least - process_count())
     shell = subprocess.Popen(
         ["/bin/sh", "-c", SLEEPERS, "sleepers", str(missing)],
         stdin=subprocess.PIPE,

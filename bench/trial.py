@@ -57,7 +57,7 @@ class Trial:
         begun, leader = time.monotonic(), self.cluster.leader
         try:
             scenario.happen(self)
-            self.cluster.settle()
+            self.cluster.come_to_rest()
         except UnexpectedError as error:
             raise UnexpectedError(f"{name}: {error}") from None
         spans, now = self.cluster.holders.spans, time.monotonic()

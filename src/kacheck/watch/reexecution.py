@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from kacheck import __version__
-from kacheck.result import BadConfigError
+from kacheck.result import KacheckError
 from kacheck.watch.journal import ERROR, NOTICE, Journal
 from kacheck.watch.lock import Lock
 from kacheck.watch.successor import Successor
@@ -53,7 +53,7 @@ class ReExecution:
             over = self._timers.at(time.monotonic() + TRIAL, self._successor.give_up)
             end = partial(self._end_trial, trial, over)
             self._selector.register(trial, selectors.EVENT_READ, end)
-        except (BadConfigError, OSError) as error:
+        except (KacheckError, OSError) as error:
             self._refuse(str(error))
 
     def _end_trial(self, trial: int, over: Timer) -> None:

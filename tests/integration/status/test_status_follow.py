@@ -15,13 +15,13 @@ import pytest
 
 from helpers.status import GONE, HERE, NAME, change, shown, until
 from helpers.watcher import RUN, SOURCE, Watcher
-from kacheck import status, terminal
+from kacheck import status_follow, terminal
 from kacheck.cli import main
 from kacheck.status_table import View
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
-OFTEN = "import kacheck.status as s; s.FOLLOWED = 0.1\n"
+OFTEN = "import kacheck.status_follow as s; s.FOLLOWED = 0.1\n"
 
 
 def follow(watcher: Watcher, prelude: str = "", **options: Any) -> subprocess.Popen[bytes]:
@@ -101,7 +101,7 @@ def test_an_output_that_nobody_reads_ends_it_at_once(
 
 
 def test_more_transitions_than_are_remembered_are_counted(tmp_path: pathlib.Path) -> None:
-    log = status.Log(str(tmp_path), [])
+    log = status_follow.Log(str(tmp_path), [])
     base = shown(check="x", transition_count=1, transitions=[change(9, "ok", "running")])
     log._seen = {"x": base}
     new = [change(n / 10, "critical", "missing") for n in range(3)]

@@ -20,8 +20,8 @@ from helpers.status import HERE, NAME, ask, until
 from helpers.watcher import Watcher
 from kacheck import status
 from kacheck.watch import clients
-from kacheck.watch import status as server
-from kacheck.watch.status import StatusServer
+from kacheck.watch import status_server as server
+from kacheck.watch.status_server import StatusServer
 from kacheck.watch.timers import Timers
 
 Start = Callable[..., subprocess.Popen[bytes]]

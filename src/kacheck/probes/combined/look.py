@@ -9,7 +9,7 @@ import _thread  # threading takes 2 ms to import
 from functools import partial
 
 from kacheck.deadline import Deadline, NoThreadError, in_new_thread, within
-from kacheck.result import MILDEST_FIRST, BadConfigError, Result, Status, bug
+from kacheck.result import MILDEST_FIRST, KacheckError, Result, Status, bug
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def probe(mode: Literal["all", "any"], members: Sequence[Member], deadline: Dead
     where any would do, all of them.
 
     Raises:
-        BadConfigError: as the looks do.
+        KacheckError: as the looks do.
 
     """
     outer = deadline.frame
@@ -132,7 +132,7 @@ def answer(deadline: Deadline, member: Member) -> Result:
     """Return a member's result; what it raises is one, too."""
     try:
         return member.alone(deadline)
-    except BadConfigError as error:
+    except KacheckError as error:
         return error.result()
     except Exception as error:  # noqa: BLE001 - a bug must be `unknown`, with its name
         return bug(error)
