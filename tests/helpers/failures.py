@@ -218,8 +218,8 @@ class Scene:
 def fast(priority: int) -> str:
     """event-driven.conf in the shipped configuration, with elections of tenths of a second."""
     conf = configuration("event-driven", priority)
-    assert "advert_int 0.3 " in conf
-    return conf.replace("advert_int 0.3 ", "advert_int 0.1 ")
+    assert "advert_int 0.25 " in conf
+    return conf.replace("advert_int 0.25 ", "advert_int 0.1 ")
 
 
 SAME_PID = """
