@@ -160,7 +160,7 @@ class Supervisor:
     def _arrived(self) -> set[int]:
         """Empty the pipe; return the numbers of the signals that were in it, and perhaps 0."""
         with suppress(BlockingIOError):
-            return {*os.read(self._wake_read, 4096)}
+            return {*os.read(self._wake_read, 65536)}  # all that a pipe has room for
         return set()
 
     def _woken(self) -> None:
