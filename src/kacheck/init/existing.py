@@ -17,6 +17,7 @@ from kacheck.init.recipe import (
 )
 from kacheck.init.recipe import track_lines as lines_of
 from kacheck.keepalived import Configuration, EditError, Node
+from kacheck.keepalived.source import ProblemKind
 from kacheck.migrate.rewrite import has_comment
 from kacheck.migrate.security import secure
 from kacheck.result import BadConfigError
@@ -57,6 +58,7 @@ def edit(
         LeftAloneError: the configuration has to be changed by hand.
 
     """
+    refuse_broken(configuration)
     is_missing = refuse_half(configuration, values, texts)
     if existing is None:
         append_instance(configuration, values, texts, is_missing=is_missing)
@@ -75,6 +77,13 @@ def edit(
         set_priority(existing.node, values.priority)
     except EditError as error:
         raise LeftAloneError(f"{error}; write that part on separate lines") from None
+
+
+def refuse_broken(configuration: Configuration) -> None:
+    """Refuse a file in which what is added may be in a block that does not end."""
+    for problem in configuration.problems:
+        if problem.kind in (ProblemKind.BRACE, ProblemKind.QUOTE):
+            raise LeftAloneError(f"{problem.position} has {problem.message}; mend that first")
 
 
 def refuse_half(configuration: Configuration, values: NodeValues, texts: ShippedTexts) -> bool:
@@ -142,7 +151,14 @@ def refuse_unfit(configuration: Configuration, node: Node, values: NodeValues) -
 def track(node: Node, keyword: str, names: list[str]) -> None:
     """Let an instance track these, too."""
     blocks = node.find(keyword)
-    there = {child.keyword for block in blocks for child in block.children or ()}
+    tracked = [child for block in blocks for child in block.children or ()]
+    for child in tracked:
+        if child.keyword in names and child.arguments:
+            raise LeftAloneError(
+                f"{child.position} has {' '.join(child.arguments)}, in place of what the recipe"
+                f" gives {child.keyword}; remove it"
+            )
+    there = {child.keyword for child in tracked}
     missing = [name for name in names if name not in there]
     if not missing:
         return
