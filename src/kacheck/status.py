@@ -8,7 +8,7 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from kacheck import statedir
 from kacheck.files import open_directory
@@ -134,15 +134,15 @@ def ask(state_dir: str) -> dict[str, Any]:
         ) from None
     except (ValueError, RecursionError):
         reply = None
-    if not is_answer(reply):
-        raise NoWatcherError(
-            f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
-            "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
-        )
-    return reply
+    if is_answer(reply):
+        return reply
+    raise NoWatcherError(
+        f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
+        "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
+    )
 
 
-def is_answer(reply: Any) -> bool:
+def is_answer(reply: Any) -> TypeGuard[dict[str, Any]]:
     """Return whether this is a watcher's answer, as this version understands it."""
     is_known = isinstance(reply, dict) and reply.get("schema") == SCHEMA
     return is_known and isinstance(reply.get("checks"), list)

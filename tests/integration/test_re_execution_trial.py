@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from helpers.watcher import Watcher
@@ -81,7 +82,7 @@ def test_a_trial_that_cannot_be_waited_for_is_given_up(tmp_path: Path, start: St
         for _ in range(2):
             known = len(watcher.lines)
             watcher.signal(signal.SIGUSR2)
-            refused = watcher.until(lambda known=known: watcher.find("not re-executed", known))
+            refused = watcher.until(partial(watcher.find, "not re-executed", known))
             assert "No space left on device" in str(refused["message"])
         children = Path(f"/proc/{watcher.pid}/task/{watcher.pid}/children")
         assert children.read_text() == ""

@@ -17,7 +17,6 @@ from kacheck.init.recipe import (
 )
 from kacheck.init.recipe import track_lines as lines_of
 from kacheck.keepalived import Configuration, EditError, Node
-from kacheck.keepalived.source import ProblemKind
 from kacheck.migrate.rewrite import has_comment
 from kacheck.migrate.security import secure
 from kacheck.result import BadConfigError
@@ -58,7 +57,6 @@ def edit(
         LeftAloneError: the configuration has to be changed by hand.
 
     """
-    refuse_broken(configuration)
     is_missing = refuse_half(configuration, values, texts)
     if existing is None:
         append_instance(configuration, values, texts, is_missing=is_missing)
@@ -77,13 +75,6 @@ def edit(
         set_priority(existing.node, values.priority)
     except EditError as error:
         raise LeftAloneError(f"{error}; write that part on separate lines") from None
-
-
-def refuse_broken(configuration: Configuration) -> None:
-    """Refuse a file in which what is added may be in a block that does not end."""
-    for problem in configuration.problems:
-        if problem.kind in (ProblemKind.BRACE, ProblemKind.QUOTE):
-            raise LeftAloneError(f"{problem.position} has {problem.message}; mend that first")
 
 
 def refuse_half(configuration: Configuration, values: NodeValues, texts: ShippedTexts) -> bool:

@@ -1,4 +1,4 @@
-"""A keepalived.conf to which `kacheck init` must not add anything as it is."""
+"""An instance that tracks what the recipe does, otherwise than the recipe."""
 
 from ipaddress import ip_interface
 from pathlib import Path
@@ -28,9 +28,6 @@ vrrp_instance {name} {{
 """
 
 
-OTHER, OURS = conf("OTHER", "192.0.2.50"), conf("VI_1", "192.0.2.100")
-
-
 def refused(directory: Path, text: str) -> str:
     """Why the file is left alone."""
     path = directory / "keepalived.conf"
@@ -40,22 +37,6 @@ def refused(directory: Path, text: str) -> str:
     with pytest.raises(LeftAloneError) as error:
         edit(configuration, existing, VALUES, shipped())
     return str(error.value).replace(f"{directory}/", "")
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (OTHER.rstrip().removesuffix("}"), "no } for vrrp_instance {; mend that first"),
-        (f"{OTHER}}}\n", "keepalived.conf:9:1 has a } too many"),
-        (f'{OTHER}vrrp_script x {{\n    script "a\n}}\n', "no closing quote"),
-        (f"{OURS}}}\n", "a } too many"),
-    ],
-    ids=["no brace", "a brace too many", "no quote", "ours"],
-)
-def test_an_instance_is_not_added_to_a_block_that_does_not_end(
-    tmp_path: Path, text: str, words: str
-) -> None:
-    assert words in refused(tmp_path, text)
 
 
 @pytest.mark.parametrize(
