@@ -8,7 +8,7 @@ import struct
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from kacheck import statedir
 from kacheck.files import open_directory
@@ -24,6 +24,8 @@ from kacheck.status_table import (
 SCHEMA = 1
 TIMEOUT = 2.0
 """Seconds that the watcher has to answer."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of an answer, in which a check has a few thousand."""
 AGAIN = 0.02
 """Seconds until the next try where an answer was cut off, because too many ask."""
 WAITED = 0.1
@@ -122,14 +124,20 @@ def ask(state_dir: str) -> dict[str, Any]:
             f"no watcher answers at {path} ({error.strerror}); systemctl start kacheck, "
             f"or kacheck watch{where}"
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         reply = None
-    if not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
-        raise NoWatcherError(
-            f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
-            "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
-        )
-    return reply
+    if is_answer(reply):
+        return reply
+    raise NoWatcherError(
+        f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
+        "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
+    )
+
+
+def is_answer(reply: Any) -> TypeGuard[dict[str, Any]]:
+    """Return whether this is a watcher's answer, as this version understands it."""
+    is_known = isinstance(reply, dict) and reply.get("schema") == SCHEMA
+    return is_known and isinstance(reply.get("checks"), list)
 
 
 def whole_answer(state_dir: str, end: float) -> bytes:
@@ -144,6 +152,7 @@ def received(state_dir: str, end: float) -> bytes:
 
     Raises:
         OSError: nobody listens; TimeoutError: it takes too long.
+        ValueError: it is more than any watcher sends.
 
     """
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
@@ -157,12 +166,13 @@ def received(state_dir: str, end: float) -> bytes:
         if (user := peer(connection)) != owner:
             what = f"{statedir.user_name(user)} answers instead of {statedir.user_name(owner)}"
             raise ConnectionRefusedError(errno.ECONNREFUSED, what)
-        parts: list[bytes] = []
-        while True:
+        answer = bytearray()
+        while len(answer) <= MOST_BYTES:
             connection.settimeout(remaining(end))
             if not (part := connection.recv(65536)):
-                return b"".join(parts)
-            parts.append(part)
+                return bytes(answer)
+            answer += part
+        raise ValueError(f"more than {MOST_BYTES} bytes")
 
 
 def opened_socket(path: str) -> tuple[int, int]:

@@ -31,7 +31,6 @@ def test_the_entry_points_are_those_of_the_probes_as_the_template_has_them(
     from script.entry_points import texts
 
     there = {path.name: path.read_text() for path in (ROOT / "checks").iterdir()}
-    del there["kacheck-verdict"]
     assert there == texts(), "run script/generate-entry-points"
 
 
@@ -219,4 +218,4 @@ def test_the_entry_points_are_executable_and_a_few_lines_of_posix_sh() -> None:
         assert os.access(path, os.X_OK)
         text = path.read_text()
         assert text.startswith("#!/bin/sh\n")
-        assert len(text.splitlines()) <= (49 if name == "kacheck-verdict" else 26)
+        assert len(text.splitlines()) <= (52 if name == "kacheck-verdict" else 26)

@@ -66,7 +66,8 @@ def statement_lines(source: Source, problems: list[Problem]) -> Iterator[Line]:
         once, quote = lexer.decomment(line)
         if not once.text and text and rules.skips_comment_lines:
             continue
-        if once.text[-1:] == "\r" and rules.children_read_copy:
+        is_copied = rules.children_read_copy and not lexer.is_include(once.text, rules)
+        if once.text[-1:] == "\r" and is_copied:
             once = lexer.strip(once.cut(0, len(once.text.rstrip("\r"))))
         if once.text[-1:] == "\\" and ("#" in text or "!" in text) and lexer.has_comment_end(once):
             note(problems, once, COMMENT_END, ProblemKind.LINE, len(once.text) - 1)
