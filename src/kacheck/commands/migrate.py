@@ -57,7 +57,8 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         action="store_true",
         help="also replace scripts that are one-liners: curl, wget, nc, pidof, pgrep, killall, "
         "systemctl is-active, monitoring plugins\n\n"
-        "What has no equivalent that means the same, or fails where it passed wrongly, is left alone.",
+        "Each becomes the check that means the same, or that fails where it passed wrongly. What "
+        "has no such equivalent is left alone.",
     )
     options.add_config(parser, help=f"the file to which checks are added; default {CONFIGURATION}")
     parser.epilog = (

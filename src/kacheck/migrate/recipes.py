@@ -7,8 +7,6 @@ means the same, or fails closed, is left alone.
 import shlex
 from collections.abc import Iterator
 
-from kacheck import arguments
-from kacheck.deadline import DEFAULT_TIMEOUT
 from kacheck.doctor.machine.system import Machine
 from kacheck.doctor.scripts.script import seconds
 from kacheck.keepalived import Configuration, Node, Version, parse
@@ -16,22 +14,14 @@ from kacheck.keepalived.limits import leading_number
 from kacheck.keepalived.rules import LONGEST_LINE
 from kacheck.keepalived.source import encode
 from kacheck.migrate.equivalents import LIBEXEC, script_word
+from kacheck.migrate.one_liners.command import command_of
 from kacheck.migrate.one_liners.translate import translate
-from kacheck.migrate.one_liners.translation import Translation
 from kacheck.migrate.survey import Survey
 from kacheck.migrate.tracked import LeftError, is_plain
-from kacheck.probe import OptionError, load
-from kacheck.probes import probe
 from kacheck.procfs import COMM_MAX
-from kacheck.result import BadConfigError
-from kacheck.written import command_line
 
 READS_FRACTIONS = Version(2, 3, 2)
 """The first release that reads fractions of a second."""
-MARGIN = 0.2
-"""Seconds by which a check's deadline is below keepalived's timeout, so that it can say why."""
-LONGEST = 3600.0
-"""Seconds: the longest deadline."""
 
 
 def replace_recipes(configuration: Configuration, survey: Survey) -> None:
@@ -58,41 +48,13 @@ def _replace(block: Node, script: Node, release: Version, survey: Survey) -> Non
         return
     if made.probe == "process" and (why := renamed(old, made.values["name"])):
         raise LeftError(why)
-    command = command_of(made, timeout_of(block, release))
+    entry_point, *words = command_of(made, timeout_of(block, release))
+    command = [f"{LIBEXEC}/{entry_point}", *words]
     line = f"script {script_word(command, release)}"
     refuse_unreadable(line, command, release)
     source.tree.replace(source, line)
     text = f"{' '.join(block.arguments)}: {shlex.join(old)} is {command[0]} now"
     survey.note(script, "; ".join((text, *made.notes)))
-
-
-def command_of(made: Translation, timeout: float) -> list[str]:
-    """Return the words of a check that keepalived ends after a timeout.
-
-    Raises:
-        LeftError: the check refuses one of its values.
-
-    """
-    declared = probe(made.probe)
-    words = command_line(declared, made.values)
-    has_variables = made.probe == "vault"  # which may change what is the default
-    if has_variables and "--address" not in words:
-        words = ["--address", made.values["address"], *words]
-    deadline = deadline_of(made.limit, timeout)
-    if deadline != DEFAULT_TIMEOUT or has_variables:
-        words = ["--timeout", f"{deadline:g}", *words]
-    try:
-        asked = arguments.parse([made.probe, *words])
-        load(declared.prepare)(asked.values)
-    except (BadConfigError, OptionError) as error:
-        raise LeftError(f"kacheck-{made.probe} refuses it: {error}") from None
-    return [f"{LIBEXEC}/kacheck-{made.probe}", *words]
-
-
-def deadline_of(own: float | None, timeout: float) -> float:
-    """Return the deadline: a limit of its own, or just below the timeout of keepalived."""
-    least = timeout - MARGIN if timeout >= 1 else timeout * (1 - MARGIN)
-    return round(min(own or LONGEST, least, LONGEST), 3)
 
 
 def timeout_of(block: Node, release: Version) -> float:
