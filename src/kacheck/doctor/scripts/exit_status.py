@@ -36,7 +36,8 @@ A pipeline's exit code is its last command's. wc, cat, tee, head, awk, echo, tru
 succeed whatever went before them: the check is always successful. So is `CMD &>FILE` where sh
 is dash, as Debian's and Ubuntu's: that is `CMD &`, which nobody waits for, and then `>FILE`.
 
-Do: end it with the command that decides, such as grep -q; and >FILE 2>&1 for &>FILE.""",
+Do: end it with the command that decides, such as grep -q; exit 1 instead of echo 1; and
+>FILE 2>&1 for &>FILE.""",
 )
 def always_succeeds(context: Context) -> Iterator[Observation]:
     """Find an end that succeeds whatever went before it."""
@@ -45,12 +46,19 @@ def always_succeeds(context: Context) -> Iterator[Observation]:
         if _may_fail_before_end(script, commands):
             continue
         last = commands[-1] if commands else ShellCommand([])
-        if _ends_in_success(commands, last):
-            what = f"{script.name} is always successful: it ends with {last.name}"
+        branch = _branch_success(command_line.program)
+        if branch is not None or _ends_in_success(commands, last):
+            what = f"{script.name} is always successful: it ends with {branch or last.name}"
             why = "the last command's exit code is the script's"
             yield at(script.node, what, why, "end it with the command that decides")
         if command_line.program is not None:
             yield from _background(command_line, context.system)
+
+
+def _branch_success(program: str | None) -> str | None:
+    """Return what a program ends with whose `if` succeeds on every way; None for another one."""
+    found = file_commands(program) if program is not None else None
+    return _last_success(found) if found and found[-1].name == "fi" else None
 
 
 def _ends_in_success(commands: list[ShellCommand], last: ShellCommand) -> bool:
