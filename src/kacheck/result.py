@@ -189,6 +189,7 @@ class BadConfigError(KacheckError):
     of these names.
     """
 
+
 def reasons_of(result: Result) -> list[str]:
     """Return every reason of a result; several warnings of a combination have more than one."""
     reasons = result.data.get("reasons")  # or the data of a check of this name
