@@ -31,7 +31,8 @@ from kacheck.exchange import connection as connection_module
 from kacheck.exchange import plain as plain_module
 from kacheck.exchange import tls
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
-from kacheck.exchange.client import KEPT_FOR, HttpClient
+from kacheck.exchange.client import HttpClient
+from kacheck.exchange.kept import KEPT_FOR
 from kacheck.probes.combined.look import Member
 from kacheck.probes.vault import look as vault
 from kacheck.probes.vault.health import STATES as CODES

@@ -82,8 +82,8 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
             raise BadConfigError("--service process needs the process's name; give --process NAME")
         return Gathered(machine, configuration, existing,
                         values._replace(process=order.process), found, [])  # fmt: skip
-    given = GivenServer(vip, order.address, order.ca_cert, order.process)
-    server = ServerSearch(given, machine, environ).find()
+    asked = GivenServer(vip, order.address, order.ca_cert, order.process)
+    server = ServerSearch(asked, machine, environ).find()
     authority = server.ca_cert
     found.append(f"address {server.address.value}: {server.address.source}")
     if authority is not None:
