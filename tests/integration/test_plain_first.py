@@ -1,6 +1,6 @@
 """The one-shot's two ways to ask, plainly and with httpx, say the same of whatever is answered.
 
-Odd answers, byte by byte, are in the table of test_kept.py.
+Odd answers, byte by byte, are in the tables of helpers/exchange.py.
 """
 
 import gc
