@@ -100,8 +100,8 @@ def _of_curl(words: list[str]) -> list[str] | None:
     """`curl ... URL | grep -q WORD`."""
     if words.count("|") != 1:
         return None
-    place = words.index("|")
-    asked, grep = words[1:place], words[place + 1 :]
+    index = words.index("|")
+    asked, grep = words[1:index], words[index + 1 :]
     is_grep = grep[:1] == ["grep"] and all(GREP.fullmatch(word) for word in grep[1:-1])
     if not (is_grep and len(grep) > 1 and ACTIVE.fullmatch(grep[-1])):
         return None
@@ -120,8 +120,8 @@ def _of_options(words: list[str]) -> list[str] | None:
             options += ["--ca-cert", next(rest, "")]
         elif word in ("-k", "--insecure"):
             options += ["--insecure"]
-        elif address is None and (found := HEALTH.fullmatch(word)):
-            address = found[1]
+        elif address is None and (match := HEALTH.fullmatch(word)):
+            address = match[1]
         elif re.fullmatch(r"-[sSfk]+", word):
             options += ["--insecure"] if "k" in word else []
         elif word not in ("--silent", "--show-error", "--fail"):
