@@ -241,7 +241,7 @@ def test_a_look_that_was_left_behind_is_not_made_twice_at_once() -> None:
         assert result.reason == REASON["active"]
     assert hangs.most_together == hangs.calls == 1
     down = [members[0], combined.Member("down", says(SEALED))]
-    assert "still waiting for the look before it to end" in (
+    assert "still waiting for the previous look to end" in (
         combined.probe("any", down, Deadline(0.1)).message
     )
     hangs.release.set()

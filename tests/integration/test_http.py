@@ -66,7 +66,30 @@ def test_the_body_is_compared(look: Look, web: WebServer) -> None:
     assert look("http", *PATIENT, *words, web.url()).verdict == "ok answered"
     answer = look("http", *PATIENT, "--json", "health=false", web.url())
     assert answer.verdict == "critical unexpected-body"
-    assert 'health is "true" (wanted: false)' in answer.message
+    assert 'health is "true" (wanted: "false")' in answer.message
+
+
+def test_a_unix_socket_that_is_missing_is_named(look: Look, tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    answer = look("http", "--unix-socket", path, "http://localhost/health")
+    assert answer.verdict == "critical refused"
+    assert f"http://localhost/health (Unix socket {path}) refuses connections" in answer.message
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_body_that_is_cut_fails_where_the_rest_is_needed(
+    web: WebServer, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    """At most 64 KiB are read: a code and a text in them are certain, JSON and the rest are not."""
+    web.body = b'{"a": "early", "b": "' + b"x" * 65536 + b'late"}'
+    for words, code in (
+        ((), 0),
+        (("--contains", "early"), 0),
+        (("--contains", "late"), 2),
+        (("--json", "a=early"), 2),
+    ):
+        assert main(["http", *PATIENT, "--format", form, *words, web.url()]) == code
+    assert "in its first 64 KiB" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -425,7 +425,7 @@ def test_only_the_wanted_users_processes_count(look: Look, script: Script) -> No
     assert look("process", "--user", "65534", NAME).verdict == "ok running"
     answer = look("process", "--user", "root", NAME)
     assert answer.verdict == "critical missing"
-    assert "of another user (effective uid 65534)" in answer.message
+    assert "run by another user (effective uid 65534)" in answer.message
     answer = look("process", "--user", "no-such-user", NAME)
     assert (answer.code, answer.verdict) == (3, "unknown bad-config")
     assert "--user no-such-user" in answer.message
@@ -455,7 +455,7 @@ def test_a_process_is_a_users_if_both_its_real_and_its_effective_uid_are(
         counts = objection is None and user == effective
         assert answer.verdict == ("ok running" if counts else "critical missing"), user
         if objection and user == effective:
-            assert f"pid {pid} is of another user ({objection})" in answer.message
+            assert f"pid {pid} is run by another user ({objection})" in answer.message
 
 
 def test_su_that_waits_for_a_password_is_not_roots_nginx(look: Look, start: Start) -> None:
@@ -473,7 +473,7 @@ def test_su_that_waits_for_a_password_is_not_roots_nginx(look: Look, start: Star
         answer = look("process", "--user", "root", NAME)
         assert waits.poll() is None
     assert answer.verdict == "critical missing"
-    assert "of another user (real uid 65534)" in answer.message
+    assert "run by another user (real uid 65534)" in answer.message
 
 
 def test_the_user_is_the_effective_one_also_of_a_process_that_hides_its_memory(
@@ -614,7 +614,7 @@ def test_another_users_process_is_not_read_closer_where_the_owner_is_asked_for(
     assert int(pid) not in answer.data["pids"]
     assert set(reads.of(pid)) <= {"comm", "status"}
     why = {each["pid"]: each["why"] for each in answer.data.get("not_counted", [])}
-    assert ("of another user" in why.get(int(pid), "")) == (len(words) == 1), "args are unread"
+    assert ("by another user" in why.get(int(pid), "")) == (len(words) == 1), "args are unread"
 
 
 def test_the_user_is_read_beside_65536_groups_and_what_follows_them_too(

@@ -9,7 +9,7 @@ from kacheck.result import BadConfigError
 
 LONGEST = 8192
 """Bytes; a server's limit for a header field is about as much."""
-FORM = "it must have one line, basic USER:PASSWORD or bearer TOKEN, in ASCII"
+FORM = "it must contain one line, basic USER:PASSWORD or bearer TOKEN, in ASCII"
 
 
 def authorization(path: str) -> str:
@@ -28,7 +28,7 @@ def authorization(path: str) -> str:
             os.close(file)
     except OSError as error:
         raise BadConfigError(
-            f"the file of credentials {path} cannot be read: {error.strerror}"
+            f"the credentials file {path} cannot be read: {error.strerror}"
         ) from None
     return value_of(path, content)
 
@@ -36,10 +36,10 @@ def authorization(path: str) -> str:
 def refuse_open_mode(path: str, state: os.stat_result) -> None:
     """Refuse a file that others may read or change."""
     if not stat.S_ISREG(state.st_mode):
-        raise BadConfigError(f"the file of credentials {path} is not a regular file")
+        raise BadConfigError(f"the credentials file {path} is not a regular file")
     if state.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
         raise BadConfigError(
-            f"the file of credentials {path} may be read by others, or written by its group: "
+            f"the credentials file {path} is readable by others, or writable by its group: "
             f"chmod o=,g-w {path}"
         )
 
@@ -56,4 +56,4 @@ def value_of(path: str, content: bytes) -> str:
         from base64 import b64encode
 
         return f"Basic {b64encode(rest.encode()).decode()}"
-    raise BadConfigError(f"the file of credentials {path} is malformed: {FORM}")
+    raise BadConfigError(f"the credentials file {path} is malformed: {FORM}")
