@@ -54,7 +54,7 @@ class Drain(NamedTuple):
         remaining = self.remaining()
         span = "" if remaining is None else f" for {amount(remaining)} more"
         if self.until and remaining is None:
-            span = f" (its end cannot be told: {statedir.UPTIME} cannot be read)"
+            span = f" (its end is unknown: {statedir.UPTIME} cannot be read)"
         why = f": {self.message}" if self.message else ""
         return f"drained{span}{why} ({self.cure()} ends it)"
 
@@ -243,8 +243,8 @@ def opened(state_dir: str, what: str, *, make: bool = False) -> Iterator[int]:
             if os.geteuid() == 0 != owner:
                 user = statedir.user_name(owner)
                 raise StateDirectoryError(
-                    f"{what}: {path} belongs to {user}, and root only writes to a directory of "
-                    f"root's; run the command as {user}: put runuser -u {user} -- before it"
+                    f"{what}: {path} belongs to {user}, and root only writes to directories of "
+                    f"root; run the command as {user}: put runuser -u {user} -- before it"
                 )
         if directory is not None:  # always: it is to please the type checker
             yield directory
@@ -260,7 +260,7 @@ def refusal(what: str, path: str, state_dir: str, error: OSError) -> StateDirect
         errno.ENOSPC: "make room",
         errno.EISDIR: "remove that directory by hand: it counts as drained",
     }
-    cure = cures.get(error.errno or 0, "put that right, or give another --state-dir")
+    cure = cures.get(error.errno or 0, "correct that, or give another --state-dir")
     return StateDirectoryError(f"{what}: {path}: {error.strerror}; {cure}")
 
 

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from kacheck.migrate.interruption import Interruption
 
 DESCRIPTION = """Fail checks on purpose with `critical draining`, so that the VIP leaves before \
-maintenance; or end that.
+maintenance; or end such a drain.
 
-A combined check is drained together with each check that its `all` names. It is not drained with \
-one that its `any` names: drain it by its own name. `status` without a CHECK shows everything that \
-is drained. Only root may drain, unless the state directory's `drain` allows others."""
+A drain of a check also drains every combined check that names it in `all`. A combined check that \
+names it in `any` is not drained: drain it by its own name. `status` without a CHECK shows \
+everything that is drained. Only root may drain, unless the mode of the state directory's `drain` \
+allows others."""
 
 
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
@@ -54,7 +55,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         dest="span",
         metavar="TIME",
         type=span_of,
-        help="end by itself after a time such as 30m, 2h or 3d, at most 30d; default: at `off`\n\n"
+        help="end the drain after a time such as 30m, 2h or 3d, at most 30d; default: at `off`\n\n"
         "Every drain ends at the next boot.",
     )
     parser.add_argument("--message", metavar="TEXT", help="the reason, shown to everybody who asks")
@@ -254,18 +255,18 @@ def names_of(args: Namespace) -> list[str]:
 
     """
     if args.all and args.names:
-        raise BadConfigError("--all is every check: leave it out, or the names")
+        raise BadConfigError("--all means every check: remove it, or the names")
     if args.action != "on" and (args.span or args.message):
         raise BadConfigError(f"--for and --message have no meaning for kacheck drain {args.action}")
     if args.action != "on" and args.wait is not None:
         raise BadConfigError(f"--wait has no meaning for kacheck drain {args.action}")
     if args.action != "status" and not (args.all or args.names):
-        raise BadConfigError(f"drain {args.action} what? Give the name of a check, or --all")
+        raise BadConfigError(f"drain {args.action}: name a check, or give --all")
     if args.all:
         return [statedir.ALL]
     for name in args.names:
         if name.upper() == statedir.ALL:
-            raise BadConfigError(f"{name!r} cannot be the name of a check: every check is --all")
+            raise BadConfigError(f"{name!r} cannot be the name of a check; --all means every check")
     names = [checked(name) for name in dict.fromkeys(args.names)]
     if args.action == "on":
         refuse_unknown(args)
@@ -288,11 +289,13 @@ def refuse_unknown(args: Namespace) -> None:
         if args.config:
             raise
         known = statedir.names_in(f"{args.state_dir}/verdict")
-        who = f"{path} is missing or bad, and the watcher of {args.state_dir}"
-        cure = "; what is in another file needs --config FILE"
+        who = f"{path} is missing or invalid, and the watcher of {args.state_dir}"
+        cure = "; for a check in another file give --config FILE"
         if not known:
-            who = f"{path} is missing or bad, no watcher of {args.state_dir} has verdicts, so it"
-            cure += ", and --all drains what there will be"
+            who = (
+                f"{path} is missing or invalid, no watcher of {args.state_dir} has verdicts, so it"
+            )
+            cure += "; --all also drains every check to come"
     for name in args.names:
         if name not in (*known, *MODULES):
             raise BadConfigError(f"{who} has no check {name}; {instead_of(name, known)}{cure}")
@@ -305,5 +308,5 @@ def instead_of(name: str, checks: Sequence[str]) -> str:
     near = nearest(name, (*checks, *MODULES))
     if near:
         return f"did you mean {near}?"
-    there = f"there are {', '.join(checks)}" if checks else "none is configured"
-    return f"{there}; a probe, such as {next(iter(MODULES))}, drains checks on the command line"
+    there = f"choose from {', '.join(checks)}" if checks else "none is configured"
+    return f"{there}; {next(iter(MODULES))} or another probe drains checks on the command line"

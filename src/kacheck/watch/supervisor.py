@@ -161,7 +161,7 @@ class Supervisor:
 
     def _stop(self, why: str) -> None:
         if self._leaves_files:
-            outcome = "the track files are left to what started it"
+            outcome = "the track files stay, and whatever started it decides"
         else:
             outcome = "all checks fail now"
             for name, watched in self.watched.items():
@@ -205,7 +205,7 @@ class Supervisor:
             raise BadConfigError(f"{self.path}: {bug(error).message}") from error
         require(configuration.metrics)
         if self.watched and not configuration.checks:
-            cure = "add one, which begins with [check.NAME], or stop the watcher"
+            cure = "add one below a header [check.NAME], or stop the watcher"
             raise BadConfigError(f"{self.path} has no check; {cure}")
         preload(check.question for check in configuration.checks)
         return configuration
@@ -248,7 +248,7 @@ class Supervisor:
         configured = {check.name: check for check in configuration.checks}
         for name, watched in [*self.watched.items()]:
             if name not in configured:
-                self._decisions.retire(watched, f"{self.path} no longer has it")
+                self._decisions.retire(watched, f"{self.path} no longer has this check")
                 del self.watched[name]
             elif name in made:
                 self.scheduler.silence(watched)

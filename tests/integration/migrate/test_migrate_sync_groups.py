@@ -173,7 +173,7 @@ def test_a_line_that_had_no_effect_in_a_sync_group_is_said_to_have_one_now(
     said = migrate("--in-place")
 
     assert said.code == 0
-    assert f"{conf}:9: app: keepalived before 2.2.0 ignores this line; G goes by it now" in said.err
+    assert f"{conf}:9: app: keepalived before 2.2.0 ignores this line; G follows it now" in said.err
     assert tracked(conf) == {"G": ["track_file app", "track_script app"]}
 
 

@@ -222,5 +222,5 @@ def test_a_weight_in_a_group_with_an_address_owner_is_left_alone(
     done = stable(tmp_path, text)
 
     assert done.text == text
-    assert "a weight does nothing at priority 255, which VI_1 has;" in done.left[0]
+    assert "a weight has no effect at priority 255, which VI_1 has;" in done.left[0]
     assert migrated(tmp_path, text.replace(weight, "app")).left == []
