@@ -31,6 +31,11 @@ def ask(directory: Path, text: str) -> tuple[MigrationAnswer, str]:
     return answer, "\n".join(re.findall(r"(?m)^[+ ](?!\+\+ )(.*)", answer.text))
 
 
+@pytest.fixture(autouse=True)
+def _without_keepalived() -> None:
+    """Here one judges: see install()."""
+
+
 @pytest.mark.parametrize("release", ["2.4.0", "2.4.3"])
 def test_a_backslash_that_ends_a_comment_is_no_part_of_the_name_since_2_4_0(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
