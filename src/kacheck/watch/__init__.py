@@ -10,4 +10,5 @@
 - status_server.py: what the watcher says of itself, through a socket
 - notify.py: systemd's READY, WATCHDOG, STATUS
 - metrics.py: Prometheus's textfile collector
+- consul_reports.py: verdicts reported to Consul's TTL checks
 """
