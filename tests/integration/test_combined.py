@@ -173,7 +173,7 @@ def test_any_is_the_first_that_is_ok_and_says_which() -> None:
     ("looks", "reason"),
     [
         ((SEALED, STANDBY), REASON["standby"]),
-        ((SEALED, HIDDEN), REASON["hidden"]),
+        ((SEALED, HIDDEN), REASON["not-ok"]),
         ((HIDDEN, STANDBY, SEALED), REASON["standby"]),
         ((SEALED, OTHER), REASON["sealed"]),
         ((OTHER, SEALED), REASON["refused"]),

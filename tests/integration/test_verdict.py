@@ -149,8 +149,8 @@ def test_a_verdict_is_exited_with_and_printed(
         ("1 {soon} warning standby x", ["--accept", "performance-standby"], (1, "warning standby: x")),
         ("1 {soon} warning performance-standby x", ["--accept", "standby"], (1, "warning performance-standby: x")),
         ("0 {soon} ok active x", ["--accept", "standby"], (0, "ok active: x")),
-        ("2 {soon} critical sealed x", ["--accept", "sealed"], (2, "critical sealed: x")),
-        ("3 {soon} unknown hidden x", ["--accept", "hidden"], (3, "unknown hidden: x")),
+        ("2 {soon} critical sealed x", ["--accept", "standby"], (2, "critical sealed: x")),
+        ("3 {soon} unknown hidden x", ["--accept", "standby"], (3, "unknown hidden: x")),
     ],
 )  # fmt: skip
 def test_a_warning_that_is_accepted_is_ok_and_no_failure_is(

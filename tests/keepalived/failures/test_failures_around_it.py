@@ -96,6 +96,30 @@ def test_lxcfs_dies(scene: Scene) -> None:
         node.run(["umount", "-l", "/proc/uptime"])
 
 
+@row(
+    "lxcfs hangs, then Vault is killed",
+    "watcher: `/proc/uptime: no answer: verdict files are withdrawn`, `critical missing`; "
+    "keepalived: `now returning 2`",
+    "stays while Vault is healthy; leaves at once",
+)
+def test_lxcfs_hangs(scene: Scene) -> None:
+    needs(fuse=True)
+    node = scene.a.node
+    pidfile = node.dir / "hanging.pid"
+    served = node.popen([*lxcfs.wrapper(pidfile, "/proc/uptime")[2:], "sleep", "600"])
+    try:
+        wait_until(pidfile.exists, "lxcfs did not start")
+        scene.start()
+        scene.stays(lambda: node.run(["sh", "-c", f"kill -STOP $(cat {pidfile})"]))
+        scene.watcher.wait_said("no answer: verdict files are withdrawn")
+        scene.leaves(scene.kill_vault)
+        scene.keepalived.wait_log("now returning 2")
+    finally:
+        node.run(["sh", "-c", f"kill -KILL $(cat {pidfile})"], check=False)
+        served.close()
+        node.run(["umount", "-l", "/proc/uptime"])
+
+
 BAD = CONFIGURATION.replace("interval", "intervall")
 
 
