@@ -232,6 +232,7 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
 
     from kacheck.deadline import Deadline
     from kacheck.exchange import library, plain
+    from kacheck.exchange.answer import MAX_BODY
     from kacheck.exchange.request import HEADERS
     from kacheck.probes.vault.health import STATES
 
@@ -258,7 +259,7 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
     def by_httpx(transport: httpx.HTTPTransport = transport) -> int:
         asked = httpx.Request("GET", url, headers=HEADERS, extensions=timeout)
         response = transport.handle_request(asked)
-        library.read_body(response.iter_raw())
+        library.read_body(response.iter_raw(), MAX_BODY)
         response.close()
         return response.status_code
 

@@ -22,6 +22,7 @@ from kacheck.commands.probe import PREFIX
 from kacheck.config.checks import read_value
 from kacheck.config.keys import NAMES
 from kacheck.config.values import WrongError
+from kacheck.consul.environment import from_environment as consul_environment
 from kacheck.deadline import DEFAULT_TIMEOUT
 from kacheck.doctor.catalogue import CODES
 from kacheck.durations import LONGEST_TIMEOUT
@@ -230,11 +231,18 @@ def test_the_variables_of_vault_are_those_that_are_read_and_no_other() -> None:
     assert spy.asked.isdisjoint(re.findall(r"[A-Z]+_[A-Z_]+", ignored))
 
 
+def test_the_variables_of_consul_are_those_that_are_read_and_no_other() -> None:
+    spy = Spy()
+    consul_environment({}, spy)
+    tags = " ".join(entry.tag for entry in entries(sections(COMMAND)["ENVIRONMENT"]))
+    assert set(re.findall(r"\bCONSUL_\w+", tags)) == spy.asked
+
+
 def test_the_variables_of_systemd_are_those_that_are_read() -> None:
     spy = Spy()
     Notifier(spy, os.getpid())
     tags = " ".join(entry.tag for entry in entries(sections(COMMAND)["ENVIRONMENT"]))
-    others = set(re.findall(r"\b(?!VAULT|BAO)[A-Z]+_[A-Z]+\b", tags))
+    others = set(re.findall(r"\b(?!VAULT|BAO|CONSUL)[A-Z]+_[A-Z]+\b", tags))
     assert others == spy.asked | {"JOURNAL_STREAM"}
 
 
@@ -251,7 +259,9 @@ def keys() -> dict[str, dict[str, Entry]]:
 
 
 def all_keys() -> dict[str, Entry]:
-    return {key: entry for part in keys().values() for key, entry in part.items()}
+    """Every key as its first probe has it."""
+    parts_of_keys = reversed(keys().values())
+    return {key: entry for part in parts_of_keys for key, entry in part.items()}
 
 
 def read_key(key: str, value: Any) -> Any:
@@ -275,10 +285,12 @@ def is_good(key: str, value: Any) -> bool:
 def test_every_key_of_the_schema_is_in_the_manual_and_no_other() -> None:
     wanted: dict[str, set[str]] = {"The whole file": {"metrics"}}
     wanted["Every check"] = {*NAMES}
-    described: set[str] = set()
+    described: set[tuple[str, ...]] = set()
     for name in MODULES:
-        wanted[f'Checks of probe "{name}"'] = {*option_names(name)} - described
-        described |= {*option_names(name)}
+        own = {(o.name, o.help, o.details, str(o.default)) for o in probe(name).options}
+        wanted[f'Checks of probe "{name}"'] = {key for key, *_ in own - described}
+        described |= own
+    wanted['The table "consul"'] = {"ttl"}
     assert {heading: set(part) for heading, part in keys().items()} == wanted
 
 

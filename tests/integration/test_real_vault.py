@@ -1,6 +1,6 @@
 """`kacheck vault` and a real Vault or OpenBao: uninitialized, sealed, active.
 
-The only tests that may skip: where neither `vault` nor `bao` is on PATH.
+With test_real_consul.py the only tests that may skip: where neither `vault` nor `bao` is on PATH.
 """
 
 import http.client

@@ -24,7 +24,7 @@ CONF = "/etc/keepalived/keepalived.conf"
 RECIPES = "/usr/share/doc/kacheck/examples/keepalived.conf.d"
 TRACK = "/run/kacheck/track/vault-node"
 SUMS = "find /etc/keepalived -type f -exec md5sum {} +"
-ENTRY_POINTS = ("process", "vault", "http", "tcp", "command", "combined", "verdict")
+ENTRY_POINTS = ("process", "vault", "http", "tcp", "command", "consul", "combined", "verdict")
 
 EDITOR = r"""#!/bin/sh
 # Change the lines that are marked in a file that docs/ says to edit.

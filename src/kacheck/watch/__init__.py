@@ -11,4 +11,5 @@
 - notify.py: systemd's READY, WATCHDOG, STATUS
 - as_service.py: a configuration judged as the watcher's user
 - metrics.py: Prometheus's textfile collector
+- consul_reports.py: verdicts reported to Consul's TTL checks
 """

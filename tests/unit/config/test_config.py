@@ -317,6 +317,8 @@ def test_only_what_may_be_said_of_a_healthy_node_has_a_number_as_good_as_ok() ->
         "running", "succeeded", "warned",
         "active", "standby", "performance-standby", "dr-secondary",
         "connected", "answered", "warning-status", "certificate-expiring",
+        "passing", "service-warning", "untagged", "leader", "follower", "lock-held",
+        "lock-elsewhere", "lock-free",
     }  # fmt: skip
 
 
@@ -396,17 +398,17 @@ BROKEN = {
     "every check": ('[check.ALL]\nprobe = "vault"', 1, "not ALL, which means every check"),
     "every check in small letters": ('[check.all]\nprobe = "vault"', 1, "not ALL"),
     # probe
-    "no probe": (f'{PROCESS}[check.b]\nname = "x"\n', 4, 'check b has no probe; add probe = "process", "vault", "http", "tcp", "command" or "combined"'),
+    "no probe": (f'{PROCESS}[check.b]\nname = "x"\n', 4, 'check b has no probe; add probe = "process", "vault", "http", "tcp", "command", "consul" or "combined"'),
     "no probe, implied": ('\n\ncheck.b.name = "x"\n', 3, "check b has no probe"),
     "a mistyped probe key": ('[check.a]\nname = "x"\nprobes = "vault"', 3, "did you mean probe?"),
-    "an unknown probe": ('[check.a]\nprobe = "valut"', 2, 'probe is "valut"; give "process", "vault", "http", "tcp", "command" or "combined" (did you mean vault?)'),
+    "an unknown probe": ('[check.a]\nprobe = "valut"', 2, 'probe is "valut"; give "process", "vault", "http", "tcp", "command", "consul" or "combined" (did you mean vault?)'),
     "a probe that is no string": ("[check.a]\nprobe = ['vault']", 2, 'probe is an array; give "process"'),
     # keys
     "an unknown key of a check": (f"{PROCESS}intervall = 1", 4, "unknown key intervall for probe process; did you mean interval?"),
     "an option's dash": (f"{VAULT}ca-cert = '/x'", 3, "did you mean ca_cert?"),
     "capitals": (f"{VAULT}ADDRESS = 'http://x'", 3, "did you mean address?"),
     "a word like no other": (f"{VAULT}zzz = 1", 3, "there are probe, interval, timeout, "),
-    "Vault's key of a process": (f"{PROCESS}ca_cert = '/x'", 4, "ca_cert is a key of probe vault and http and tcp and combined; leave it out"),
+    "Vault's key of a process": (f"{PROCESS}ca_cert = '/x'", 4, "ca_cert is a key of probe vault and http and tcp and consul and combined; leave it out"),
     "the process's key of Vault": (f"{VAULT}\nname = 'x'", 4, "name is a key of probe process; leave it out"),
     "combined's key of Vault": (f"{VAULT}all = ['x']", 3, "all is a key of probe combined"),
     "the first mistake of two": (f"{PROCESS}rise = 0\nfal = 1", 4, "rise is 0"),
@@ -651,6 +653,7 @@ FOR_MANY_LOOKS = {
     "interval",
     "rise",
     "fall",
+    "consul_check",
     "fork_delay",
     "terminate_delay",
     "hold_for",
@@ -678,7 +681,7 @@ def test_the_keys_of_a_check_are_the_options_of_its_command(probe: str) -> None:
 @pytest.mark.parametrize("probe", MODULES)
 def test_what_is_not_given_is_what_the_declaration_says(probe: str) -> None:
     declared = declaration(probe)
-    required = {each.name: each.example for each in declared.options if each.is_required}
+    required = {each.name: each.example for each in declared.options if each.example}
     defaults = {each.name: each.default for each in declared.options if each.default is not None}
     prepare = load(declared.prepare)
     assert prepare(required | defaults) == prepare(required)
