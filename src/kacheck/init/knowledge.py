@@ -7,9 +7,10 @@ from ipaddress import ip_address, ip_interface
 from typing import NamedTuple
 
 from kacheck.init.instance import ExistingInstance, instances, select
-from kacheck.init.network import choose, own_on, routed_from
+from kacheck.init.network import choose, elsewhere, is_here, own_on, routed_from
 from kacheck.init.plan import NodePaths
 from kacheck.init.recipe import NodeValues, Vip
+from kacheck.init.services import refuse_others, service_check
 from kacheck.init.vault_server import GivenServer, ServerSearch
 from kacheck.keepalived import DEFAULT, Configuration
 from kacheck.keepalived.program import version_at
@@ -36,6 +37,9 @@ class InitOrder(NamedTuple):
     address: str | None = None
     ca_cert: str | None = None
     process: str | None = None
+    url: str | None = None
+    to: str | None = None
+    argv: tuple[str, ...] = ()
     router_id: int | None = None
     peers: tuple[str, ...] = ()
     write: bool = False
@@ -56,6 +60,7 @@ class Gathered(NamedTuple):
 
 def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
     """Find what the command line leaves open."""
+    refuse_others(order.service, order._asdict())
     machine = interfaces()
     vip = vip_of(order.vip, machine)
     configuration = configuration_at(order.paths.keepalived)
@@ -77,13 +82,12 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
         source=own if peers else None,
         peers=peers,
     )
-    if order.service == "process":
-        if order.process is None:
-            raise BadConfigError("--service process needs the process's name; give --process NAME")
-        return Gathered(machine, configuration, existing,
-                        values._replace(process=order.process), found, [])  # fmt: skip
-    given = GivenServer(vip, order.address, order.ca_cert, order.process)
-    server = ServerSearch(given, machine, environ).find()
+    if order.service != "vault":
+        values = with_service(values, order)
+        remarks = doubts_about(values, machine)
+        return Gathered(machine, configuration, existing, values, found, remarks)
+    sought = GivenServer(vip, order.address, order.ca_cert, order.process)
+    server = ServerSearch(sought, machine, environ).find()
     authority = server.ca_cert
     found.append(f"address {server.address.value}: {server.address.source}")
     if authority is not None:
@@ -102,6 +106,28 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
         ca_cert=authority.value if authority else None,
     )
     return Gathered(machine, configuration, existing, values, found, list(server.remarks))
+
+
+def with_service(values: NodeValues, order: InitOrder) -> NodeValues:
+    """Return the values with the check of a service that is not Vault."""
+    given = order._asdict()
+    if order.ca_cert is not None:
+        given["ca_cert"] = os.path.abspath(order.ca_cert)
+    service = service_check(order.service, given)
+    return values._replace(service=service, ca_cert=service.values.get("ca_cert"))
+
+
+def doubts_about(values: NodeValues, machine: NetworkInterfaces) -> list[str]:
+    """Return why the service may not be this node's.
+
+    Raises:
+        BadConfigError: it is asked at the VIP, where the node answers that has it.
+
+    """
+    service = values.service
+    if service is None or service.host is None or is_here(service.host, machine, values.vip):
+        return []
+    return [elsewhere(service.row.flag, service.subject, service.host, values.vip)]
 
 
 def vip_of(text: str, machine: NetworkInterfaces) -> Vip:

@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
-from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from kacheck.deadline import Deadline, within
 from kacheck.init import hcl
+from kacheck.init.network import elsewhere, is_here
 from kacheck.init.recipe import Vip
 from kacheck.init.server_files import PLACES, ServerFiles, configured
 from kacheck.init.server_process import PROCESSES, is_contained, listening, running
@@ -117,31 +117,15 @@ class ServerSearch:
 
     def _judge_given(self, address: str) -> None:
         self._judge(address, "--address")
-        if host_of(address) == str(self.given.vip.ip):
-            raise BadConfigError(
-                f"--address {address} is the VIP, where the node answers that has it; give an"
-                " address of this node, such as https://127.0.0.1:8200"
-            )
         if not self.is_here(address):
-            self.remarks.append(
-                f"{address} is not an IP address of this machine: the VIP follows what answers"
-                " there; give an address of this node, if that is not meant"
-            )
+            host = host_of(address) or ""
+            self.remarks.append(elsewhere("--address", address, host, self.given.vip))
 
     def is_here(self, address: str) -> bool:
         """Return whether an address is this machine's, whoever has the VIP."""
         if address.startswith("unix:"):
             return True
-        host = host_of(address) or ""
-        if host == "localhost":
-            return True
-        try:
-            number = ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        return number != self.given.vip.ip and (
-            number.is_loopback or self.machine.has_own(str(number))
-        )
+        return is_here(host_of(address) or "", self.machine, self.given.vip)
 
     def _configured_addresses(self) -> Iterator[Sourced]:
         body, place = self._configuration

@@ -9,5 +9,6 @@
 - journal.py: transitions and troubles, a line each
 - status_server.py: what the watcher says of itself, through a socket
 - notify.py: systemd's READY, WATCHDOG, STATUS
+- readable.py: whether the watcher's user can read what a configuration names
 - metrics.py: Prometheus's textfile collector
 """
