@@ -30,7 +30,7 @@ VAULT = NodeValues(
     address="https://127.0.0.1:8200",
     ca_cert="/etc/vault.d/ca.pem",
 )
-GIVEN = {
+GIVEN: dict[str, dict[str, object]] = {
     "process": {"process": "nginx"},
     "http": {"url": "https://127.0.0.1:8443/health?key=secret", "ca_cert": "/etc/ca.pem"},
     "tcp": {"to": "[::1]:5432"},
