@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.keepalived import Process, StrPath, children_of, wait_until
@@ -163,7 +164,7 @@ class Services:
         """Let a stand-in answer with these words from now on."""
         self.node.write(f"{name}.new", words + "\n").replace(self.node.dir / name)
 
-    def spawn(self, name: str, argv: list[StrPath], env: dict[str, str] | None = None) -> None:
+    def spawn(self, name: str, argv: Sequence[StrPath], env: dict[str, str] | None = None) -> None:
         """Start a process; its log is in the node's directory."""
         with (self.node.dir / f"{name}.log").open("a") as log:
             self.running[name] = self.node.popen(argv, stdout=log, stderr=log, env=env)

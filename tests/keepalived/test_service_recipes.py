@@ -81,7 +81,7 @@ def follow_application(services: Services) -> None:
     """Let nginx ask the application, get an answer into its cache, then kill the application."""
     services.nginx_asks_the_application()
     page = services.node.dir / "page"
-    ask = ["curl", "-sf", "-o", page, "http://127.0.0.1:8405/health"]
+    ask = ["curl", "-sf", "-o", str(page), "http://127.0.0.1:8405/health"]
 
     def asks_it() -> bool:
         return not services.node.run(ask, check=False).returncode and page.read_text() == "ok\n"
@@ -319,7 +319,7 @@ def quoted(words: str) -> list[str]:
 
 def line_of(scene: Scene, service: str, after: int) -> str:
     """Return what the watcher has said about a service that it calls failing."""
-    said = scene.watcher.wait_said(f"{service}: ", after=after)
+    said: str = scene.watcher.wait_said(f"{service}: ", after=after)
     sys.stdout.write(f"{said}\n")
     return said
 
