@@ -19,8 +19,13 @@ def recipe(name: str) -> str:
 
 def tracking(name: str) -> str:
     """What the recipe's comment says to put into the instance."""
+    return tracking_of(recipe(name))
+
+
+def tracking_of(text: str) -> str:
+    """The same, of a recipe's text."""
     block = r"^#     track_\w+ \{\n(?:#.*\n)*?#     \}\n"
-    blocks = re.findall(block, recipe(name), re.MULTILINE)
+    blocks = re.findall(block, text, re.MULTILINE)
     assert blocks
     return re.sub(r"^#", "", "".join(blocks), flags=re.MULTILINE)
 
