@@ -163,7 +163,7 @@ def test_every_command_has_its_section_with_the_words_of_its_usage() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_of_a_command_is_in_its_section_once_and_no_other(command: str) -> None:
+def test_each_commands_section_has_exactly_its_options(command: str) -> None:
     tags = " ".join(entry.tag for entry in documented(command))
     options = [word for action in actions(command) for word in action.option_strings]
     assert sorted(re.findall(OPTION, tags)) == sorted(options)

@@ -179,7 +179,7 @@ def test_any_is_the_first_that_is_ok_and_says_which() -> None:
         ((OTHER, SEALED), REASON["refused"]),
     ],
 )
-def test_where_none_is_ok_the_mildest_failure_is_the_answer_and_all_are_named(
+def test_if_no_member_is_ok_the_mildest_failure_is_reported(
     looks: tuple[Result, ...], reason: Reason
 ) -> None:
     result = any_of(Deadline(5), **{f"m{n}": says(look) for n, look in enumerate(looks)})
@@ -191,9 +191,7 @@ def test_where_none_is_ok_the_mildest_failure_is_the_answer_and_all_are_named(
 
 @pytest.mark.parametrize("error", [BadConfigError("no such file"), KeyError("a bug")], ids=repr)
 @pytest.mark.parametrize("first", [True, False])
-def test_one_that_cannot_be_asked_does_not_speak_for_another_that_is_ok(
-    error: Exception, *, first: bool
-) -> None:
+def test_an_unaskable_member_does_not_hide_a_healthy_one(error: Exception, *, first: bool) -> None:
     """In whichever order they stand."""
 
     def broken(_: Deadline) -> Result:
@@ -208,7 +206,7 @@ def test_one_that_cannot_be_asked_does_not_speak_for_another_that_is_ok(
     assert str(error) in alone.message
 
 
-def test_one_that_hangs_has_its_share_and_the_next_one_is_still_asked_in_time() -> None:
+def test_a_hanging_member_leaves_time_for_the_next_one() -> None:
     hangs = Blocked()
     begun = time.monotonic()
     result = within(Deadline(2), lambda whole: any_of(whole, hangs=hangs, well=says(ACTIVE)))
@@ -292,7 +290,7 @@ def test_all_of_any_and_any_of_all() -> None:
     assert result.data["here"]["failed"] == "process"
 
 
-def test_what_one_member_has_seen_is_not_in_the_data_of_the_next() -> None:
+def test_members_do_not_share_their_data() -> None:
     def vault(address: str, **shown: object) -> Look:
         def look(deadline: Deadline) -> Result:
             deadline.enter("connect", address)
@@ -387,7 +385,7 @@ def test_the_worst_of_its_members_losses_is_told_once(monkeypatch: pytest.Monkey
     assert [look.loss(), look.loss()] == [Loss.ALL, Loss.NOTHING]
 
 
-def test_the_descriptors_of_one_that_was_left_behind_are_its_own_until_it_has_ended(
+def test_an_abandoned_member_keeps_its_descriptors_until_it_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It may close them at any time, and another check may get their numbers."""

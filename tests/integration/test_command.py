@@ -241,7 +241,7 @@ def test_it_runs_with_nice_0_and_oom_score_adj_0(tmp_path: Path, script: Script)
         assert os.getpriority(os.PRIO_PROCESS, watcher.pid) == -10
 
 
-def test_the_unit_lets_the_watcher_outlive_a_programs_memory_and_lower_its_priority() -> None:
+def test_the_unit_lets_the_watcher_outlive_and_deprioritize_a_program() -> None:
     """systemd's default, OOMPolicy=stop, ends a service of which one process was OOM-killed."""
     lines = (ROOT / "systemd/kacheck.service").read_text().splitlines()
     assert "OOMPolicy=continue" in lines

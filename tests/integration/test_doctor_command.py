@@ -160,7 +160,7 @@ class TestExitCodes:
         assert main(["doctor"]) == 0
         assert capsys.readouterr().out.startswith("note KA009 /no/keepalived.conf does not exist")
 
-    def test_entry_points_that_keepalived_would_refuse_are_a_note_with_and_without_a_file(
+    def test_entry_points_that_keepalived_refuses_are_noted_without_a_file_too(
         self,
         doctor: Command,
         monkeypatch: pytest.MonkeyPatch,
@@ -185,7 +185,7 @@ class TestText:
         assert why.startswith("    why: keepalived ignores the line")
         assert cure == "    do:  move the definition above the vrrp_instance"
 
-    def test_what_makes_the_machine_unable_comes_first_then_what_is_so_now_then_the_worst(
+    def test_findings_are_ordered_by_inability_then_present_faults_then_severity(
         self,
     ) -> None:
         def made(name: str, severity: Severity, file: str | None, line: int | None) -> Finding:
@@ -378,9 +378,7 @@ class TestTheRealMachine:
         assert which("sh", machine) is not None
         assert which("no-such-program", machine) is None
 
-    def test_what_is_not_there_is_missing_and_what_cannot_be_asked_is_not(
-        self, tmp_path: Path
-    ) -> None:
+    def test_absent_is_missing_and_unaskable_is_not(self, tmp_path: Path) -> None:
         machine = Machine()
         assert machine.is_missing(str(tmp_path / "none"))
         assert machine.is_missing(f"{tmp_path}/none/none")

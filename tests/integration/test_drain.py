@@ -302,7 +302,7 @@ def test_bad_usage_is_3_and_drains_nothing(
     assert os.listdir(here) == []
 
 
-def test_a_name_that_the_configuration_does_not_have_is_refused_but_can_be_ended(
+def test_an_unknown_name_cannot_be_drained_but_its_drain_can_end(
     here: pathlib.Path, kacheck: Kacheck
 ) -> None:
     config = here / "kacheck.toml"
@@ -346,7 +346,7 @@ def test_where_the_default_configuration_cannot_be_read_the_watcher_knows_the_na
         assert kacheck("on", name)[0] == 0
 
 
-def test_a_check_called_vault_is_not_the_vault_of_a_combination_in_place(
+def test_a_check_named_vault_is_not_a_combinations_inline_vault(
     here: pathlib.Path, look: Callable[..., Answer]
 ) -> None:
     config = here / "kacheck.toml"
@@ -456,7 +456,7 @@ class TestDrainsForTheWatcher:
         return tmp_path
 
     @pytest.mark.parametrize("name", ["a", "b", statedir.ALL])
-    def test_one_of_any_name_or_of_all_is_found_when_it_comes_and_not_when_it_has_gone(
+    def test_drains_are_noticed_when_created_and_when_removed(
         self, directory: pathlib.Path, name: str
     ) -> None:
         drains = drain.Drains(str(directory))
@@ -486,7 +486,7 @@ class TestDrainsForTheWatcher:
         assert drains.find(["a"]) is not None
 
     @pytest.mark.parametrize("later", [0.0, 0.5, 1.5, 3600.0])
-    def test_a_drain_created_in_the_clock_tick_of_the_last_listing_is_seen(
+    def test_a_drain_created_within_the_listings_clock_tick_is_seen(
         self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, later: float
     ) -> None:
         clock = SlowClock(monkeypatch)

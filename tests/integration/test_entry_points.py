@@ -24,7 +24,7 @@ NAMES = (*(f"kacheck-{name}" for name in MODULES), "kacheck-verdict")
 DEBIANS_PYTHON = "/usr/bin/python3"
 
 
-def test_the_entry_points_are_those_of_the_probes_as_the_template_has_them(
+def test_the_entry_points_match_the_probes_and_the_template(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.syspath_prepend(ROOT)  # script/ is not part of the package

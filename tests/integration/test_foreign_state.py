@@ -104,7 +104,7 @@ TOUCHED = ("watcher/lock", "watcher/pid", "watcher/.pid.new", "watcher/status.so
 
 @TRAP
 @pytest.mark.parametrize("owner", ["of the subdirectories", "of everything"])
-def test_root_does_not_watch_where_another_user_decides_what_a_name_leads_to(
+def test_root_does_not_watch_below_another_users_directory(
     place: Path, state: Path, victim: Path, trap: Callable[[Path, Path], object], owner: str
 ) -> None:
     for name in TOUCHED:
@@ -152,7 +152,7 @@ def test_a_link_in_a_directorys_place_is_refused(place: Path, state: Path, name:
 # --- kacheck watch, by its user -------------------------------------------------------------
 
 
-def test_its_user_watches_where_root_owns_the_directory_and_root_drains_and_asks(
+def test_a_user_watches_and_root_drains_in_roots_directory(
     place: Path, state: Path, capsys: Shown
 ) -> None:
     with Watcher(place, NOTHING, state_dir=state, wrapper=AS_USER) as watcher:
@@ -180,9 +180,7 @@ def test_its_user_is_told_what_makes_the_directories_that_are_missing(
     assert "systemd-tmpfiles --create kacheck.conf" in said
 
 
-def test_a_directory_of_roots_that_should_be_its_users_is_refused_with_the_cure(
-    place: Path, state: Path
-) -> None:
+def test_a_root_owned_state_directory_is_refused_with_the_cure(place: Path, state: Path) -> None:
     os.chown(state / "failing", 0, 0)
     with Watcher(place, NOTHING, state_dir=state, wrapper=AS_USER, wait=False) as watcher:
         assert watcher.process.wait(20) == 3
@@ -192,9 +190,7 @@ def test_a_directory_of_roots_that_should_be_its_users_is_refused_with_the_cure(
 QUICK = "import kacheck.watch.supervisor as s; s.LOCK_INTERVAL = 0.2"
 
 
-def test_it_ends_where_its_track_files_are_gone_and_only_root_can_make_the_place(
-    place: Path, state: Path
-) -> None:
+def test_it_ends_where_only_root_can_recreate_its_track_directory(place: Path, state: Path) -> None:
     """keepalived reads a file that is gone as 0; what starts it again can make the directory."""
     options = {"state_dir": state, "wrapper": AS_USER, "prelude": QUICK}
     with Watcher(place, NOTHING, **options) as watcher:  # type: ignore[arg-type]
@@ -285,7 +281,7 @@ def test_only_its_owner_can_open_the_lock(place: Path) -> None:
 
 @pytest.mark.parametrize("action", ["on", "off"])
 @pytest.mark.parametrize("foreign", [".", "drain"])
-def test_root_does_not_drain_where_another_user_decides_what_a_name_leads_to(
+def test_root_does_not_drain_below_another_users_directory(
     state: Path, action: str, foreign: str
 ) -> None:
     os.chown(state / foreign, USER, USER)

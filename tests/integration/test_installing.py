@@ -201,7 +201,7 @@ def ask(argv: list[Any]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, env={})
 
 
-def test_every_command_and_entry_point_answers_from_its_place_and_through_its_link(
+def test_every_command_and_entry_point_answers_directly_and_through_links(
     place: Place, tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     start(NAME, "60")

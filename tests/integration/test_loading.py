@@ -52,7 +52,7 @@ def server(start: Start) -> Iterator[StandInVault]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_slow_import_is_not_taken_for_a_timeout_of_the_first_look(
+def test_a_slow_import_does_not_make_the_first_look_time_out(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
     toml = PROCESS + vault(server.address) + both()
@@ -89,7 +89,7 @@ def test_a_slow_import_for_a_reload_is_not_taken_for_a_timeout(
 
 
 @pytest.mark.parametrize("what", ["raise ImportError('gone')", "1 / 0"])
-def test_a_module_that_cannot_be_imported_fails_only_the_checks_that_need_it(
+def test_an_unimportable_module_fails_only_the_checks_that_need_it(
     tmp_path: Path, server: StandInVault, what: str
 ) -> None:
     prelude = SLOW.format(name="httpx").replace("time.sleep(1.5)", what)

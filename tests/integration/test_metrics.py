@@ -184,7 +184,7 @@ def test_a_directory_that_cannot_be_written_is_reported_once_and_healed(
 
 @pytest.mark.parametrize("name", ["kacheck.prom", ".kacheck.prom.new"])
 @pytest.mark.parametrize("kind", ["symbolic link", "hard link", "FIFO"])
-def test_a_trap_in_the_directory_leads_the_watcher_nowhere_and_does_not_block_it(
+def test_a_trap_in_the_metrics_directory_is_neither_followed_nor_blocking(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path, kind: str, name: str
 ) -> None:
     """The directory may be another user's, and the watcher root's."""
@@ -218,7 +218,7 @@ def test_a_directory_in_the_files_place_is_reported(
         watcher.until(lambda: watcher.find("metrics are written again"))
 
 
-def test_who_wants_no_metrics_any_more_is_not_told_that_they_are_written(
+def test_after_a_reload_without_metrics_they_are_not_announced(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
     start(NAME, "60")
@@ -344,7 +344,7 @@ def test_without_the_package_a_configuration_that_wants_it_is_refused(
     assert main(["watch", "--check-config", "--config", str(config)]) == 0, "where it is there"
 
 
-def test_without_the_package_a_reload_that_wants_it_is_refused_and_the_rest_goes_on(
+def test_a_reload_that_needs_the_missing_package_is_refused_harmlessly(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
     start(NAME, "60")

@@ -291,7 +291,7 @@ def test_an_authoritys_file_that_cannot_be_used_is_a_bad_configuration(
     assert_same(first, second)
 
 
-def test_only_the_given_authority_is_trusted_and_the_systems_store_is_not_read(
+def test_a_given_authority_replaces_the_systems_store_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trusted, given = trustme.CA(), Authority()

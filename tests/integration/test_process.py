@@ -444,7 +444,7 @@ def test_only_the_wanted_users_processes_count(look: Look, script: Script) -> No
         ("0 65534 0", "real uid 0"),  # root's, which acts as another user for a while
     ],
 )
-def test_a_process_is_a_users_if_both_its_real_and_its_effective_uid_are(
+def test_a_process_belongs_to_a_user_by_real_and_effective_uid(
     look: Look, start: Start, name: str, uids: str, objection: str | None
 ) -> None:
     needs(root=True)
@@ -476,7 +476,7 @@ def test_su_that_waits_for_a_password_is_not_roots_nginx(look: Look, start: Star
     assert "of another user (real uid 65534)" in answer.message
 
 
-def test_the_user_is_the_effective_one_also_of_a_process_that_hides_its_memory(
+def test_the_effective_user_counts_even_if_a_process_hides_its_memory(
     look: Look, script: Script
 ) -> None:
     """Vault with cap_ipc_lock is not dumpable: its files in /proc belong to root."""
@@ -498,7 +498,7 @@ def test_verbose_shows_pid_user_age_command_and_state(
         assert part in shown
 
 
-def test_the_age_is_that_of_the_process_whatever_proc_stat_says_of_the_boot(
+def test_a_processs_age_does_not_depend_on_proc_stats_boot_time(
     look: Look, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As under lxcfs, which shows the container's own boot time."""
@@ -592,7 +592,7 @@ def attacked(start: Start, name: str, uids: str = "65534 65534 65534") -> str:
 
 @pytest.mark.parametrize("options", [[], ["--user", "root"]], ids=["anybody", "root"])
 @pytest.mark.parametrize("words", [[NAME], [LONG], [NAME, "60"]], ids=["short", "long", "args"])
-def test_a_huge_command_line_of_an_unprivileged_process_does_not_hold_a_look_up(
+def test_a_strangers_huge_command_line_does_not_delay_a_look(
     look: Look, start: Start, reads: Reads, words: list[str], options: list[str]
 ) -> None:
     pid = attacked(start, words[0])
@@ -605,7 +605,7 @@ def test_a_huge_command_line_of_an_unprivileged_process_does_not_hold_a_look_up(
 
 @pytest.mark.parametrize("uids", ["65534 65534 65534", "65534 0 0"], ids=["own", "setuid"])
 @pytest.mark.parametrize("words", [[NAME], [LONG], [NAME, "60"]], ids=["short", "long", "args"])
-def test_another_users_process_is_not_read_closer_where_the_owner_is_asked_for(
+def test_an_owners_check_does_not_read_other_users_processes_closely(
     look: Look, start: Start, reads: Reads, words: list[str], uids: str
 ) -> None:
     pid = attacked(start, words[0], uids)
@@ -679,7 +679,7 @@ def test_another_users_unreadable_executable_hides_nothing_where_the_owner_is_as
     assert shown[1].startswith("ok missing"), shown[1]
 
 
-def test_a_proc_that_shows_the_owners_hides_nothing_where_the_owner_is_asked_for(
+def test_hidepid_that_shows_owners_hides_nothing_from_an_owners_check(
     public_copy: list[str],
 ) -> None:
     """hidepid=1 lists every process: those that cannot be read are another user's."""

@@ -129,7 +129,7 @@ def test_on_unknown_is_the_files_and_one_look_has_nothing_to_hold(
         assert main([*argv, "node"]) == code
 
 
-def test_each_has_its_own_deadline_and_the_slowest_is_how_long_it_takes(
+def test_each_check_has_its_deadline_and_the_slowest_sets_the_time(
     words: Words, capsys: Shown
 ) -> None:
     with StandInVault(state="hang") as hangs:

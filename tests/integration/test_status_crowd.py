@@ -142,9 +142,7 @@ def test_another_user_is_answered_while_one_holds_all_that_it_can_get(
                 assert f'"pid": {watcher.pid}' in shown.stdout
 
 
-def test_users_who_connect_without_end_cost_a_part_of_one_processor_at_most(
-    directory: Path, start: Start
-) -> None:
+def test_endless_connections_cost_only_part_of_one_processor(directory: Path, start: Start) -> None:
     start(NAME, "60")
     with Watcher(directory, many(200), wrapper=as_user(WATCHER)) as watcher:
         for code in (HOLDS, GOES, READS):
@@ -160,7 +158,7 @@ def processor_share(pid: int) -> float:
     return (cpu(pid) - before) / (time.monotonic() - began)
 
 
-def test_who_reads_as_somebody_else_takes_its_place_does_not_end_the_watcher(
+def test_a_slow_reader_that_is_displaced_does_not_end_the_watcher(
     tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start(NAME, "60")

@@ -87,7 +87,7 @@ def kacheck(most: int, *words: object) -> subprocess.CompletedProcess[str]:
     [checks(12), checks(2, quorum=2), "metrics = '{}/kacheck.prom'\n" + checks(2), checks(2) + ANY],
     ids=["more checks", "changed checks", "metrics", "any"],
 )
-def test_a_reload_that_needs_more_threads_than_there_are_is_refused_and_harms_nothing(
+def test_a_reload_that_needs_too_many_threads_is_refused_harmlessly(
     directory: Path, start: Start, new: str
 ) -> None:
     processes = [start(NAME, "60"), start(NAME, "60")]

@@ -109,7 +109,7 @@ def test_a_socket_where_any_user_could_put_one_is_a_warning(
     assert all("any local user" in warning for warning in warnings)
 
 
-def test_check_config_warns_of_each_check_and_says_that_the_file_is_good(
+def test_check_config_warns_of_each_check_and_accepts_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "kacheck.toml"
@@ -132,9 +132,7 @@ def warnings_of(watcher: Watcher) -> list[dict[str, Any]]:
     return [line for line in watcher.lines if HTTP in str(line.get("message"))]
 
 
-def test_the_watcher_warns_once_for_each_start_and_change_and_not_with_each_look(
-    tmp_path: Path, vault: StandInVault
-) -> None:
+def test_the_watcher_warns_at_a_start_or_change_only(tmp_path: Path, vault: StandInVault) -> None:
     fast = "interval = 0.1\ntimeout = 0.1\n"
     with Watcher(tmp_path, toml(vault.address, fast)) as watcher:
         watcher.until(lambda: len(vault.requests) > 10)

@@ -178,7 +178,7 @@ def test_without_uptime_a_drain_whose_end_cannot_be_told_holds(
         assert told["drained"][0]["remaining_s"] is None
 
 
-def test_without_uptime_a_drain_for_a_time_is_refused_and_one_without_an_end_is_not(
+def test_without_uptime_only_a_drain_without_an_end_is_accepted(
     tmp_path: Path, pidfile: Path
 ) -> None:
     where = ["--state-dir", tmp_path / "state"]

@@ -356,7 +356,7 @@ def test_without_proc_it_is_looked_at_anew(watcher: Watcher) -> None:
      "{pid} {other}\n", "0{pid} {start}\n", "-{pid} {start}\n", "self {start}\n", "1/../{pid} {start}\n",
      "{pid} 0x{start}\n", "4194999 {start}\n"],
 )  # fmt: skip
-def test_a_pid_file_that_names_no_process_as_it_runs_is_not_believed(
+def test_a_pid_file_that_matches_no_running_process_is_not_believed(
     watcher: Watcher, shell: list[str], line: str
 ) -> None:
     start = start_time(watcher.process)

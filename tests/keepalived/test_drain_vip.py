@@ -82,7 +82,7 @@ def test_with_a_strict_recipe_drain_says_to_step_down(
     wait_until(lambda: both.holders == [nodes[1]], "the VIP did not follow", PATIENCE)
 
 
-def test_a_vip_that_stays_is_a_failure_and_one_that_cannot_be_followed_is_said(
+def test_a_drain_fails_if_the_vip_stays_or_cannot_be_followed(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     a, _ = nodes

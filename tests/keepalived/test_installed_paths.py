@@ -108,7 +108,7 @@ def test_the_doctor_refuses_what_keepalived_refuses(  # noqa: PLR0913, PLR0917 -
     assert [f": {component} (" in what for what in whats] == [True] * is_refused
 
 
-def test_links_to_the_entry_points_are_accepted_as_pipx_uv_and_the_readme_make_them(
+def test_entry_points_linked_by_pipx_uv_and_the_readme_are_accepted(
     node: Node, programs: Path
 ) -> None:
     links = node.dir / "libexec"

@@ -49,7 +49,7 @@ def test_process_the_vip_leaves_with_the_process_and_comes_back_with_it(
     assert pair.holders == [], "it runs nowhere: the VIP is nowhere"
 
 
-def test_vault_node_the_vip_is_only_where_the_process_runs_and_is_active(
+def test_vault_node_keeps_the_vip_on_the_active_process(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     for node, state in zip(nodes, ("active", "standby"), strict=True):

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SHOWN
 from helpers import package, vault
 from helpers.certificates import Authority
+from helpers.figures import SHOWN
 from helpers.keepalived import LabError, command, wait_until
 from helpers.machine import WIRE_SERVICE, Machine, put
 from helpers.paths import ROOT, TESTS
@@ -385,7 +385,7 @@ def test_it_starts_when_the_state_directory_was_deleted(machine: Machine) -> Non
     assert owners.splitlines() == ["root 755"] * 2 + ["kacheck 755"] * 4
 
 
-def test_a_line_in_tmpfiles_d_lets_a_group_drain_and_a_bad_one_keeps_nothing_from_starting(
+def test_tmpfiles_d_lets_a_group_drain_and_a_bad_line_is_harmless(
     machine: Machine,
 ) -> None:
     line = re.search(

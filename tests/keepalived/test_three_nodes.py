@@ -162,7 +162,7 @@ def test_the_vip_follows_the_active_node_through_all_three(cluster: Cluster) -> 
 
 
 @row("Vault is killed on the active node", "at once on a standby; then on the new leader")
-def test_the_active_node_dies_and_a_standby_has_the_vip_until_there_is_a_leader(
+def test_when_the_active_node_dies_a_standby_bridges_the_election(
     cluster: Cluster,
 ) -> None:
     cluster.start("active standby standby")
@@ -191,7 +191,7 @@ def test_no_node_serves_and_the_vip_is_nowhere_until_one_does(cluster: Cluster) 
     "the watcher of the active node is killed, then another node becomes active",
     "moves there, although the file of the old one still says +20",
 )
-def test_the_watcher_of_the_old_leader_is_killed_and_then_the_leader_changes(
+def test_the_leader_changes_after_the_old_leaders_watcher_died(
     cluster: Cluster,
 ) -> None:
     """Its file says +20 for good."""
@@ -207,7 +207,7 @@ def test_the_watcher_of_the_old_leader_is_killed_and_then_the_leader_changes(
     "the watcher of a standby is killed, then that node becomes active",
     "moves there, by the guard alone",
 )
-def test_the_watcher_of_the_new_leader_is_killed_and_then_the_leader_changes(
+def test_the_leader_changes_after_the_new_leaders_watcher_died(
     cluster: Cluster,
 ) -> None:
     """Its file says 0 for good: its guard alone brings the VIP."""
@@ -222,7 +222,7 @@ def test_the_watcher_of_the_new_leader_is_killed_and_then_the_leader_changes(
     "the watchers of both are killed, then another node becomes active",
     "stays on the old one while that serves; follows when the watchers are back",
 )
-def test_the_watchers_of_both_leaders_are_killed_and_the_vip_is_on_a_node_that_serves(
+def test_without_both_leaders_watchers_a_serving_node_has_the_vip(
     cluster: Cluster,
 ) -> None:
     """The file of the old leader outweighs the guard of the new one until the watchers are back."""

@@ -113,9 +113,7 @@ class TestTrackProcessInItsOwnNetwork:
         assert keepalived.states("VI_1") == ["FAULT"]
         assert not node.has_address("10.77.0.100")
 
-    def test_after_a_reload_it_is_master_and_stays_so_when_the_process_dies(
-        self, node: Node
-    ) -> None:
+    def test_after_a_reload_it_stays_master_when_the_process_dies(self, node: Node) -> None:
         """A reload reads /proc again, and that needs no listen (reload_track_processes)."""
         vault = node.process("vault")
         keepalived = node.keepalived(track_process("vault") + witness(node))
@@ -200,9 +198,7 @@ class TestPidof:
         assert node.run(["pidof", "vault"]).returncode == 0
         assert node.run(["killall5", "vault"], check=False).returncode == 1
 
-    def test_the_instance_is_in_fault_before_2_3_0_and_master_from_then_on(
-        self, node: Node
-    ) -> None:
+    def test_the_instance_is_in_fault_before_2_3_0_and_master_since(self, node: Node) -> None:
         node.process("vault")
         keepalived = node.keepalived(track_script("pidof vault"))
 

@@ -66,7 +66,7 @@ def start(nodes: tuple[VaultNode, VaultNode], *states: str) -> None:
         node.start_watcher()
 
 
-def test_event_driven_the_vip_is_only_where_the_process_runs_and_is_active(
+def test_event_driven_keeps_the_vip_on_the_active_process(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     start(nodes, "active", "active")
@@ -116,7 +116,7 @@ def test_graded_three_answers_are_two_priorities_and_fault(
     assert pair.holders == [pair.a]
 
 
-def test_graded_the_guard_is_fault_on_a_dead_node_when_the_watcher_is_dead(
+def test_graded_guards_put_a_dead_node_into_fault_without_its_watcher(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     a, b = nodes
@@ -180,7 +180,7 @@ def test_where_track_process_gets_errno_111_the_vip_leaves_and_comes_back(
 
 
 @pytest.mark.usefixtures("process_events")
-def test_where_track_process_stays_master_in_silence_the_vip_leaves_and_comes_back(
+def test_the_vip_moves_where_track_process_silently_stays_master(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     """keepalived, the process and the watcher in pids of their own, on the host's network.

@@ -223,7 +223,7 @@ def test_the_verdict_says_what_the_look_that_brought_it_said() -> None:
     assert state.verdict == Verdict(Status.CRITICAL, REASON["sealed"], "it is sealed", 2)
 
 
-def test_since_stays_while_status_and_reason_do_and_the_message_is_the_newest() -> None:
+def test_since_changes_only_with_status_or_reason() -> None:
     state, _, _ = after(Policy(), "5 active>active, 6 active>active")
     newer = look("active")._replace(message="it still is")
     state = step(Policy(), state, newer, 7)

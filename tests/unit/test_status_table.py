@@ -47,7 +47,7 @@ def test_the_columns_are_aligned() -> None:
         (90 * 86400, "2026-08-25 1"),
     ],
 )
-def test_a_time_of_today_is_a_time_and_an_older_one_a_date(ago: float, words: str) -> None:
+def test_todays_times_are_shown_as_times_and_older_ones_as_dates(ago: float, words: str) -> None:
     assert status_table.clock(NOW - ago, NOW).startswith(words)
 
 

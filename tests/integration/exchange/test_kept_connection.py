@@ -42,7 +42,7 @@ def test_one_connection_serves_many_looks(client: Make, stand_in: StandInVault) 
     assert first.header("Connection") in ([], ["keep-alive"])
 
 
-def test_each_state_is_the_same_on_a_kept_connection_as_on_a_new_one(
+def test_each_state_is_judged_alike_on_kept_and_new_connections(
     client: Make, stand_in: StandInVault
 ) -> None:
     each = client(stand_in.address)
@@ -61,7 +61,7 @@ def test_each_state_is_the_same_on_a_kept_connection_as_on_a_new_one(
 
 
 @pytest.mark.parametrize("behaviour", sorted({*BEHAVIOURS} - {"hang-tls"}))
-def test_each_misbehaviour_on_a_kept_connection_is_judged_as_on_a_new_one(
+def test_each_misbehaviour_is_judged_alike_on_kept_and_new_connections(
     client: Make, stand_in: StandInVault, behaviour: str
 ) -> None:
     stand_in.drip_interval = 0.05
@@ -142,7 +142,7 @@ class Closing:
                     self.then(sock)
 
 
-def test_a_server_that_ends_an_idle_connection_is_an_event_and_no_failure(client: Make) -> None:
+def test_a_server_that_ends_an_idle_connection_causes_no_failure(client: Make) -> None:
     with Closing(lambda _: None) as server:
         each = client(server.address)
         for number in range(1, 6):
@@ -152,7 +152,7 @@ def test_a_server_that_ends_an_idle_connection_is_an_event_and_no_failure(client
             assert not each.watched() or readable(each)
 
 
-def test_a_server_that_closes_just_as_it_is_asked_is_asked_again_once(client: Make) -> None:
+def test_a_server_that_closes_while_asked_is_asked_once_more(client: Make) -> None:
     with Closing(lambda sock: sock.recv(65536)) as server:
         each = client(server.address)
         for number in range(1, 6):

@@ -112,7 +112,7 @@ def test_an_acl_and_every_other_attribute_stay(
     assert os.getxattr(tmp_path / "keepalived.conf.kacheck-backup", ACL) == FOR_USER_1000
 
 
-def test_an_acl_stays_though_another_attribute_cannot_be_kept_and_that_is_said(
+def test_an_acl_is_kept_even_if_another_attribute_cannot_be(
     conf: Path, migrate: Callable[..., CommandOutput], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_attribute(conf, ACL, FOR_USER_1000)
@@ -151,7 +151,7 @@ def test_a_file_whose_acl_cannot_be_kept_is_not_written(
     assert os.getxattr(conf, ACL) == FOR_USER_1000
 
 
-def test_nobody_may_read_what_is_written_by_a_default_acl_of_its_directory(
+def test_a_directorys_default_acl_gives_nobody_access_to_new_files(
     tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     conf.chmod(0o640)

@@ -144,7 +144,7 @@ def contents(directory: Path) -> dict[str, tuple[bytes, int]]:
 
 @pytest.mark.parametrize("name", ["rename", "link", "fsync", "unlink"])
 @pytest.mark.parametrize("files", ["one", "new", "several"])
-def test_after_kill_9_anywhere_what_is_tracked_exists_and_a_second_run_completes_it(  # noqa: PLR0913, PLR0917 - fixtures
+def test_after_kill_9_anywhere_references_resolve_and_a_second_run_completes(  # noqa: PLR0913, PLR0917 - fixtures
     tmp_path: Path,
     conf: Path,
     migrate: Callable[..., CommandOutput],

@@ -165,7 +165,7 @@ def test_a_keepalived_that_is_not_supported_is_refused(
 
 
 @pytest.mark.parametrize("version", ["2.0.20", "2.1.5", ""])
-def test_a_line_that_had_no_effect_in_a_sync_group_is_said_to_have_one_now(
+def test_a_sync_groups_line_that_takes_effect_only_now_is_reported(
     conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, version: str
 ) -> None:
     conf.write_text(BLOCK + GROUP % TRACKS)
@@ -178,7 +178,7 @@ def test_a_line_that_had_no_effect_in_a_sync_group_is_said_to_have_one_now(
 
 
 @pytest.mark.parametrize("version", ["2.2.0", "2.4.3"])
-def test_a_line_that_has_its_effect_in_a_sync_group_is_not_spoken_of(
+def test_a_sync_groups_line_that_already_takes_effect_is_not_mentioned(
     conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, version: str
 ) -> None:
     conf.write_text(BLOCK + GROUP % TRACKS)

@@ -94,7 +94,7 @@ def test_a_file_with_the_line_ends_of_windows_keeps_them(
         ),
     ],
 )
-def test_a_file_that_no_table_can_be_appended_to_is_refused_in_plain_words(
+def test_a_file_that_cannot_take_another_table_is_refused_clearly(
     tmp_path: Path, migrate: Callable[..., CommandOutput], content: bytes, words: str
 ) -> None:
     toml = tmp_path / "kacheck.toml"

@@ -97,7 +97,7 @@ def test_without_a_watcher_it_says_so_and_shows_what_the_files_say(
         assert capsys.readouterr().out == ""
 
 
-def test_what_a_watcher_that_does_not_answer_has_written_is_valid_while_it_runs(
+def test_a_silent_watchers_verdicts_are_valid_while_it_runs(
     tmp_path: pathlib.Path, start: Start, capsys: Shown
 ) -> None:
     start(NAME, "60")

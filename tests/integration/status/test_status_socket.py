@@ -124,7 +124,7 @@ def test_who_never_reads_is_dropped_and_leaves_nothing(
     assert descriptors() == before
 
 
-def test_500_connections_that_are_gone_at_once_or_write_garbage_do_no_harm(served: Served) -> None:
+def test_500_aborted_or_garbage_connections_do_no_harm(served: Served) -> None:
     before = descriptors()
     for number in range(500):
         with served.connect() as connection, contextlib.suppress(OSError):
@@ -163,7 +163,7 @@ def test_who_writes_garbage_first_is_told_all_the_same(
         assert json.loads(received(connection))["pid"] == watcher.pid
 
 
-def test_out_of_descriptors_nobody_is_let_in_for_a_while_and_nobody_is_lost(
+def test_out_of_descriptors_clients_wait_and_none_is_lost(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
@@ -240,7 +240,7 @@ def test_the_socket_is_made_again_where_it_or_its_directory_has_gone(
         watcher.until(lambda: watcher.descriptors() == before)
 
 
-def test_where_no_socket_can_be_made_the_watcher_says_so_once_and_goes_on(
+def test_a_socket_that_cannot_be_created_is_reported_once(
     tmp_path: pathlib.Path, start: Start
 ) -> None:
     process = start(NAME, "60")

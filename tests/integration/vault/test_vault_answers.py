@@ -92,7 +92,7 @@ def test_each_answer_has_its_status_and_reason(
 
 
 @pytest.mark.parametrize("state", BROKEN_OFF)
-def test_an_answer_that_breaks_off_is_critical_though_its_json_may_be_whole(
+def test_a_truncated_answer_is_critical_even_with_complete_json(
     kacheck: Kacheck, vault: StandInVault, state: str
 ) -> None:
     vault.state = state
@@ -103,7 +103,7 @@ def test_an_answer_that_breaks_off_is_critical_though_its_json_may_be_whole(
 
 @pytest.mark.parametrize("accepted", ROLES)
 @pytest.mark.parametrize("state", ROLES)
-def test_a_role_is_ok_when_it_is_accepted_and_a_warning_when_not(
+def test_an_accepted_role_is_ok_and_any_other_a_warning(
     kacheck: Kacheck, vault: StandInVault, state: str, accepted: str
 ) -> None:
     vault.state = state

@@ -26,7 +26,7 @@ from kacheck import __file__ as kacheck_package
 
 
 @pytest.mark.parametrize("state", ENDLESS)
-def test_a_server_that_does_not_end_is_a_timeout_in_time_and_leaves_nothing_behind(
+def test_an_endless_server_times_out_in_time_and_leaves_nothing_behind(
     kacheck: Kacheck, vault: StandInVault, state: str
 ) -> None:
     kacheck("vault", "--address", vault.address)
@@ -72,7 +72,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingResolver]:
 
 
 @pytest.mark.parametrize("state", ["active", "hang", "drip"])
-def test_dns_that_hangs_is_a_timeout_in_time_and_its_late_answer_starts_nothing_that_stays(
+def test_hanging_dns_times_out_and_its_late_answer_leaves_nothing_behind(
     kacheck: Kacheck, vault: StandInVault, resolver: HangingResolver, state: str
 ) -> None:
     resolver.release.set()

@@ -194,7 +194,7 @@ BAD_USAGE = {
 
 
 @pytest.mark.parametrize("bad", BAD_USAGE.values(), ids=BAD_USAGE)
-def test_a_command_line_that_is_not_understood_exits_3_and_names_the_option(
+def test_bad_usage_exits_3_and_names_the_option(
     vault: StandInVault, capsys: pytest.CaptureFixture[str], bad: tuple[str, str]
 ) -> None:
     assert main(["vault", "--address", vault.address, *bad]) == 3

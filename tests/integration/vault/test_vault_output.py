@@ -51,7 +51,7 @@ def test_a_refused_connection_has_no_phase_but_connect(kacheck: Kacheck) -> None
 
 
 @pytest.mark.parametrize("state", ["active", "standby", "sealed", "openbao-2.6"])
-def test_the_json_has_the_address_the_code_and_the_fields_of_the_answer(
+def test_the_json_has_address_code_and_fields_of_the_answer(
     kacheck: Kacheck, vault: StandInVault, state: str
 ) -> None:
     vault.state = state

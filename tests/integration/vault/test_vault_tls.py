@@ -120,7 +120,7 @@ def test_a_wrong_name_is_explained_over_ipv6_too(
     assert "it is for vault.example.org, 10.0.0.7" in outcome.message
 
 
-def test_a_certificate_with_only_a_common_name_is_refused_as_go_refuses_it(
+def test_a_certificate_with_only_a_common_name_is_refused(
     kacheck: Kacheck, authority: Authority, ca: Path
 ) -> None:
     server = authority.common_name_only("localhost", ca.parent)

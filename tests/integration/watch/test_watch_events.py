@@ -40,7 +40,7 @@ vault.HEADERS["connection"] = "close"
 # --- events ------------------------------------------------------------------------------------
 
 
-def test_a_killed_process_fails_at_once_and_one_that_comes_back_is_seen_by_looks(
+def test_a_killed_process_fails_at_once_without_waiting_for_fall(
     tmp_path: Path, start: Start
 ) -> None:
     """`fall` is for looks: an exit that a look confirms needs no second one."""
@@ -175,7 +175,7 @@ def test_a_server_that_ends_each_connection_comes_back_after_rise_looks(tmp_path
             watcher.wait_for("vault", "ok active")
 
 
-def test_a_server_that_limits_the_rate_is_asked_less_often_and_one_refusal_changes_nothing(
+def test_a_rate_limiting_server_is_asked_less_often(
     tmp_path: Path,
 ) -> None:
     with StandInVault() as server:
@@ -241,9 +241,7 @@ def test_an_answer_that_takes_several_intervals_is_no_failure_before_its_timeout
 # --- a combination -----------------------------------------------------------------------------
 
 
-def test_a_combination_fails_at_once_for_the_event_of_a_member_and_names_it(
-    tmp_path: Path, start: Start
-) -> None:
+def test_a_members_event_fails_its_combination_at_once(tmp_path: Path, start: Start) -> None:
     process = start(NAME, "60")
     with StandInVault() as server:
         node = check("node", probe="combined", all=["proc", "vault"], fall=5, **RARELY)
@@ -277,7 +275,7 @@ def test_an_exit_during_a_look_is_decisive_too(
         watcher.wait_for("node", "critical missing", AT_ONCE)
 
 
-def test_a_member_that_is_not_asked_calls_for_no_more_looks_than_one(
+def test_an_unasked_member_causes_at_most_one_look(
     tmp_path: Path,
     start: Start,
     vault_process: Callable[..., tuple[subprocess.Popen[str], str]],

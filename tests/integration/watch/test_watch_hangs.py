@@ -45,7 +45,7 @@ tracker.scan = scan
 """A look that no deadline reaches, as in getaddrinfo(3), while the file is there."""
 
 
-def test_a_stopped_vault_is_a_timeout_again_and_again_and_delays_nobody_else(
+def test_a_stopped_vault_times_out_and_delays_no_other_check(
     tmp_path: Path,
     start: Start,
     vault_process: Callable[..., tuple[subprocess.Popen[str], str]],
@@ -95,7 +95,7 @@ def test_a_look_that_blocks_for_ever_is_a_timeout_in_every_interval(
     assert watcher.transitions("proc") == before
 
 
-def test_an_exit_that_a_look_found_too_late_is_decisive_for_the_next_one(
+def test_an_exit_found_after_the_deadline_decides_the_next_look(
     tmp_path: Path, start: Start
 ) -> None:
     process = start("blocks", "60")
@@ -115,7 +115,7 @@ def expires_after(watcher: Watcher, second: int) -> bool:
     return verdict is not None and verdict.expiry > second
 
 
-def test_ready_comes_only_when_every_check_has_a_verdict_or_has_timed_out(
+def test_ready_waits_until_every_check_has_answered_or_timed_out(
     tmp_path: Path, start: Start
 ) -> None:
     start("blocks", "60")
@@ -152,9 +152,7 @@ def test_a_reload_frees_a_worker_that_hangs(tmp_path: Path) -> None:
 # --- time --------------------------------------------------------------------------------------
 
 
-def test_a_verdict_is_current_while_the_watcher_runs_and_expires_when_it_is_stopped(
-    tmp_path: Path, start: Start
-) -> None:
+def test_a_verdict_expires_when_the_watcher_is_stopped(tmp_path: Path, start: Start) -> None:
     start(NAME, "60")
     with Watcher(tmp_path, process_check(interval=0.2, timeout=0.2, fall=20)) as watcher:
         before = comes_to_say(watcher, "proc", "ok running")
@@ -192,9 +190,7 @@ time.time = lambda: real() + next(jumps)
         watcher.wait_for("proc", "critical missing", AT_ONCE)
 
 
-def test_the_watchdog_is_fed_while_the_loop_moves_and_not_when_it_stands(
-    tmp_path: Path, start: Start
-) -> None:
+def test_the_watchdog_is_fed_only_while_the_loop_runs(tmp_path: Path, start: Start) -> None:
     start(NAME, "60")
     toml = process_check(interval=0.1, timeout=0.1)
     with Watcher(tmp_path, toml, environ={"WATCHDOG_USEC": "200000"}) as watcher:

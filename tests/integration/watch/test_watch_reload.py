@@ -22,9 +22,7 @@ Start = Callable[..., subprocess.Popen[bytes]]
 # --- reload ------------------------------------------------------------------------------------
 
 
-def test_a_reload_keeps_what_is_unchanged_ends_what_is_removed_and_begins_what_is_new(
-    tmp_path: Path, start: Start
-) -> None:
+def test_a_reload_touches_only_the_checks_that_changed(tmp_path: Path, start: Start) -> None:
     start(NAME, "60")
     same, changed = process_check("same"), process_check("changed", interval=0.5, timeout=0.4)
     removed = process_check("removed")

@@ -307,7 +307,7 @@ def test_a_socket_may_have_a_blank_in_its_path() -> None:
     assert vault("address = 'unix:///run/my vault.sock'").unix_socket == "/run/my vault.sock"
 
 
-def test_only_what_may_be_said_of_a_healthy_node_has_a_number_as_good_as_ok() -> None:
+def test_only_reasons_of_healthy_nodes_count_as_much_as_ok() -> None:
     healthy = set()
     for reason in REASON.values():
         with contextlib.suppress(BadConfigError):

@@ -137,7 +137,7 @@ class TestFindings:
         for finding in findings(facts(answer), {"track_file"}):
             assert finding.code.severity is Severity.NOTE
 
-    def test_a_user_who_may_not_try_is_told_nothing_where_nothing_uses_them(self) -> None:
+    def test_without_a_use_of_events_an_unprivileged_user_gets_no_finding(self) -> None:
         assert codes(facts(ListenAnswer.FORBIDDEN, is_root=False), set()) == []
 
     @pytest.mark.parametrize(

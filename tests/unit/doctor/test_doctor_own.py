@@ -229,7 +229,7 @@ class TestInstalled:
         (finding,) = doctor.find(entry_points, "")
         assert ": /opt/kacheck/bin/kacheck-process (1000:0, mode 0755)" in finding.what
 
-    def test_nothing_is_said_where_the_configuration_calls_kacheck_by_a_path_of_its_own(
+    def test_a_configuration_with_another_path_to_kacheck_is_not_reported(
         self, doctor: Doctor, place: Callable[[str], None]
     ) -> None:
         doctor.machine.directory("/home/u", uid=1000)
@@ -238,7 +238,7 @@ class TestInstalled:
         assert finding.code.name == "KA510"
         assert doctor.find(entry_points, VERDICT) == []
 
-    def test_they_are_found_beside_a_checkout_on_record_or_where_the_package_has_them(
+    def test_entry_points_are_found_by_checkout_record_or_package(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         recorded = [

@@ -165,9 +165,7 @@ class TestReferences:
     def test_names_and_weights(self, doctor: Doctor, text: str, codes: list[str]) -> None:
         assert doctor.codes(REFERENCES, text) == codes
 
-    def test_what_else_stands_on_a_weight_s_line_is_not_taken_for_a_weight(
-        self, doctor: Doctor
-    ) -> None:
+    def test_other_words_on_a_weights_line_are_not_weights(self, doctor: Doctor) -> None:
         text = script("/x", "weight -20 fall 2") + instance(TRACKED)
         cure = doctor.one(REFERENCES, text, "KA014").cure
         assert cure == "each keyword on a separate line"
@@ -265,7 +263,7 @@ class TestDefinitions:
         assert doctor.one(statements, text, "KA204").cure == cure
 
     @pytest.mark.parametrize("word", ["2s", "0", "-2", "two"])
-    def test_what_is_no_time_to_any_version_is_not_cured_by_an_upgrade(
+    def test_an_upgrade_does_not_cure_a_time_invalid_in_every_release(
         self, doctor: Doctor, word: str
     ) -> None:
         text = script("/x", f"interval {word}\ntimeout 1")
@@ -506,7 +504,7 @@ class TestExecutables:
             (None, "use_symlink_paths", ["KA225"]),
         ],
     )
-    def test_the_target_of_a_link_is_checked_but_by_2_3_under_use_symlink_paths(
+    def test_a_links_target_is_checked_unless_2_3_uses_symlink_paths(
         self, doctor: Doctor, version: tuple[int, int, int] | None, option: str, codes: list[str]
     ) -> None:
         doctor.version = version

@@ -60,7 +60,7 @@ def test_the_component_that_stops_a_user_is_found(
     assert unreadable(str(path), NOBODY) == wanted
 
 
-def test_the_cure_is_a_group_where_one_can_read_it_or_else_a_copy(tmp_path: Path) -> None:
+def test_the_cure_is_a_group_that_can_read_or_a_copy(tmp_path: Path) -> None:
     path = tmp_path / "my ca.pem"
     path.write_text("")
     assert cure(str(path), str(path)).startswith("install -D -m 644 '")

@@ -157,7 +157,7 @@ def test_only_the_files_that_were_edited_are_written(write: pathlib.Path) -> Non
     assert configuration.changed() == {f"{write}/conf.d/c.inc": b"c1 {\n d\n e\n}\n"}
 
 
-def test_a_block_is_literal_only_where_it_stands_in_one_file_just_so(write: pathlib.Path) -> None:
+def test_a_block_is_literal_only_if_one_file_contains_it_verbatim(write: pathlib.Path) -> None:
     text = "a {\n b\n}\nc {\n include conf.d/a.conf\n}\n$X=y\nd {\n $X\n}\ne {\n @id f\n @no f\n}\ng {\n"
     configuration = configure(write, text)
     literal = {node.keyword: node.is_literal for node in configuration.root.children or []}

@@ -201,7 +201,7 @@ def test_a_comment_does_not_grow_into_a_line_of_its_own(tmp_path: Path, size: in
     assert (done.text == text) == bool(done.left)
 
 
-def test_a_comment_of_a_reference_that_would_grow_too_long_stops_it_all(tmp_path: Path) -> None:
+def test_a_references_comment_that_would_be_too_long_prevents_the_migration(tmp_path: Path) -> None:
     track = f"    track_script {{\n{' ' * 20}ping\n    }}\n    track_process {{\n#{'x' * 1010}\n"
     text = SECURE + PING + block("process app") + INSTANCE.format(track + "        app\n    }\n")
     with pytest.raises(BadConfigError, match=r"keepalived.conf: a line would be longer .* #xxx"):
@@ -345,7 +345,7 @@ def test_what_another_node_tracks_besides_does_not_hold_up_the_rest(
     assert "vrrp_script app {" in done.text
 
 
-def test_what_keepalived_may_track_in_a_block_that_it_does_not_know_is_left_alone(
+def test_tracking_inside_an_unknown_block_is_left_alone(
     tmp_path: Path,
 ) -> None:
     inside = "    foo {\n        track_process {\n            app\n        }\n    }\n"
@@ -382,7 +382,7 @@ def test_a_brace_among_the_names_leaves_all_of_the_instance_alone(
     assert "app is left alone: there is a brace among the names" in "".join(done.left)
 
 
-def test_a_process_that_is_not_utf_8_is_left_alone_by_watch_mode(tmp_path: Path) -> None:
+def test_watch_mode_leaves_a_process_alone_that_is_not_utf_8(tmp_path: Path) -> None:
     text = SECURE + block("process gr\udcfcn") + tracking("app")
     path = tmp_path / "keepalived.conf"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))

@@ -32,7 +32,7 @@ def ask(directory: Path, text: str) -> tuple[MigrationAnswer, str]:
 
 
 @pytest.mark.parametrize("release", ["2.4.0", "2.4.3"])
-def test_a_backslash_that_ends_a_comment_is_no_part_of_the_name_since_2_4_0(
+def test_since_2_4_0_a_comments_last_backslash_is_outside_the_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
 ) -> None:
     install(monkeypatch, tmp_path, release)
@@ -43,7 +43,7 @@ def test_a_backslash_that_ends_a_comment_is_no_part_of_the_name_since_2_4_0(
 
 
 @pytest.mark.parametrize("release", ["2.0.20", "2.2.7", "2.3.4"])
-def test_before_that_the_name_is_left_alone_since_keepalived_itself_never_finds_it(
+def test_before_2_4_0_a_name_keepalived_never_finds_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
 ) -> None:
     install(monkeypatch, tmp_path, release)

@@ -94,7 +94,7 @@ def small(tmp_path: Path) -> Iterator[Seen]:
 # --- what readers see ---------------------------------------------------------------------------
 
 
-def test_a_reader_finds_the_old_value_or_the_new_one_and_never_anything_else(seen: Seen) -> None:
+def test_a_reader_sees_the_old_value_or_the_new_one(seen: Seen) -> None:
     found: set[str] = set()
     stop = threading.Event()
 
@@ -113,7 +113,7 @@ def test_a_reader_finds_the_old_value_or_the_new_one_and_never_anything_else(see
     assert found == {"0\n", "1\n"}
 
 
-def test_a_track_file_is_written_only_when_its_value_changes_and_a_verdict_always(
+def test_only_verdict_files_are_written_without_a_change(
     seen: Seen,
 ) -> None:
     """Each write of a track file wakes keepalived."""
@@ -172,7 +172,7 @@ MEDDLING: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("meddle", MEDDLING.values(), ids=MEDDLING)
 @pytest.mark.parametrize("value", [0, 1])
-def test_what_others_do_to_a_track_file_is_mended_by_the_next_verdict(
+def test_the_next_verdict_repairs_a_track_file_changed_by_others(
     seen: Seen, value: int, meddle: Callable[[Path], object]
 ) -> None:
     seen.publish(value)
@@ -213,7 +213,7 @@ def test_a_value_that_others_have_laid_ready_is_not_put_into_place(
 
 @pytest.mark.parametrize("later", [0.0, 1.5, 3600.0])
 @pytest.mark.parametrize("value", [0, 1])
-def test_a_track_file_changed_in_the_clock_tick_of_its_writing_is_mended(
+def test_a_track_file_changed_within_its_clock_tick_is_repaired(
     seen: Seen, monkeypatch: pytest.MonkeyPatch, value: int, later: float
 ) -> None:
     clock = SlowClock(monkeypatch)
@@ -229,7 +229,7 @@ def test_a_track_file_changed_in_the_clock_tick_of_its_writing_is_mended(
 
 
 @pytest.mark.parametrize("later", [0.0, 1.5])
-def test_a_value_laid_ready_in_the_clock_tick_of_its_writing_is_not_put_into_place(
+def test_a_prepared_value_changed_within_its_clock_tick_is_not_used(
     seen: Seen, monkeypatch: pytest.MonkeyPatch, later: float
 ) -> None:
     clock = SlowClock(monkeypatch)
@@ -241,7 +241,7 @@ def test_a_value_laid_ready_in_the_clock_tick_of_its_writing_is_not_put_into_pla
     assert (seen.directory / "failing/one").read_text() == "0\n"
 
 
-def test_out_of_descriptors_what_cannot_be_read_is_not_taken_for_a_failing_value(
+def test_out_of_descriptors_an_unreadable_value_is_not_a_failing_one(
     seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     SlowClock(monkeypatch)
@@ -348,7 +348,7 @@ FULL = pytest.mark.parametrize("fill", [fill_bytes, fill_inodes])
 
 
 @FULL
-def test_on_a_full_file_system_all_goes_on_in_the_room_that_it_has_already(
+def test_a_full_file_system_still_takes_updates_in_existing_space(
     small: Seen, comm: list[str], fill: Callable[[Path], None]
 ) -> None:
     """Reported once, whatever the number of checks and looks, and once when there is room again."""
@@ -403,7 +403,7 @@ def read_only(place: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", place], check=True)
 
 
-def test_a_file_system_that_is_read_only_makes_the_watcher_mute_until_it_is_not(
+def test_a_read_only_file_system_silences_the_watcher_meanwhile(
     small: Seen, comm: list[str]
 ) -> None:
     with read_only(small.directory.parent):

@@ -3,7 +3,7 @@
 from kacheck.watch.timers import Timers
 
 
-def test_what_is_due_is_done_in_the_order_of_its_time_and_then_of_its_making() -> None:
+def test_due_timers_run_by_time_and_then_by_creation() -> None:
     timers, done = Timers(), list[str]()
     for when, name in ((3.0, "c"), (1.0, "a"), (2.0, "b1"), (2.0, "b2"), (4.0, "late")):
         timers.at(when, lambda name=name: done.append(name))  # type: ignore[misc]
