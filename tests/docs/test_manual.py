@@ -219,7 +219,7 @@ def test_the_table_of_exit_codes_is_the_statuses(page: str) -> None:
     assert rows == [[str(status.value), status.word] for status in Status]
 
 
-def test_the_variables_of_vault_are_those_that_are_read_and_no_other() -> None:
+def test_vaults_variables_are_exactly_those_that_are_read() -> None:
     spy = Spy()
     from_environment({}, spy)
     text = sections(COMMAND)["ENVIRONMENT"]
@@ -272,7 +272,7 @@ def is_good(key: str, value: Any) -> bool:
     return True
 
 
-def test_every_key_of_the_schema_is_in_the_manual_and_no_other() -> None:
+def test_the_manual_has_exactly_the_keys_of_the_schema() -> None:
     wanted: dict[str, set[str]] = {"The whole file": {"metrics"}}
     wanted["Every check"] = {*NAMES}
     described: set[str] = set()
@@ -303,7 +303,7 @@ def test_the_ranges_in_the_manual_are_the_schemas() -> None:
     assert ranges >= 8
 
 
-def test_the_numbers_of_a_track_table_have_the_range_in_the_manual() -> None:
+def test_a_track_tables_numbers_have_the_manuals_range() -> None:
     least, most = re.findall(r"(-\d+) to (\d+)", all_keys()["track"].body)[0]
     assert is_good("track", {"ok": int(most), "critical": int(least)})
     assert not is_good("track", {"ok": int(most) + 1})
@@ -451,7 +451,7 @@ def test_whatis_finds_every_name(generated: pathlib.Path) -> None:
 # --- kacheck-codes(7) -----------------------------------------------------------------------
 
 
-def test_every_code_is_in_its_page_once_with_all_that_explain_says(
+def test_every_code_is_on_its_page_once_with_its_explanation(
     generated: pathlib.Path,
 ) -> None:
     page = parts(sections("kacheck-codes.7", generated)["CODES"], "SS")

@@ -82,13 +82,13 @@ class Scene:
         self.a.toml.write_text(toml)
         self.a.state = "active"
         self.a.start_vault()
-        self.settle(self.start_rest)
+        self.gains(self.start_rest)
 
     def start_process(self, toml: str = ONLY_THE_PROCESS) -> Process:
         """The same with an idle process in place of Vault."""
         self.a.toml.write_text(toml)
         process = self.spawn()
-        self.settle(self.start_rest)
+        self.gains(self.start_rest)
         return process
 
     def start_rest(self) -> None:
@@ -135,7 +135,7 @@ class Scene:
         self.a.make_run_dir()
         self.a.certify()
 
-    # --- deeds and what comes of them -----------------------------------------------------
+    # --- actions and their effects -------------------------------------------------------
 
     @property
     def watcher(self) -> Watcher:
@@ -145,31 +145,35 @@ class Scene:
     def keepalived(self) -> Keepalived:
         return self.keepaliveds[-1]
 
-    def settle(self, deed: Callable[[], object]) -> None:
-        """After the deed A has the VIP, and B does not."""
-        deed()
+    def gains(self, action: Callable[[], object]) -> None:
+        """After the action, A has the VIP, and B does not."""
+        action()
+        self.has_the_vip()
+
+    def has_the_vip(self) -> None:
+        """Wait until A has the VIP, and B does not."""
         settled = (["MASTER", "BACKUP"], [True, False])
         try:
             wait_until(lambda: self.states_and_vips() == settled, "A has no VIP", PATIENCE)
         except LabError as error:
-            raise AssertionError(f"{error}: {self.states_and_vips()}\n{self.told()}") from None
+            raise AssertionError(f"{error}: {self.states_and_vips()}\n{self.logs()}") from None
 
     def states_and_vips(self) -> tuple[list[str], list[bool]]:
         """Of A and of B."""
         states = [each.state(INSTANCE) for each in (self.keepalived, self.b_keepalived)]
         return states, [self.a.has_vip, self.b.has_vip]
 
-    def leaves_by_the_guard(self, deed: Callable[[], object]) -> None:
+    def leaves_by_the_guard(self, action: Callable[[], object]) -> None:
         """The same, where the guard alone can see it, and has just looked: as late as can be."""
         vrrp = children_of(self.keepalived.process.pid)[0]
         wait_until(lambda: children_of(vrrp), "the guard does not run")
         wait_until(lambda: not children_of(vrrp), "the guard does not end")
-        self.leaves(deed)
+        self.leaves(action)
 
-    def leaves(self, deed: Callable[[], object]) -> None:
-        """After the deed A is in FAULT and without the VIP within BOUND, and B has it."""
+    def leaves(self, action: Callable[[], object]) -> None:
+        """After the action, A is in FAULT and without the VIP within BOUND, and B has it."""
         began = time.monotonic()
-        deed()
+        action()
         self.has_left(began)
 
     def has_left(self, began: float) -> None:
@@ -177,22 +181,22 @@ class Scene:
         wait_until(lambda: not self.a.has_vip, "A keeps the VIP")
         gone = time.monotonic() - began
         sys.stdout.write(f"FAULT after {fault.at - began:.3f} s, no VIP after {gone:.3f} s\n")
-        assert gone <= BOUND + BUSY, self.told()
+        assert gone <= BOUND + BUSY, self.logs()
         self.b_keepalived.wait_for("MASTER", PATIENCE, instance=INSTANCE, after=began)
         wait_until(lambda: self.b.has_vip and not self.a.has_vip, "B has no VIP", PATIENCE)
         assert self.keepalived.state(INSTANCE) == "FAULT"
 
-    def stays(self, deed: Callable[[], object]) -> None:
-        """After the deed A has the VIP, as long as the guard may take, and nothing moves."""
+    def stays(self, action: Callable[[], object]) -> None:
+        """After the action, A has the VIP, as long as the guard may take, and nothing moves."""
         began = time.monotonic()
-        deed()
+        action()
         while time.monotonic() < began + BOUND:
             moves = self.keepalived.states(INSTANCE, began)
-            assert moves == self.b_keepalived.states(INSTANCE, began) == [], self.told()
+            assert moves == self.b_keepalived.states(INSTANCE, began) == [], self.logs()
             assert self.a.has_vip
             time.sleep(0.05)
 
-    def told(self) -> str:
+    def logs(self) -> str:
         return "\n".join(f"{source}:\n{text}" for source, text in self.sources().items())
 
     def sources(self) -> dict[str, str]:

@@ -61,7 +61,7 @@ def test_a_value_is_first_had_when_it_began_or_at_once(
         ({"blue"}, 0, 14, []),
     ],
 )
-def test_spans_are_as_long_as_the_value_was_had_between_two_times(
+def test_spans_last_while_the_value_held_between_two_times(
     colours: Timeline[str], values: set[str], begin: float, end: float, spans: list[float]
 ) -> None:
     assert colours.spans(values.__contains__, begin, end) == spans

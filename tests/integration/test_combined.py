@@ -63,10 +63,10 @@ def test_a_missing_process_is_the_answer_and_vault_is_not_asked() -> None:
     ("vault", "reason", "failed"),
     [(ACTIVE, REASON["hidden"], "process"), (SEALED, REASON["sealed"], "vault")],
 )
-def test_a_process_that_cannot_be_seen_does_not_hide_what_vault_says(
+def test_a_hidden_process_does_not_hide_vaults_answer(
     vault: Result, reason: Reason, failed: str
 ) -> None:
-    """`unknown` can be told to pass: a dead Vault behind it must not."""
+    """`unknown` can be allowed to pass: a dead Vault behind it must not."""
     hidden = Result(Status.UNKNOWN, REASON["hidden"], "cannot tell", {"count": 0})
     result = both(says(hidden), says(vault), Deadline(5))
     assert (result.reason, result.data["failed"]) == (reason, failed)
@@ -231,7 +231,7 @@ def test_the_answer_is_the_same_each_time_wherever_one_hangs(order: tuple[str, s
         hangs.release.set()
 
 
-def test_a_look_that_was_left_behind_is_not_made_twice_at_once() -> None:
+def test_an_abandoned_look_is_not_repeated_while_it_runs() -> None:
     hangs = Blocked()
     members = [combined.Member("hangs", hangs), combined.Member("well", says(ACTIVE))]
     for _ in range(3):
@@ -357,22 +357,22 @@ def test_the_descriptors_of_all_members_are_watched(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(("mode", "first"), [("all", GONE), ("any", ALIVE)])
-def test_what_one_that_was_not_asked_has_told_is_not_watched_again(
+def test_an_unasked_members_descriptor_is_not_watched_again(
     monkeypatch: pytest.MonkeyPatch, mode: Literal["all", "any"], first: Result
 ) -> None:
     """No look takes it: it would call for one after the other."""
     read, write = os.pipe()
     try:
-        told = [b"", b"x", b""]
+        data = [b"", b"x", b""]
 
         def tell(_: Deadline) -> Result:
-            os.write(write, told.pop(0))
+            os.write(write, data.pop(0))
             return first
 
         look = repeated(monkeypatch, mode, Repeated(tell, [read]), Repeated(says(ACTIVE), [read]))
         for watched in ([read, read], [read, read], [read]):
             look(Deadline(5))
-            assert look.watched() == watched, "told during a look, it calls for another one"
+            assert look.watched() == watched, "an event during a look calls for another one"
     finally:
         os.close(read)
         os.close(write)

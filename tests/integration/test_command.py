@@ -84,7 +84,7 @@ def test_no_shell_reads_the_arguments(look: Look) -> None:
     assert answer.data["performance_data"] == "a b"
 
 
-def test_its_input_is_empty_and_kacheck_s_descriptors_are_not_its_own(look: Look) -> None:
+def test_its_input_is_empty_and_it_inherits_no_descriptors(look: Look) -> None:
     words = ("sh", "-c", "cat; ls /proc/self/fd | xargs")
     with open("/dev/null"):
         answer = look("command", "--timeout", "20", "--", *words)

@@ -219,20 +219,20 @@ class TestText:
 class TestJson:
     def test_its_keys_are_a_contract(self, doctor: Command) -> None:
         code, shown = doctor(LATE, "--format", "json")
-        told = json.loads(shown)
-        assert [*told] == ["schema", "instances", "findings", "exit_code"]
-        assert (told["schema"], told["exit_code"], code) == (1, 2, 2)
-        (finding,) = told["findings"]
+        report = json.loads(shown)
+        assert [*report] == ["schema", "instances", "findings", "exit_code"]
+        assert (report["schema"], report["exit_code"], code) == (1, 2, 2)
+        (finding,) = report["findings"]
         assert [*finding] == ["code", "severity", "file", "line", "what", "why", "cure"]
         assert finding["code"] == "KA011"
         assert finding["severity"] == "error"
         assert (finding["file"], finding["line"]) == (str(doctor.conf), 4)
 
     def test_a_finding_about_the_machine_has_no_place(self) -> None:
-        told = json.loads(
+        report = json.loads(
             text.as_json(Examined([Finding(CODES["KA101"], "a", "b", "c")], [], is_default=False))
         )
-        assert (told["findings"][0]["file"], told["findings"][0]["line"]) == (None, None)
+        assert (report["findings"][0]["file"], report["findings"][0]["line"]) == (None, None)
 
 
 class TestACrash:
@@ -310,7 +310,7 @@ def test_a_megabyte_of_findings_is_examined(tmp_path: Path) -> None:
     assert len(examine.examine(request).findings) > 10_000
 
 
-def test_the_shipped_recipes_are_well_but_for_what_is_not_installed_here(tmp_path: Path) -> None:
+def test_the_shipped_recipes_have_no_findings_but_missing_installations(tmp_path: Path) -> None:
     toml = tmp_path / "kacheck.toml"
     text = (ROOT / "examples/kacheck.toml").read_text()
     toml.write_text(re.sub(r"^#(?=[a-z[])", "", text, flags=re.MULTILINE))  # all checks in force

@@ -89,7 +89,7 @@ def test_a_file_that_is_there_means_drained(
     assert (drain.drained(str(here), "other") is not None) is (name == "ALL")
 
 
-def test_a_file_whose_time_is_over_or_that_is_missing_means_nothing(here: pathlib.Path) -> None:
+def test_an_expired_or_missing_drain_file_has_no_effect(here: pathlib.Path) -> None:
     assert drain.drained(str(here), "vault") is None
     assert drain.drained("/no/such", "vault") is None
     put(here, "vault", "1 over\n")
@@ -327,7 +327,7 @@ def test_the_known_names_are_shown_once_each(here: pathlib.Path, kacheck: Kachec
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_where_the_default_configuration_cannot_be_read_the_watcher_knows_the_names(
+def test_the_watcher_knows_the_names_if_the_configuration_is_unreadable(
     here: pathlib.Path, kacheck: Kacheck, monkeypatch: pytest.MonkeyPatch, *, broken: bool
 ) -> None:
     default = here / "kacheck.toml"

@@ -182,7 +182,7 @@ def test_warnings_reach_syslog_too(
     assert "kacheck: warning: not this machine" in capsys.readouterr().err
 
 
-def test_a_bug_is_unknown_and_one_line_and_a_traceback_with_verbose(
+def test_a_bug_is_one_line_and_a_traceback_with_verbose(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(_: ProcessOptions, __: Deadline) -> Result:
@@ -299,7 +299,7 @@ def test_a_watcher_without_outputs_watches_and_gives_no_file_their_numbers(
         (["--log-format", "json", "--nonsense"], "--nonsense"),
     ],
 )  # fmt: skip
-def test_what_a_watcher_that_logs_json_says_of_its_end_is_json(
+def test_a_watcher_that_logs_json_reports_its_end_in_json(
     capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert cli.main(["watch", *words]) == 3

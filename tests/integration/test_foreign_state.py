@@ -123,7 +123,7 @@ def test_root_does_not_watch_below_another_users_directory(
 
 
 @TRAP
-def test_a_trap_in_a_directory_of_its_own_leads_the_watcher_nowhere(
+def test_a_trap_in_its_own_directory_does_not_mislead_the_watcher(
     place: Path, victim: Path, trap: Callable[[Path, Path], object]
 ) -> None:
     state = place / "state"
@@ -381,7 +381,7 @@ def test_a_verdict_that_never_ends_is_not_read_to_its_end(state: Path) -> None:
 @contextlib.contextmanager
 def answering(path: Path, user: int) -> Iterator[None]:
     """Some other server of this user, which says what a watcher would say."""
-    told = {"schema": 1, "checks": [], "pid": 1, "config": "secret"}
+    answer = {"schema": 1, "checks": [], "pid": 1, "config": "secret"}
     with socket.socket(socket.AF_UNIX) as listener:
         os.seteuid(user)  # whose credentials listen() keeps
         try:
@@ -393,7 +393,7 @@ def answering(path: Path, user: int) -> Iterator[None]:
 
         def serve() -> None:
             with contextlib.suppress(OSError), listener.accept()[0] as connection:
-                connection.sendall(json.dumps(told).encode() + b"\n")
+                connection.sendall(json.dumps(answer).encode() + b"\n")
 
         thread = threading.Thread(target=serve)
         thread.start()

@@ -147,7 +147,7 @@ def test_the_sdist_builds_the_wheel_of_the_checkout_byte_for_byte(built: Built) 
     assert built.wheel.read_bytes() == built.from_sdist.read_bytes()
 
 
-def test_the_wheel_has_the_package_and_the_entry_points_as_they_are(built: Built) -> None:
+def test_the_wheel_has_the_package_and_unchanged_entry_points(built: Built) -> None:
     modules = {name.removeprefix("src/") for name in tracked() if name.startswith("src/")}
     scripts = {path.name: path.read_bytes() for path in (ROOT / "checks").iterdir()}
     with zipfile.ZipFile(built.wheel) as wheel:

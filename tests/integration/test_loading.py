@@ -79,7 +79,7 @@ def test_a_slow_import_after_a_re_execution_leaves_the_verdict(
 
 
 @pytest.mark.parametrize("module", ["httpx", "kacheck.exchange.client"])
-def test_a_slow_import_for_a_reload_is_not_taken_for_a_timeout(
+def test_a_slow_import_for_a_reload_causes_no_timeout(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
     with Watcher(tmp_path, PROCESS, prelude=SLOW.format(name=module)) as watcher:

@@ -117,7 +117,7 @@ def test_a_transition_is_in_the_file_within_a_moment(
         assert read(file)["kacheck_looks_total", "here", "critical"] >= 1
 
 
-def test_it_is_readable_by_all_and_nothing_else_is_left_beside_it(
+def test_it_is_world_readable_and_the_only_file_left(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
     start(NAME, "60")

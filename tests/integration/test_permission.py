@@ -48,7 +48,7 @@ def as_nobody(code: str, *words: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_watchers_user_gets_the_drop_in_of_its_unit_to_paste(
+def test_the_watchers_user_gets_a_drop_in_to_paste(
     closed: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     path = closed / "ca.pem"

@@ -307,7 +307,7 @@ def test_a_proc_that_is_not_mounted_is_hidden(tmp_path: pathlib.Path) -> None:
     assert result.reason == "hidden", "an empty directory is no procfs"
 
 
-def test_out_of_descriptors_at_the_end_of_a_scan_is_no_bug(
+def test_running_out_of_descriptors_during_a_scan_is_not_a_bug(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def hidepid(_: str) -> None:
@@ -617,9 +617,7 @@ def test_an_owners_check_does_not_read_other_users_processes_closely(
     assert ("of another user" in why.get(int(pid), "")) == (len(words) == 1), "args are unread"
 
 
-def test_the_user_is_read_beside_65536_groups_and_what_follows_them_too(
-    look: Look, start: Start, reads: Reads
-) -> None:
+def test_the_user_is_read_despite_65536_groups(look: Look, start: Start, reads: Reads) -> None:
     needs(root=True)
     (pid,) = run_as(start, "65534 65534 65534", MANY_GROUPS, NAME)
     calls = 0
@@ -652,7 +650,7 @@ def test_a_match_is_described_with_the_beginning_of_its_command_line(
 
 
 @pytest.mark.parametrize("uids", ["65533 65533 65533", "65533 65534 65534"], ids=["own", "setuid"])
-def test_another_users_unreadable_executable_hides_nothing_where_the_owner_is_asked_for(
+def test_another_users_unreadable_executable_does_not_disturb_an_owners_check(
     public_copy: list[str], start: Start, uids: str
 ) -> None:
     """With a maximum a process that could be one more makes the answer unknown."""

@@ -99,7 +99,7 @@ def test_details_reach_the_members_of_a_combination(words: Words, look: Look) ->
         (["limited", "sealed", "standby"], 2),
     ],
 )
-def test_the_worst_is_the_exit_code_and_down_is_worse_than_unknown(
+def test_the_worst_status_is_the_exit_code_and_critical_exceeds_unknown(
     words: Words, states: list[str], code: int
 ) -> None:
     bodies = {"limited": "rate-limited"}
@@ -121,7 +121,7 @@ def test_the_worst_is_the_exit_code_and_down_is_worse_than_unknown(
 
 
 @pytest.mark.parametrize(("on_unknown", "code"), [("fail", 3), ("hold", 3), ("ok", 0)])
-def test_on_unknown_is_the_files_and_one_look_has_nothing_to_hold(
+def test_run_applies_on_unknown_but_has_nothing_to_hold(
     words: Words, on_unknown: str, code: int
 ) -> None:
     with StandInVault(state="rate-limited") as limited:

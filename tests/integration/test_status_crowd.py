@@ -114,8 +114,8 @@ def test_root_is_answered_each_time_whatever_other_users_do(
         with attacked(watcher, code):
             time.sleep(0.5)  # it is under way
             for _ in range(TRIES):
-                told = status.ask(str(watcher.state_dir))
-                assert (told["pid"], len(told["checks"])) == (watcher.pid, 201)
+                report = status.ask(str(watcher.state_dir))
+                assert (report["pid"], len(report["checks"])) == (watcher.pid, 201)
             began = time.monotonic()
             process.kill()
             watcher.until(lambda: watcher.track("proc") == 0)
@@ -125,7 +125,7 @@ def test_root_is_answered_each_time_whatever_other_users_do(
         watcher.until(lambda: watcher.descriptors() < 40)
 
 
-def test_another_user_is_answered_while_one_holds_all_that_it_can_get(
+def test_another_user_is_answered_while_one_holds_every_place(
     directory: Path, start: Start
 ) -> None:
     start(NAME, "60")
@@ -174,7 +174,7 @@ def test_a_slow_reader_that_is_displaced_does_not_end_the_watcher(
         assert oldest.recv(1), "they have been let in, and have not read all"
         time.sleep(0.3)  # all of them
         watcher.signal(signal.SIGSTOP)
-        connected()  # told first, it takes the place
+        connected()  # notified first, it takes the place
         with contextlib.suppress(BlockingIOError):
             while oldest.recv(1 << 16, socket.MSG_DONTWAIT):
                 pass  # now it can be written to
@@ -183,7 +183,7 @@ def test_a_slow_reader_that_is_displaced_does_not_end_the_watcher(
         assert watcher.track("proc") == 1
 
 
-def test_a_crowd_of_users_takes_places_from_the_one_that_has_most() -> None:
+def test_a_crowd_of_users_displaces_the_greediest() -> None:
     places = clients.Places()
     with contextlib.ExitStack() as stack:
 

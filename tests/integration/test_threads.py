@@ -65,8 +65,8 @@ def limit(watcher: Watcher, more: int) -> None:
 
 
 def looks(watcher: Watcher, check: str) -> dict[str, int]:
-    told = status.ask(str(watcher.state_dir))["checks"]
-    return next(each["looks"] for each in told if each["check"] == check)
+    checks = status.ask(str(watcher.state_dir))["checks"]
+    return next(each["looks"] for each in checks if each["check"] == check)
 
 
 def kacheck(most: int, *words: object) -> subprocess.CompletedProcess[str]:

@@ -175,9 +175,7 @@ def test_of_more_than_the_quorum_the_oldest_are_held(looks: Looks, start: Start)
     assert sorted(each._held) == sorted(older)
 
 
-def test_fewer_than_the_quorum_are_all_held_and_looked_for_each_time(
-    looks: Looks, start: Start
-) -> None:
+def test_fewer_than_the_quorum_are_held_and_searched_each_time(looks: Looks, start: Start) -> None:
     first = start(NAME, "60").pid
     each = looks.tracker(quorum=2)
     assert [look(each), look(each)] == ["critical too-few"] * 2
@@ -241,7 +239,7 @@ def test_a_process_whose_main_thread_goes_lives_on(looks: Looks, start: Start) -
 
 
 @pytest.mark.parametrize("name", [NAME, LONG], ids=["short", "long"])
-def test_a_process_that_becomes_another_program_is_noticed_by_the_next_look(
+def test_the_next_look_notices_a_process_that_became_another_program(
     looks: Looks, start: Start, tmp_path: pathlib.Path, name: str
 ) -> None:
     (tmp_path / name).symlink_to("/bin/sh")
@@ -267,7 +265,7 @@ def test_a_process_that_becomes_another_program_is_noticed_by_the_next_look(
     ],
     ids=["whole", "real", "effective"],
 )
-def test_a_process_that_becomes_another_users_is_noticed_by_the_next_look(
+def test_the_next_look_notices_a_process_that_changed_its_user(
     looks: Looks, start: Start, uids: str, nobodys_then: str
 ) -> None:
     needs(root=True)
@@ -389,7 +387,7 @@ def between_scan_and_hold(
     return opened
 
 
-def test_a_process_that_goes_before_it_is_held_is_looked_for_again(
+def test_a_process_that_exits_before_it_is_held_is_searched_again(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     goes, stays = start(NAME, "60"), start(NAME, "60")
@@ -462,7 +460,7 @@ def test_another_users_process_that_has_got_the_number_is_not_held(
     assert each.watched() == []
 
 
-def test_processes_that_go_faster_than_they_can_be_held_are_counted_unheld(
+def test_short_lived_processes_are_counted_without_being_held(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(pid: int) -> int:
@@ -483,7 +481,7 @@ def test_processes_that_go_faster_than_they_can_be_held_are_counted_unheld(
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EPERM, errno.ENOSYS])
-def test_without_pidfds_every_look_is_a_scan_and_a_warning_says_so(
+def test_without_pidfds_every_look_scans_and_warns(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def refuse(_: int) -> int:

@@ -33,7 +33,7 @@ def toml(address: str, extra: str = "") -> str:
     return f'[check.v]\nprobe = "vault"\naddress = "{address}"\n{extra}'
 
 
-def test_plain_http_stays_ok_and_is_a_warning_that_names_the_cures(
+def test_plain_http_is_ok_with_a_warning_and_its_cures(
     look: Look, vault: StandInVault, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = look("vault", "--address", vault.address)
@@ -69,9 +69,7 @@ def test_what_any_user_could_answer_is_an_answer(look: Look) -> None:
     assert HTTP in answer.data["warnings"][0]
 
 
-def test_verified_https_and_a_socket_in_a_closed_directory_are_no_warning(
-    look: Look, tmp_path: Path
-) -> None:
+def test_verified_https_and_a_protected_socket_cause_no_warning(look: Look, tmp_path: Path) -> None:
     authority = Authority()
     ca = authority.write(tmp_path / "ca.pem")
     with StandInVault(tls=server_context(authority.server("127.0.0.1"))) as server:

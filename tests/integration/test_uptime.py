@@ -69,7 +69,7 @@ def messages(watcher: Watcher, words: str) -> list[str]:
 # --- the watcher ----------------------------------------------------------------------------
 
 
-def test_the_death_of_lxcfs_keeps_the_track_file_and_withdraws_the_verdict(
+def test_when_lxcfs_dies_the_track_file_stays_without_a_verdict(
     tmp_path: Path, start: Start, pidfile: Path
 ) -> None:
     process = start(NAME, "60")
@@ -173,9 +173,9 @@ def test_without_uptime_a_drain_whose_end_cannot_be_told_holds(
         assert (done.returncode, done.stdout[:17]) == (2, "critical draining")
         assert "its end cannot be told" in done.stdout
         words = ["drain", "status", "--format", "json", *where]
-        told = json.loads(kacheck([*container, *dead(pidfile)], *words).stdout)
-        assert told["drained"][0]["until"] == until
-        assert told["drained"][0]["remaining_s"] is None
+        report = json.loads(kacheck([*container, *dead(pidfile)], *words).stdout)
+        assert report["drained"][0]["until"] == until
+        assert report["drained"][0]["remaining_s"] is None
 
 
 def test_without_uptime_only_a_drain_without_an_end_is_accepted(

@@ -290,7 +290,7 @@ def test_bytes_that_are_no_text_are_looked_at_anew(watcher: Watcher, text: bytes
         pytest.param(lambda path: os.symlink("nowhere", path), id="dangling"),
     ],
 )
-def test_what_is_no_file_is_looked_at_anew_and_does_not_block(
+def test_anything_but_a_file_is_replaced_by_a_look(
     watcher: Watcher, shell: list[str], name: str, make: Callable[[pathlib.Path], None]
 ) -> None:
     path = watcher.state_dir / name

@@ -47,7 +47,7 @@ def seconds(words: str, shown: str) -> float:
     return float(found[1])
 
 
-def test_a_rehearsal_says_when_the_vip_left_and_when_it_was_back(
+def test_a_rehearsal_reports_when_the_vip_left_and_returned(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     """With the recommended recipe a standby has the VIP meanwhile."""

@@ -180,7 +180,7 @@ class World:
 
 
 def seen(keepalived: Keepalived, node: Node) -> dict[str, tuple[bool, int]]:
-    """Who has its VIP, and the priorities that were told last."""
+    """Who has its VIP, and the latest priorities."""
     addresses = node.addresses()
     priorities = {event.instance: event.priority for event in list(keepalived.events)}
     return {

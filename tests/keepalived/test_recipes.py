@@ -32,7 +32,7 @@ def nodes() -> Iterator[tuple[VaultNode, VaultNode]]:
         yield VaultNode(a, authority), VaultNode(b, authority)
 
 
-def test_process_the_vip_leaves_with_the_process_and_comes_back_with_it(
+def test_process_the_vip_leaves_and_returns_with_the_process(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     for node in nodes:
@@ -104,7 +104,7 @@ def test_a_recipe_needs_no_script_user_and_survives_a_reload(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_timeouts_stand_below_each_other_and_fit_keepalived_before_2_3_2(name: str) -> None:
+def test_timeouts_are_nested_and_fit_keepalived_before_2_3_2(name: str) -> None:
     assert scripts(name)
     for script, words in scripts(name).items():
         own = re.search(r"--timeout ([0-9.]+)", words["script"])
@@ -162,7 +162,7 @@ def test_a_missing_interpreter_fails_closed_through_our_entry_point(
     assert b.keepalived(ONE_SCRIPT % "/usr/libexec/kacheck/check.py").wait_for("MASTER", PATIENCE)
 
 
-def test_a_linked_directory_in_the_path_makes_keepalived_2_3_run_untracked(
+def test_keepalived_2_3_does_not_track_below_a_linked_directory(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     """Why docs/install.md links the entry points one by one: check_security() in lib/notify.c."""

@@ -278,7 +278,7 @@ def test_when_it_is_restarted_the_vip_stays(machine: Machine) -> None:
     assert heals(machine)
 
 
-def test_when_it_is_killed_and_then_the_service_its_successor_says_so(machine: Machine) -> None:
+def test_a_successor_reports_that_watcher_and_service_were_killed(machine: Machine) -> None:
     vip_arrives(machine)
     machine.systemctl("kill", "--signal=KILL", "kacheck")
     machine.systemctl("stop", "vault")
@@ -314,7 +314,7 @@ def test_when_it_hangs_the_watchdog_ends_it(machine: Machine) -> None:
     assert heals(machine)
 
 
-def test_when_python_is_gone_its_track_files_fail_until_it_is_back(machine: Machine) -> None:
+def test_without_python_its_track_files_fail_until_it_returns(machine: Machine) -> None:
     """They stay over the kill, and the start that fails after it takes them away."""
     machine.run(["mv", "/usr/bin/python3", "/usr/bin/python3.away"])
     try:
@@ -418,7 +418,7 @@ def test_it_heals_when_the_state_directory_is_deleted_and_made_again(machine: Ma
 
 
 @pytest.mark.parametrize("directory", ["/run/kacheck", "/run/kacheck/track"])
-def test_it_is_started_again_when_the_state_directory_is_deleted_for_good(
+def test_it_is_restarted_when_the_state_directory_stays_deleted(
     machine: Machine, directory: str
 ) -> None:
     vip_arrives(machine)

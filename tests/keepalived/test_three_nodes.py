@@ -269,7 +269,7 @@ def test_keepalived_is_blind_to_the_file_and_then_the_leader_dies(cluster: Clust
 
 
 @row("the same, then another node becomes active", "moves there")
-def test_keepalived_is_blind_to_the_file_and_then_the_leader_steps_down(cluster: Cluster) -> None:
+def test_the_leader_steps_down_while_keepalived_misses_the_file(cluster: Cluster) -> None:
     cluster.start("active standby standby")
     cluster.expect("a")
     cluster.blind("a")
@@ -283,7 +283,7 @@ def test_keepalived_is_blind_to_the_file_and_then_the_leader_steps_down(cluster:
     "one node is sealed, the watcher of the second is stopped (SIGSTOP), keepalived of the third does not see its file",
     "on the third, which is active; when it dies, on the second",
 )
-def test_a_blind_one_a_sealed_one_and_one_whose_watcher_is_stopped(cluster: Cluster) -> None:
+def test_one_blind_one_sealed_and_one_with_a_stopped_watcher(cluster: Cluster) -> None:
     cluster.start("active standby standby")
     cluster.expect("a")
     cluster.blind("c")
@@ -298,15 +298,15 @@ def test_a_blind_one_a_sealed_one_and_one_whose_watcher_is_stopped(cluster: Clus
     "Vault and keepalived die together",
     "on a standby; a keepalived that was killed leaves the address behind on its node",
 )
-@pytest.mark.parametrize("deed", [Keepalived.stop, Keepalived.close], ids=["stopped", "killed"])
+@pytest.mark.parametrize("action", [Keepalived.stop, Keepalived.close], ids=["stopped", "killed"])
 def test_leader_and_keepalived_die_together(
-    cluster: Cluster, deed: Callable[[Keepalived], object]
+    cluster: Cluster, action: Callable[[Keepalived], object]
 ) -> None:
     """One that is killed leaves the VIP behind on the node, and another node takes it nevertheless."""
     cluster.start("active standby standby")
     cluster.expect("a")
     began = time.monotonic()
-    deed(cluster.keepaliveds["a"])
+    action(cluster.keepaliveds["a"])
     cluster.kill_vault("a")
     cluster.keepaliveds["b"].wait_for("MASTER", PATIENCE, instance=INSTANCE, after=began)
     wait_until(lambda: "b" in cluster.holders, "b has no VIP", PATIENCE)

@@ -1,11 +1,11 @@
 """Why the usual answers fail: every row of that table in DESIGN.md, and the facts that we lean on.
 
 How a test proves that a state *stays*: a second instance, the witness, tracks a file. After the
-deed (a killed process, say) the test fails the witness through the file and lets it come back:
+event (a killed process, say) the test fails the witness through the file and lets it come back:
 FAULT, then BACKUP, then MASTER, three advertisement intervals later. Both instances live in one
 keepalived process, which has one loop for all of its events, and where native tracking works (its
 own test below) it reacts within milliseconds. So what has not happened when the witness is MASTER
-again does not happen as an answer to the deed.
+again does not happen because of the event.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class TestTrackProcessWithTheHostsNetworkAndItsOwnPids:
 class TestTrackProcessOnTheHost:
     """The honest baseline: in the initial namespaces it keeps its promise."""
 
-    def test_a_killed_process_is_a_fault_long_before_the_witness_is_back(
+    def test_a_killed_process_causes_fault_long_before_the_witness_returns(
         self, lab: Lab, node: Node
     ) -> None:
         vault = lab.host.process(unique_name())

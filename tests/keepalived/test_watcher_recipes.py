@@ -133,7 +133,7 @@ def test_graded_guards_put_a_dead_node_into_fault_without_its_watcher(
     assert a.read("track/vault-graded") == "20\n"
 
 
-def test_each_recipe_is_complete_and_accepted_before_the_watcher_has_ever_run(
+def test_each_recipe_is_accepted_before_the_watcher_has_ever_run(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     """`-t` says nothing at all: no error, no warning about files, scripts, users or security."""
@@ -166,7 +166,7 @@ def test_files_checks_and_timeouts_fit_each_other(name: str) -> None:
         assert words["user"] == "root"
 
 
-def test_where_track_process_gets_errno_111_the_vip_leaves_and_comes_back(
+def test_the_vip_moves_where_track_process_gets_errno_111(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     """Everything in a network namespace of its own, as in LXC, nspawn and Docker's default."""

@@ -60,7 +60,7 @@ def test_words_that_the_quick_test_passes_contain_no_secret(word: str) -> None:
         assert redact_word(word) == word
 
 
-def test_an_argument_with_blanks_is_one_word_and_an_address_always_one() -> None:
+def test_an_argument_with_blanks_or_an_address_is_one_word() -> None:
     assert redact_word("--x=https://u:p p@vault") == "--x=https://***@vault"
     assert redact_word("two words") == "two words"
     assert redact_address("vault?token") == "vault?***"

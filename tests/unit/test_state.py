@@ -163,13 +163,13 @@ RUNS = {
     "that one is gone for good after terminate_delay": (
         BOTH, "0 too-many>too-many, 1 running>too-many, 7 running>too-many, 8 running>running"),
     # unknown fails
-    "what could not be told is a failure after fall": (Policy(), "0 active>active, 1 hidden>active, 2 hidden>hidden"),
-    "what could not be told is worse than a standby": (Policy(), "0 standby>standby, 1 hidden>standby, 2 hidden>hidden"),
+    "an unknown result is a failure after fall": (Policy(), "0 active>active, 1 hidden>active, 2 hidden>hidden"),
+    "an unknown result is worse than a standby": (Policy(), "0 standby>standby, 1 hidden>standby, 2 hidden>hidden"),
     # unknown is ok
-    "what could not be told passes for ok at once": (OK, "0 active>active, 1 hidden>hidden"),
-    "what could not be told ends a run of bad looks where it passes": (
+    "an unknown result passes for ok at once": (OK, "0 active>active, 1 hidden>hidden"),
+    "an unknown result ends a run of bad looks where it passes": (
         OK, "0 active>active, 1 sealed>active, 2 hidden>hidden, 3 sealed>hidden, 4 sealed>sealed"),
-    "what could not be told is a recovery where it passes": (OK, "0 sealed>sealed, 1 hidden>sealed, 2 hidden>hidden"),
+    "an unknown result is a recovery where it passes": (OK, "0 sealed>sealed, 1 hidden>sealed, 2 hidden>hidden"),
     "a bad configuration fails although unknown is ok": (
         OK, "0 active>active, 1 bad-config>active, 2 bad-config>bad-config"),
     "a bug fails although unknown is ok": (OK, "0 active>active, 1 bug>active, 2 bug>bug"),

@@ -160,11 +160,11 @@ def test_a_server_that_closes_while_asked_is_asked_once_more(client: Make) -> No
             assert server.connections == number
             assert not readable(each, 0), "nothing is amiss until it is asked"
             assert each.loss() is (Loss.NOTHING if number == 1 else Loss.SOME)
-            assert each.loss() is Loss.NOTHING, "it is told once"
+            assert each.loss() is Loss.NOTHING, "it is reported once"
 
 
 @pytest.mark.parametrize("connection", [b"close", b"keep-alive"])
-def test_who_does_not_answer_plainly_is_asked_once_by_each_look(
+def test_a_server_without_plain_answers_is_asked_once_each_look(
     client: Make, connection: bytes
 ) -> None:
     """Proxies write such a field: to ask three times would take three times as long."""
@@ -184,7 +184,7 @@ def test_who_does_not_answer_plainly_is_asked_once_by_each_look(
             assert each.loss() is Loss.NOTHING, "what ends with its answer has not been lost"
 
 
-def test_a_server_that_says_something_unasked_is_not_taken_at_its_word(client: Make) -> None:
+def test_an_unrequested_answer_is_not_believed(client: Make) -> None:
     """An answer that lies there already would be that of the next question."""
     lie = plain(body=BODY.replace(b"false", b"true "))
 
@@ -320,7 +320,7 @@ def test_failures_leave_no_descriptor_behind(client: Make) -> None:
         assert server.wait_until_idle()
 
 
-def test_refused_connections_and_failed_handshakes_leave_none_either(
+def test_refused_connections_and_failed_handshakes_leave_no_descriptor_behind(
     client: Make, tls_server: StandInVault, tmp_path: Path
 ) -> None:
     stranger = Authority().write(tmp_path / "stranger.pem")
@@ -348,7 +348,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
     return True
 
 
-def test_timeouts_leave_none_either(client: Make, stand_in: StandInVault) -> None:
+def test_timeouts_leave_no_descriptor_behind(client: Make, stand_in: StandInVault) -> None:
     each = client(stand_in.address)
     said(each)
     before = files()

@@ -23,7 +23,7 @@ from kacheck.result import BadConfigError
 # --- TLS ---------------------------------------------------------------------------------------
 
 
-def test_a_tls_connection_is_kept_and_its_certificate_shown_by_every_look(
+def test_a_tls_connection_is_kept_and_every_look_shows_its_certificate(
     client: Make, tls_server: StandInVault, ca: Path
 ) -> None:
     each = client(tls_server.address, ca_cert=str(ca))
@@ -205,7 +205,7 @@ def test_an_authority_removed_within_its_loadings_clock_tick_is_not_trusted(
         assert said(each) == "critical tls"
 
 
-def test_a_store_that_has_long_been_as_it_is_is_read_once(
+def test_an_unchanged_store_is_read_once(
     client: Make,
     tls_server: StandInVault,
     ca: Path,
@@ -259,7 +259,7 @@ def test_a_tls_server_that_has_gone_is_an_event(
     assert said(each) == "critical refused"
 
 
-def test_the_warning_that_the_address_is_another_machine_is_in_every_look(
+def test_every_look_warns_that_the_address_is_another_machine(
     client: Make, stand_in: StandInVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_module, "is_this_machine", lambda _: False)
@@ -288,7 +288,7 @@ def test_an_old_connections_warning_is_not_repeated_for_a_new_one(
 # --- nothing is left behind --------------------------------------------------------------------
 
 
-def test_the_date_of_a_certificate_is_in_the_data_in_iso_8601(
+def test_the_data_has_a_certificates_date_in_iso_8601(
     client: Make, tls_server: StandInVault, ca: Path
 ) -> None:
     each = client(tls_server.address, ca_cert=str(ca))

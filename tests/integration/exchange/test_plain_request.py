@@ -61,7 +61,7 @@ def test_a_plain_answer_is_read(data: bytes, answer: HttpAnswer) -> None:
 
 
 @pytest.mark.parametrize("data", STRANGE.values(), ids=STRANGE)
-def test_what_could_be_read_in_another_way_is_none(data: bytes) -> None:
+def test_an_ambiguous_answer_is_rejected(data: bytes) -> None:
     assert ask(data) is None
 
 

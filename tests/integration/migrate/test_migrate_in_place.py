@@ -287,7 +287,7 @@ def test_an_error_names_the_file_that_was_to_change(  # noqa: PLR0913, PLR0917 -
     assert snapshot(tmp_path) == before
 
 
-def test_who_is_not_root_and_may_not_is_told_to_be(
+def test_without_permission_root_is_suggested(
     tmp_path: Path,
     conf: Path,
     migrate: Callable[..., CommandOutput],

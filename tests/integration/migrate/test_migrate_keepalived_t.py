@@ -91,7 +91,7 @@ def test_a_new_complaint_takes_everything_back(  # noqa: PLR0913, PLR0917 - fixt
     assert snapshot(tmp_path) == before
 
 
-def test_a_complaint_that_was_there_may_be_why_there_is_another_one(
+def test_an_old_complaint_is_named_as_the_cause_of_another(
     monkeypatch: pytest.MonkeyPatch, migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
     monkeypatch.setattr(command, "LIBEXEC", str(keepalived.parent))
@@ -215,7 +215,7 @@ def test_a_keepalived_that_ends_itself_for_a_user_is_no_judge(
 
 
 @pytest.mark.parametrize("user", ["", "    user root\n"])
-def test_without_such_a_user_a_keepalived_that_is_ended_has_found_something(
+def test_without_such_a_user_a_killed_keepalived_means_a_complaint(
     tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, user: str
 ) -> None:
     keepalived.write_text(KILLED)
@@ -247,7 +247,7 @@ def test_the_user_that_keepalived_takes_by_itself_counts(
     assert verify.other_user(load(str(conf))) is None
 
 
-def test_who_is_not_root_cannot_have_scripts_judged(
+def test_without_root_scripts_cannot_be_judged(
     tmp_path: Path,
     migrate: Callable[..., CommandOutput],
     keepalived: Path,

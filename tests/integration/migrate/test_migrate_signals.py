@@ -183,7 +183,7 @@ def test_after_kill_9_anywhere_references_resolve_and_a_second_run_completes(  #
     assert nth > 1
 
 
-def test_what_a_killed_run_has_left_is_taken_back_before_another_look(
+def test_a_killed_runs_changes_are_undone_by_the_next_run(
     tmp_path: Path,
     conf: Path,
     migrate: Callable[..., CommandOutput],

@@ -38,7 +38,7 @@ def tracked(conf: Path) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("place", ["above", "below"])
 @pytest.mark.parametrize(("mode", "version"), CASES)
-def test_a_line_that_a_member_would_lose_moves_to_its_sync_group(  # noqa: PLR0913, PLR0917 - fixtures
+def test_a_line_a_member_would_lose_moves_to_its_sync_group(  # noqa: PLR0913, PLR0917 - fixtures
     conf: Path,
     migrate: Callable[..., CommandOutput],
     keepalived: Path,
@@ -131,7 +131,7 @@ def test_a_group_that_tracks_weights_leaves_its_members_what_they_track(
         ),
     ],
 )
-def test_a_line_that_would_be_lost_and_cannot_move_is_left_alone(  # noqa: PLR0913, PLR0917 - fixtures
+def test_a_line_that_would_be_lost_but_cannot_move_stays(  # noqa: PLR0913, PLR0917 - fixtures
     conf: Path,
     migrate: Callable[..., CommandOutput],
     keepalived: Path,

@@ -128,7 +128,7 @@ def test_two_blocks_that_would_be_one_check_are_both_named(
         (os.mkdir, "is a directory; give the path of a file"),
     ],
 )
-def test_what_is_no_file_is_no_configuration(
+def test_only_a_file_can_be_a_configuration(
     tmp_path: Path, migrate: Callable[..., CommandOutput], make: Callable[[Path], None], words: str
 ) -> None:
     make(tmp_path / "kacheck.toml")

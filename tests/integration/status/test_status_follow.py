@@ -110,7 +110,7 @@ def test_more_transitions_than_are_remembered_are_counted(tmp_path: pathlib.Path
     assert len(lines) == 4
 
 
-def test_a_signal_gives_the_screen_back_before_it_does_what_it_did() -> None:
+def test_a_signal_restores_the_screen_before_its_usual_effect() -> None:
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
     read, write = os.pipe()

@@ -110,7 +110,7 @@ def test_an_answer_larger_than_the_sockets_buffer_arrives_whole(served: Served) 
         assert len(received(slow)) == len(served.answer) - 1
 
 
-def test_who_never_reads_is_dropped_and_leaves_nothing(
+def test_a_client_that_never_reads_is_dropped_without_a_trace(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "PATIENCE", 0.3)
@@ -137,7 +137,7 @@ def test_500_aborted_or_garbage_connections_do_no_harm(served: Served) -> None:
     assert descriptors() == before
 
 
-def test_many_who_ask_at_once_are_told_the_same(served: Served) -> None:
+def test_simultaneous_clients_get_the_same_answer(served: Served) -> None:
     answers: list[int] = []
     threads = [
         threading.Thread(target=lambda: answers.append(len(served.get()))) for _ in range(60)
@@ -150,7 +150,7 @@ def test_many_who_ask_at_once_are_told_the_same(served: Served) -> None:
     assert served.made < 60
 
 
-def test_who_writes_garbage_first_is_told_all_the_same(
+def test_a_client_that_writes_garbage_first_is_answered(
     tmp_path: pathlib.Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start(NAME, "60")
@@ -217,9 +217,7 @@ def test_a_socket_that_was_left_behind_is_replaced(tmp_path: pathlib.Path, start
         assert ask(watcher.state_dir)["pid"] == watcher.pid
 
 
-def test_the_socket_is_made_again_where_it_or_its_directory_has_gone(
-    tmp_path: pathlib.Path, start: Start
-) -> None:
+def test_the_socket_is_recreated_with_its_directory(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
     with Watcher(tmp_path, HERE, prelude=QUICK) as watcher:
 

@@ -169,7 +169,7 @@ def test_a_missing_unix_socket_is_refused(kacheck: Kacheck, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_an_address_may_have_a_name_and_a_slash_at_its_end(
+def test_an_address_may_have_a_name_and_a_trailing_slash(
     kacheck: Kacheck, vault: StandInVault, host: str
 ) -> None:
     assert kacheck("vault", "--address", f"http://{host}:{vault.port}/").status == "ok"

@@ -62,7 +62,7 @@ def test_the_json_has_address_code_and_fields_of_the_answer(
 
 
 @pytest.mark.parametrize("state", ["hang", "reset", "garbage"])
-def test_an_address_is_shown_and_no_code_when_there_was_no_answer(
+def test_without_an_answer_the_address_is_shown_without_a_code(
     kacheck: Kacheck, vault: StandInVault, state: str
 ) -> None:
     vault.state = state

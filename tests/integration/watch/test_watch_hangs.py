@@ -65,7 +65,7 @@ def test_a_stopped_vault_times_out_and_delays_no_other_check(
     assert watcher.transitions("vault") == [*before, "critical timeout", "ok active"]
 
 
-def test_a_look_that_blocks_for_ever_is_a_timeout_in_every_interval(
+def test_a_look_that_never_returns_times_out_in_every_interval(
     tmp_path: Path, start: Start
 ) -> None:
     """The verdict never expires, nothing piles up, and when the look ends all is as before."""

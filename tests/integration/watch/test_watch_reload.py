@@ -122,7 +122,7 @@ def test_many_reloads_leave_nothing_behind(tmp_path: Path, start: Start) -> None
 
 
 @pytest.mark.parametrize("name", ["proc", statedir.ALL])
-def test_a_drain_is_honoured_within_an_interval_and_so_is_its_end(
+def test_a_drain_starts_and_ends_within_an_interval(
     tmp_path: Path, start: Start, name: str
 ) -> None:
     start(NAME, "60")

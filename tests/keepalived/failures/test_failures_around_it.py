@@ -176,7 +176,7 @@ def test_keepalived_is_restarted(scene: Scene) -> None:
     began = time.monotonic()
     scene.keepalived.stop()
     scene.b_keepalived.wait_for("MASTER", PATIENCE, after=began)
-    scene.settle(scene.start_keepalived)
+    scene.gains(scene.start_keepalived)
 
 
 @row(
@@ -205,7 +205,7 @@ def test_keepalived_is_started_before_the_watcher(scene: Scene) -> None:
     scene.a.start_vault()
     scene.start_keepalived()
     scene.keepalived.wait_for("FAULT", PATIENCE)
-    scene.settle(scene.start_watcher)
+    scene.gains(scene.start_watcher)
     scene.leaves(scene.kill_vault)
 
 
@@ -217,7 +217,7 @@ def test_keepalived_is_started_before_the_watcher(scene: Scene) -> None:
 def test_keepalived_is_started_without_the_directory(scene: Scene) -> None:
     scene.a.node.run(["rm", "-rf", "/run/kacheck/track"])
     scene.a.start_vault()
-    scene.settle(scene.start_keepalived)
+    scene.gains(scene.start_keepalived)
     scene.start_watcher()
     scene.leaves(scene.kill_vault)
 
@@ -231,7 +231,7 @@ def test_drain(scene: Scene) -> None:
     scene.start()
     scene.leaves(lambda: scene.ask("drain", "on", CHECK, "--message", "new disks"))
     scene.watcher.wait_said("drained: new disks")
-    scene.settle(lambda: scene.ask("drain", "off", CHECK))
+    scene.gains(lambda: scene.ask("drain", "off", CHECK))
 
 
 @row(
@@ -242,4 +242,4 @@ def test_drain(scene: Scene) -> None:
 def test_drain_for_a_time(scene: Scene) -> None:
     scene.start()
     scene.leaves(lambda: scene.ask("drain", "on", "--all", "--for", "8s"))
-    scene.settle(lambda: None)
+    scene.has_the_vip()

@@ -165,7 +165,7 @@ class TestFindings:
                     kernel_reports=None,
                 ),
                 "KA116",
-                id="nothing-can-be-told",
+                id="nothing-is-known",
             ),
             pytest.param(
                 facts(ListenAnswer.REFUSED, namespaces=OTHER_PIDS, kernel_reports=None),
@@ -392,12 +392,12 @@ class TestHidepid:
         write(tmp_path, {"proc/self/mountinfo": "24 27 0:6 / /dev rw - tmpfs tmpfs rw\n" + line})
         assert hidepid_for(user, str(proc)) == mode
 
-    def test_who_asks_for_himself_is_told_by_procfs(
+    def test_procfs_answers_a_user_who_asks_for_himself(
         self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: 65534)
-        monkeypatch.setattr("kacheck.procfs.hidepid", lambda _: "told")
-        assert hidepid_for("nobody", str(tmp_path)) == "told"
+        monkeypatch.setattr("kacheck.procfs.hidepid", lambda _: "hidden")
+        assert hidepid_for("nobody", str(tmp_path)) == "hidden"
 
 
 EVENT = struct.Struct("=IHHII IIIIHH IIQ IIII 8x")
@@ -520,7 +520,7 @@ class TestTrial:
         assert answer is ListenAnswer.FAILED
         assert detail == "the listen was answered, but no fork or exit was reported"
 
-    def test_a_child_of_another_process_with_the_same_number_is_not_ours(
+    def test_a_child_of_another_process_with_our_number_is_ignored(
         self, kernel: type[Connector]
     ) -> None:
         kernel.noise = [datagram(process_events.PROC_EVENT_FORK, 1, 1, 4711, 4711)]

@@ -121,7 +121,7 @@ class TestUses:
         text = script(f'"/usr/libexec/kacheck/{name}"')
         assert "foreign_script" not in doctor.context(text).features
 
-    def test_what_is_found_here_with_its_line_is_not_asked_for_again(self, doctor: Doctor) -> None:
+    def test_a_finding_with_a_line_is_not_repeated_without_one(self, doctor: Doctor) -> None:
         ours = '"/usr/libexec/kacheck/kacheck-process x"'
         text = "track_file f {\nfile /x\ninit_file\n}\n" + script(ours, "interval 0.5")
         doctor.facts = sound_machine(Version(2, 2, 7))
@@ -191,14 +191,12 @@ class TestReferences:
     def test_weights_that_do_nothing(self, doctor: Doctor, text: str, codes: list[str]) -> None:
         assert doctor.codes(REFERENCES, text) == codes
 
-    def test_weight_1_of_a_file_is_turned_round_in_a_sync_group(self, doctor: Doctor) -> None:
+    def test_a_files_weight_1_is_reversed_in_a_sync_group(self, doctor: Doctor) -> None:
         text = "track_file f {\nfile /run/f\n}\n" + self.GROUP % "" + instance("track_file {\nf\n}")
         finding = doctor.one(REFERENCES, text, "KA015")
         assert "1 in the file is FAULT" in finding.why
 
-    def test_a_file_that_a_virtual_server_may_use_is_not_called_unused(
-        self, doctor: Doctor
-    ) -> None:
+    def test_a_file_a_virtual_server_may_use_is_not_unused(self, doctor: Doctor) -> None:
         text = "track_file f {\nfile /run/f\n}\nvirtual_server 10.0.0.1 80 {\n}\n"
         assert doctor.codes(REFERENCES, text) == []
 

@@ -140,7 +140,7 @@ def test_what_cannot_be_edited_exactly_is_left_alone(
         ("VI_2", "192.0.2.100", "give --instance VI_1"),
     ],
 )
-def test_a_vip_and_an_instance_that_do_not_belong_together_are_refused(
+def test_a_vip_of_another_instance_is_refused(
     tmp_path: Path, name: str, vip: str, words: str
 ) -> None:
     (tmp_path / "keepalived.conf").write_text(INSTANCE)

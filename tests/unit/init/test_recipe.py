@@ -103,7 +103,7 @@ def test_what_the_instance_tracks_is_what_the_recipe_defines(values: NodeValues)
 
 
 @pytest.mark.parametrize("name", ["nginx", "my.service", "a b", "ünïcode", "a\nb"])
-def test_a_process_has_a_check_by_its_name_that_the_recipe_reads(name: str) -> None:
+def test_the_recipe_reads_a_check_named_after_the_process(name: str) -> None:
     values = NGINX._replace(process=name)
     (check,) = config.parse(checks_text(values, shipped()), "kacheck.toml").checks
     assert check.name == values.check

@@ -156,7 +156,7 @@ def test_what_is_beyond_a_limit_is_said_and_nothing_is_migrated(
         migrate(MigrationOrder(str(conf), paths=Paths(config=f"{conf}.toml")))
 
 
-def test_a_number_that_is_not_known_is_said_once_for_a_line(conf: pathlib.Path) -> None:
+def test_an_unknown_number_is_reported_once_for_a_line(conf: pathlib.Path) -> None:
     assert len(read_all(conf, "a { ${_RANDOM} } {").unevaluated) == 1
 
 

@@ -75,7 +75,7 @@ def test_a_taken_name_gets_another_one(tmp_path: Path) -> None:
     assert "        kacheck_app weight 3\n" in done.text
 
 
-def test_a_name_that_no_check_can_have_gets_one_that_it_can(tmp_path: Path) -> None:
+def test_a_name_that_is_invalid_for_a_check_is_replaced(tmp_path: Path) -> None:
     text = (block("process app") + tracking("app")).replace("app {", '"my app/1" {')
     done = migrated(tmp_path, text.replace("        app\n", '        "my app/1"\n'))
 
@@ -175,7 +175,7 @@ def test_a_name_from_a_file_of_names_is_left_alone(tmp_path: Path, mode: Mode, t
     assert len(done.left) == 1
 
 
-def test_a_command_that_is_too_long_for_its_place_is_left_alone(tmp_path: Path) -> None:
+def test_a_command_too_long_for_its_line_is_left_alone(tmp_path: Path) -> None:
     left = []
     for size in range(900, 960):
         deep = f"vrrp_track_process app {{\n{' ' * 16}process app {'x' * size}\n}}\n"
@@ -252,7 +252,7 @@ def test_a_byte_order_mark_is_named(tmp_path: Path) -> None:
         ("", "# of the file\n"),
     ],
 )
-def test_a_definition_that_moves_up_leaves_comments_with_what_they_are_of(
+def test_a_definition_that_moves_up_leaves_others_comments_in_place(
     tmp_path: Path, above: str, comment: str
 ) -> None:
     text = above + comment + tracking("app") + "\n" + block("process app")
@@ -313,7 +313,7 @@ def test_what_another_node_may_track_is_left_alone(tmp_path: Path, above: str, i
     assert any("app is left alone: the line is for another @id" in left for left in done.left)
 
 
-def test_what_has_nothing_to_do_with_tracking_may_be_for_another_node(tmp_path: Path) -> None:
+def test_lines_unrelated_to_tracking_may_be_for_another_node(tmp_path: Path) -> None:
     above = "$PRIORITY=90\n$NET=10.0\n"
     inside = "    @node2 priority $PRIORITY\n    @node2 mcast_src_ip ${NET}.0.1\n"
     tracks = tracking("app").replace("    track_process", inside + "    track_process")
@@ -356,7 +356,7 @@ def test_tracking_inside_an_unknown_block_is_left_alone(
     assert "keepalived does not know foo here" in done.left[0]
 
 
-def test_a_comment_that_moves_does_not_leave_a_backslash_as_a_statement(tmp_path: Path) -> None:
+def test_a_moved_comment_does_not_leave_a_backslash_as_a_statement(tmp_path: Path) -> None:
     inside = "    track_script {\n    }\n    track_process {\n        app } # one \\\n"
     below = block("process app").replace("}", "} # two \\")
     done = stable(tmp_path, SECURE + INSTANCE.format(inside) + below, "script")

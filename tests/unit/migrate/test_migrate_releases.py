@@ -32,7 +32,7 @@ def ask(directory: Path, text: str) -> tuple[MigrationAnswer, str]:
 
 
 @pytest.mark.parametrize("release", ["2.4.0", "2.4.3"])
-def test_since_2_4_0_a_comments_last_backslash_is_outside_the_name(
+def test_since_2_4_0_a_names_comment_may_end_in_a_backslash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
 ) -> None:
     install(monkeypatch, tmp_path, release)

@@ -174,6 +174,6 @@ def test_a_configuration_that_cannot_be_read_for_certain_is_refused(
     assert why in capsys.readouterr().err
 
 
-def test_no_file_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_exits_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["migrate", str(tmp_path / "none.conf")]) == 3
     assert "No such file" in capsys.readouterr().err

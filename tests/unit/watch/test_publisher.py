@@ -198,7 +198,7 @@ def test_what_others_do_to_the_value_that_lies_ready_is_mended(
 
 
 @pytest.mark.parametrize("meddle", MEDDLING.values(), ids=MEDDLING)
-def test_a_value_that_others_have_laid_ready_is_not_put_into_place(
+def test_a_value_that_others_have_prepared_is_not_used(
     seen: Seen, meddle: Callable[[Path], object]
 ) -> None:
     seen.publish(1)
@@ -292,13 +292,13 @@ def test_a_directory_that_is_deleted_is_made_again(seen: Seen, comm: list[str], 
     assert seen.tracks() == {"1\n"}
     assert seen.verdicts() == {UP}
     seen.publisher.check_lock()
-    told = [report for report in seen.reports if report]
-    assert len(told) == (gone in (".", "track")), told
-    assert all(f"{seen.directory}/track" in report for report in told)
-    assert all("reload keepalived" in report for report in told)
+    reports = [report for report in seen.reports if report]
+    assert len(reports) == (gone in (".", "track")), reports
+    assert all(f"{seen.directory}/track" in report for report in reports)
+    assert all("reload keepalived" in report for report in reports)
     seen.publish(1)
     seen.publisher.check_lock()
-    assert seen.reports == told, "nobody can see from here that keepalived was reloaded"
+    assert seen.reports == reports, "nobody can see from here that keepalived was reloaded"
     assert MUTE not in comm
 
 
@@ -421,7 +421,7 @@ def test_a_read_only_file_system_silences_the_watcher_meanwhile(
 
 
 @pytest.mark.parametrize("others", [0, 1])
-def test_the_watcher_is_mute_as_long_as_one_check_cannot_be_published(
+def test_the_watcher_is_silent_while_one_check_cannot_be_published(
     seen: Seen, comm: list[str], others: int
 ) -> None:
     """A directory stands where one of the files should be: nothing can be renamed to it."""
@@ -485,7 +485,7 @@ def test_the_name_of_the_process_says_that_it_is_mute(tmp_path: Path) -> None:
 # --- one watcher for each ----------------------------------------------------------------------
 
 
-def test_a_second_watcher_is_refused_and_told_who_the_first_one_is(tmp_path: Path) -> None:
+def test_a_second_watcher_is_refused_with_the_firsts_pid(tmp_path: Path) -> None:
     with Watcher(tmp_path, NOTHING) as first:
         with Watcher(tmp_path, NOTHING, wait=False) as second:
             assert second.process.wait(10) == 3
@@ -514,9 +514,7 @@ def test_a_stopped_watcher_is_still_the_one_that_has_the_lock(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["lock", "pid"])
 @pytest.mark.parametrize("how", ["deleted", "replaced", "touched", "garbled"])
-def test_a_lock_or_pid_file_that_was_meddled_with_is_made_again(
-    seen: Seen, name: str, how: str
-) -> None:
+def test_a_damaged_lock_or_pid_file_is_recreated(seen: Seen, name: str, how: str) -> None:
     path = seen.directory / "watcher" / name
     if how == "touched":
         os.utime(path)

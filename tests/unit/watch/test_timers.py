@@ -37,7 +37,7 @@ def test_one_that_is_due_may_cancel_another_one_that_is() -> None:
     assert done == []
 
 
-def test_one_that_sets_itself_again_is_done_again_when_that_is_due() -> None:
+def test_a_timer_that_sets_itself_again_runs_when_due() -> None:
     timers, done = Timers(), list[float]()
 
     def tick(now: float) -> None:
