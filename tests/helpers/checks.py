@@ -32,17 +32,6 @@ def toml(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-COUNTS = """
-import kacheck.watch.worker as worker
-start = worker.Worker.start
-def counted(self, job):
-    start(self, job)
-    __import__("os").write(1, f"pending {self.pending}\\n".encode())
-worker.Worker.start = counted
-"""
-"""Each look that is begun is a line, `pending N`, with how many of its check have not ended."""
-
-
 def pending(watcher: Watcher) -> list[int]:
     words = [str(line.get("text", "")).split() for line in [*watcher.lines]]
     return [int(word[1]) for word in words if word[:1] == ["pending"]]

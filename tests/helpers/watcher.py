@@ -19,7 +19,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,48 +26,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import kacheck
-from helpers.paths import ROOT
+from helpers.child import Fault, environment, kacheck_command
 from kacheck.statedir import Published, parse
 
-SOURCE = Path(kacheck.__file__).parent.parent
 PATIENCE = 30.0
 """Seconds within which what a test waits for must have happened, on a busy machine too."""
-RUN = "import sys; from kacheck.cli import run; sys.argv[0] = 'kacheck'; run()"
-MEASURED = """
-import contextlib, coverage, os
-measure = coverage.Coverage(data_file={data!r}, data_suffix=True, config_file={config!r})
-measure.start()
-def exit(code, really=os._exit):
-    with contextlib.suppress(Exception):
-        measure.stop()
-        measure.save()
-    really(code)
-def execv(path, argv, really=os.execv):
-    with contextlib.suppress(Exception):  # another user's process may not write its data here
-        measure.stop()
-        measure.save()
-    really(path, argv)
-os._exit, os.execv = exit, execv
-"""
-"""What a watcher runs first where the tests' coverage is measured; pytest-cov combines the data."""
-
-
-def measured() -> str:
-    """MEASURED, if this process is."""
-    coverage = sys.modules.get("coverage")
-    current = coverage.Coverage.current() if coverage else None
-    if current is None:
-        return ""
-    return MEASURED.format(data=str(ROOT / ".coverage"), config=str(ROOT / "pyproject.toml"))
 
 
 class Watcher:
     """A watcher with a configuration; READY on entering, stopped by SIGTERM on leaving.
 
-    `wait` is false for one that cannot become READY. `prelude` is Python code that runs in its
-    process before it starts, `wrapper` a command that runs it, such as prlimit. `directory` is
-    where everything is put: kacheck.toml, and the state directory `state` unless another is given.
+    `wait` is false for one that cannot become READY. `settings`, `faults` and `wrapper` are those of
+    child.py. `directory` is where everything is put: kacheck.toml, and the state directory `state`
+    unless another is given.
     """
 
     def __init__(  # noqa: PLR0913 - each has its use
@@ -78,7 +48,8 @@ class Watcher:
         *,
         state_dir: Path | None = None,
         environ: Mapping[str, str] | None = None,
-        prelude: str = "",
+        settings: Mapping[str, object] | None = None,
+        faults: Sequence[Fault] = (),
         wrapper: Sequence[str] = (),
         options: Sequence[str] = (),
         wait: bool = True,
@@ -93,11 +64,7 @@ class Watcher:
         self._environ = environ or {}
         self._argv = [
             *wrapper,
-            sys.executable,
-            "-c",
-            f"{measured()}{prelude}\n{RUN}",
-            *self.arguments(),
-            *options,
+            *kacheck_command(*self.arguments(), *options, settings=settings, faults=faults),
         ]
         self._wait = wait
         self._process: subprocess.Popen[str] | None = None
@@ -116,7 +83,7 @@ class Watcher:
         address = f"\0kacheck-test-{os.getpid()}-{id(self)}"
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(address)
-        environ = {**os.environ, "PYTHONPATH": str(SOURCE), "NOTIFY_SOCKET": f"@{address[1:]}"}
+        environ = environment(NOTIFY_SOCKET=f"@{address[1:]}")
         self._process = subprocess.Popen(
             self._argv,
             env={**environ, **self._environ},

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from helpers.answer import Answer
+from helpers.faults import be_privileged
 from helpers.paths import ROOT
 from helpers.watcher import Watcher
 from kacheck.cli import main
@@ -228,11 +230,7 @@ def test_it_runs_with_nice_0_and_oom_score_adj_0(tmp_path: Path, script: Script)
     )
     # To lower the score takes a capability that a container's root may not have.
     score = "-900" if may_lower_oom_score() else "0"
-    prelude = (
-        "import os, pathlib; os.setpriority(os.PRIO_PROCESS, 0, -10);"
-        f"pathlib.Path('/proc/self/oom_score_adj').write_text('{score}')"
-    )
-    with Watcher(tmp_path, check(program), prelude=prelude) as watcher:
+    with Watcher(tmp_path, check(program), faults=[partial(be_privileged, score)]) as watcher:
         watcher.wait_for("plugin", "ok succeeded")
         verdict = watcher.verdict("plugin")
         assert verdict is not None

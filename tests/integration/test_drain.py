@@ -5,16 +5,15 @@ import os
 import pathlib
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 
 import pytest
 
 from helpers.answer import Answer
+from helpers.child import run_kacheck
 from helpers.clock import SlowClock
 from helpers.needs import needs
-from helpers.paths import ROOT
 from kacheck import drain, statedir
 from kacheck.check import Check, Question, drained_by
 from kacheck.cli import main
@@ -425,17 +424,7 @@ def test_what_cannot_be_written_is_said_with_the_cure(here: pathlib.Path, kachec
 )  # fmt: skip
 def test_who_may_not_write_is_told_the_cure(command: list[str], message: str) -> None:
     needs("unshare", "setpriv", root=True)
-    code = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); from kacheck.cli import run; run()"
-    )
-    python = [sys.executable, "-I", "-c", code]
-    shown = subprocess.run(
-        [*command, *python, "drain", "on", "vault", "--state-dir", "/srv"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    shown = run_kacheck("drain", "on", "vault", "--state-dir", "/srv", wrapper=command)
     assert shown.returncode == 3, shown
     assert f"cannot drain: /srv/drain: {message}" in shown.stderr
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers.child import run_kacheck
 from helpers.needs import needs
-from helpers.paths import ROOT
 from helpers.watcher import Watcher
 from kacheck import status
 from kacheck.cli import main
@@ -83,16 +83,7 @@ TRAP = pytest.mark.parametrize("trap", TRAPS.values(), ids=TRAPS)
 
 def run(*argv: str) -> subprocess.CompletedProcess[str]:
     """Run a command of kacheck's, which must not block."""
-    code = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); from kacheck.cli import run; run()"
-    )
-    return subprocess.run(
-        [sys.executable, "-I", "-c", code, *argv],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
+    return run_kacheck(*argv, timeout=20)
 
 
 # --- kacheck watch, by root -----------------------------------------------------------------
@@ -187,12 +178,12 @@ def test_a_root_owned_state_directory_is_refused_with_the_cure(place: Path, stat
     assert f"let root run chown nobody: {state / 'failing'}" in watcher.lines[0]["message"]
 
 
-QUICK = "import kacheck.watch.supervisor as s; s.LOCK_INTERVAL = 0.2"
+QUICK = {"kacheck.watch.supervisor.LOCK_INTERVAL": 0.2}
 
 
 def test_it_ends_where_only_root_can_recreate_its_track_directory(place: Path, state: Path) -> None:
     """keepalived reads a file that is gone as 0; what starts it again can make the directory."""
-    options = {"state_dir": state, "wrapper": AS_USER, "prelude": QUICK}
+    options = {"state_dir": state, "wrapper": AS_USER, "settings": QUICK}
     with Watcher(place, NOTHING, **options) as watcher:  # type: ignore[arg-type]
         (state / "track/nothing").unlink()
         (state / "track").rmdir()
@@ -206,7 +197,7 @@ def test_without_another_of_its_directories_it_goes_on_and_heals(
     place: Path, state: Path, name: str
 ) -> None:
     """A node is healthy without them, and a watcher that ends would fail it."""
-    options = {"state_dir": state, "wrapper": AS_USER, "prelude": QUICK}
+    options = {"state_dir": state, "wrapper": AS_USER, "settings": QUICK}
     with Watcher(place, NOTHING, **options) as watcher:  # type: ignore[arg-type]
         (state / name).rename(place / "away")
         watcher.until(lambda: watcher.find("Permission denied"))

@@ -5,25 +5,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from helpers.certificates import Authority, server_context
+from helpers.child import environment
+from helpers.faults import fail_to_import, import_slowly
 from helpers.vault import StandInVault
-from helpers.watcher import SOURCE, Watcher
+from helpers.watcher import Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
 NAME = f"kload-{os.getpid()}"
-SLOW = """
-import sys, time
-class Slow:
-    def find_spec(self, name, path=None, target=None):
-        if name == {name!r}:
-            time.sleep(1.5)
-sys.meta_path.insert(0, Slow())
-"""
-"""A machine on which this module takes longer to import than a look may take."""
 MODULES = (
     "httpx",
     "httpcore",
@@ -56,7 +50,7 @@ def test_a_slow_import_does_not_make_the_first_look_time_out(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
     toml = PROCESS + vault(server.address) + both()
-    with Watcher(tmp_path, toml, prelude=SLOW.format(name=module)) as watcher:
+    with Watcher(tmp_path, toml, faults=[partial(import_slowly, module)]) as watcher:
         assert watcher.says("proc", "ok running")
         assert watcher.says("vault", "ok active")
         assert watcher.says("both", "ok active")
@@ -68,8 +62,9 @@ def test_a_slow_import_does_not_make_the_first_look_time_out(
 def test_a_slow_import_after_a_re_execution_leaves_the_verdict(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
-    prelude = SLOW.format(name=module)
-    with Watcher(tmp_path, vault(server.address), prelude=prelude) as watcher:
+    with Watcher(
+        tmp_path, vault(server.address), faults=[partial(import_slowly, module)]
+    ) as watcher:
         requests = len(server.requests)
         watcher.signal(signal.SIGUSR2)
         watcher.until(lambda: watcher.notified.count("READY=1") == 2)
@@ -82,18 +77,18 @@ def test_a_slow_import_after_a_re_execution_leaves_the_verdict(
 def test_a_slow_import_for_a_reload_causes_no_timeout(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
-    with Watcher(tmp_path, PROCESS, prelude=SLOW.format(name=module)) as watcher:
+    with Watcher(tmp_path, PROCESS, faults=[partial(import_slowly, module)]) as watcher:
         watcher.reload(PROCESS + vault(server.address))
         watcher.until(lambda: watcher.transitions("vault"))
     assert watcher.transitions("vault") == ["ok active"]
 
 
-@pytest.mark.parametrize("what", ["raise ImportError('gone')", "1 / 0"])
+@pytest.mark.parametrize("error", ["ImportError", "ZeroDivisionError"])
 def test_an_unimportable_module_fails_only_the_checks_that_need_it(
-    tmp_path: Path, server: StandInVault, what: str
+    tmp_path: Path, server: StandInVault, error: str
 ) -> None:
-    prelude = SLOW.format(name="httpx").replace("time.sleep(1.5)", what)
-    with Watcher(tmp_path, PROCESS + vault(server.address), prelude=prelude) as watcher:
+    fails = partial(fail_to_import, "httpx", error)
+    with Watcher(tmp_path, PROCESS + vault(server.address), faults=[fails]) as watcher:
         assert watcher.says("proc", "ok running")
         verdict = watcher.verdict("vault")
         assert verdict is not None
@@ -119,8 +114,7 @@ def first_look(tmp_path: Path, toml: str) -> str:
     file = tmp_path / "first.toml"
     file.write_text(toml)
     argv = [sys.executable, "-c", FIRST_LOOK, str(file)]
-    environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    ended = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True)
+    ended = subprocess.run(argv, env=environment(), capture_output=True, text=True, check=True)
     return ended.stdout.strip()
 
 

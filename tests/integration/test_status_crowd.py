@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.child import SOURCE, run_kacheck
 from helpers.needs import needs
-from helpers.watcher import RUN, SOURCE, Watcher
+from helpers.watcher import Watcher
 from kacheck import statedir, status
 from kacheck.watch import clients
 
@@ -130,14 +131,12 @@ def test_another_user_is_answered_while_one_holds_every_place(
 ) -> None:
     start(NAME, "60")
     with Watcher(directory, many(200), wrapper=as_user(WATCHER)) as watcher:
-        argv = [*as_user(READER), sys.executable, "-c", RUN, "status", "--json"]
-        argv += ["--state-dir", str(watcher.state_dir)]
+        words = ("status", "--json", "--state-dir", watcher.state_dir)
         with attacked(watcher, HOLDS):
             for _ in range(5):
-                shown = subprocess.run(
-                    argv, capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)},
-                    check=False,
-                )  # fmt: skip
+                shown = run_kacheck(
+                    *words, wrapper=as_user(READER), env={"PYTHONPATH": str(SOURCE)}
+                )
                 assert shown.stderr == ""
                 assert f'"pid": {watcher.pid}' in shown.stdout
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -12,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from helpers.child import PATH, SOURCE, run_kacheck
 from helpers.needs import needs
-from helpers.watcher import RUN, SOURCE, Watcher
+from helpers.watcher import Watcher
 from kacheck import status
 from kacheck.cli import main
 
@@ -71,12 +71,8 @@ def looks(watcher: Watcher, check: str) -> dict[str, int]:
 
 def kacheck(most: int, *words: object) -> subprocess.CompletedProcess[str]:
     """Run the command as a user who may have so many threads."""
-    argv = [*AS_USER, "prlimit", f"--nproc={most}:{most}", sys.executable, "-c", RUN]
-    environ = {"PYTHONPATH": str(SOURCE), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    return subprocess.run(
-        [*argv, *map(str, words)],
-        check=False, capture_output=True, text=True, env=environ, timeout=60,
-    )  # fmt: skip
+    limit = [*AS_USER, "prlimit", f"--nproc={most}:{most}"]
+    return run_kacheck(*words, wrapper=limit, env={"PYTHONPATH": str(SOURCE), "PATH": PATH})
 
 
 # --- the watcher ----------------------------------------------------------------------------

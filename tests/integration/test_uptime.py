@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from helpers import lxcfs
+from helpers.child import PATH, SOURCE, run_kacheck
 from helpers.needs import needs
 from helpers.paths import CHECKS
-from helpers.watcher import RUN, SOURCE, Watcher
+from helpers.watcher import Watcher
 from kacheck import statedir, status
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -46,11 +46,8 @@ def dead(pidfile: Path, *files: str) -> list[str]:
 
 def kacheck(wrapper: Sequence[str], *words: object) -> subprocess.CompletedProcess[str]:
     """Run the command with this one around it."""
-    argv = [*wrapper, sys.executable, "-c", RUN, *map(str, words)]
-    environ = {"PYTHONPATH": str(SOURCE), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    done = subprocess.run(
-        argv, check=False, capture_output=True, text=True, env=environ, timeout=60
-    )
+    environ = {"PYTHONPATH": str(SOURCE), "PATH": PATH}
+    done = run_kacheck(*words, wrapper=wrapper, env=environ)
     assert "Traceback" not in done.stderr
     return done
 

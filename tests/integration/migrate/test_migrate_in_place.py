@@ -5,12 +5,12 @@ import os
 import stat
 import struct
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from helpers.child import environment, kacheck_command
 from helpers.migrate_command import BLOCK, INSTANCE, CommandOutput, snapshot
 from helpers.needs import needs
 
@@ -339,14 +339,9 @@ def test_the_modes_of_a_new_file_are_ordinary(
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o755
 
 
-# --- a real keepalived -------------------------------------------------------------------------
-
-
 def test_the_diff_has_the_bytes_of_the_file_whatever_they_are(tmp_path: Path) -> None:
     conf = tmp_path / "keepalived.conf"
     conf.write_bytes(b"# caf\xe9\nvrrp_track_process app {\n    process app\n}\n")
-    words = ["migrate", str(conf), "--config", str(tmp_path / "kacheck.toml")]
-    done = subprocess.run(
-        [sys.executable, "-m", "kacheck", *words], capture_output=True, check=False
-    )
+    argv = kacheck_command("migrate", conf, "--config", tmp_path / "kacheck.toml")
+    done = subprocess.run(argv, capture_output=True, check=False, env=environment())
     assert b" # caf\xe9\n" in done.stdout, done

@@ -3,14 +3,14 @@
 import errno
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from helpers.child import environment, kacheck_command
 from helpers.keepalived import Lab, Node
-from helpers.migrate_command import BLOCK, ENVIRON, CommandOutput, release, snapshot
+from helpers.migrate_command import BLOCK, CommandOutput, release, snapshot
 from helpers.needs import needs
 from kacheck.keepalived import load
 from kacheck.migrate import command, verify
@@ -322,8 +322,8 @@ def migrated(
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A configuration, migrated in place in the node."""
     path = node.write("keepalived.conf", text)
-    argv = [*prefix, sys.executable, "-m", "kacheck", "migrate", str(path), "--in-place", *options]
-    return path, node.run(argv, check=False, env=ENVIRON)
+    argv = [*prefix, *kacheck_command("migrate", path, "--in-place", *options)]
+    return path, node.run(argv, check=False, env=environment())
 
 
 VIP = (

@@ -25,7 +25,7 @@ from kacheck.watch.status_server import StatusServer
 from kacheck.watch.timers import Timers
 
 Start = Callable[..., subprocess.Popen[bytes]]
-QUICK = "import kacheck.watch.supervisor as s; s.LOCK_INTERVAL = 0.1"
+QUICK = {"kacheck.watch.supervisor.LOCK_INTERVAL": 0.1}
 """A watcher that looks after its socket ten times a second."""
 
 
@@ -219,7 +219,7 @@ def test_a_socket_that_was_left_behind_is_replaced(tmp_path: pathlib.Path, start
 
 def test_the_socket_is_recreated_with_its_directory(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
-    with Watcher(tmp_path, HERE, prelude=QUICK) as watcher:
+    with Watcher(tmp_path, HERE, settings=QUICK) as watcher:
 
         def answers() -> bool:
             with contextlib.suppress(status.NoWatcherError):
@@ -243,7 +243,7 @@ def test_a_socket_that_cannot_be_created_is_reported_once(
 ) -> None:
     process = start(NAME, "60")
     (tmp_path / "state/watcher/status.sock/x").mkdir(parents=True)
-    with Watcher(tmp_path, HERE, prelude=QUICK) as watcher:
+    with Watcher(tmp_path, HERE, settings=QUICK) as watcher:
         watcher.until(lambda: watcher.find("status.sock: Is a directory: kacheck status is not"))
         process.kill()
         watcher.wait_for("here", "critical missing")

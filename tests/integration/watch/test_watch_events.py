@@ -13,7 +13,6 @@ from typing import Any
 
 from helpers.checks import (
     AT_ONCE,
-    COUNTS,
     NAME,
     RARELY,
     check,
@@ -24,17 +23,12 @@ from helpers.checks import (
     vault_check,
     wait_until_stopped,
 )
+from helpers.faults import ask_to_close, count_looks
 from helpers.vault import StandInVault
 from helpers.watcher import Watcher
 from kacheck.watch.watched import EVENTS_PER_INTERVAL
 
 Start = Callable[..., subprocess.Popen[bytes]]
-
-NOT_KEPT = """
-import kacheck.exchange.client as vault
-vault.HEADERS["connection"] = "close"
-"""
-"""A server that is asked to ends each connection after its answer."""
 
 
 # --- events ------------------------------------------------------------------------------------
@@ -58,7 +52,7 @@ def test_a_quorum_whose_members_all_go_at_once_is_one_event(tmp_path: Path, star
     """Each of the descriptors tells; a look for each of them would use up what an interval has."""
     processes = [start(NAME, "60") for _ in range(EVENTS_PER_INTERVAL + 10)]
     toml = process_check(quorum=len(processes), **RARELY)
-    with Watcher(tmp_path, toml, prelude=COUNTS) as watcher:
+    with Watcher(tmp_path, toml, faults=[count_looks]) as watcher:
         watcher.signal(signal.SIGSTOP)
         wait_until_stopped(watcher.pid)
         for process in processes:
@@ -169,7 +163,7 @@ def test_a_server_that_ends_each_connection_comes_back_after_rise_looks(tmp_path
     """As the proxies do that write Connection: close; what ends so has lost nobody."""
     with StandInVault(state="sealed") as server:
         toml = vault_check(server.address, interval=0.3, timeout=0.3, rise=3)
-        with Watcher(tmp_path, toml, prelude=NOT_KEPT) as watcher:
+        with Watcher(tmp_path, toml, faults=[ask_to_close]) as watcher:
             comes_to_say(watcher, "vault", "critical sealed")
             server.state = "active"
             watcher.wait_for("vault", "ok active")
@@ -284,7 +278,7 @@ def test_an_unasked_member_causes_at_most_one_look(
     process = start(NAME, "60")
     child, address = vault_process()
     node = check("node", probe="combined", process=NAME, address=address, **RARELY)
-    with Watcher(tmp_path, node, prelude=COUNTS) as watcher:
+    with Watcher(tmp_path, node, faults=[count_looks]) as watcher:
         assert watcher.says("node", "ok active")
         before = len(pending(watcher))
         end(process)

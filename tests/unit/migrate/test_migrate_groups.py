@@ -19,6 +19,8 @@ from helpers.migrated import (
 from kacheck.keepalived import load
 from kacheck.migrate.equivalents import Mode
 
+pytestmark = pytest.mark.usefixtures("_without_keepalived")
+
 # --- what others' hands are in -----------------------------------------------------------------
 
 PASSWORD = "    authentication {\n        auth_type PASS\n        auth_pass $PASS\n    }\n"

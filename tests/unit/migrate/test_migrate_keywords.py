@@ -11,6 +11,8 @@ from kacheck.keepalived import parse
 from kacheck.keepalived.version import version_of
 from kacheck.migrate.equivalents import Mode, script_word
 
+pytestmark = pytest.mark.usefixtures("_without_keepalived")
+
 # --- keywords ----------------------------------------------------------------------------------
 
 

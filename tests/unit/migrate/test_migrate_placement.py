@@ -23,6 +23,8 @@ from kacheck.migrate.equivalents import LIBEXEC, Mode
 from kacheck.migrate.plan import MigrationOrder, rewritten
 from kacheck.result import BadConfigError
 
+pytestmark = pytest.mark.usefixtures("_without_keepalived")
+
 # --- where it goes -----------------------------------------------------------------------------
 
 

@@ -8,6 +8,8 @@ from kacheck.cli import main
 from kacheck.keepalived import Node, parse
 from kacheck.migrate.equivalents import LIBEXEC
 
+pytestmark = pytest.mark.usefixtures("_without_keepalived")
+
 VAULT = f"{LIBEXEC}/kacheck-vault --address http://127.0.0.1:8200"
 PROCESS = f"{LIBEXEC}/kacheck-process --all-namespaces vault"
 URL = "http://127.0.0.1:8200/v1/sys/health"

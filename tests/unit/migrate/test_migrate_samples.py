@@ -15,6 +15,8 @@ from kacheck.keepalived import parse
 from kacheck.migrate.equivalents import Mode
 from kacheck.result import BadConfigError
 
+pytestmark = pytest.mark.usefixtures("_without_keepalived")
+
 SAMPLES = sorted((CONFIGURATIONS / "migrate").glob("*.conf"))
 
 

@@ -88,9 +88,9 @@ def test_a_systemd_that_reads_nothing_delays_no_verdict(
     table = '[check.{}]\nprobe = "process"\nname = "{}"\ninterval = 60\ntimeout = 30\n'
     toml = "".join(table.format(name, NAME) for name in names)
     process = start(NAME, "60")
-    patient = "import kacheck.watch.notify as notify; notify.PATIENCE = 20.0\n"
+    patient = {"kacheck.watch.notify.PATIENCE": 20.0}
     environ = {"NOTIFY_SOCKET": str(systemd.getsockname())}
-    with Watcher(tmp_path, toml, prelude=patient, environ=environ, wait=False) as watcher:
+    with Watcher(tmp_path, toml, settings=patient, environ=environ, wait=False) as watcher:
         while systemd.recv(4096) != b"STATUS=20 checks, 0 not ok":
             pass
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full:
