@@ -34,7 +34,8 @@ class Track(NamedTuple):
     ok: int = 1
     warning: int = 0
     critical: int = 0
-    unknown: int = 0
+    unknown: int | None = None
+    """None: that of `ok` where `on_unknown` lets it pass, otherwise that of `critical`."""
     reasons: tuple[tuple[Reason, int], ...] = ()
     """Exceptions by reason."""
 
@@ -43,8 +44,10 @@ class Track(NamedTuple):
         exceptions = dict(self.reasons)
         if reason in exceptions:
             return exceptions[reason]
-        up = passes(policy, status, reason)
-        return self.ok if up else (self.ok, self.warning, self.critical, self.unknown)[status]
+        given = (self.ok, self.warning, self.critical, self.unknown)[status]
+        if given is not None:
+            return given
+        return self.ok if passes(policy, status, reason) else self.critical
 
 
 class Check(NamedTuple):

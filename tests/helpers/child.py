@@ -1,4 +1,4 @@
-"""kacheck as a process of its own: one way to run the command line.
+"""kacheck in a child process: one way to run the command line.
 
     done = run_kacheck("status", "--state-dir", directory)
     done = run_kacheck("run", settings={"kacheck.exchange.client.KEPT_FOR": 0.3}, wrapper=AS_USER)

@@ -1,4 +1,4 @@
-"""A machine and a kacheck that a test makes up, and a configuration's findings in them."""
+"""An invented machine and kacheck, and the findings of a configuration there."""
 
 import stat
 import textwrap
@@ -24,7 +24,7 @@ ELF = b"\x7fELF"
 
 
 class FakeMachine:
-    """A machine of files that are said; `/bin` is a link to `usr/bin`, as in Debian."""
+    """A machine of files that a test names; `/bin` is a link to `usr/bin`, as in Debian."""
 
     search_path = "/usr/bin:/bin"
 
@@ -181,7 +181,7 @@ def findings_with(facts: Facts, features: AbstractSet[str], *modules: ModuleType
 
 
 def script(command: str, options: str = "interval 2\ntimeout 1\nuser root") -> str:
-    """A vrrp_script named chk, the command as it stands, quotes and all."""
+    """A vrrp_script named chk, the command written as given, quotes included."""
     return f"vrrp_script chk {{\nscript {command}\n{options}\n}}\n"
 
 

@@ -3,8 +3,8 @@
 A row is a test: `failure`, what is said about it, and the VIP. The words in backquotes are what
 the test finds there, in the watcher's journal, a verdict file or keepalived's log.
 
-Two nodes are up for all rows of a file. B serves all the time: in its stead Vault's own election
-would make it the active one. A is started anew for each row, Vault, watcher and keepalived, and the
+Two nodes are up for all rows of a file. B serves all the time: a real Vault would elect it as the
+active node. A is started again for each row, Vault, watcher and keepalived, and the
 row begins when A has the VIP.
 """
 
@@ -222,8 +222,8 @@ class Scene:
 def fast(priority: int) -> str:
     """event-driven.conf in the shipped configuration, with elections of tenths of a second."""
     conf = configuration("event-driven", priority)
-    assert "advert_int 0.3 " in conf
-    return conf.replace("advert_int 0.3 ", "advert_int 0.1 ")
+    assert "advert_int 0.25 " in conf
+    return conf.replace("advert_int 0.25 ", "advert_int 0.1 ")
 
 
 SAME_PID = """

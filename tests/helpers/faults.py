@@ -1,12 +1,14 @@
-"""What a test changes in a kacheck that runs as a process of its own, before it starts.
+"""What a test changes in a kacheck that runs in a child process, before it starts.
 
 `Child` and `Watcher` take these functions as `faults`, with words as arguments:
 `faults=[count_looks, partial(hang_while, str(path))]`. They run in the child (see run_kacheck.py),
 so each imports only what it changes.
 """
 
+import errno
 import itertools
 import os
+import selectors
 import signal
 import sys
 import time
@@ -259,6 +261,45 @@ def stop_before(call: str) -> None:
         execute(self, arrived)
 
     Successor.execute = executing  # type: ignore[method-assign]
+
+
+def move_after_trial(flag: str, new: str, path: str) -> None:
+    """Replace a file when the successor's trial ends, once: while the flag exists."""
+    if "--check-config" not in sys.argv or not os.path.exists(flag):
+        return
+    leave = os._exit
+
+    def move_and_leave(status: int) -> Never:
+        os.unlink(flag)
+        os.rename(new, path)
+        leave(status)
+
+    os._exit = move_and_leave
+
+
+def refuse_to_watch_trials_while(flag: str) -> None:
+    """Let epoll refuse the trial's descriptor while a file exists; the watcher leads its group."""
+    os.setpgrp()
+    selector: Any = selectors.DefaultSelector
+    register = selector.register
+
+    def refuse(self: Any, file: Any, events: int, data: Any = None) -> Any:
+        if "_end_trial" in repr(data) and os.path.exists(flag):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return register(self, file, events, data)
+
+    selector.register = refuse
+
+
+# --- drain ----------------------------------------------------------------------------------------
+
+
+def find_no_running_keepalived() -> None:
+    """Let `kacheck drain on` find no keepalived that runs."""
+    from kacheck import departure
+
+    module: Any = departure
+    module.running = lambda: None
 
 
 # --- migrate --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@
         keepalived = a.keepalived(CONFIGURATION)
         keepalived.wait_for("MASTER")
 
-A node is what an LXC container is to keepalived: network, pid and mount namespaces of its own,
+A node is what an LXC container is to keepalived: separate network, pid and mount namespaces,
 with its own /proc, /sys and /run. Its first process reads a pipe from this process: when the lab
 ends, in whatever way, the pipe closes, that process exits, and the kernel kills everything else
 in the node.
@@ -100,7 +100,7 @@ class Process:
     """
 
     def __init__(self, argv: Sequence[StrPath], *, forks: bool = False, **options: Any) -> None:
-        # A session of its own: Ctrl-C at the terminal reaches the lab alone, which ends the rest.
+        # A separate session: Ctrl-C at the terminal reaches the lab alone, which ends the rest.
         self.popen: subprocess.Popen[str] = subprocess.Popen(
             argv, text=True, start_new_session=True, **options
         )
@@ -422,8 +422,7 @@ class Keepalived:
     def states(self, instance: str, after: float = 0) -> list[str]:
         """The states that the instance has reported since `after`, in order.
 
-        What else is written to the FIFO, MASTER_RX_LOWER_PRI and changes of the priority, is none:
-        the state is the one before.
+        Other lines of the FIFO, MASTER_RX_LOWER_PRI and changes of the priority, are not states.
         """
         return [
             event.state

@@ -5,7 +5,7 @@
         machine.run(["journalctl", "-u", "keepalived"])
 
 mmdebstrap makes a root directory, once for each suite in a run (about 25 s), whichever of
-the run's processes asks first; systemd-nspawn boots it in a second, in a network of its own, and
+the run's processes asks first; systemd-nspawn boots it in a second, in a separate network, and
 with an overlay that takes what is written. The machine dies with this process, in whatever way that
 ends; what a killed run has left on the disk is swept by the next one.
 
@@ -268,7 +268,7 @@ class Machine:
         return self.systemctl("show", "--value", "--property", name, unit)
 
     def main_pid(self, unit: str) -> int:
-        """The main process of a service, in the machine's numbering; 0 if there is none."""
+        """The main process of a service, in the machine's numbering; 0 if it has none."""
         return int(self.show(unit, "MainPID"))
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
@@ -299,14 +299,14 @@ def _is_first(pid: int) -> bool:
 def _nspawn(name: str) -> list[StrPath]:
     options = ["--quiet", "--boot", "--private-network", "--notify-ready=yes", "--register=no"]
     options += ["--settings=no", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
-    # Without systemd on the host there is no scope to be had; the caller has made control groups.
+    # Without systemd on the host there are no scopes; the caller has made control groups.
     options += [] if BOOTED_BY_SYSTEMD else ["--keep-unit"]
     return ["systemd-nspawn", *options, "--console=pipe", f"--machine={name}"]
 
 
 @contextlib.contextmanager
 def _control_groups(name: str) -> Iterator[list[str]]:
-    """A control group of its own in each hierarchy that systemd manages; two machines cannot share.
+    """A separate control group in each hierarchy that systemd manages; two machines cannot share.
 
     Where systemd runs on the host, nspawn asks it for a scope.
     """

@@ -45,7 +45,7 @@ def package() -> Path:
 
 
 def next_version(path: Path, directory: Path) -> Path:
-    """The same package as the version after it, which says so of itself, too."""
+    """The same package as the version after it, which reports that version."""
     version = f"{__version__}+next"
     with tempfile.TemporaryDirectory(dir=directory) as name:
         tree = Path(name)

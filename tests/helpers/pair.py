@@ -1,4 +1,4 @@
-"""Two nodes with a shipped recipe: what is read from the recipe, and who has the VIP."""
+"""Two nodes with a shipped recipe: what is read from the recipe, and which node has the VIP."""
 
 import re
 import time

@@ -239,7 +239,7 @@ class Request:
 
 
 _CLIENT_HELLO: Final = b"\x16\x03"
-# Go's net/http on a request line that is none: what a TLS client hears from a plain listener.
+# Go's answer to an invalid request line: what a TLS client hears from a plain listener.
 _NOT_HTTP: Final = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Connection: close\r\n\r\n400 Bad Request"
@@ -337,7 +337,7 @@ def _hang(connection: _Connection) -> None:
 
 
 def _drip(connection: _Connection) -> None:
-    """The valid body, then white space for ever: every prefix from there on is a valid answer."""
+    """The valid body, then endless white space: every prefix from there on is a valid answer."""
     connection.send(_head(200, ("Content-Length", "1000000")))
     connection.drip(itertools.chain(_bytes_of(_ACTIVE_BODY), itertools.repeat(b" ")))
 
@@ -355,7 +355,7 @@ def _drip_headers(connection: _Connection) -> None:
 
 
 def _drip_hints(connection: _Connection) -> None:
-    """Interim answers for ever: each one is complete, so a timeout per read never fires."""
+    """Endless interim answers: each one is complete, so a timeout per read never fires."""
     connection.drip(
         itertools.repeat(b"HTTP/1.1 103 Early Hints\r\nLink: </ui>; rel=preload\r\n\r\n")
     )

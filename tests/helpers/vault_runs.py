@@ -15,8 +15,7 @@ KEYS = {"schema", "check", "status", "reason", "message", "exit_code", "duration
 
 DEADLINE = 0.5
 GRACE = 3.0
-"""A hang would be for ever; how near to the deadline it ends is in bench/."""
-"""Seconds after the deadline within which the answer is there: the issue's number."""
+"""Seconds after the deadline within which the answer is there; bench/ measures how near it is."""
 
 BAD = ("critical", "bad-response")
 ENDLESS = ("hang", "drip", "drip-chunked", "drip-headers", "drip-hints")

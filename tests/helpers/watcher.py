@@ -1,4 +1,4 @@
-"""`kacheck watch` in a process of its own, as a service manager would run it.
+"""`kacheck watch` as a process, as a service manager would run it.
 
 In a test::
 
@@ -8,8 +8,8 @@ In a test::
         watcher.reload('[check.vault]\n...')
     assert watcher.returncode == 0
 
-Its log is JSON: `lines` has all of it, `transitions()` what checks said. `notified` has what it told
-systemd. It runs the package that the test has imported.
+Its log is JSON: `lines` has all of it, `transitions()` what checks said. `notified` has what it
+sent to systemd. It runs the package that the test has imported.
 """
 
 import contextlib
@@ -57,9 +57,9 @@ class Watcher:
         self.config = directory / "kacheck.toml"
         self.state_dir = state_dir or directory / "state"
         self.lines: list[dict[str, Any]] = []
-        """What it has logged; `{"text": ...}` is a line that is no JSON."""
+        """What it has logged; `{"text": ...}` is a line that is not JSON."""
         self.notified: list[str] = []
-        """What it has told systemd: assignments such as `READY=1`."""
+        """What it has sent to systemd: assignments such as `READY=1`."""
         self._directory = directory
         self._environ = environ or {}
         self._argv = [

@@ -122,7 +122,7 @@ class WebServer:
                 return connection, client
 
             def handle_error(self, *_: object) -> None:
-                """A client that hangs up is no error of the test."""
+                """Ignore clients that hang up."""
 
         return Server(address, Handler)
 

@@ -173,7 +173,7 @@ def test_any_is_the_first_that_is_ok_and_says_which() -> None:
     ("looks", "reason"),
     [
         ((SEALED, STANDBY), REASON["standby"]),
-        ((SEALED, HIDDEN), REASON["hidden"]),
+        ((SEALED, HIDDEN), REASON["not-ok"]),
         ((HIDDEN, STANDBY, SEALED), REASON["standby"]),
         ((SEALED, OTHER), REASON["sealed"]),
         ((OTHER, SEALED), REASON["refused"]),
@@ -378,7 +378,7 @@ def test_an_unasked_members_descriptor_is_not_watched_again(
         os.close(write)
 
 
-def test_the_worst_of_its_members_losses_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_worst_loss_of_its_members_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = Repeated(says(ALIVE), [3]), Repeated(says(ACTIVE), [4])
     look = repeated(monkeypatch, "all", one, other)
     one.lost, other.lost = Loss.SOME, Loss.ALL

@@ -106,7 +106,7 @@ def test_what_the_system_does_not_start_fails(look: Look, tmp_path: Path) -> Non
     assert look("command", "--", str(plain)).verdict == "critical not-found"
 
 
-def test_a_signal_is_no_success(look: Look, script: Script) -> None:
+def test_a_signal_is_not_a_success(look: Look, script: Script) -> None:
     answer = look("command", "--timeout", "20", "--", script("echo OK; kill -TERM $$"))
     assert answer.verdict == "critical killed"
     assert "SIGTERM" in answer.message

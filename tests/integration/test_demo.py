@@ -121,7 +121,7 @@ def traces(pid: int) -> list[str]:
 
 @pytest.fixture
 def demo() -> Iterator[subprocess.Popen[str]]:
-    """A running demonstration, as the user has it who started the tests."""
+    """A running demonstration of the user who started the tests."""
     process = subprocess.Popen(
         DEMO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )

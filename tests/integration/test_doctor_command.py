@@ -44,7 +44,7 @@ Start = Callable[..., subprocess.Popen[bytes]]
 
 @pytest.fixture(autouse=True)
 def _a_machine_without_findings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment has tests of its own, and takes a while."""
+    """The environment is tested elsewhere, and takes a while."""
     monkeypatch.setattr(facts, "gather", lambda: None)
     monkeypatch.setattr(entry_points, "entry_points", lambda: None)
 
@@ -115,7 +115,7 @@ class TestExitCodes:
         assert main(argv) == 3
         assert why in capsys.readouterr().err
 
-    def test_3_where_the_file_is_no_file(
+    def test_a_path_that_is_not_a_file_exits_3(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         os.mkfifo(tmp_path / "fifo")

@@ -110,7 +110,7 @@ def test_what_cannot_be_read_means_drained_and_does_not_block(here: pathlib.Path
     path.symlink_to("vault")
     assert drain.drained(str(here), "vault") is not None, "a loop"
     (here / "x").touch()
-    assert drain.drained(str(here / "x"), "vault") is not None, "a state directory that is none"
+    assert drain.drained(str(here / "x"), "vault") is not None, "not a state directory"
 
 
 def test_of_two_drains_the_one_that_ends_later_speaks(here: pathlib.Path) -> None:
@@ -159,7 +159,7 @@ def test_times_to_drain_for(text: str, seconds: int) -> None:
 @pytest.mark.parametrize(
     "text", ["", "0", "0m", "31d", "721h", "-1", "soon", "1w", "1 h", "1e3", "inf", "9" * 400]
 )
-def test_times_that_are_none(text: str) -> None:
+def test_invalid_times_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"invalid drain time .*: give one such as 30m"):
         drain.span(text)
 
@@ -238,7 +238,7 @@ def test_on_status_off(here: pathlib.Path, kacheck: Kacheck) -> None:
     assert os.listdir(here / "drain") == []
 
 
-def test_all_is_a_drain_of_its_own(kacheck: Kacheck) -> None:
+def test_all_is_a_separate_drain(kacheck: Kacheck) -> None:
     assert kacheck("on", "vault")[0] == 0
     assert kacheck("on", "--all", "--message", "disks")[0] == 0
     code, out, _ = kacheck("off", "vault")
@@ -316,12 +316,15 @@ def test_an_unknown_name_cannot_be_drained_but_its_drain_can_end(
     assert kacheck("off", "vault-old", *with_config)[1] == "vault-old: no longer drained\n"
 
 
-def test_the_known_names_are_shown_once_each(here: pathlib.Path, kacheck: Kacheck) -> None:
+def test_a_refusal_names_the_checks_and_says_what_a_probe_is(
+    here: pathlib.Path, kacheck: Kacheck
+) -> None:
     config = here / "kacheck.toml"
-    config.write_text('[check.vault]\nprobe = "vault"\n[check.process]\nprobe = "vault"\n')
+    config.write_text('[check.serves]\nprobe = "vault"\n[check.runs]\nprobe = "vault"\n')
     _, _, err = kacheck("on", "zzz", "--config", str(config))
     assert err.endswith(
-        " has no check zzz; there are vault, process, http, tcp, command, combined\n"
+        " has no check zzz; there are serves, runs; a probe, such as process, drains checks on the"
+        " command line\n"
     )
 
 
@@ -333,7 +336,11 @@ def test_the_watcher_knows_the_names_if_the_configuration_is_unreadable(
     monkeypatch.setattr("kacheck.commands.drain.CONFIGURATION", str(default))
     if broken:
         default.write_text("[")
-    assert kacheck("on", "anything")[0] == 0, "nobody knows better"
+    code, out, err = kacheck("on", "anything")
+    assert (code, out) == (3, "")
+    assert f"no watcher of {here} has verdicts" in err
+    assert "--all drains what there will be" in err
+    assert kacheck("on", "--all")[0] == kacheck("off", "--all")[0] == 0
     (here / "verdict").mkdir()
     (here / "verdict/vault-node").write_text("0 1 ok running x\n")
     code, out, err = kacheck("on", "vault-nod")
@@ -398,7 +405,7 @@ def test_a_link_in_the_temporary_files_place_is_not_followed(
     assert (here / "drain/vault").read_text() == "0\n"
 
 
-def test_what_cannot_be_written_is_said_with_the_cure(here: pathlib.Path, kacheck: Kacheck) -> None:
+def test_an_unwritable_file_is_reported_with_the_cure(here: pathlib.Path, kacheck: Kacheck) -> None:
     missing = here / "a/b"
     code, _, err = kacheck("on", "vault", "--state-dir", str(missing))
     assert code == 3
@@ -422,7 +429,7 @@ def test_what_cannot_be_written_is_said_with_the_cure(here: pathlib.Path, kachec
     ],
     ids=["another user", "read-only"],
 )  # fmt: skip
-def test_who_may_not_write_is_told_the_cure(command: list[str], message: str) -> None:
+def test_without_permission_to_write_the_cure_is_given(command: list[str], message: str) -> None:
     needs("unshare", "setpriv", root=True)
     shown = run_kacheck("drain", "on", "vault", "--state-dir", "/srv", wrapper=command)
     assert shown.returncode == 3, shown

@@ -41,7 +41,7 @@ def shell(redirection: str, argv: list[str]) -> list[str]:
 
 
 def with_dev(dev: pathlib.Path, argv: list[str]) -> list[str]:
-    """The command in a mount namespace of its own, where /dev is that directory."""
+    """The command in a separate mount namespace, where /dev is that directory."""
     mount = f'mount --bind {dev} /dev && exec "$@"'
     return ["unshare", "--mount", "sh", "-c", mount, "sh", *argv]
 
@@ -108,7 +108,7 @@ def test_keepaliveds_surroundings_change_nothing(
         assert shown.returncode == code, (env, shown)
 
 
-def test_a_name_that_is_no_text_is_printed_escaped_and_answered() -> None:
+def test_a_name_that_is_not_text_is_printed_escaped() -> None:
     for env in ({"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}):
         shown = run([*KACHECK, "process", b"\xff\xfe"], env=env)  # type: ignore[list-item]
         assert shown.returncode == 2
@@ -199,7 +199,7 @@ def test_a_bug_is_one_line_and_a_traceback_with_verbose(
     assert cli.main(["process", "--on-unknown", "ok", NAME]) == 3, "a bug is never ok"
 
 
-def test_a_bug_in_printing_is_no_success_either(
+def test_a_bug_in_printing_is_not_a_success(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], start: Start
 ) -> None:
     start(NAME, "60")

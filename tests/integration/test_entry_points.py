@@ -31,7 +31,6 @@ def test_the_entry_points_match_the_probes_and_the_template(
     from script.entry_points import texts
 
     there = {path.name: path.read_text() for path in (ROOT / "checks").iterdir()}
-    del there["kacheck-verdict"]
     assert there == texts(), "run script/generate-entry-points"
 
 
@@ -186,6 +185,11 @@ def test_misc_makes_every_failure_1(
     assert run([venv(tmp_path) / "kacheck-process", "--misc", name]).returncode == code
 
 
+def test_misc_behind_a_separator_is_a_word_of_the_process(tmp_path: pathlib.Path) -> None:
+    argv = [checkout_with_venv(tmp_path) / "kacheck-process", "--", "ktest-none", "--misc"]
+    assert run(argv).returncode == 2
+
+
 def test_a_path_that_leads_nowhere_changes_nothing(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
     shown = run([link_to_venv(tmp_path) / "kacheck-process", NAME], env={"PATH": "/nonexistent"})
@@ -219,4 +223,4 @@ def test_the_entry_points_are_a_few_lines_of_posix_sh() -> None:
         assert os.access(path, os.X_OK)
         text = path.read_text()
         assert text.startswith("#!/bin/sh\n")
-        assert len(text.splitlines()) <= (49 if name == "kacheck-verdict" else 26)
+        assert len(text.splitlines()) <= (52 if name == "kacheck-verdict" else 26)

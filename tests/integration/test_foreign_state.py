@@ -160,7 +160,7 @@ def test_a_user_watches_and_root_drains_in_roots_directory(
 
 
 @pytest.mark.parametrize("missing", [*OURS])
-def test_its_user_is_told_what_makes_the_directories_that_are_missing(
+def test_missing_directories_are_reported_with_what_creates_them(
     place: Path, state: Path, missing: str
 ) -> None:
     (state / missing).rmdir()
@@ -425,9 +425,7 @@ def test_the_server_of_the_directorys_owner_is_believed(state: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, Path.touch, Path.mkdir])
-def test_what_is_no_socket_is_neither_opened_nor_waited_for(
-    state: Path, make: Callable[[Path], object]
-) -> None:
+def test_only_a_socket_is_opened(state: Path, make: Callable[[Path], object]) -> None:
     make(state / "watcher/status.sock")
     shown = run("status", "--state-dir", str(state))
     assert shown.returncode == 3

@@ -1,4 +1,4 @@
-"""What a look needs is imported before its deadline begins: an import is no failure of the node."""
+"""A look's imports come before its deadline begins: a slow import is not a failure of the node."""
 
 import os
 import signal

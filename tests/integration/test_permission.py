@@ -1,4 +1,4 @@
-"""A file that the user may not read: who, what refuses, and commands that can be pasted."""
+"""A file that the user may not read: the user, what refuses, and commands to paste."""
 
 import grp
 import os

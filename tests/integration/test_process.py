@@ -211,7 +211,7 @@ def test_a_script_with_a_long_name_is_found(look: Look, start: Start, tmp_path: 
     assert look("process", str(path)).verdict == "ok running"
 
 
-def test_a_zombie_is_missing_and_the_message_says_so(look: Look, script: Script) -> None:
+def test_a_zombie_is_missing_and_the_message_explains_it(look: Look, script: Script) -> None:
     (pid,) = script(ZOMBIE, NAME)
     answer = look("process", NAME)
     assert answer.verdict == "critical missing"
@@ -304,7 +304,7 @@ def test_a_proc_that_is_not_mounted_is_hidden(tmp_path: pathlib.Path) -> None:
     assert (result.status.word, result.reason) == ("unknown", "hidden")
     assert "none" in result.message
     result = probe(ProcessOptions("vault", proc=str(tmp_path)), Deadline(1))
-    assert result.reason == "hidden", "an empty directory is no procfs"
+    assert result.reason == "hidden", "an empty directory is not procfs"
 
 
 def test_running_out_of_descriptors_during_a_scan_is_not_a_bug(
@@ -341,7 +341,7 @@ def test_an_unreadable_process_is_hidden_unless_enough_others_are_seen(
 
 
 @pytest.mark.parametrize("file", ["comm", "cmdline", "status"])
-def test_a_process_that_ends_between_listing_and_reading_is_no_failure(
+def test_a_process_that_ends_while_it_is_read_is_skipped(
     monkeypatch: pytest.MonkeyPatch, look: Look, start: Start, file: str
 ) -> None:
     """The file is read when the process has just gone: ENOENT on opening, ESRCH on reading."""
@@ -399,7 +399,7 @@ def test_it_never_counts_itself_or_its_parents(tmp_path: pathlib.Path) -> None:
         ("python3|-c|code|/run/kacheck-mysvc.pid|mysvc", False),
     ],
 )
-def test_a_look_of_kachecks_is_no_service(line: str, expected: bool) -> None:
+def test_kachecks_own_looks_are_not_counted_as_the_service(line: str, expected: bool) -> None:
     assert is_one_shot(line.encode().split(b"|")) is expected
 
 

@@ -86,7 +86,7 @@ def test_one_look_that_fails_is_not_taken_for_the_first(tmp_path: Path) -> None:
         assert watcher.track("vault") == 1
 
 
-def test_who_has_gone_meanwhile_has_failed_at_once(tmp_path: Path, start: Start) -> None:
+def test_a_process_that_exits_meanwhile_fails_at_once(tmp_path: Path, start: Start) -> None:
     """Nobody has seen the exit: the look that misses the process is as good as an event."""
     process = start(NAME, "60")
     dies = partial(kill_before_execv, str(process.pid))
@@ -140,7 +140,7 @@ def test_whoever_starts_it_may_ignore_the_ends_of_children(tmp_path: Path, start
         assert watcher.track("proc") == 1
 
 
-def test_a_reload_that_comes_with_it_is_done_all_the_same(tmp_path: Path, start: Start) -> None:
+def test_a_reload_that_arrives_with_it_is_done_too(tmp_path: Path, start: Start) -> None:
     start(NAME, "60")
     broken = tmp_path / "broken"
     with Watcher(tmp_path, PROCESS, faults=[partial(exit_if, str(broken))]) as watcher:
@@ -211,7 +211,7 @@ def test_a_check_that_is_no_longer_configured_ends_failing(tmp_path: Path, start
 
 
 @pytest.mark.parametrize("content", ["", "garbage", "0 9999999999 ok"])
-def test_a_verdict_that_cannot_be_read_is_looked_for_anew(
+def test_an_unreadable_verdict_is_replaced_by_a_look(
     tmp_path: Path, start: Start, content: str
 ) -> None:
     process = start(NAME, "60")

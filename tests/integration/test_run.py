@@ -42,7 +42,7 @@ def config(tmp_path: pathlib.Path, start: Start) -> Callable[..., str]:
 
 @pytest.fixture
 def words(tmp_path: pathlib.Path, config: Callable[..., str]) -> Callable[..., list[str]]:
-    """The command's words: a configuration, and a state directory of its own."""
+    """The command's words: a configuration, and a separate state directory."""
 
     def listed(*tables: str) -> list[str]:
         return ["run", "--state-dir", str(tmp_path), "--config", config(*tables)]
@@ -196,7 +196,7 @@ def test_a_configuration_that_is_bad_or_missing_is_unknown(
     assert shown.err.count(str(path)) == 2, "each check says it"
 
 
-def test_options_may_stand_between_the_names(words: Words, capsys: Shown) -> None:
+def test_options_may_come_between_the_names(words: Words, capsys: Shown) -> None:
     assert main([*words(HERE, GONE), "here", "--format", "text", "gone"]) == 2
     assert len(capsys.readouterr().out.splitlines()) == 2
 
@@ -208,7 +208,7 @@ def test_without_an_option_it_is_the_file_in_etc(capsys: Shown) -> None:
     assert "/etc/kacheck/kacheck.toml: No such file or directory" in capsys.readouterr().err
 
 
-def test_it_and_its_entry_point_are_no_service_to_be_counted() -> None:
+def test_run_and_its_entry_point_are_not_counted_as_the_service() -> None:
     for line in (
         "/bin/sh /usr/libexec/kacheck/kacheck-verdict vault",
         "python3 -IB -m kacheck run vault",

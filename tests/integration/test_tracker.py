@@ -317,7 +317,7 @@ def test_when_one_of_the_quorum_exits_another_one_takes_its_place(
     assert look(each) == "critical too-few"
 
 
-def test_with_a_maximum_every_look_sees_who_has_come(looks: Looks, start: Start) -> None:
+def test_with_a_maximum_every_look_sees_new_processes(looks: Looks, start: Start) -> None:
     first, each = start(NAME, "60"), looks.tracker(quorum_max=1)
     assert look(each) == "ok running"
     second = start(NAME, "60")
@@ -332,7 +332,7 @@ def test_with_a_maximum_every_look_sees_who_has_come(looks: Looks, start: Start)
     assert look(none) == "ok missing"
 
 
-def test_a_link_that_leads_elsewhere_now_is_followed_anew(
+def test_a_changed_link_is_followed_again(
     looks: Looks, start: Start, tmp_path: pathlib.Path
 ) -> None:
     """As alternatives(8) and upgrades do: the process is named after the file."""
@@ -477,7 +477,7 @@ def test_short_lived_processes_are_counted_without_being_held(
     assert looks.scans == ATTEMPTS + 1
 
 
-# --- where there is no pidfd --------------------------------------------------------------------
+# --- without pidfds -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EPERM, errno.ENOSYS])
@@ -595,7 +595,7 @@ def test_what_takes_more_than_comm_has_no_quick_result(
     assert each.quick_result() is None
 
 
-def test_an_exit_is_told_once_by_the_look_that_finds_it(looks: Looks, start: Start) -> None:
+def test_an_exit_is_reported_once_by_the_look_that_finds_it(looks: Looks, start: Start) -> None:
     first, second = start(NAME, "60"), start(NAME, "60")
     each = looks.tracker(quorum=2)
     assert look(each) == "ok running"
@@ -609,7 +609,7 @@ def test_an_exit_is_told_once_by_the_look_that_finds_it(looks: Looks, start: Sta
     assert [each.loss(), each.loss()] == [Loss.ALL, Loss.NOTHING]
 
 
-def test_the_exit_of_the_oldest_leaves_those_who_were_there(looks: Looks, start: Start) -> None:
+def test_the_exit_of_the_oldest_leaves_the_others(looks: Looks, start: Start) -> None:
     """As few are held as the quorum needs: they are not all that there are."""
     first, second = start(NAME, "60"), start(NAME, "60")
     each = looks.tracker()

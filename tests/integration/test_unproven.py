@@ -1,4 +1,4 @@
-"""Where somebody else than Vault could answer, kacheck says so and names the cure."""
+"""Where another program could answer for Vault, kacheck warns and names the cure."""
 
 import json
 import signal
@@ -51,7 +51,7 @@ def test_plain_http_is_ok_with_a_warning_and_its_cures(
 
 
 def test_what_any_user_could_answer_is_an_answer(look: Look) -> None:
-    """The reason for the warning: nothing in such an answer shows who gave it."""
+    """The reason for the warning: nothing in such an answer shows where it comes from."""
     body = b'{"initialized":true,"sealed":false,"standby":false}'
     with socket.create_server(("127.0.0.1", 0)) as impostor:
 

@@ -113,7 +113,7 @@ def test_the_watcher_starts_and_re_executes_without_uptime(
 
 
 @pytest.mark.parametrize("text", ["", "x 1\n", "nan 1\n", "-1.5 1\n"])
-def test_an_uptime_that_is_not_a_number_is_none(tmp_path: Path, start: Start, text: str) -> None:
+def test_an_uptime_that_is_not_a_number_is_ignored(tmp_path: Path, start: Start, text: str) -> None:
     start(NAME, "60")
     (tmp_path / "uptime").write_text(text)
     mounts = f'mount --bind {tmp_path}/uptime /proc/uptime && exec "$@"'
@@ -157,7 +157,7 @@ def test_without_uptime_a_drain_whose_time_was_over_stays_over(
         assert kacheck(dead(pidfile), "drain", "status", *where).stdout == "nothing is drained\n"
 
 
-def test_without_uptime_a_drain_whose_end_cannot_be_told_holds(
+def test_without_uptime_a_drain_with_an_unknown_end_holds(
     tmp_path: Path, start: Start, pidfile: Path
 ) -> None:
     """The kernel's own uptime is that of the host, which is larger than the container's."""

@@ -125,7 +125,7 @@ def machine(booted: Machine) -> Iterator[Machine]:
 
 
 def says(machine: Machine, check: str = "vault") -> int | None:
-    """The number in a check's track file; None if there is none."""
+    """The number in a check's track file; None without a file."""
     try:
         return int((machine.root / "run/kacheck/track" / check).read_text())
     except FileNotFoundError:
@@ -133,7 +133,7 @@ def says(machine: Machine, check: str = "vault") -> int | None:
 
 
 def wait_for(machine: Machine, value: int, patience: float = PATIENCE) -> None:
-    """Wait until the track file says so."""
+    """Wait until the track file has this number."""
     wait_until(lambda: says(machine) == value, f"the track file does not say {value}", patience)
 
 
@@ -212,7 +212,7 @@ def test_it_writes_to_run_alone_and_there_to_its_directories_alone(machine: Mach
     assert found.split() == ours
 
 
-def test_a_killed_process_of_another_user_is_told(machine: Machine) -> None:
+def test_a_killed_process_of_another_user_is_reported(machine: Machine) -> None:
     assert machine.process(machine.main_pid("vault"))["Uid"].split()[0] != "0"
     machine.systemctl("stop", "vault")
     wait_for(machine, 0)
@@ -361,7 +361,7 @@ def test_a_reload_refuses_a_bad_configuration_and_says_why(machine: Machine) -> 
     assert heals(machine)
 
 
-def test_without_a_configuration_it_fails_and_says_so(machine: Machine) -> None:
+def test_without_a_configuration_it_fails_with_a_message(machine: Machine) -> None:
     machine.systemctl("stop", "kacheck")
     machine.run(["rm", TOML])
     with pytest.raises(LabError, match="failed"):

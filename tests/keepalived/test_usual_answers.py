@@ -178,7 +178,7 @@ class TestTrackProcessOnTheHost:
 class TestPidof:
     """`script "pidof vault"`.
 
-    Before 2.3.0 keepalived passes the real path as argv[0], unless the link's name stands in the
+    Before 2.3.0 keepalived passes the real path as argv[0], unless the link's name is in the
     directory of its target as well (check_script_secure in lib/notify.c; changed by ebf37b95,
     which came with use_symlink_paths). Debian's pidof is a link to killall5 in another directory.
     """
@@ -212,7 +212,7 @@ class TestPidof:
 
 
 class TestCurlAndGrep:
-    """`script "curl -s URL | grep -q active"`: there is no shell, and the word is not there."""
+    """`script "curl -s URL | grep -q active"`: no shell runs it, so the word is not found."""
 
     @pytest.fixture(autouse=True)
     def _active_vault(self, node: Node) -> None:

@@ -169,7 +169,7 @@ def test_files_checks_and_timeouts_fit_each_other(name: str) -> None:
 def test_the_vip_moves_where_track_process_gets_errno_111(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
-    """Everything in a network namespace of its own, as in LXC, nspawn and Docker's default."""
+    """Everything in a separate network namespace, as in LXC, nspawn and Docker's default."""
     start(nodes, "active", "active")
     pair = Pair("event-driven", nodes, extra=NATIVE)
     native = pair.a_keepalived

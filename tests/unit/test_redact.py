@@ -47,7 +47,7 @@ def test_secrets_are_hidden_and_the_rest_is_left(text: str, shown: str) -> None:
         "",
     ],
 )
-def test_what_has_no_secret_stays_as_it_is(text: str) -> None:
+def test_text_without_secrets_is_unchanged(text: str) -> None:
     assert redact(text) == text
 
 

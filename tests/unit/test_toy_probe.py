@@ -37,7 +37,7 @@ PROBE = Probe(
                is_positional=True, is_required=True),
         Option("mood", TEXT, "how it is asked", metavar="MOOD", default="calm"),
         Option("omen", one_of("crow", "owl"), "what it sees", is_repeatable=True, is_set=True),
-        Option("token", TEXT, "what it is told", metavar="TOKEN", environment="ORACLE_TOKEN",
+        Option("token", TEXT, "what the oracle asks for", metavar="TOKEN", environment="ORACLE_TOKEN",
                is_secret=True),
     ),
     reasons=(AGREED, DENIED),
@@ -75,7 +75,7 @@ REGISTERED = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from kacheck import cli, probes;"
     "probes.MODULES['oracle'] = 'kacheck_oracle'; cli.run()"
 )
-"""The registry's line, for a program of its own."""
+"""The registry's line, for a separate program."""
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -149,7 +149,7 @@ def test_it_has_help(oracle: pathlib.Path, capsys: pytest.CaptureFixture[str]) -
     shown = " ".join(capsys.readouterr().out.split())
     assert "usage: kacheck oracle [OPTION...] PATH" in shown
     assert "--mood MOOD how it is asked; default calm" in shown
-    assert "--token TOKEN what it is told; variable ORACLE_TOKEN" in shown
+    assert "--token TOKEN what the oracle asks for; variable ORACLE_TOKEN" in shown
     assert cli.main(["--help"]) == 0
     assert "oracle Ask the oracle" in " ".join(capsys.readouterr().out.split())
 

@@ -1,4 +1,4 @@
-"""vault-graded.conf as arithmetic: who has the VIP, for every state of three nodes.
+"""vault-graded.conf as arithmetic: which node has the VIP, in every state of three nodes.
 
 A node's Vault is active, a standby, sealed or dead. Its watcher is alive; or gone, so that the track
 file says what it said last; or keepalived is blind to the file and goes on with the number that it

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 from kacheck import statedir
-from kacheck.check import Check, Question
-from kacheck.config.keys import OPTIONS, PROBE, track
+from kacheck.check import Check, Question, Track
+from kacheck.config.keys import OPTIONS, PROBE, refuse_unknown_as_ok, track
 from kacheck.config.toml_lines import Path
 from kacheck.config.values import WrongError, read
 from kacheck.deadline import DEFAULT_TIMEOUT
@@ -94,8 +94,10 @@ def check_of(name: str, values: dict[str, Any], questions: "Questions") -> Check
             'hold_for has no meaning without on_unknown = "hold"; add that, or leave it out',
         )
     policy = Policy(**chosen(values, Policy))
-    check = Check(name, questions.of(name).question, interval, timeout, policy)
-    return check._replace(track=values["track"]) if "track" in values else check
+    numbers = values.get("track", Track())
+    if policy.on_unknown != "ok":
+        refuse_unknown_as_ok((*path, "track"), numbers)
+    return Check(name, questions.of(name).question, interval, timeout, policy, numbers)
 
 
 def chosen(values: dict[str, Any], fields: Any) -> dict[str, Any]:
@@ -186,5 +188,5 @@ def question(path: Path, declared: Probe, values: dict[str, Any]) -> Question:
         return Question(declared.name, load(declared.prepare)(values))
     except OptionError as error:
         names = [option.name for option in declared.options]
-        place = (*path, error.option) if error.option else path
-        raise WrongError(place, error.text(str, names)) from None
+        key_path = (*path, error.option) if error.option else path
+        raise WrongError(key_path, error.text(str, names)) from None

@@ -95,7 +95,7 @@ def test_a_connection_is_believed_for_so_long_and_no_longer(
 def test_a_node_that_takes_no_new_connections_is_found_out(
     client: Make, stand_in: StandInVault, clock: Callable[[float], None]
 ) -> None:
-    """The kept connection works, but whoever comes anew is not served."""
+    """The kept connection works, but new connections are not served."""
     each = client(stand_in.address)
     assert said(each) == "ok active"
     stand_in._stopping = True
@@ -217,7 +217,7 @@ def test_a_server_that_has_gone_is_an_event_and_refused(client: Make) -> None:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A stand-in in a process of its own, and its address."""
+    """A stand-in as a separate process, and its address."""
     argv = [sys.executable, str(STAND_IN_VAULT), "--listen", "127.0.0.1:0", "--seconds", "60"]
     child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
     assert child.stdout is not None

@@ -164,7 +164,7 @@ def test_one_that_cannot_be_taken_back_does_not_keep_the_others(  # noqa: PLR091
         "(b.conf: Line %d) Config files missing 'nowhere.conf'.",
     ],
 )
-def test_an_old_complaint_on_another_line_is_no_new_one(
+def test_an_old_complaint_on_another_line_is_not_new(
     migrate: Callable[..., CommandOutput], keepalived: Path, line: str
 ) -> None:
     keepalived.write_text(f"print({line!r} % (29 if new else 11)); sys.exit(5)")
@@ -197,7 +197,7 @@ KILLED = (
         (f"global_defs {{\n    script_user nobody\n}}\n{BARE % ''}", "script_user nobody"),
     ],
 )
-def test_a_keepalived_that_ends_itself_for_a_user_is_no_judge(
+def test_a_keepalived_that_ends_itself_for_a_user_cannot_judge(
     conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, text: str, user: str
 ) -> None:
     keepalived.write_text(KILLED)
@@ -285,14 +285,14 @@ def test_a_keepalived_that_hangs_is_not_waited_for(
     assert "does not come to an end within" in said.err
 
 
-def test_without_keepalived_that_is_said(
+def test_without_keepalived_it_says_that_nothing_was_tested(
     migrate: Callable[..., CommandOutput], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify, "program", lambda: None)
     assert "keepalived is not installed here" in migrate("--in-place").out
 
 
-def test_a_violation_that_was_there_is_no_new_one() -> None:
+def test_a_violation_that_was_there_is_not_new() -> None:
     before = Said(6, ("SECURITY VIOLATION - check scripts",))
     after = Said(6, (*before.complaints, "SECURITY VIOLATION - scripts"))
     assert verify.new_complaints(before, after) == []
@@ -337,9 +337,7 @@ VIP = (
 @pytest.mark.parametrize(
     "old", ["include nowhere.conf\n", "nonsense_keyword\n", "foo {\n    bar baz\n}\n"]
 )
-def test_what_keepalived_complains_of_below_an_edit_is_no_new_complaint(
-    node: Node, old: str
-) -> None:
+def test_an_old_complaint_below_an_edit_is_not_new(node: Node, old: str) -> None:
     path, done = migrated(node, VIP % (BLOCK, "track_process") + old, "--mode", "script")
 
     assert done.returncode == 0, done.stderr
@@ -358,7 +356,7 @@ def test_a_script_of_another_user_is_migrated(node: Node) -> None:
 
 
 @pytest.mark.keepalived
-def test_a_file_that_is_a_mount_is_said_to_be_one(node: Node) -> None:
+def test_a_file_that_is_a_mount_is_reported(node: Node) -> None:
     path = node.write("keepalived.conf", "")
     path.write_text(VIP % (BLOCK, "track_process"))
     before = snapshot(path.parent)

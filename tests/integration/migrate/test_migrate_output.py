@@ -105,7 +105,7 @@ def test_a_hyphen_names_no_file(
 
 
 @pytest.mark.parametrize("name", ["app.conf", "kacheck.toml"])
-def test_a_file_that_has_a_meaning_already_is_no_output(
+def test_a_file_with_another_meaning_cannot_be_the_output(
     tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput], name: str
 ) -> None:
     (tmp_path / "app.conf").write_text("# nothing\n")

@@ -21,7 +21,7 @@ def test_checks_are_appended_to_what_is_there(
     assert (tmp_path / "kacheck.toml.kacheck-backup").read_text() == there
 
 
-def test_a_check_of_the_same_meaning_is_taken_as_it_is(
+def test_a_check_of_the_same_meaning_is_reused(
     tmp_path: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     toml = tmp_path / "kacheck.toml"

@@ -30,7 +30,7 @@ QUICK = {"kacheck.watch.supervisor.LOCK_INTERVAL": 0.1}
 
 
 class Served:
-    """A status server in a loop of its own, with an answer as large as one likes."""
+    """A status server with a separate loop and an answer of any size."""
 
     def __init__(self, directory: pathlib.Path, size: int) -> None:
         (directory / "watcher").mkdir(exist_ok=True)

@@ -78,7 +78,7 @@ BROKEN_OFF = ("reset-halfway", "short-body", "garbage")
 # --- what each answer means --------------------------------------------------------------------
 
 
-def test_every_word_of_the_stand_in_has_its_promise_here() -> None:
+def test_every_answer_of_the_stand_in_is_covered_here() -> None:
     assert {*SAID, *UNDECIDED} == set(STATES)
     assert {*SAID, *UNDECIDED, *DONE, *BROKEN_OFF, *ENDLESS, "hang-tls"} == WORDS
 
@@ -121,7 +121,9 @@ def test_accept_may_be_repeated(kacheck: Kacheck, vault: StandInVault) -> None:
 
 
 @pytest.mark.parametrize("state", ["200-standby", "429-not-standby", "503-html"])
-def test_no_accept_makes_a_liar_ok(kacheck: Kacheck, vault: StandInVault, state: str) -> None:
+def test_no_accept_makes_a_contradictory_answer_ok(
+    kacheck: Kacheck, vault: StandInVault, state: str
+) -> None:
     vault.state = state
     accept = [word for role in ROLES for word in ("--accept", role)]
     assert kacheck("vault", "--address", vault.address, *accept).said == BAD

@@ -37,7 +37,7 @@ def test_the_json_has_the_milliseconds_of_each_phase_that_was_reached(
 @pytest.mark.parametrize(
     ("state", "phases"), [("active", PLAIN | {"tls"}), ("hang-tls", {"connect", "tls"})]
 )
-def test_tls_is_a_phase_of_its_own(
+def test_tls_is_a_separate_phase(
     kacheck: Kacheck, tls_vault: StandInVault, ca: Path, state: str, phases: set[str]
 ) -> None:
     tls_vault.state = state

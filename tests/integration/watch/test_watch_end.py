@@ -57,7 +57,8 @@ def test_what_started_it_may_decide_about_the_track_files(
             watcher.signal(signal.SIGTERM)
         else:
             (tmp_path / "crash").touch()
-        watcher.process.wait(PATIENCE)
+        code = watcher.process.wait(PATIENCE)
+        assert code == (0 if end == "signal" else 1), "3 is a configuration that is refused"
         assert watcher.track("proc") == 1
         assert (tmp_path / "state/failing/proc").read_text() == "0\n", "it lies ready"
         watcher.stop()

@@ -129,7 +129,7 @@ def test_ready_waits_until_every_check_has_answered_or_timed_out(
 
 
 def test_a_reload_frees_a_worker_that_hangs(tmp_path: Path) -> None:
-    """Nobody declares its timeout any more: it must not stay with the server for ever."""
+    """Nobody declares its timeout any more: it must not stay with the server."""
     with StandInVault() as server:
         server.drip_interval = 0.05
         toml = vault_check(server.address, interval=30.0, timeout=30.0)

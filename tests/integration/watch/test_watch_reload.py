@@ -48,7 +48,7 @@ def test_a_reload_touches_only_the_checks_that_changed(tmp_path: Path, start: St
         assert watcher.descriptors() <= before
         watcher.reload(same)
         watcher.until(lambda: "STATUS=1 checks, 0 not ok" in watcher.notified)
-    assert watcher.transitions("same") == ["ok running"], "it was not begun anew"
+    assert watcher.transitions("same") == ["ok running"], "it was not started again"
     assert watcher.transitions("changed") == ["ok running", "critical missing"]
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.keepalived
 def set_clock(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Start everything of A with a wall clock that can be set: the caller gets the means.
 
-    No namespace has a CLOCK_REALTIME of its own, and the machine's is not ours to set. libfaketime
+    No namespace has a separate CLOCK_REALTIME, and the machine's is not ours to set. libfaketime
     stands between the programs, keepalived and its scripts too, and what they ask for the time.
     """
     libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
@@ -93,6 +93,30 @@ def test_lxcfs_dies(scene: Scene) -> None:
         scene.leaves(scene.kill_vault)
         scene.keepalived.wait_log("now returning 2")
     finally:
+        node.run(["umount", "-l", "/proc/uptime"])
+
+
+@row(
+    "lxcfs hangs, then Vault is killed",
+    "watcher: `/proc/uptime: no answer: verdict files are withdrawn`, `critical missing`; "
+    "keepalived: `now returning 2`",
+    "stays while Vault is healthy; leaves at once",
+)
+def test_lxcfs_hangs(scene: Scene) -> None:
+    needs(fuse=True)
+    node = scene.a.node
+    pidfile = node.dir / "hanging.pid"
+    served = node.popen([*lxcfs.wrapper(pidfile, "/proc/uptime")[2:], "sleep", "600"])
+    try:
+        wait_until(pidfile.exists, "lxcfs did not start")
+        scene.start()
+        scene.stays(lambda: node.run(["sh", "-c", f"kill -STOP $(cat {pidfile})"]))
+        scene.watcher.wait_said("no answer: verdict files are withdrawn")
+        scene.leaves(scene.kill_vault)
+        scene.keepalived.wait_log("now returning 2")
+    finally:
+        node.run(["sh", "-c", f"kill -KILL $(cat {pidfile})"], check=False)
+        served.close()
         node.run(["umount", "-l", "/proc/uptime"])
 
 

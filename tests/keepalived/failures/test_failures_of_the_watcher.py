@@ -117,7 +117,7 @@ def test_the_state_directory_is_deleted(scene: Scene) -> None:
     scene.leaves(lambda: shutil.rmtree(scene.a.run_dir))
     assert scene.watcher.process.wait() == 3
     scene.start_watcher()  # as the unit does, which test_systemd.py shows
-    wait_until(lambda: scene.a.read(f"track/{CHECK}") == "1\n", "it is not written anew")
+    wait_until(lambda: scene.a.read(f"track/{CHECK}") == "1\n", "it is not written again")
     assert scene.keepalived.state(INSTANCE) == "FAULT"
     scene.gains(scene.keepalived.reload)
     scene.leaves(scene.kill_vault)

@@ -108,7 +108,7 @@ class TestFindings:
         assert codes(*PROVOKED[code]) == [code]
 
     @pytest.mark.parametrize("uses", [set(), TRACKS, {"track_file", "track_file_block"}])
-    def test_a_sound_machine_provokes_none(self, uses: set[str]) -> None:
+    def test_a_sound_machine_has_no_findings(self, uses: set[str]) -> None:
         assert codes(SOUND, uses) == []
 
     @pytest.mark.parametrize(("pid_max", "found"), [(32768, []), (4194304, ["KA130"])])
@@ -131,9 +131,7 @@ class TestFindings:
     @pytest.mark.parametrize(
         "answer", [each for each in ListenAnswer if each is not ListenAnswer.WORKS]
     )
-    def test_missing_process_events_are_no_error_where_nothing_uses_them(
-        self, answer: ListenAnswer
-    ) -> None:
+    def test_missing_process_events_do_not_matter_without_a_use(self, answer: ListenAnswer) -> None:
         for finding in findings(facts(answer), {"track_file"}):
             assert finding.code.severity is Severity.NOTE
 
@@ -534,7 +532,7 @@ class TestTrial:
         kernel.noise = [lost, b"", datagram(1, index=9), datagram(4, 4711, 4711)]
         assert try_them().answer is ListenAnswer.WORKS
 
-    def test_an_error_while_waiting_is_told(self, kernel: type[Connector]) -> None:
+    def test_an_error_while_waiting_is_reported(self, kernel: type[Connector]) -> None:
         kernel.noise = [OSError(errno.EIO, "Input/output error")]
         assert try_them() == (ListenAnswer.FAILED, "[Errno 5] Input/output error")
 
@@ -552,6 +550,6 @@ class TestTrial:
             "0000000000000000" + "0400000001000000"
         )
 
-    def test_what_is_no_event_is_none(self) -> None:
+    def test_other_messages_are_not_events(self) -> None:
         assert parse(b"") is None
         assert parse(datagram(1, index=2)) is None

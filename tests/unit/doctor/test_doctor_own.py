@@ -89,9 +89,7 @@ class TestNames:
     def test_that_are_not_configured(self, doctor: Doctor, text: str, codes: list[str]) -> None:
         assert doctor.codes(catalogue.KACHECK, text) == codes
 
-    def test_nothing_is_said_of_names_where_the_configuration_is_broken(
-        self, doctor: Doctor
-    ) -> None:
+    def test_names_are_not_judged_where_the_configuration_is_broken(self, doctor: Doctor) -> None:
         doctor.kacheck = doctor.kacheck._replace(checks=None, error=f"{TOML}:1: bad; mend it")
         assert doctor.codes(catalogue.KACHECK, VERDICT) == ["KA501"]
 
@@ -174,7 +172,7 @@ class TestGuard:
         assert doctor.codes(catalogue.KACHECK, text) == codes
 
 
-def test_a_drain_is_told_with_its_end(doctor: Doctor, tmp_path: Path) -> None:
+def test_a_drain_is_reported_with_its_end(doctor: Doctor, tmp_path: Path) -> None:
     drain.switch_on(str(tmp_path), ["vault", "ALL"], 1800, "new disks")
     doctor.kacheck = doctor.kacheck._replace(drains=installation.gather(TOML, str(tmp_path)).drains)
     first, second = doctor.find(catalogue.KACHECK, "")

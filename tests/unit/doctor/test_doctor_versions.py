@@ -1,4 +1,4 @@
-"""keepalived's faults by release: who meets them, and who does not."""
+"""keepalived's faults by release: where they are found, and where not."""
 
 import re
 from pathlib import Path
@@ -58,12 +58,12 @@ def before(version: Version) -> Version:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 class TestEachFault:
-    def test_it_is_met_in_its_releases_by_who_uses_the_feature(self, fault: Fault) -> None:
+    def test_it_is_found_in_its_releases_with_the_feature(self, fault: Fault) -> None:
         last = before(fault.releases.fixed) if fault.releases.fixed else Version(2, 4, 3)
         assert fault.name in codes(fault.releases.since, set(fault.features))
         assert fault.name in codes(last, set(fault.features))
 
-    def test_it_is_not_met_by_who_does_not_use_the_feature(self, fault: Fault) -> None:
+    def test_it_is_not_found_without_the_feature(self, fault: Fault) -> None:
         for missing in fault.features:
             assert fault.name not in codes(fault.releases.since, set(fault.features) - {missing})
 
@@ -178,7 +178,7 @@ def test_versions_are_compared_as_numbers() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2.2", "2.2.x", "2.2.7.1"])
-def test_what_is_no_version_is_an_error(text: str) -> None:
+def test_an_invalid_version_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         version_of(text)
 

@@ -1,4 +1,4 @@
-"""What a person is told of a certificate: pure corners that real servers show rarely."""
+"""What kacheck says about a certificate: cases that real servers show rarely."""
 
 import ssl
 from typing import Any, cast

@@ -154,7 +154,7 @@ def test_a_vip_of_another_instance_is_refused(
     ("lines", "kept"),
     [
         ("", "VRRPv2 and advert_int 1"),
-        ("version 3\n    advert_int 0.3", None),
+        ("version 3\n    advert_int 0.25", None),
         ("version 3\n    advert_int 1", "VRRPv3 and advert_int 1"),
         (
             "authentication {\n        auth_type PASS\n        auth_pass x\n    }",
@@ -162,7 +162,7 @@ def test_a_vip_of_another_instance_is_refused(
         ),
     ],
 )
-def test_what_other_values_on_all_nodes_would_gain_is_said(
+def test_the_gain_of_other_values_on_all_nodes_is_reported(
     tmp_path: Path, lines: str, kept: str | None
 ) -> None:
     text = INSTANCE.replace("state BACKUP", f"state BACKUP\n    {lines}")
@@ -173,7 +173,7 @@ def test_what_other_values_on_all_nodes_would_gain_is_said(
     assert kept is None or kept in (said or "")
 
 
-def test_what_else_moves_the_vip_is_said(tmp_path: Path) -> None:
+def test_other_lines_that_move_the_vip_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "keepalived.conf"
     path.write_text(INSTANCE.replace("    virtual_ip", f"{TRACKING}    virtual_ip"))
     (instance,) = instances(load(str(path)))

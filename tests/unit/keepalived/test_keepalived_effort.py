@@ -97,7 +97,7 @@ MIGRATED: dict[str, Callable[[int], str]] = {
         numbered(TRACKED, n) + "vrrp_instance I {\n track_process {\n"
         + numbered("  p{}\n", n) + " }\n}\n"
     ),
-    "a block of its own for each": lambda n: (
+    "a separate block for each": lambda n: (
         numbered(TRACKED, n) + "vrrp_instance I {\n"
         + numbered(" track_process {{\n  p{}\n }}\n", n) + "}\n"
     ),
@@ -145,7 +145,7 @@ def test_twice_the_blocks_are_twice_the_work(
         (patterns, "MAX_NAMES", "include *\n" * 9),
     ],
 )  # fmt: skip
-def test_what_is_beyond_a_limit_is_said_and_nothing_is_migrated(
+def test_beyond_a_limit_nothing_is_migrated(
     conf: pathlib.Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str, text: str
 ) -> None:
     monkeypatch.setattr(module, name, 5)

@@ -168,7 +168,7 @@ WORDS = [
 
 @pytest.mark.parametrize("release", ["2.0.20", "2.2.7", "2.3.1", "2.3.2", "2.4.3"])
 @pytest.mark.parametrize("word", WORDS)
-def test_any_word_comes_through_keepalived_as_it_is(word: str, release: str) -> None:
+def test_any_word_reaches_the_script_through_keepalived_unchanged(word: str, release: str) -> None:
     version = version_of(release)
     text = f"vrrp_script x {{\n    script {script_word(['/bin/x', word, 'end'], version)}\n}}\n"
     tree = parse(text, release=version)

@@ -193,7 +193,7 @@ def test_a_command_too_long_for_its_line_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", range(1014, 1023))
-def test_a_comment_does_not_grow_into_a_line_of_its_own(tmp_path: Path, size: int) -> None:
+def test_a_comment_does_not_become_a_separate_line(tmp_path: Path, size: int) -> None:
     comment = "#" * (size - 2) + " x"
     text = SECURE + f"vrrp_track_process app {{\n{comment}\n    process app\n}}\n" + tracking("app")
     done = stable(tmp_path, text)
@@ -375,7 +375,7 @@ def test_a_moved_comment_does_not_leave_a_backslash_as_a_statement(tmp_path: Pat
 def test_a_brace_among_the_names_leaves_all_of_the_instance_alone(
     tmp_path: Path, brace: str
 ) -> None:
-    """To keepalived the instance ends there, and its other lines are none."""
+    """To keepalived the instance ends there, so its other lines have no effect."""
     tracks = tracking("app", brace)[:-2] + "    track_script {\n        ping\n    }\n}\n"
     text = SECURE + PING + block("process app") + tracks
     done = stable(tmp_path, text, "script")

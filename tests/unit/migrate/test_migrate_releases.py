@@ -79,7 +79,7 @@ def test_a_process_from_the_environment_is_left_alone(
     assert "app is left alone" in answer.remarks[0]
 
 
-def test_without_keepalived_the_release_that_is_assumed_is_said(
+def test_without_keepalived_the_assumed_release_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify, "program", lambda: None)

@@ -138,7 +138,7 @@ def test_a_diff_is_printed_and_nothing_is_written(
     assert "FAULT within milliseconds" in said.err
 
 
-def test_nothing_to_migrate_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_to_migrate_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "keepalived.conf"
     path.write_text('this is { no configuration " at all\n')
 

@@ -190,7 +190,7 @@ def test_arguments_that_cannot_match_need_no_permission() -> None:
     assert not pattern("/usr/bin/vault|server").matches(Fake("vault|agent", name="vault", exe=None))
 
 
-def test_the_script_stands_right_behind_its_interpreter() -> None:
+def test_the_script_follows_its_interpreter() -> None:
     line = "/usr/bin/tail|-f|-n1|/opt/prometheus-node-exporter"
     assert not pattern(LONG).matches(Fake(line, name=LONG[:15]))
 

@@ -193,7 +193,7 @@ def test_a_time_that_is_none_is_refused(text: str) -> None:
         timeout_from({"BAO_CLIENT_TIMEOUT": text})
 
 
-def test_without_a_time_there_is_none() -> None:
+def test_without_a_variable_there_is_no_time() -> None:
     assert timeout_from({}) is timeout_from({"VAULT_CLIENT_TIMEOUT": ""}) is None
 
 

@@ -64,7 +64,7 @@ def test_an_abstract_address_begins_with_an_at_sign(notifier: Notify) -> None:
         assert sock.recv(4096) == b"READY=1"
 
 
-def test_a_systemd_that_has_gone_is_no_error(systemd: socket.socket, notifier: Notify) -> None:
+def test_a_missing_systemd_is_not_an_error(systemd: socket.socket, notifier: Notify) -> None:
     client = notifier(systemd.getsockname())
     Path(systemd.getsockname()).unlink()
     client.tell("READY=1")
@@ -122,5 +122,5 @@ def test_a_systemd_that_reads_nothing_delays_no_verdict(
 def test_a_sign_of_life_comes_at_half_the_watchdog_time(
     environ: dict[str, str], interval: float | None
 ) -> None:
-    """Without an interval there is none: zero would be a loop that does nothing else."""
+    """Without an interval there are no signs of life: zero would be a busy loop."""
     assert Notifier(environ, PID).watchdog_interval == interval

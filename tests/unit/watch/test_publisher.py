@@ -22,6 +22,7 @@ from helpers.watcher import Watcher
 from kacheck.result import Status
 from kacheck.statedir import Published, StateDirectoryError, parse
 from kacheck.watch import publisher as module
+from kacheck.watch import track_files
 from kacheck.watch.lock import lock_file
 from kacheck.watch.publisher import COMM, MUTE, Publisher
 
@@ -75,7 +76,7 @@ def seen(tmp_path: Path, comm: list[str]) -> Iterator[Seen]:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Seen]:
-    """On a file system of its own, which is small."""
+    """On a separate, small file system."""
     needs(root=True)
     place = tmp_path / "small"
     place.mkdir()
@@ -261,7 +262,7 @@ def test_files_that_are_long_as_they_are_are_not_read_again(
     seen.publish(1)
     clock.now += 1.5
     seen.publish(1)
-    monkeypatch.setattr(module, "read", lambda _: pytest.fail("read"))
+    monkeypatch.setattr(track_files, "read", lambda _: pytest.fail("read"))
     seen.publish(1)
 
 
@@ -302,7 +303,7 @@ def test_a_directory_that_is_deleted_is_made_again(seen: Seen, comm: list[str], 
     assert MUTE not in comm
 
 
-def test_a_track_directory_that_somebody_else_has_made_anew_is_noticed(seen: Seen) -> None:
+def test_a_track_directory_recreated_by_others_is_noticed(seen: Seen) -> None:
     seen.publish(1)
     shutil.rmtree(seen.directory / "track")
     (seen.directory / "track").mkdir()
@@ -371,7 +372,7 @@ def test_a_full_file_system_still_takes_updates_in_existing_space(
 def test_without_any_room_a_failure_still_reaches_keepalived(
     small: Seen, comm: list[str], fill: Callable[[Path], None]
 ) -> None:
-    """Each byte that it frees is taken at once by who has filled the file system."""
+    """The program that has filled the file system takes each freed byte at once."""
     place = small.directory.parent
     for check in CHECKS:
         (small.directory / "verdict" / check).unlink()

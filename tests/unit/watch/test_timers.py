@@ -62,7 +62,7 @@ def test_an_error_of_one_leaves_the_others_to_be_done() -> None:
     assert done == ["error", "second"]
 
 
-def test_what_is_set_and_cancelled_for_ever_takes_no_more_room() -> None:
+def test_endless_setting_and_cancelling_takes_no_more_room() -> None:
     """As the timeout of each look, and a recheck that is an hour away, are."""
     timers, done = Timers(), list[int]()
     kept = [timers.at(3600.0 + number, lambda n=number: done.append(n)) for number in range(50)]  # type: ignore[misc]
