@@ -24,7 +24,7 @@ from kacheck.cli import main
 
 
 def pytest_configure() -> None:
-    """What a run makes once, the workers of pytest-xdist find in their environment."""
+    """Make what a run has once; the workers of pytest-xdist find it in their environment."""
     surroundings.set_up()
     directory_of_the_run()
 

@@ -72,7 +72,7 @@ class Spy(dict[str, str]):
 
 
 def plain(line: str) -> str:
-    """A line of roff as the text that it shows."""
+    """Return a line of roff as the text that it shows."""
     macro = re.fullmatch(r"\.(S[HS]|[BIR]{1,2}) (.*)", line)
     if macro:
         words = [quoted or bare for quoted, bare in re.findall(r'"([^"]*)"|(\S+)', macro[2])]
@@ -82,7 +82,7 @@ def plain(line: str) -> str:
 
 
 def parts(text: str, macro: str) -> dict[str, str]:
-    """What follows each heading of .SH or .SS."""
+    """Return what follows each heading of .SH or .SS."""
     _, *pieces = re.split(rf"^\.{macro} (.*)\n", text, flags=re.MULTILINE)
     return {plain(f".{macro} {head}"): body for head, body in zip(*[iter(pieces)] * 2, strict=True)}
 
@@ -93,7 +93,7 @@ def sections(name: str, directory: pathlib.Path = MAN) -> dict[str, str]:
 
 
 def entries(text: str) -> list[Entry]:
-    """The tagged paragraphs."""
+    """Return the tagged paragraphs."""
     found = []
     for paragraph in re.split(r"^\.TP\n", text, flags=re.MULTILINE)[1:]:
         tag, *body = re.split(r"^\.(?:PP|S[HS])\b", paragraph, flags=re.MULTILINE)[0].splitlines()
@@ -102,18 +102,18 @@ def entries(text: str) -> list[Entry]:
 
 
 def shown(text: str) -> str:
-    """All of it in one line."""
+    """Return all of it in one line."""
     return " ".join(plain(line) for line in text.splitlines() if not re.match(r"\.[a-zP]", line))
 
 
 def examples(name: str) -> list[str]:
-    """What stands between .EX and .EE, as it is shown."""
+    """Return the text between .EX and .EE, as it is shown."""
     blocks = re.findall(r"^\.EX\n(.*?)^\.EE", sections(name)["EXAMPLES"], re.MULTILINE | re.DOTALL)
     return ["\n".join(map(plain, block.splitlines())) for block in blocks]
 
 
 def table(name: str) -> list[list[str]]:
-    """The rows of the table of EXIT STATUS."""
+    """Return the rows of the table of EXIT STATUS."""
     rows = sections(name)["EXIT STATUS"].split("_\n")[1].split(".TE")[0]
     return [plain(row).split("\t") for row in rows.splitlines()]
 
@@ -122,14 +122,14 @@ def table(name: str) -> list[list[str]]:
 
 
 def actions(command: str) -> list[argparse.Action]:
-    """The options of a command."""
+    """Return the options of a command."""
     parser = arguments.build([command])
     (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     return [a for a in commands.choices[command]._actions if a.option_strings]
 
 
 def documented(command: str) -> Iterator[Entry]:
-    """The options that the page has for a command, in the sections whose heading names it."""
+    """Yield the options that the page has for a command, in the sections whose heading names it."""
     for heading, text in parts(sections(COMMAND)["OPTIONS"], "SS").items():
         own = heading.split()[1] if heading.startswith("kacheck ") else None
         named = command in re.findall(r"\w+", heading.removeprefix("Every command"))
@@ -139,7 +139,7 @@ def documented(command: str) -> Iterator[Entry]:
 
 
 def default_of(command: str, action: argparse.Action) -> Any:
-    """What an option is that is not given."""
+    """Return the value of an option that is not given."""
     if command not in MODULES or not action.dest.startswith(PREFIX):
         return action.default
     name = action.dest.removeprefix(PREFIX)
@@ -148,7 +148,7 @@ def default_of(command: str, action: argparse.Action) -> Any:
 
 
 def entry_of(command: str, option: str) -> Entry:
-    """The paragraph that says what an option does."""
+    """Return the paragraph that says what an option does."""
     (entry,) = (each for each in documented(command) if option in re.findall(OPTION, each.tag))
     other = re.fullmatch(r"See kacheck (\w+)\.", entry.body)
     return entry_of(other[1], option) if other else entry
@@ -242,7 +242,7 @@ def test_the_variables_of_systemd_are_those_that_are_read() -> None:
 
 
 def keys() -> dict[str, dict[str, Entry]]:
-    """The keys that the page has, by its heading: the first word of a tag."""
+    """Return the keys that the page has, by its heading: the first word of a tag."""
     text = sections(FILE)["OPTIONS"]
     return {
         heading: {entry.tag.split()[0]: entry for entry in entries(part)}
@@ -255,7 +255,7 @@ def all_keys() -> dict[str, Entry]:
 
 
 def read_key(key: str, value: Any) -> Any:
-    """The value of a key, for a probe that has it."""
+    """Return the value of a key, for a probe that has it."""
     owner = next((n for n in MODULES if key in option_names(n)), "process")
     return read_value(("check", "x", key), probe(owner), value)
 

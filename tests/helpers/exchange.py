@@ -149,5 +149,5 @@ def files() -> int:
 
 
 def present(server: StandInVault, certificate: trustme.LeafCert) -> None:
-    """Show this certificate to whoever connects from now on."""
+    """Show this certificate on new connections."""
     server._tls = server_context(certificate)

@@ -44,7 +44,7 @@ class Row(NamedTuple):
     vip: str
 
     def phrases(self) -> Iterator[tuple[str, str]]:
-        """Who says what."""
+        """Yield each source with a phrase that it has."""
         for part in self.said.split("; "):
             source, _, words = part.partition(": ")
             for phrase in re.findall("`([^`]+)`", words):
@@ -55,7 +55,7 @@ Test = TypeVar("Test", bound=Callable[..., None])
 
 
 def row(failure: str, said: str, vip: str) -> Callable[[Test], Test]:
-    """The test is this row of the table."""
+    """Make a test this row of the table."""
 
     def register(test: Test) -> Test:
         test.row = Row(failure, said, vip)  # type: ignore[attr-defined]
@@ -78,14 +78,14 @@ class Scene:
     # --- the healthy state ----------------------------------------------------------------
 
     def start(self, toml: str = CONFIGURATION) -> None:
-        """A Vault that is active, the watcher and keepalived: A gets the VIP."""
+        """Start a Vault that is active, the watcher and keepalived: A gets the VIP."""
         self.a.toml.write_text(toml)
         self.a.state = "active"
         self.a.start_vault()
         self.gains(self.start_rest)
 
     def start_process(self, toml: str = ONLY_THE_PROCESS) -> Process:
-        """The same with an idle process in place of Vault."""
+        """Start the same with an idle process in place of Vault."""
         self.a.toml.write_text(toml)
         process = self.spawn()
         self.gains(self.start_rest)
@@ -103,7 +103,7 @@ class Scene:
         self.keepaliveds.append(self.a.keepalived(fast(220)))
 
     def spawn(self, *argv: str, program: str = "sleep", **options: Any) -> Process:
-        """A process named vault, from a copy of that program."""
+        """Start a process named vault, from a copy of that program."""
         path = self.program(program)
         self.others.append(self.a.node.popen([path, *(argv or ["600"])], **options))
         wait_until(lambda: has_started(self.others[-1].pid, "vault"), "vault did not start")
@@ -113,7 +113,7 @@ class Scene:
         return self.copy(name, f"{name}/vault")
 
     def copy(self, name: str, place: str) -> Path:
-        """A copy of a program below A's directory."""
+        """Return a copy of a program below A's directory."""
         path = self.a.node.dir / place
         if not path.exists():
             self.a.node.write(place, "", 0o755).unlink()
@@ -146,7 +146,7 @@ class Scene:
         return self.keepaliveds[-1]
 
     def gains(self, action: Callable[[], object]) -> None:
-        """After the action, A has the VIP, and B does not."""
+        """Act, and wait until A has the VIP, and B does not."""
         action()
         self.has_the_vip()
 
@@ -159,19 +159,19 @@ class Scene:
             raise AssertionError(f"{error}: {self.states_and_vips()}\n{self.logs()}") from None
 
     def states_and_vips(self) -> tuple[list[str], list[bool]]:
-        """Of A and of B."""
+        """Return the states of A and B, and whether each has the VIP."""
         states = [each.state(INSTANCE) for each in (self.keepalived, self.b_keepalived)]
         return states, [self.a.has_vip, self.b.has_vip]
 
     def leaves_by_the_guard(self, action: Callable[[], object]) -> None:
-        """The same, where the guard alone can see it, and has just looked: as late as can be."""
+        """Do the same just after the guard has looked, where only the guard can see it."""
         vrrp = children_of(self.keepalived.process.pid)[0]
         wait_until(lambda: children_of(vrrp), "the guard does not run")
         wait_until(lambda: not children_of(vrrp), "the guard does not end")
         self.leaves(action)
 
     def leaves(self, action: Callable[[], object]) -> None:
-        """After the action, A is in FAULT and without the VIP within BOUND, and B has it."""
+        """Act, and wait until A is in FAULT without the VIP within BOUND, and B has it."""
         began = time.monotonic()
         action()
         self.has_left(began)
@@ -187,7 +187,7 @@ class Scene:
         assert self.keepalived.state(INSTANCE) == "FAULT"
 
     def stays(self, action: Callable[[], object]) -> None:
-        """After the action, A has the VIP, as long as the guard may take, and nothing moves."""
+        """Act, and check that A keeps the VIP for as long as the guard may take."""
         began = time.monotonic()
         action()
         while time.monotonic() < began + BOUND:
@@ -220,7 +220,7 @@ class Scene:
 
 
 def fast(priority: int) -> str:
-    """event-driven.conf in the shipped configuration, with elections of tenths of a second."""
+    """Return the shipped configuration with event-driven.conf, and with fast elections."""
     conf = configuration("event-driven", priority)
     assert "advert_int 0.25 " in conf
     return conf.replace("advert_int 0.25 ", "advert_int 0.1 ")

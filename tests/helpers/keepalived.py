@@ -34,7 +34,6 @@ from helpers.processes import has_started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
 
 NETNS_DIR = Path("/run/netns")
 PATIENCE = 30.0
@@ -133,7 +132,7 @@ class Process:
                 self._continue_wrapper()
 
     def _continue_wrapper(self) -> None:
-        """A wrapper that sees its child stop stops itself, and would not reap it."""
+        """Continue the wrapper: it stops itself with its child, and would not reap it."""
         if self._forks:
             self.popen.send_signal(signal.SIGCONT)
 
@@ -398,7 +397,7 @@ class Keepalived:
         instance: str | None = None,
         after: float = 0,
     ) -> Event:
-        """The first event of that state (MASTER, BACKUP, FAULT, STOP...), even if it came before.
+        """Return the first event of that state (MASTER, BACKUP, FAULT, STOP...), even an earlier one.
 
         `instance` None takes any; `after` is a time.monotonic(), such as another event's `at`.
         """
@@ -412,7 +411,7 @@ class Keepalived:
         return self._wait(found, timeout, f"no {state} of {instance or 'any instance'}")
 
     def wait_log(self, text: str, timeout: float = PATIENCE, *, after: int = 0) -> str:
-        """The first log line with `text` in it, from the offset `after` on (a `len(log)`)."""
+        """Return the first log line with `text`, from the offset `after` on (a `len(log)`)."""
 
         def found() -> str | None:
             return next((line for line in self.log[after:].splitlines() if text in line), None)
@@ -420,7 +419,7 @@ class Keepalived:
         return self._wait(found, timeout, f"no {text!r} in the log")
 
     def states(self, instance: str, after: float = 0) -> list[str]:
-        """The states that the instance has reported since `after`, in order.
+        """Return the states that the instance has reported since `after`, in order.
 
         Other lines of the FIFO, MASTER_RX_LOWER_PRI and changes of the priority, are not states.
         """
@@ -431,7 +430,7 @@ class Keepalived:
         ]
 
     def state(self, instance: str) -> str:
-        """The last of them, or `none`."""
+        """Return the last of them, or `none`."""
         return self.states(instance)[-1] if self.states(instance) else "none"
 
     def reload(self, conf: str | None = None) -> None:
@@ -516,12 +515,7 @@ class Lab:
         self.host = Place(self._stack, self.dir / "host")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def node(self, name: str) -> Node:
@@ -583,7 +577,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def require_secure(path: Path) -> None:
-    """LabError if `path` fails keepalived's script security check (check_security in notify.c)."""
+    """Raise LabError if `path` fails keepalived's script security check (notify.c)."""
     for part in (path, *path.parents):
         status = part.stat()
         by_group = status.st_mode & stat.S_IWGRP and status.st_gid != 0

@@ -16,7 +16,7 @@ class CommandOutput(NamedTuple):
 
 
 def snapshot(directory: Path) -> dict[str, tuple[bytes, int, int]]:
-    """All files below, their content, mode and inode."""
+    """Return all files below, their content, mode and inode."""
     return {
         str(path.relative_to(directory)): (
             path.read_bytes(),

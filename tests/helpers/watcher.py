@@ -27,10 +27,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from helpers.child import Fault, environment, kacheck_command
+from helpers.waiting import PATIENCE
 from kacheck.statedir import Published, parse
-
-PATIENCE = 30.0
-"""Seconds within which what a test waits for must have happened, on a busy machine too."""
 
 
 class Watcher:
@@ -73,7 +71,7 @@ class Watcher:
         self.configure(toml)
 
     def arguments(self) -> list[str]:
-        """The words after `kacheck`."""
+        """Return the words after `kacheck`."""
         files = ["--config", str(self.config), "--state-dir", str(self.state_dir)]
         return ["watch", *files, "--log-format", "json"]
 
@@ -117,14 +115,14 @@ class Watcher:
             self._end()
 
     def stop(self) -> None:
-        """SIGTERM, and wait for the end."""
+        """Send SIGTERM, and wait for the end."""
         if self.returncode is None:
             self.signal(signal.SIGTERM)
             self.process.wait(PATIENCE)
         self._threads[0].join(PATIENCE)  # until all of the log is read
 
     def kill(self) -> None:
-        """SIGKILL, and wait for the end."""
+        """Send SIGKILL, and wait for the end."""
         self.process.kill()
         self.process.wait(PATIENCE)
         self._threads[0].join(PATIENCE)
@@ -191,12 +189,12 @@ class Watcher:
         return said
 
     def find(self, words: str, start: int = 0) -> dict[str, Any] | None:
-        """The first line of the log, from number `start` on, whose message has these words."""
+        """Return the first line of the log, from number `start` on, that has these words."""
         said = [line for line in self.lines[start:] if words in str(line.get("message"))]
         return said[0] if said else None
 
     def transitions(self, check: str) -> list[str]:
-        """What a check has said, such as `["ok running", "critical missing"]`."""
+        """Return what a check has said, such as `["ok running", "critical missing"]`."""
         return [
             f"{line['status']} {line['reason']}"
             for line in self.lines
@@ -204,19 +202,19 @@ class Watcher:
         ]
 
     def track(self, check: str) -> int | None:
-        """The number in a track file; None without one."""
+        """Return the number in a track file; None without one."""
         with contextlib.suppress(FileNotFoundError):
             return int((self.state_dir / "track" / check).read_text())
         return None
 
     def verdict(self, check: str) -> Published | None:
-        """A verdict file's content; None without one, or if it is malformed."""
+        """Return a verdict file's content; None without one, or if it is malformed."""
         with contextlib.suppress(FileNotFoundError):
             return parse((self.state_dir / "verdict" / check).read_text())
         return None
 
     def says(self, check: str, words: str) -> bool:
-        """Is this, `critical missing` for example, what the verdict file says?"""
+        """Return whether the verdict file says this, such as `critical missing`."""
         verdict = self.verdict(check)
         return verdict is not None and f"{verdict.status.word} {verdict.reason}" == words
 
@@ -225,7 +223,7 @@ class Watcher:
         self.until(functools.partial(self.says, check, words), seconds)
 
     def descriptors(self) -> int:
-        """How many it has open."""
+        """Return how many descriptors it has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     # --- threads ------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from helpers.answer import Answer
 from helpers.faults import be_privileged
 from helpers.paths import ROOT
+from helpers.waiting import until
 from helpers.watcher import Watcher
 from kacheck.cli import main
 from kacheck.deadline import Deadline, within
@@ -59,13 +59,6 @@ def may_lower_oom_score() -> bool:
     code = "import pathlib; pathlib.Path('/proc/self/oom_score_adj').write_text('-900')"
     argv = [sys.executable, "-c", code]
     return subprocess.run(argv, check=False, capture_output=True).returncode == 0
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ class Command:
 
 @contextmanager
 def nobody() -> Iterator[None]:
-    """What root may do, and nobody may not."""
+    """Give what root may do, and nobody may not."""
     os.setegid(65534)
     os.seteuid(65534)
     try:

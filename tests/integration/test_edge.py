@@ -41,7 +41,7 @@ def shell(redirection: str, argv: list[str]) -> list[str]:
 
 
 def with_dev(dev: pathlib.Path, argv: list[str]) -> list[str]:
-    """The command in a separate mount namespace, where /dev is that directory."""
+    """Return the command in a separate mount namespace, where /dev is that directory."""
     mount = f'mount --bind {dev} /dev && exec "$@"'
     return ["unshare", "--mount", "sh", "-c", mount, "sh", *argv]
 
@@ -84,7 +84,7 @@ def test_a_reader_that_has_gone_changes_nothing(start: Start, words: list[str], 
 def test_keepaliveds_surroundings_change_nothing(
     start: Start, tmp_path: pathlib.Path, words: list[str], code: int
 ) -> None:
-    """No environment, a working directory that is gone, umask 0177, a poisoned PYTHONPATH."""
+    """No environment, a deleted working directory, umask 0177, a poisoned PYTHONPATH."""
     start(NAME, "60")
     poison = tmp_path / "poison"
     poison.mkdir()

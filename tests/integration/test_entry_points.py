@@ -45,7 +45,7 @@ def run(argv: list[Any], **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def checkout(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A checkout without a virtual environment: Debian's Python and its httpx and psutil."""
+    """Return a checkout without a virtual environment: Debian's Python and its httpx and psutil."""
     for part in ("checks", "src"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path / "checks"
@@ -60,12 +60,12 @@ def checkout_with_venv(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def venv(_: pathlib.Path) -> pathlib.Path:
-    """Where pip has put them, or the Debian package."""
+    """Return the directory where pip, or the Debian package, has installed them."""
     return pathlib.Path("/usr/libexec/kacheck" if IS_PACKAGE else sysconfig.get_path("scripts"))
 
 
 def link_to_venv(tmp_path: pathlib.Path) -> pathlib.Path:
-    """As somebody may link it: /usr/libexec/kacheck is a symbolic link."""
+    """Make /usr/libexec/kacheck a symbolic link, as an administrator may."""
     (tmp_path / "libexec").symlink_to(venv(tmp_path))
     return tmp_path / "libexec"
 

@@ -17,7 +17,7 @@ STOP, RESTART, NOTHING = "7 kacheck.service stop running", "7 kacheck.service re
 
 
 def command(state_dir: Path) -> str:
-    """The line as systemd gives it to sh (systemd.service(5), Command lines)."""
+    """Return the line as systemd gives it to sh (systemd.service(5), Command lines)."""
     found = re.search(r"^ExecStopPost=\+/bin/sh -c '(.*?)'$", UNIT, re.MULTILINE | re.DOTALL)
     assert found is not None
     line = found[1].replace("\\\n", " ").replace("$$", "$").replace("%n", "kacheck.service")

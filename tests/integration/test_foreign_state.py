@@ -1,4 +1,4 @@
-"""What the watcher's user, or whoever may write to a directory, cannot make root do with it.
+"""What the watcher's user, or a user with a writable directory, cannot make root do.
 
 In /run/kacheck root owns the directory and drain/, the watcher's user the rest.
 """
@@ -182,7 +182,7 @@ QUICK = {"kacheck.watch.supervisor.LOCK_INTERVAL": 0.2}
 
 
 def test_it_ends_where_only_root_can_recreate_its_track_directory(place: Path, state: Path) -> None:
-    """keepalived reads a file that is gone as 0; what starts it again can make the directory."""
+    """keepalived reads a missing file as 0; its service manager can recreate the directory."""
     options = {"state_dir": state, "wrapper": AS_USER, "settings": QUICK}
     with Watcher(place, NOTHING, **options) as watcher:  # type: ignore[arg-type]
         (state / "track/nothing").unlink()
@@ -371,7 +371,7 @@ def test_a_verdict_that_never_ends_is_not_read_to_its_end(state: Path) -> None:
 
 @contextlib.contextmanager
 def answering(path: Path, user: int) -> Iterator[None]:
-    """Some other server of this user, which says what a watcher would say."""
+    """Run another server of this user that answers like a watcher."""
     answer = {"schema": 1, "checks": [], "pid": 1, "config": "secret"}
     with socket.socket(socket.AF_UNIX) as listener:
         os.seteuid(user)  # whose credentials listen() keeps

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from helpers.child import environment, run_kacheck
 from helpers.faults import hide_module, restrict_umask
 from helpers.reasons import REASON
+from helpers.status import GONE, HERE, NAME
 from helpers.watcher import Watcher
 from kacheck import files
 from kacheck.cli import main
@@ -27,20 +28,12 @@ from kacheck.watch.timers import Timers
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
-NAME = f"kmetr-{os.getpid()}"
 QUICK = {"kacheck.watch.metrics.LEAST": 0.05, "kacheck.watch.metrics.INTERVAL": 0.2}
 missing = partial(hide_module, "prometheus_client")
 
 
-def check(name: str, process: str, more: str = "") -> str:
-    return f'[check.{name}]\nprobe = "process"\nname = "{process}"\n{more}\n'
-
-
-HERE, GONE = check("here", NAME), check("gone", "kmetr-none")
-
-
 def values(text: str) -> dict[tuple[str, ...], float]:
-    """Name and labels in the order of their names, but for the check's own, to value."""
+    """Return each value by its name and labels, without the check's own."""
     return {
         (
             sample.name,

@@ -48,7 +48,7 @@ def both(address: str, seconds: float = LONG, **values: Any) -> tuple[Result, Re
 
 
 def assert_same(first: Result, second: Result) -> None:
-    """Whatever a text shows of them: all but the times, and the details."""
+    """Compare what a text shows of them: all but the times and the details."""
     assert first[:3] == second[:3]
     assert first.data.get("warnings") == second.data.get("warnings")
     for key in ("http_status", "fields", "address"):

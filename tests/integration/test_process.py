@@ -344,7 +344,7 @@ def test_an_unreadable_process_is_hidden_unless_enough_others_are_seen(
 def test_a_process_that_ends_while_it_is_read_is_skipped(
     monkeypatch: pytest.MonkeyPatch, look: Look, start: Start, file: str
 ) -> None:
-    """The file is read when the process has just gone: ENOENT on opening, ESRCH on reading."""
+    """The file is read when the process has just exited: ENOENT on opening, ESRCH on reading."""
     stays, goes = start(NAME, "60").pid, start(NAME, "60")
     real = procfs.read
 
@@ -570,7 +570,7 @@ class Reads:
         return data
 
     def of(self, pid: str | int) -> dict[str, int]:
-        """The files of one process, by their names."""
+        """Return the files of one process, by their names."""
         start = f"/proc/{pid}/"
         return {p.removeprefix(start): n for p, n in self.sizes.items() if p.startswith(start)}
 

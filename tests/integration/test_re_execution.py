@@ -37,14 +37,14 @@ def vault(address: str) -> str:
 
 
 def re_execute(watcher: Watcher) -> None:
-    """SIGUSR2, and wait until it is READY again."""
+    """Send SIGUSR2, and wait until it is READY again."""
     ready = watcher.notified.count("READY=1")
     watcher.signal(signal.SIGUSR2)
     watcher.until(lambda: watcher.notified.count("READY=1") > ready)
 
 
 def refused(watcher: Watcher) -> str:
-    """SIGUSR2, and what it says against it."""
+    """Send SIGUSR2, and return why it is refused."""
     known = len(watcher.lines)
     watcher.signal(signal.SIGUSR2)
     return str(watcher.until(lambda: watcher.find("not re-executed", known))["message"])
@@ -121,7 +121,7 @@ def test_a_bad_configuration_is_not_re_executed_with(tmp_path: Path, start: Star
 
 
 def test_a_program_that_does_not_start_is_not_executed(tmp_path: Path, start: Start) -> None:
-    """An upgrade that has gone wrong: what runs is better than nothing."""
+    """After a broken upgrade the running program is better than nothing."""
     start(NAME, "60")
     broken = tmp_path / "broken"
     with Watcher(tmp_path, PROCESS, faults=[partial(exit_if, str(broken))]) as watcher:

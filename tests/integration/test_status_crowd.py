@@ -94,7 +94,7 @@ def many(number: int) -> str:
 
 @contextlib.contextmanager
 def attacked(watcher: Watcher, code: str, number: int = 2) -> Iterator[None]:
-    """Have so many processes of another user do that."""
+    """Let many processes of another user run this code."""
     path = watcher.state_dir / statedir.SOCKET
     argv = [*as_user(ATTACKER), sys.executable, "-I", "-c", code, str(path)]
     with contextlib.ExitStack() as stack:

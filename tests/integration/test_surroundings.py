@@ -1,4 +1,4 @@
-"""The tests themselves: what they inherit from whoever runs them changes nothing."""
+"""The tests themselves: what they inherit from their caller changes nothing."""
 
 import os
 import signal

@@ -59,7 +59,7 @@ def threads(watcher: Watcher) -> int:
 
 
 def limit(watcher: Watcher, more: int) -> None:
-    """Let the watcher have so many threads more than it has."""
+    """Let the watcher start that many threads more."""
     soft = ["prlimit", f"--pid={watcher.pid}", f"--nproc={threads(watcher) + more}:"]
     subprocess.run([*AS_USER, *soft], check=True)
 
@@ -70,7 +70,7 @@ def looks(watcher: Watcher, check: str) -> dict[str, int]:
 
 
 def kacheck(most: int, *words: object) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user who may have so many threads."""
+    """Run the command as a user with a limit of threads."""
     limit = [*AS_USER, "prlimit", f"--nproc={most}:{most}"]
     return run_kacheck(*words, wrapper=limit, env={"PYTHONPATH": str(SOURCE), "PATH": PATH})
 

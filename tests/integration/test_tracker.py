@@ -110,7 +110,7 @@ def pids(each: Tracker) -> list[int]:
 
 
 def readable(each: Tracker, seconds: float = 5) -> bool:
-    """Has an event come, or does it come within that time?"""
+    """Return whether an event has come or comes within that time."""
     poll = select.poll()
     for file in each.watched():
         poll.register(file, select.POLLIN)
@@ -375,7 +375,7 @@ def test_many_restarts_leave_no_descriptor_behind(looks: Looks, start: Start) ->
 def between_scan_and_hold(
     monkeypatch: pytest.MonkeyPatch, happens: Callable[[int], int | None]
 ) -> list[int]:
-    """What `happens` before each pidfd_open(2); it may return another pid to be opened."""
+    """Call `happens` before each pidfd_open(2); it may return another pid to open."""
     opened: list[int] = []
     real = os.pidfd_open
 

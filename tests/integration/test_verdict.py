@@ -47,12 +47,12 @@ class Watcher(NamedTuple):
         (self.state_dir / "watcher/pid").write_text(text)
 
     def words(self, *words: str) -> list[str]:
-        """The command's words."""
+        """Return the command's words."""
         return ["--state-dir", str(self.state_dir), "--config", str(self.config), *words]
 
 
 def stat(process: subprocess.Popen[bytes]) -> list[str]:
-    """From the state on, which is the third field (proc_pid_stat(5))."""
+    """Return the fields from the state on, the third one (proc_pid_stat(5))."""
     text = pathlib.Path(f"/proc/{process.pid}/stat").read_text()
     return text.rpartition(") ")[2].split()
 

@@ -1,4 +1,4 @@
-"""`kacheck watch --check-config` as root asks as the watcher's user, who has to read the files."""
+"""`kacheck watch --check-config` as root checks the files as the watcher's user."""
 
 import grp
 import os

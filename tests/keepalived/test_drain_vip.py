@@ -5,13 +5,10 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from helpers.certificates import Authority
-from helpers.keepalived import Lab, children_of, wait_until
-from helpers.needs import needs
+from helpers.keepalived import children_of, wait_until
 from helpers.pair import PATIENCE, Pair
 from helpers.vault_node import CONFIGURATION, VaultNode
 from kacheck.handover import STEP_DOWN, TO_STANDBY
@@ -21,15 +18,6 @@ pytestmark = pytest.mark.keepalived
 VIP = "VIP 192.0.2.100 (VI_1)"
 GRADED = re.sub(r"(?ms)^# For event-driven.*", "", CONFIGURATION)
 """The recommended check alone."""
-
-
-@pytest.fixture
-def nodes() -> Iterator[tuple[VaultNode, VaultNode]]:
-    needs("keepalived", "ip", "unshare", "nsenter", root=True)
-    authority = Authority()
-    with Lab() as lab:
-        a, b = (lab.node(name) for name in "ab")
-        yield VaultNode(a, authority), VaultNode(b, authority)
 
 
 def pair(name: str, nodes: tuple[VaultNode, VaultNode]) -> Pair:

@@ -77,7 +77,7 @@ def start(node: VaultNode) -> Keepalived:
 
 
 def files(node: VaultNode) -> dict[str, str]:
-    """What init may have written."""
+    """Return what init may have written."""
     etc = node.node.root / "etc"
     paths = [*(etc / "keepalived").iterdir(), *(etc / "kacheck").iterdir()]
     return {path.name: path.read_text() for path in paths if path.suffix != ".sample"}

@@ -55,7 +55,7 @@ def migrate(node: VaultNode, path: Path, *options: str) -> subprocess.CompletedP
 
 
 def keepalived_says(node: Node, path: Path, *options: str) -> tuple[int, list[str]]:
-    """The exit code of keepalived -t, and what it says."""
+    """Return the exit code of keepalived -t, and what it says."""
     done = node.run(["keepalived", "-t", "-f", path, *options], check=False)
     return done.returncode, (done.stdout + done.stderr).splitlines()
 
@@ -180,7 +180,7 @@ class World:
 
 
 def seen(keepalived: Keepalived, node: Node) -> dict[str, tuple[bool, int]]:
-    """Who has its VIP, and the latest priorities."""
+    """Return whether each instance has its VIP, and its latest priority."""
     addresses = node.addresses()
     priorities = {event.instance: event.priority for event in list(keepalived.events)}
     return {
@@ -231,7 +231,7 @@ def test_native_tracking_where_it_works(lab: Lab, installed: VaultNode) -> None:
     shutil.copyfile(os.path.realpath("/bin/sleep"), program)
 
     def place(_: str) -> Process:
-        """With one exec: keepalived counts a process twice whose second one it sees too late."""
+        """Use one exec: keepalived counts a process twice if it sees a second exec late."""
         return Process([program, "300"])
 
     world = World(place, name)

@@ -6,14 +6,11 @@ put into the instance is what is put there. Waiting is for events of the notify 
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from helpers.certificates import Authority
-from helpers.keepalived import Lab, keepalived_version, wait_until
-from helpers.needs import needs
+from helpers.keepalived import keepalived_version, wait_until
 from helpers.pair import PATIENCE, Pair, configuration, recipe, scripts, tracking
 from helpers.vault_node import RECIPES, VaultNode
 
@@ -21,15 +18,6 @@ pytestmark = pytest.mark.keepalived
 
 NAMES = ("process", "vault-node")
 """Those that need no watcher."""
-
-
-@pytest.fixture
-def nodes() -> Iterator[tuple[VaultNode, VaultNode]]:
-    needs("keepalived", "ip", "unshare", "nsenter", root=True)
-    authority = Authority()
-    with Lab() as lab:
-        a, b = (lab.node(name) for name in "ab")
-        yield VaultNode(a, authority), VaultNode(b, authority)
 
 
 def test_process_the_vip_leaves_and_returns_with_the_process(

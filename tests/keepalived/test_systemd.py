@@ -125,7 +125,7 @@ def machine(booted: Machine) -> Iterator[Machine]:
 
 
 def says(machine: Machine, check: str = "vault") -> int | None:
-    """The number in a check's track file; None without a file."""
+    """Return the number in a check's track file; None without a file."""
     try:
         return int((machine.root / "run/kacheck/track" / check).read_text())
     except FileNotFoundError:
@@ -138,7 +138,7 @@ def wait_for(machine: Machine, value: int, patience: float = PATIENCE) -> None:
 
 
 def heals(machine: Machine) -> bool:
-    """Does a watcher take up the work again, and is what it says right?"""
+    """Return whether a watcher works again with a right verdict."""
     wait_for(machine, 1)
     machine.systemctl("stop", "vault")  # kill -9, see its unit
     wait_for(machine, 0)
@@ -146,7 +146,7 @@ def heals(machine: Machine) -> bool:
 
 
 def monotonic(machine: Machine, unit: str, name: str) -> float:
-    """A unit's timestamp, in seconds."""
+    """Return a unit's timestamp, in seconds."""
     return int(machine.show(unit, f"{name}TimestampMonotonic")) / 1e6
 
 
@@ -244,7 +244,7 @@ def test_it_reaches_vault_over_tls_and_over_a_unix_socket(machine: Machine, tmp_
 
 
 def back(machine: Machine, before: int) -> bool:
-    """Does another watcher run, which has published?"""
+    """Return whether another watcher runs and has published."""
     pid = machine.main_pid("kacheck")
     return pid not in (0, before) and machine.show("kacheck", "ActiveState") == "active"
 
@@ -480,7 +480,7 @@ def test_a_machine_dies_with_the_process_that_made_it(root: Path) -> None:
 
 
 def is_dead(pid: int) -> bool:
-    """Has it exited? The host's first process may take its time to reap it."""
+    """Return whether it has exited; the host's first process may reap it late."""
     try:
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):

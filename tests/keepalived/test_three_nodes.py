@@ -37,7 +37,7 @@ ROWS: list[str] = []
 
 
 def row(failure: str, vip: str) -> Callable[[Test], Test]:
-    """The test is this row of the table."""
+    """Make a test this row of the table."""
 
     def register(test: Test) -> Test:
         ROWS.append(f"{failure} | {vip}")
@@ -63,7 +63,7 @@ class Cluster:
             self.keepaliveds[name] = node.keepalived(configuration("vault-graded", BASES[name]))
 
     def set(self, states: str) -> None:
-        """The Vaults' states; `dead` kills one."""
+        """Set the states of the Vaults; `dead` kills one."""
         for (name, node), state in zip(self.nodes.items(), states.split(), strict=True):
             if state == "dead":
                 self.kill_vault(name)
@@ -78,7 +78,7 @@ class Cluster:
             self.watchers[name].process.kill()
 
     def blind(self, name: str) -> None:
-        """Replace the directory that keepalived watches: it goes on with the last number."""
+        """Replace the directory that keepalived watches: it keeps the last number."""
         node = self.nodes[name]
         node.node.run(["mv", "/run/kacheck", "/run/kacheck-old"])
         node.make_run_dir()

@@ -90,7 +90,7 @@ def let_the_witness_testify(node: Node, keepalived: Keepalived) -> None:
 
 
 def unique_name() -> str:
-    """A comm that no other process of the host has, those of other labs included."""
+    """Return a comm that no other process of the host has, those of other labs included."""
     return f"vault-{os.getpid()}"
 
 

@@ -7,14 +7,12 @@ shipped kacheck.toml. Beside them, in the two places where it cannot work, vrrp_
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from helpers.certificates import Authority
-from helpers.keepalived import Lab, wait_until
-from helpers.needs import needs
+from helpers.keepalived import wait_until
 from helpers.pair import PATIENCE, Pair, configuration, recipe, scripts
 from helpers.paths import ROOT
 from helpers.vault_node import CONFIGURATION, VaultNode
@@ -48,15 +46,6 @@ ONLY_THE_PROCESS = """
 probe = "process"
 name = "vault"
 """
-
-
-@pytest.fixture
-def nodes() -> Iterator[tuple[VaultNode, VaultNode]]:
-    needs("keepalived", "ip", "unshare", "nsenter", root=True)
-    authority = Authority()
-    with Lab() as lab:
-        a, b = (lab.node(name) for name in "ab")
-        yield VaultNode(a, authority), VaultNode(b, authority)
 
 
 def start(nodes: tuple[VaultNode, VaultNode], *states: str) -> None:
@@ -206,7 +195,7 @@ def test_the_vip_moves_where_track_process_silently_stays_master(
 def expect_a_move_and_return(
     pair: Pair, kill: Callable[[], object], revive: Callable[[], object]
 ) -> float:
-    """The VIP moves on a kill and comes back; when the kill was."""
+    """Kill, wait until the VIP has moved and returned, and return the time of the kill."""
     pair.expect(a="MASTER", b="BACKUP")
     since = time.monotonic()
     pair.after(kill)

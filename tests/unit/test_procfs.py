@@ -19,7 +19,7 @@ def proc_with(
     *,
     sees_first: bool = True,
 ) -> str:
-    """A /proc whose own mount has these options."""
+    """Return a /proc whose own mount has these options."""
     proc = tmp_path / "proc"
     (proc / "7").mkdir(parents=True)
     (proc / "self").symlink_to("7")

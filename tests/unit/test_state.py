@@ -37,7 +37,7 @@ def look(reason: str) -> Result:
 
 
 def after(policy: Policy, run: str) -> tuple[State, list[str], list[str]]:
-    """The state after a run, what the check said after each look, and what it should have."""
+    """Return the state after a run, with the actual and the expected verdict of each look."""
     state, said, wanted = State(), [], []
     for now, reason, event, want in re.findall(r"([\d.]+) ([\w-]+)([?!]*)>([\w-]+)", run):
         state = step(

@@ -8,12 +8,11 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
 import pytest
 
 from helpers.paths import ROOT
+from helpers.waiting import until
 from kacheck import cli, config, probes
 from kacheck.result import BadConfigError
 
@@ -76,14 +75,6 @@ REGISTERED = (
     "probes.MODULES['oracle'] = 'kacheck_oracle'; cli.run()"
 )
 """The registry's line, for a separate program."""
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, for 30 s at most."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.fixture

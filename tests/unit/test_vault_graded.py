@@ -31,7 +31,7 @@ from helpers.pair import recipe
 
 
 def watched(state: str) -> Iterator[int]:
-    """The numbers that keepalived may have: of a watcher that is alive, or any that is stale."""
+    """Yield the numbers that keepalived may have: the watcher's, or any stale one."""
     yield NUMBERS[state]
     yield from STALE
 

@@ -18,6 +18,7 @@ from helpers.certificates import Authority
 from helpers.exchange import BODY, LENGTH, Make, files, look, plain, readable, said
 from helpers.paths import STAND_IN_VAULT
 from helpers.vault import BEHAVIOURS, STATES, StandInVault
+from helpers.waiting import eventually
 from kacheck.deadline import Deadline
 from kacheck.exchange.kept import KEPT_FOR
 from kacheck.result import Loss
@@ -337,15 +338,6 @@ def test_refused_connections_and_failed_handshakes_leave_no_descriptor_behind(
     for _ in range(200):
         assert said(each) == "critical refused"
     assert files() == with_listener
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 def test_timeouts_leave_no_descriptor_behind(client: Make, stand_in: StandInVault) -> None:

@@ -28,7 +28,7 @@ class OneByte(socket.socket):
 
 @contextlib.contextmanager
 def answered(data: bytes, kind: type[socket.socket] = socket.socket) -> Iterator[socket.socket]:
-    """A connection on which this is the answer, and then the end."""
+    """Give a connection on which this is the answer, and then the end."""
     left, right = socket.socketpair()
     with kind(fileno=left.detach()) as ours, right:
 

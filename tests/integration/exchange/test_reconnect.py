@@ -16,7 +16,7 @@ from kacheck.exchange.client import HttpClient
 
 
 def without_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on nothing may be asked with httpx, unless it is too late to ask at all."""
+    """Forbid httpx from now on, unless it is too late to ask at all."""
 
     def refuse(each: HttpClient, _: object) -> None:
         plain_module.time_left(each.deadline)

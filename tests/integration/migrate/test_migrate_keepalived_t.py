@@ -107,7 +107,7 @@ def test_an_old_complaint_is_named_as_the_cause_of_another(
 def test_what_cannot_be_taken_back_is_named(
     tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
-    """The rest is taken back nevertheless, what is gone already included."""
+    """The other files are restored nevertheless, and deleted ones are no obstacle."""
     backup = tmp_path / "keepalived.conf.kacheck-backup"
     gone = (str(backup), str(tmp_path / "kacheck.toml"))
     keepalived.write_text(f"new and [os.unlink(f) for f in {gone!r}]; new and print('new')")
@@ -320,7 +320,7 @@ def node() -> Iterator[Node]:
 def migrated(
     node: Node, text: str, *options: str, prefix: tuple[str, ...] = ()
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A configuration, migrated in place in the node."""
+    """Migrate a configuration in place in the node."""
     path = node.write("keepalived.conf", text)
     argv = [*prefix, *kacheck_command("migrate", path, "--in-place", *options)]
     return path, node.run(argv, check=False, env=environment())

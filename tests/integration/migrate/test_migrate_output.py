@@ -54,7 +54,7 @@ def test_both_ways_of_writing_are_bad_usage(
 
 
 def node_of(path: Path) -> None:
-    """/dev/null under another name."""
+    """Make /dev/null under another name."""
     needs(root=True)
     os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
 

@@ -23,7 +23,7 @@ OTHERS = [(mode, version) for mode, versions in KEPT.items() for version in vers
 
 
 def tracked(conf: Path) -> dict[str, list[str]]:
-    """What the instance and the sync group track."""
+    """Return what the instance and the sync group track."""
     return {
         owner.arguments[0]: [
             f"{block.keyword} {line.line.text}"

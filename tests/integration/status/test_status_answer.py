@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from helpers.status import GONE, HERE, NAME, ask, check, kacheck, until
+from helpers.status import GONE, HERE, NAME, ask, check, kacheck
 from helpers.vault import StandInVault
-from helpers.watcher import PATIENCE, Watcher
+from helpers.waiting import PATIENCE, until
+from helpers.watcher import Watcher
 from kacheck.cli import main
 
 Start = Callable[..., subprocess.Popen[bytes]]

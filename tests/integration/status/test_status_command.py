@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from helpers.status import GONE, HERE, NAME, ask, kacheck, until
+from helpers.status import GONE, HERE, NAME, ask, kacheck
+from helpers.waiting import until
 from helpers.watcher import Watcher
 from kacheck import status
 from kacheck.cli import main

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from helpers.child import SOURCE, environment, kacheck_command
-from helpers.status import GONE, HERE, NAME, change, shown, until
+from helpers.status import GONE, HERE, NAME, change, shown
+from helpers.waiting import until
 from helpers.watcher import Watcher
 from kacheck import status_follow, terminal
 from kacheck.cli import main

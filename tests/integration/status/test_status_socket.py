@@ -1,4 +1,4 @@
-"""The status socket: slow, silent and rude clients, and a socket that has gone."""
+"""The status socket: slow, silent and rude clients, and a socket that is missing."""
 
 import contextlib
 import json
@@ -16,7 +16,8 @@ from typing import Any, Self
 
 import pytest
 
-from helpers.status import HERE, NAME, ask, until
+from helpers.status import HERE, NAME, ask
+from helpers.waiting import until
 from helpers.watcher import Watcher
 from kacheck import status
 from kacheck.watch import clients

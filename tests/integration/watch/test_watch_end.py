@@ -12,7 +12,8 @@ import pytest
 from helpers.checks import NAME, RARELY, process_check, wait_until_stopped
 from helpers.child import Fault
 from helpers.faults import crash_when, fail_to_forget
-from helpers.watcher import PATIENCE, Watcher
+from helpers.waiting import PATIENCE
+from helpers.watcher import Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
 

@@ -289,7 +289,7 @@ def test_an_unasked_member_causes_at_most_one_look(
 
 
 def is_asked(port: int) -> bool:
-    """Does something wait to be read by a server (proc_net_tcp, rx_queue)?"""
+    """Return whether a server has something to read (proc_net_tcp, rx_queue)."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     queues = [line[4] for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "01"]
     return any(int(queue.partition(":")[2], 16) for queue in queues)

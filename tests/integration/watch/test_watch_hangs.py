@@ -208,7 +208,7 @@ def test_the_watchdog_is_not_fed_when_one_check_stands_still(tmp_path: Path) -> 
 
 
 def settled(count: Callable[[], int], seconds: float = 0.1) -> bool:
-    """Does it stay the same for a while?"""
+    """Return whether a count stays the same for a while."""
     before = count()
     time.sleep(seconds)
     return count() == before

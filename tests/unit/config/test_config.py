@@ -58,7 +58,7 @@ def parse(text: str) -> CheckConfiguration:
 
 
 def only(text: str) -> Check:
-    """The check named a."""
+    """Return the check named a."""
     return {check.name: check for check in parse(text).checks}["a"]
 
 
@@ -83,7 +83,7 @@ def of_process(name: str = "x", **options: Any) -> Question:
 
 
 def deep(levels: int) -> str:
-    """Combined checks of combined checks, and one that is not."""
+    """Return combined checks of combined checks, and one that is not."""
     inner = '[check.x0]\nprobe = "vault"\n'
     return inner + "".join(
         f'[check.x{n}]\nprobe = "combined"\nall = ["x{n - 1}"]\n' for n in range(1, levels + 1)
@@ -91,7 +91,7 @@ def deep(levels: int) -> str:
 
 
 def wide(count: int) -> str:
-    """A combined check of that many checks."""
+    """Return a combined check of that many checks."""
     members_too = "".join(f'[check.b{n}]\nprobe = "vault"\n' for n in range(count))
     return f"\n\n\n[check.a]\nprobe = 'combined'\nany = [{members(count)}]\n{members_too}"
 
@@ -580,7 +580,7 @@ def file(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def refusal(path: pathlib.Path) -> str:
-    """What is said of a file, behind its name."""
+    """Return what is said of a file, behind its name."""
     with pytest.raises(BadConfigError) as refused:
         config.load(str(path))
     return str(refused.value).removeprefix(str(path))
@@ -660,7 +660,7 @@ FOR_MANY_LOOKS = {
 
 
 def options(command: str) -> dict[str, Any]:
-    """The names of a command's options, and what each may be."""
+    """Return the names of a command's options, and what each may be."""
     commands = next(a for a in arguments.build()._actions if isinstance(a, _SubParsersAction))
     actions = commands.choices[command]._actions
     return {action.dest.removeprefix(PREFIX): action.choices for action in actions}

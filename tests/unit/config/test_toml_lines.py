@@ -51,7 +51,7 @@ TEXTS: dict[str, tuple[str, dict[Path, int]]] = {
 
 
 def paths(value: Any, path: Path = ()) -> set[Path]:
-    """Every path of what tomllib has read."""
+    """Return every path of what tomllib has read."""
     below = (
         value.items()
         if isinstance(value, dict)

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pytest
 
-from helpers.doctor import findings_with
+from helpers.doctor import findings_with, sound_machine
 from kacheck.doctor import catalogue
 from kacheck.doctor.finding import Finding, Severity
 from kacheck.doctor.machine import entry_points, process_events
@@ -46,17 +46,7 @@ System options:  VSYSLOG
 """
 OPTIONS = frozenset({"VRRP", "JSON"})
 KEEPALIVED = Keepalived("/usr/sbin/keepalived", Version(2, 2, 7), OPTIONS)
-SOUND = Facts(
-    keepalived=KEEPALIVED,
-    events=EventsTrial(ListenAnswer.WORKS),
-    namespaces=INITIAL,
-    kernel_reports=True,
-    is_root=True,
-    pid_max=32768,
-    container=None,
-    user="root",
-    hidepid=None,
-)
+SOUND = sound_machine(Version(2, 2, 7))._replace(keepalived=KEEPALIVED)
 TRACKS = {"track_process"}
 MODULES = [module for module in catalogue.MACHINE if module is not entry_points]
 CODES = [lint.code for lint in catalogue.lints(*MODULES) if lint.code.name != "KA009"]
@@ -261,7 +251,7 @@ class TestFacts:
 
 
 def machine(root: pathlib.Path) -> pathlib.Path:
-    """A sound one, with Debian 12's keepalived."""
+    """Return a sound machine with Debian 12's keepalived."""
     write(
         root,
         {

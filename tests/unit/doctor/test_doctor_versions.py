@@ -33,14 +33,14 @@ NOT_YET = newer_than_installed.code
 
 
 def met(version: Version, used: set[str]) -> list[Finding]:
-    """What a configuration with these features meets in that release."""
+    """Return what a configuration with these features meets in that release."""
     pid_max = 4194304 if "large_pids" in used else 32768
     facts = sound_machine(version)._replace(pid_max=pid_max)
     return findings_with(facts, used, known_faults, new_keywords)
 
 
 def used(path: Path) -> set[str]:
-    """The features of a configuration."""
+    """Return the features of a configuration."""
     installation = Installation("/no.toml", "/run/kacheck", {})
     return {*Context(str(path), load(str(path)), FakeMachine(), None, None, installation).features}
 
@@ -50,7 +50,7 @@ def codes(version: Version, features: set[str]) -> list[str]:
 
 
 def before(version: Version) -> Version:
-    """A release just before; its patch number need not have existed."""
+    """Return a release just before; its patch number need not have existed."""
     if version.patch:
         return version._replace(patch=version.patch - 1)
     return Version(version.major, version.minor - 1, 99)

@@ -42,7 +42,7 @@ def test_a_redirect_is_not_followed(look: Look, respx_mock: respx.MockRouter) ->
 
 
 def failing(outer: type[Exception], cause: Exception | None) -> Exception:
-    """What httpcore raises when `cause` happened below it."""
+    """Return what httpcore raises when `cause` happened below it."""
     error = outer("as httpcore says it")
     error.__cause__ = cause
     return error

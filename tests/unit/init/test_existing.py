@@ -42,7 +42,7 @@ TRACKING = """\
 
 
 def edited(directory: Path, text: str, values: NodeValues = VALUES) -> str:
-    """The text after the edits."""
+    """Return the text after the edits."""
     path = directory / "keepalived.conf"
     path.write_text(text)
     configuration = load(str(path))

@@ -40,7 +40,7 @@ GIVEN = {
 
 
 def following(service: str, given: Mapping[str, object]) -> NodeValues:
-    """The values of a node whose VIP follows a service."""
+    """Return the values of a node whose VIP follows a service."""
     return VAULT._replace(service=service_check(service, given), address=None, ca_cert=None)
 
 

@@ -30,7 +30,7 @@ def conf(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def calls(work: Callable[[], object]) -> int:
-    """How many functions were called meanwhile, Python's and C's."""
+    """Count the calls of functions, Python's and C's, during some work."""
     count = 0
 
     def profile(_frame: object, event: str, _argument: object) -> None:

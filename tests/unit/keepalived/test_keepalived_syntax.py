@@ -43,7 +43,7 @@ vrrp_instance VI_1
 
 
 def shape(node: Node) -> list[object]:
-    """Words, and in a separate list what is in the block."""
+    """Return the words, and in a separate list what is in the block."""
     found: list[object] = []
     for child in node.children or ():
         found.append(" ".join(word.raw for word in child.words))
@@ -310,7 +310,7 @@ TEXT = st.one_of(st.lists(ATOMS, max_size=60).map("".join), st.text(max_size=200
 
 
 def check(text: str) -> None:
-    """What holds for every text."""
+    """Check what holds for every text."""
     tree = parse(text, config_id="id")
     assert tree.text() == text
     end = 0

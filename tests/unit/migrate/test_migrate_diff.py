@@ -60,7 +60,7 @@ def test_a_change_of_thousands_of_lines_is_not_compared_in_detail() -> None:
 
 
 def edit(tree: Tree, node: Node, text: str, data: st.DataObject) -> None:
-    """Some edit, if it can be made there."""
+    """Make some edit, if it is possible there."""
     kinds = ["append"] if node is tree.root else ["append", "remove", "replace", "before", "after"]
     kind = data.draw(st.sampled_from(kinds))
     try:
@@ -79,7 +79,7 @@ def edit(tree: Tree, node: Node, text: str, data: st.DataObject) -> None:
 
 
 def patched(old: list[str], diff: list[str]) -> list[str]:
-    """What patch(1) makes of the old lines."""
+    """Return what patch(1) makes of the old lines."""
     new: list[str] = []
     position = 0
     for line in diff[2:]:

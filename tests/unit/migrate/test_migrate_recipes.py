@@ -70,7 +70,7 @@ def test_what_is_not_certain_stays(tmp_path: Path, script: str) -> None:
 
 
 def recipe(directory: Path, script: str) -> Node:
-    """The `script` statement after --recipes."""
+    """Return the `script` statement after --recipes."""
     path = directory / "keepalived.conf"
     text = f"vrrp_script chk {{\n    # why\n    script {script}   # this\n    interval 5\n}}\n"
     path.write_text(text)

@@ -24,7 +24,7 @@ MOVED = (
 
 
 def ask(directory: Path, text: str) -> tuple[MigrationAnswer, str]:
-    """What migrate answers, and the new keepalived.conf with the new kacheck.toml behind it."""
+    """Return what migrate answers, and the new keepalived.conf and kacheck.toml."""
     conf = directory / "keepalived.conf"
     conf.write_text(SECURE + text)
     answer = migrate(MigrationOrder(str(conf), paths=Paths(f"{directory}/kacheck.toml")))

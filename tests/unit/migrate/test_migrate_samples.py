@@ -75,7 +75,7 @@ class TestEveryConfiguration:
 
 
 def lines_of(text: str, keywords: tuple[str, ...]) -> set[int]:
-    """The lines that statements with these keywords stand on."""
+    """Return the lines that statements with these keywords stand on."""
     found: set[int] = set()
     for node in parse(text).root.walk():
         if node.keyword in keywords:
@@ -85,7 +85,7 @@ def lines_of(text: str, keywords: tuple[str, ...]) -> set[int]:
 
 
 def mutilated(text: str, random: Random) -> str:
-    """The configuration after a careless editor."""
+    """Return the configuration after a careless editor."""
     lines = text.split("\n")
     for _ in range(random.randrange(1, 5)):
         place = random.randrange(len(lines))

@@ -90,7 +90,7 @@ def test_an_unknown_that_passes_does_not_hide_a_warning(names: tuple[str, str]) 
 
 
 def accepted(result: Result, *words: str) -> bool:
-    """Does `kacheck run` with these --accept pass it?"""
+    """Return whether `kacheck run` with these --accept passes it."""
     return with_accepted(result, Namespace(accept=[*words])).status is Status.OK
 
 

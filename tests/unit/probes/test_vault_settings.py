@@ -17,7 +17,7 @@ from kacheck.result import BadConfigError
 
 
 def options_from(address: str | None = None, /, env: Any = None, **given: Any) -> VaultOptions:
-    """The options for an address, an environment and what other options were given."""
+    """Return the options for an address, an environment and what other options were given."""
     values = {**given, "address": address} if address else given
     try:
         return prepare(from_environment(values, env or {}))
@@ -26,7 +26,7 @@ def options_from(address: str | None = None, /, env: Any = None, **given: Any) -
 
 
 def timeout_from(environ: dict[str, str]) -> float | None:
-    """The time that the environment gives to wait."""
+    """Return the time that the environment gives to wait."""
     seconds: float | None = from_environment({}, environ).get("timeout")
     return seconds
 

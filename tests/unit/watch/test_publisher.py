@@ -46,7 +46,7 @@ class Seen:
             self.publisher.expect(check, 0)
 
     def publish(self, track: int) -> None:
-        """What a supervisor does in an interval."""
+        """Publish as a supervisor does in an interval."""
         for check in CHECKS:
             self.publisher.publish(check, track, UP if track else DOWN)
 
@@ -150,7 +150,7 @@ def garble(file: Path) -> None:
 
 
 def edit(file: Path) -> None:
-    """By hand, and so that neither size nor time tells."""
+    """Edit by hand, so that neither size nor time changes."""
     times = file.stat()
     file.write_text("7\n")
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -324,7 +324,7 @@ def test_a_place_that_cannot_be_written_is_refused_with_the_cure(tmp_path: Path)
 
 
 def fill_bytes(place: Path) -> None:
-    """To the last byte."""
+    """Fill it to the last byte."""
     with (place / "filler").open("ab", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(b"x")
@@ -395,7 +395,7 @@ def test_without_any_room_a_failure_still_reaches_keepalived(
 
 @contextlib.contextmanager
 def read_only(place: Path) -> Iterator[None]:
-    """As the kernel makes a file system after an error; a mount(8) would find it in use."""
+    """Make a file system read-only, as the kernel does after an error."""
     subprocess.run(["mount", "--bind", place, place], check=True)
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
@@ -425,7 +425,7 @@ def test_a_read_only_file_system_silences_the_watcher_meanwhile(
 def test_the_watcher_is_silent_while_one_check_cannot_be_published(
     seen: Seen, comm: list[str], others: int
 ) -> None:
-    """A directory stands where one of the files should be: nothing can be renamed to it."""
+    """A directory is in the place of one of the files: nothing can be renamed to it."""
     file = seen.directory / "track/two"
     file.mkdir()
     for _ in range(2):
@@ -438,7 +438,7 @@ def test_the_watcher_is_silent_while_one_check_cannot_be_published(
 
 @contextlib.contextmanager
 def no_descriptors() -> Iterator[None]:
-    """No file can be opened."""
+    """Leave no descriptor to open a file with."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
