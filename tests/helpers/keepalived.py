@@ -30,6 +30,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
+from helpers.child import environment, kacheck_command
 from helpers.processes import has_started
 
 if TYPE_CHECKING:
@@ -186,6 +187,10 @@ class Place:
     ) -> subprocess.CompletedProcess[str]:
         """Run a program to its end; with `check`, LabError unless it exits 0."""
         return command([*self._enter(), *argv], check=check, timeout=timeout, env=env)
+
+    def kacheck(self, *words: object) -> subprocess.CompletedProcess[str]:
+        """Run kacheck to its end."""
+        return self.run(kacheck_command(*words), check=False, timeout=60, env=environment())
 
     def popen(self, argv: Sequence[StrPath], *, net: bool = True, **options: Any) -> Process:
         """Start a program, with options of subprocess.Popen; it dies with the lab at the latest.
