@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from helpers.certificates import Authority, server_context
+from helpers.checks import vault_check
 from helpers.child import environment
 from helpers.faults import fail_to_import, import_slowly
 from helpers.vault import StandInVault
@@ -30,10 +31,6 @@ MODULES = (
 PROCESS = f'[check.proc]\nprobe = "process"\nname = "{NAME}"\n'
 
 
-def vault(address: str, name: str = "vault") -> str:
-    return f'[check.{name}]\nprobe = "vault"\naddress = "{address}"\n'
-
-
 def both() -> str:
     return '[check.both]\nprobe = "combined"\nall = ["proc", "vault"]\n'
 
@@ -49,7 +46,7 @@ def server(start: Start) -> Iterator[StandInVault]:
 def test_a_slow_import_does_not_make_the_first_look_time_out(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
-    toml = PROCESS + vault(server.address) + both()
+    toml = PROCESS + vault_check(server.address) + both()
     with Watcher(tmp_path, toml, faults=[partial(import_slowly, module)]) as watcher:
         assert watcher.says("proc", "ok running")
         assert watcher.says("vault", "ok active")
@@ -63,7 +60,7 @@ def test_a_slow_import_after_a_re_execution_leaves_the_verdict(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
     with Watcher(
-        tmp_path, vault(server.address), faults=[partial(import_slowly, module)]
+        tmp_path, vault_check(server.address), faults=[partial(import_slowly, module)]
     ) as watcher:
         requests = len(server.requests)
         watcher.signal(signal.SIGUSR2)
@@ -78,7 +75,7 @@ def test_a_slow_import_for_a_reload_causes_no_timeout(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
     with Watcher(tmp_path, PROCESS, faults=[partial(import_slowly, module)]) as watcher:
-        watcher.reload(PROCESS + vault(server.address))
+        watcher.reload(PROCESS + vault_check(server.address))
         watcher.until(lambda: watcher.transitions("vault"))
     assert watcher.transitions("vault") == ["ok active"]
 
@@ -88,7 +85,7 @@ def test_an_unimportable_module_fails_only_the_checks_that_need_it(
     tmp_path: Path, server: StandInVault, error: str
 ) -> None:
     fails = partial(fail_to_import, "httpx", error)
-    with Watcher(tmp_path, PROCESS + vault(server.address), faults=[fails]) as watcher:
+    with Watcher(tmp_path, PROCESS + vault_check(server.address), faults=[fails]) as watcher:
         assert watcher.says("proc", "ok running")
         verdict = watcher.verdict("vault")
         assert verdict is not None
@@ -125,16 +122,16 @@ def test_a_first_look_imports_nothing(tmp_path: Path, server: StandInVault) -> N
     named = f"http://localhost:{server.port}"
     assert first_look(tmp_path, PROCESS) == "running"
     assert first_look(tmp_path, PROCESS + f'user = "{os.getuid()}"\n') == "running"
-    assert first_look(tmp_path, vault(server.address)) == "active"
-    assert first_look(tmp_path, vault(named)) == "active"
+    assert first_look(tmp_path, vault_check(server.address)) == "active"
+    assert first_look(tmp_path, vault_check(named)) == "active"
     with StandInVault(unix_path=tmp_path / "vault.sock") as unix:
-        assert first_look(tmp_path, vault(unix.address)) == "active"
+        assert first_look(tmp_path, vault_check(unix.address)) == "active"
     with StandInVault(tls=server_context(authority.server("127.0.0.1"))) as tls:
-        assert first_look(tmp_path, vault(tls.address) + trust) == "active"
-        assert first_look(tmp_path, vault(tls.address)) == "tls"
+        assert first_look(tmp_path, vault_check(tls.address) + trust) == "active"
+        assert first_look(tmp_path, vault_check(tls.address)) == "tls"
     with StandInVault(tls=server_context(authority.server("vault.example"))) as tls:
-        assert first_look(tmp_path, vault(tls.address) + trust) == "tls"
+        assert first_look(tmp_path, vault_check(tls.address) + trust) == "tls"
     server.stop()
-    assert first_look(tmp_path, vault(server.address)) == "refused"
+    assert first_look(tmp_path, vault_check(server.address)) == "refused"
     inline = f'[check.both]\nprobe = "combined"\nprocess = "{NAME}"\naddress = "{named}"\n'
     assert first_look(tmp_path, inline) == "refused"

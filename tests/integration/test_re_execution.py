@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.checks import vault_check
 from helpers.faults import (
     exit_if,
     hang_while,
@@ -32,10 +33,6 @@ RARELY = "interval = 60.0\ntimeout = 5.0\n"
 PROCESS = f'[check.proc]\nprobe = "process"\nname = "{NAME}"\n'
 
 
-def vault(address: str) -> str:
-    return f'[check.vault]\nprobe = "vault"\naddress = "{address}"\n'
-
-
 def re_execute(watcher: Watcher) -> None:
     """Send SIGUSR2, and wait until it is READY again."""
     ready = watcher.notified.count("READY=1")
@@ -54,7 +51,7 @@ def test_the_pid_the_track_files_and_the_verdicts_stay(tmp_path: Path, start: St
     process = start(NAME, "60")
     with (
         StandInVault() as server,
-        Watcher(tmp_path, PROCESS + RARELY + vault(server.address) + RARELY) as watcher,
+        Watcher(tmp_path, PROCESS + RARELY + vault_check(server.address) + RARELY) as watcher,
     ):
         tracks = [watcher.state_dir / "track" / name for name in ("proc", "vault")]
         before = watcher.pid, [identity(str(track)) for track in tracks]
@@ -74,7 +71,7 @@ def test_one_look_that_fails_is_not_taken_for_the_first(tmp_path: Path) -> None:
     """A watcher that starts believes its first look; one that has re-executed asks for `fall`."""
     with (
         StandInVault() as server,
-        Watcher(tmp_path, vault(server.address) + RARELY) as watcher,
+        Watcher(tmp_path, vault_check(server.address) + RARELY) as watcher,
     ):
         asked = len(server.requests)
         server.state = "sealed"
@@ -249,7 +246,7 @@ def test_it_needs_no_file_of_the_program_once_it_is_ready(tmp_path: Path, start:
     process = start(NAME, "60")
     metrics = f'metrics = "{tmp_path}/kacheck.prom"\n'
     with StandInVault() as server:
-        toml = metrics + PROCESS + "interval = 0.2\ntimeout = 0.2\n" + vault(server.address)
+        toml = metrics + PROCESS + "interval = 0.2\ntimeout = 0.2\n" + vault_check(server.address)
         toml += '[check.both]\nprobe = "combined"\nall = ["proc", "vault"]\n'
         with Watcher(tmp_path, toml, faults=[report_imports]) as watcher:
             watcher.reload(toml + "interval = 0.5\ntimeout = 0.4\n")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from helpers.checks import process_check
 from helpers.child import PATH, SOURCE, run_kacheck
 from helpers.needs import needs
 from helpers.watcher import Watcher
@@ -27,13 +28,11 @@ REFUSED = "cannot start a thread"
 CURE = "raise TasksMax= of the unit, pids.max of the container or ulimit -u of the user"
 
 
-def process_check(name: str, process: str = NAME, **keys: Any) -> str:
-    more = "".join(f"{key} = {value!r}\n" for key, value in keys.items())
-    return f'[check.{name}]\nprobe = "process"\nname = "{process}"\ninterval = 0.5\n{more}'
-
-
 def checks(number: int, **keys: Any) -> str:
-    return "".join(process_check(f"c{place}", timeout=0.5, **keys) for place in range(number))
+    return "".join(
+        process_check(f"c{place}", NAME, interval=0.5, timeout=0.5, **keys)
+        for place in range(number)
+    )
 
 
 ANY = """
