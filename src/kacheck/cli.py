@@ -15,7 +15,7 @@ from kacheck import packages, short
 from kacheck.commands import TextRequested, command
 from kacheck.probes import MODULES
 from kacheck.render import line, printable
-from kacheck.result import BadConfigError, Status, bug
+from kacheck.result import KacheckError, Status, bug
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def main(argv: Sequence[str]) -> int:
     except TextRequested as requested:
         say(sys.stdout, str(requested))
         return 0
-    except BadConfigError as error:
+    except KacheckError as error:
         return refuse(error, argv)
     except Exception as error:  # noqa: BLE001 - the last line of defence
         complain(line(bug(error)), argv)
@@ -149,7 +149,7 @@ def unknown_code(argv: Sequence[str]) -> int:
     return 1 if "--misc" in argv else int(Status.UNKNOWN)
 
 
-def refuse(error: BadConfigError, argv: Sequence[str]) -> int:
+def refuse(error: KacheckError, argv: Sequence[str]) -> int:
     """Say what is wrong with the command line.
 
     It was not understood, so the options that matter now are looked for as they are.

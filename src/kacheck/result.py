@@ -166,8 +166,8 @@ class Result(NamedTuple):
         return self.reason.describes_kacheck
 
 
-class BadConfigError(Exception):
-    """An option or environment variable that no look can be made with; says which and the cure.
+class KacheckError(Exception):
+    """What kacheck cannot do, in words for a person: what failed, why, and the cure.
 
     The message may quote any value; what is secret in an address is hidden here, for all outputs.
     """
@@ -180,6 +180,14 @@ class BadConfigError(Exception):
     def result(self) -> Result:
         """Return the error as the answer of the check."""
         return Result(Status.UNKNOWN, BAD_CONFIG, str(self), {})
+
+
+class BadConfigError(KacheckError):
+    """What somebody wrote cannot be used.
+
+    That is an option, an environment variable, kacheck.toml or keepalived.conf, or a file that one
+    of these names.
+    """
 
 
 def reasons_of(result: Result) -> list[str]:

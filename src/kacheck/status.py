@@ -6,22 +6,18 @@ import socket
 import stat
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from kacheck import statedir
 from kacheck.files import open_directory
-from kacheck.render import printable
 from kacheck.result import BadConfigError, Status
 from kacheck.statedir import SOCKET
 from kacheck.status_table import (
-    Section,
     View,
     blocks_of,
     left_behind,
-    shortened,
-    transition_line,
     watcher_line,
 )
 
@@ -32,12 +28,8 @@ MOST_BYTES = 64 * 1024 * 1024
 """Of an answer, in which a check has a few thousand."""
 AGAIN = 0.02
 """Seconds until the next try where an answer was cut off, because too many ask."""
-LEAVING = "q: quit"
-"""What a live view says of how to leave it."""
 WAITED = 0.1
 """Seconds between two questions of --wait."""
-FOLLOWED = 0.8
-"""Seconds between two questions of --follow: what changes is shown within a second."""
 UNKNOWN = int(Status.UNKNOWN)
 
 
@@ -272,110 +264,3 @@ def remains(
     with suppress(OSError):
         uptime = statedir.uptime()
     return found, uptime, watcher_trouble(Machine(), state_dir)
-
-
-# --- --follow -------------------------------------------------------------------------------
-
-
-class Followed(Protocol):
-    """What --follow writes."""
-
-    def news(self, view: View) -> str:
-        """Return the text to write next."""
-
-
-def followed(state_dir: str, names: Sequence[str], view: View) -> Followed:
-    """Return a screen for a terminal, a log for anything else.
-
-    Raises:
-        BadConfigError: the watcher has no check of that name.
-
-    """
-    return Log(state_dir, names) if view.height is None else Screen(state_dir, names)
-
-
-class Screen:
-    """What a terminal shows, again and again; for one that does not wrap lines.
-
-    Raises:
-        BadConfigError: the watcher has no check of that name.
-
-    """
-
-    def __init__(self, state_dir: str, names: Sequence[str]) -> None:
-        self._state_dir = state_dir
-        self._names = names
-        with suppress(NoWatcherError):
-            chosen(ask(state_dir), names)
-
-    def news(self, view: View) -> str:
-        """How things are now, over what was there before."""
-        now = time.time()
-        try:
-            reply = only(ask(self._state_dir), self._names)
-        except NoWatcherError as error:
-            head = printable(str(error))
-            lines = [*left_behind(*remains(self._state_dir, self._names), view=view)]
-            blocks = [Section([line], is_ok=False) for line in lines]
-        else:
-            head, blocks = watcher_line(reply, now), blocks_of(reply, view, now)
-        clock = time.strftime("%H:%M:%S", time.localtime(now))
-        shown = [f"{clock}  {LEAVING}  {head}", *shortened(blocks, view)]
-        return "\033[H" + "\033[K\r\n".join(shown) + "\033[K\033[J"
-
-
-class Log:
-    """A line for each transition, as it happens.
-
-    Raises:
-        BadConfigError: the watcher has no check of that name.
-
-    """
-
-    def __init__(self, state_dir: str, names: Sequence[str]) -> None:
-        self._state_dir = state_dir
-        self._names = names
-        self._watcher: tuple[int, float] | None = None
-        self._seen: dict[str, dict[str, Any]] = {}
-        """Each check as that watcher reply it last."""
-        self._said = ""
-        """What was said last of the watcher, or of there being none."""
-        with suppress(NoWatcherError):
-            reply = chosen(ask(state_dir), names)
-            self._watcher = (reply["pid"], reply["started_at"])
-            self._seen = {check["check"]: check for check in reply["checks"]}
-
-    def news(self, _: View) -> str:
-        """Return what has happened since the last time."""
-        return "".join(f"{line}\n" for line in self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        try:
-            reply = only(ask(self._state_dir), self._names)
-        except NoWatcherError as error:
-            if str(error) != self._said:
-                self._said = str(error)
-                yield printable(f"{stamp} {error}")
-            return
-        watcher = (reply["pid"], reply["started_at"])
-        if watcher != self._watcher:
-            self._watcher, self._seen = watcher, {}
-        if str(watcher) != self._said:
-            self._said = str(watcher)
-            yield f"{stamp} {watcher_line(reply, time.time())}"
-        yield from self._news(reply["checks"])
-
-    def _news(self, checks: list[dict[str, Any]]) -> Iterator[str]:
-        happened = []
-        for check in checks:
-            before = self._seen.get(check["check"], {"transitions": [], "transition_count": 0})
-            new = [each for each in check["transitions"] if each not in before["transitions"]]
-            happened += [(each["at"], check, each) for each in new]
-            count = check["transition_count"]
-            missed = count - before["transition_count"] - len(new)
-            if missed > 0 and new:
-                yield f"{check['check']}: {missed} transitions more than the watcher remembers"
-        self._seen = {check["check"]: check for check in checks}
-        for _, check, transition in sorted(happened, key=lambda each: each[0]):
-            yield transition_line(check, transition)

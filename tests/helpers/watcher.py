@@ -186,8 +186,11 @@ class Watcher:
 
     @property
     def returncode(self) -> int | None:
-        """Its exit code, None while it runs."""
-        return self.process.poll()
+        """Its exit code, when all of its log has been read; None while it runs."""
+        code = self.process.poll()
+        if code is not None:
+            self._threads[0].join(PATIENCE)
+        return code
 
     def signal(self, number: int) -> None:
         """Send a signal."""

@@ -207,7 +207,7 @@ def test_a_bug_in_printing_is_no_success_either(
     def broken(*_: object, **__: object) -> str:
         raise KeyError("format")
 
-    monkeypatch.setattr("kacheck.commands.check.render", broken)
+    monkeypatch.setattr("kacheck.commands.reports.render", broken)
     assert cli.main(["process", NAME]) == 3
     assert capsys.readouterr().err.startswith("kacheck: unknown bug: KeyError: 'format' at ")
 

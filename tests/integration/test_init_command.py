@@ -13,9 +13,9 @@ from kacheck.cli import main
 from kacheck.init import command, knowledge, rehearsal
 from kacheck.init.command import InitAnswer, init
 from kacheck.init.knowledge import InitOrder
-from kacheck.init.network import NetworkInterfaces, OwnAddress
 from kacheck.init.plan import NodePaths
 from kacheck.migrate import verify
+from kacheck.network import NetworkInterfaces, OwnAddress
 
 VIP = "192.0.2.100/24"
 MACHINE = NetworkInterfaces(

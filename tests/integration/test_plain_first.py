@@ -1,6 +1,6 @@
 """The one-shot's two ways to ask, plainly and with httpx, say the same of whatever is answered.
 
-Odd answers, byte by byte, are in the table of test_kept.py.
+Odd answers, byte by byte, are in the tables of helpers/exchange.py.
 """
 
 import gc
@@ -26,7 +26,7 @@ from kacheck.exchange import once as once_module
 from kacheck.exchange.request import CLOSING, PORTS, plain_request
 from kacheck.probes.vault import look as vault
 from kacheck.probes.vault.settings import VaultOptions, prepare
-from kacheck.result import BadConfigError, Result
+from kacheck.result import KacheckError, Result
 
 LONG = 5.0
 SHORT = 0.3
@@ -37,7 +37,7 @@ def ask(options: VaultOptions, seconds: float) -> Result:
     """Look as a one-shot does that prints a line."""
     try:
         return within(Deadline(seconds), lambda deadline: vault.look(options, deadline))
-    except BadConfigError as error:
+    except KacheckError as error:
         return error.result()
 
 

@@ -19,10 +19,11 @@ from helpers.needs import needs
 from helpers.processes import has_started
 from kacheck import procfs
 from kacheck.deadline import Deadline
-from kacheck.probes.process.describe import describe, user_name
+from kacheck.probes.process.describe import describe
 from kacheck.probes.process.look import probe
 from kacheck.probes.process.options import ProcessOptions
 from kacheck.probes.process.scan import is_one_shot
+from kacheck.statedir import user_name
 
 Look = Callable[..., Answer]
 Start = Callable[..., subprocess.Popen[bytes]]

@@ -52,7 +52,11 @@ def test_a_test_and_what_it_starts_have_the_usual_signals_umask_and_environment(
 @pytest.mark.slow
 def test_the_tests_of_signals_pass_under_nohup() -> None:
     needs("nohup")
-    tests = [str(TESTS / "integration/test_migrate_files.py"), "-k", "judges_takes_everything_back"]
+    tests = [
+        str(TESTS / "integration/migrate/test_migrate_signals.py"),
+        "-k",
+        "judges_takes_everything_back",
+    ]
     done = subprocess.run(
         ["nohup", sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
         cwd=TESTS.parent,

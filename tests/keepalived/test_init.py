@@ -42,7 +42,7 @@ vrrp_instance OTHER {
     interface eth0
     virtual_router_id 51
     priority 100
-    advert_int 0.3
+    advert_int 0.25
     virtual_ipaddress {
         192.0.2.77/24
     }
@@ -179,7 +179,7 @@ def test_another_vip_on_this_id_is_a_conflict(nodes: tuple[VaultNode, VaultNode]
     ("old", "new", "words"),
     [
         ("version 3", "version 2", "VRRPv2, advert_int 1, id 51"),
-        ("advert_int 0.3", "advert_int 1", "write advert_int 1 here"),
+        ("advert_int 0.25", "advert_int 1", "write advert_int 1 here"),
         ("virtual_router_id 51", "virtual_router_id 60", "give --router-id 60"),
     ],
 )
@@ -188,7 +188,7 @@ def test_a_peer_that_disagrees_is_reported(
 ) -> None:
     a, b = nodes
     conf = FOREIGN.replace("192.0.2.77", VIP).replace(old, new)
-    b.keepalived(conf.replace("advert_int 0.3", "advert_int 1") if "version 2" in new else conf)
+    b.keepalived(conf.replace("advert_int 0.25", "advert_int 1") if "version 2" in new else conf)
     wait_until(lambda: b.has_vip, "b is not MASTER")
     done = init(a, "--write")
     assert done.returncode == 3

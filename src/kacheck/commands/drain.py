@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from kacheck import statedir
 from kacheck.check import Check
 from kacheck.commands import Edge, options
-from kacheck.commands.check import checked
 from kacheck.commands.options import CONFIGURATION
+from kacheck.commands.reports import checked
 from kacheck.handover import consequences, drained_checks
 from kacheck.probes import MODULES
 from kacheck.render import printable
-from kacheck.result import BadConfigError, Status
+from kacheck.result import BadConfigError, KacheckError, Status
 
 if TYPE_CHECKING:
     from kacheck.migrate.interruption import Interruption
@@ -106,7 +106,7 @@ def switch(args: Namespace, names: list[str]) -> list[str]:
     """Begin or end the drain; return the names whose drain ended.
 
     Raises:
-        BadConfigError: it could not be done.
+        KacheckError: it could not be done.
 
     """
     from kacheck import drain
@@ -132,7 +132,7 @@ def rehearse(args: Namespace, names: list[str], checks: Sequence[Check], edge: E
     departure, trouble, code = None, None, int(Status.UNKNOWN)
     try:
         departure = Departure(followed_vips(drained, args.state_dir))
-    except (BadConfigError, OSError) as error:
+    except (KacheckError, OSError) as error:
         trouble = f"the VIP cannot be followed: {error}"
     with interruptible(args, names, edge) as interruption:
         switch(args, names)
@@ -183,7 +183,7 @@ def answer(
     """Return how things are now, and what follows from a drain.
 
     Raises:
-        BadConfigError: the drains may not be listed.
+        StateDirectoryError: the drains may not be listed.
 
     """
     from kacheck import drain

@@ -9,7 +9,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from kacheck.commands import Edge, options
-from kacheck.commands.check import Prepared, answered, run_all, wants_details
+from kacheck.commands.reports import Prepared, answered, run_all, wants_details
 from kacheck.result import BadConfigError, Result, Status, reasons_of
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ def run(args: Namespace, edge: Edge) -> int:
 def vips() -> list[str]:
     """Return where the VIPs are, if keepalived.conf can be read."""
     with suppress(OSError, ValueError, ImportError):
-        from kacheck.doctor.why.vips import vip_lines
+        from kacheck.doctor.why.vip_lines import vip_lines
 
         return vip_lines()
     return []
@@ -79,7 +79,7 @@ def vips() -> list[str]:
 def follow(args: Namespace) -> int:
     """Show a live view until a signal or a key, or until nobody reads it."""
     from kacheck import terminal
-    from kacheck.status import FOLLOWED, followed
+    from kacheck.status_follow import FOLLOWED, followed
 
     view = terminal.view_of(sys.stdout, os.environ)
     source = followed(args.state_dir, args.names, view)

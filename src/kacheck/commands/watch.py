@@ -50,7 +50,7 @@ def run(args: Namespace, edge: Edge) -> int:
     if args.check_config:
         from kacheck import next_step
 
-        edge.answer(judgement(args.config))
+        edge.answer(summary(args.config))
         if args.config == options.CONFIGURATION and not next_step.is_logged():
             edge.answer(f"next: {next_step.reload_watcher(args.state_dir)}")
         return 0
@@ -63,11 +63,11 @@ def run(args: Namespace, edge: Edge) -> int:
     return 0
 
 
-def judgement(path: str) -> str:
+def summary(path: str) -> str:
     """Return what `--check-config` says of a good configuration: that it is, and its warnings.
 
     Raises:
-        BadConfigError: it is bad.
+        BadConfigError: it is bad; KacheckError: it needs what is not installed.
 
     """
     from kacheck import config

@@ -62,13 +62,13 @@ def of_kind(path: Path, kind: ValueKind, value: Any) -> Any:
     return read_one(path, Option(str(path[-1]), kind, ""), value)
 
 
-def refuse(path: Path, option: Option, value: Any, wanted: str) -> NoReturn:
+def refuse(path: Path, option: Option, value: Any, expected: str) -> NoReturn:
     """Refuse a value, and say what to give instead."""
     key = path[-1]
     name = f"{path[-2]}, element {key + 1}," if isinstance(key, int) else key
     if option.is_secret and value != "":
-        raise WrongError(path, f"{name} is invalid; give {wanted}")
-    raise WrongError(path, f"{name} is {shown(value)}; give {wanted}")
+        raise WrongError(path, f"{name} is invalid; give {expected}")
+    raise WrongError(path, f"{name} is {shown(value)}; give {expected}")
 
 
 def shown(value: Any) -> str:

@@ -38,7 +38,7 @@ def ask_once(
     """Ask, and judge the answer; in detail means with all that httpx shows on the way.
 
     Raises:
-        BadConfigError: a certificate file cannot be used, or httpx is needed and not installed.
+        KacheckError: a certificate file cannot be used, or httpx is needed and not installed.
 
     """
     if not (in_detail or packages.is_second_start()):

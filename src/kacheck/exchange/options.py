@@ -8,7 +8,9 @@ from kacheck.probe import Option, OptionError
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, NamedTuple
+else:
+    from kacheck.light import NamedTuple
 
 
 def tls_options(prefix: str = "") -> tuple[Option, ...]:
@@ -73,13 +75,32 @@ def tls_options(prefix: str = "") -> tuple[Option, ...]:
     )
 
 
-def refuse_half_a_certificate(values: Mapping[str, Any]) -> None:
-    """Refuse a client's certificate without its key, and the reverse.
+class Trust(NamedTuple):
+    """The values of these options."""
+
+    ca_cert: str | None = None
+    ca_cert_bytes: str | None = None
+    """The content of such a file."""
+    ca_cert_bytes_source: str = ""
+    """Where that is from; empty without it."""
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    tls_server_name: str | None = None
+    insecure: bool = False
+    remote: bool = False
+
+
+def split_trust(values: Mapping[str, Any]) -> tuple[Trust, dict[str, Any]]:
+    """Return the values of these options, and all others that were given.
 
     Raises:
-        OptionError: that is what was given.
+        OptionError: a client's certificate has no key, or the reverse.
 
     """
+    given = {name: value for name, value in values.items() if value}
     for have, lack in (("client_cert", "client_key"), ("client_key", "client_cert")):
-        if values.get(have) and not values.get(lack):
+        if have in given and lack not in given:
             raise OptionError(have, f"{{{have}}} needs {{{lack}}}; add {{{lack}}}")
+    trust = {name: given.pop(name) for name in Trust._fields if name in given}
+    return Trust(**trust), given

@@ -37,7 +37,7 @@ def init(order: InitOrder, environ: Mapping[str, str]) -> InitAnswer:
     """Make a node's configuration, test it, and write it if that is asked for.
 
     Raises:
-        BadConfigError: something cannot be known, or not be written; nothing was written.
+        KacheckError: something cannot be known, or not be written; nothing was written.
 
     """
     if order.write:

@@ -9,7 +9,7 @@ from kacheck.keepalived import Configuration, Node
 from kacheck.result import BadConfigError
 
 DEFAULT_INTERVAL = 1.0
-FASTEST = 0.3
+FASTEST = 0.25
 """The advert_int of the shipped keepalived.conf."""
 
 

@@ -7,15 +7,16 @@ from ipaddress import ip_address, ip_interface
 from typing import NamedTuple
 
 from kacheck.init.instance import ExistingInstance, instances, select
-from kacheck.init.network import NetworkInterfaces, choose, interfaces, own_on, routed_from
+from kacheck.init.network import choose, own_on, routed_from
 from kacheck.init.plan import NodePaths
 from kacheck.init.recipe import NodeValues, Vip
-from kacheck.init.vault_server import ServerSearch, ServerWanted
+from kacheck.init.vault_server import GivenServer, ServerSearch
 from kacheck.keepalived import DEFAULT, Configuration
 from kacheck.keepalived.program import version_at
 from kacheck.migrate import command as migrating
 from kacheck.migrate import verify
 from kacheck.migrate.plan import read
+from kacheck.network import NetworkInterfaces, interfaces
 from kacheck.result import BadConfigError
 
 KEEPALIVED = "/etc/keepalived/keepalived.conf"
@@ -81,8 +82,8 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
             raise BadConfigError("--service process needs the process's name; give --process NAME")
         return Gathered(machine, configuration, existing,
                         values._replace(process=order.process), found, [])  # fmt: skip
-    wanted = ServerWanted(vip, order.address, order.ca_cert, order.process)
-    server = ServerSearch(wanted, machine, environ).find()
+    given = GivenServer(vip, order.address, order.ca_cert, order.process)
+    server = ServerSearch(given, machine, environ).find()
     authority = server.ca_cert
     found.append(f"address {server.address.value}: {server.address.source}")
     if authority is not None:
@@ -136,8 +137,8 @@ def refuse_other(order: InitOrder, existing: ExistingInstance | None) -> None:
         ("--router-id", "virtual_router_id", order.router_id, existing.router_id),
         ("--interface", "interface", order.interface, existing.interface),
     )
-    for option, keyword, wanted, there in pairs:
-        if None not in (wanted, there) and wanted != there:
+    for option, keyword, given, there in pairs:
+        if None not in (given, there) and given != there:
             raise BadConfigError(
                 f"{existing.name} has {keyword} {there} in keepalived.conf, which init does not"
                 f" change; leave out {option}, or change it there on all nodes"

@@ -1,78 +1,15 @@
-"""The machine's interfaces: which one has the VIP's network. Nothing is sent."""
+"""Which interface a VIP belongs to. Nothing is sent."""
 
 import socket
-from collections.abc import Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
-from typing import NamedTuple
+from ipaddress import IPv4Address, IPv6Address
 
 from kacheck.init.recipe import Vip
+from kacheck.network import NetworkInterfaces, OwnAddress
 from kacheck.result import BadConfigError
 
 PORT = 9
 """Discard; a connected UDP socket sends nothing by itself."""
-
-
-class OwnAddress(NamedTuple):
-    """An address of this machine."""
-
-    interface: str
-    address: Vip
-    """With the length of its network."""
-
-
-class NetworkInterfaces(NamedTuple):
-    """The interfaces and what they have."""
-
-    names: Sequence[str]
-    addresses: Sequence[OwnAddress]
-    down: frozenset[str] = frozenset()
-
-    def has_own(self, address: str) -> bool:
-        """Return whether an address is this machine's."""
-        return any(str(each.address.ip) == address for each in self.addresses)
-
-    def in_network(self, vip: Vip) -> list[OwnAddress]:
-        """Return the addresses in whose network the VIP is, the smallest networks first."""
-        found = [
-            each
-            for each in self.addresses
-            if each.address.version == vip.version
-            and vip.ip in each.address.network
-            and each.address.ip != vip.ip
-        ]
-        return sorted(found, key=lambda each: -each.address.network.prefixlen)
-
-    def of(self, name: str, version: int) -> list[OwnAddress]:
-        """Return the addresses of an interface in a family."""
-        return [
-            each
-            for each in self.addresses
-            if each.interface == name and each.address.version == version
-        ]
-
-
-def interfaces() -> NetworkInterfaces:
-    """Return this machine's interfaces."""
-    import psutil
-
-    addresses = []
-    listed = psutil.net_if_addrs()
-    for name, entries in listed.items():
-        for entry in entries:
-            if entry.family in (socket.AF_INET, socket.AF_INET6):
-                with suppress(ValueError):
-                    addresses.append(OwnAddress(name, own_address(entry.address, entry.netmask)))
-    states = psutil.net_if_stats()
-    down = frozenset(name for name in listed if name in states and not states[name].isup)
-    return NetworkInterfaces(tuple(listed), tuple(addresses), down)
-
-
-def own_address(text: str, mask: str | None) -> Vip:
-    """Return an address with its network."""
-    address = ip_address(text.partition("%")[0])
-    bits = f"{int(ip_address(mask)):b}".count("1") if mask else address.max_prefixlen
-    return ip_interface(f"{address}/{bits}")
 
 
 def routed_from(vip: IPv4Address | IPv6Address) -> str | None:

@@ -8,16 +8,16 @@ import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
-from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, NamedTuple, TypeAlias
 
 from kacheck.keepalived import Node, Tree, parse
 from kacheck.migrate.equivalents import check_name
+from kacheck.network import NetworkAddress
 from kacheck.probes import process
 from kacheck.render import printable
 from kacheck.written import toml, toml_string
 
-Vip: TypeAlias = IPv4Interface | IPv6Interface
+Vip: TypeAlias = NetworkAddress
 
 SHIPPED = f"{os.path.dirname(os.path.realpath(__file__))}/shipped"
 MARKED = re.compile(r"^( *)(.+?)( +)# <- ?(.*)$")

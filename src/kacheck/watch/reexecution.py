@@ -8,7 +8,7 @@ from functools import partial
 
 from kacheck import __version__
 from kacheck.check import CheckConfiguration
-from kacheck.result import BadConfigError
+from kacheck.result import KacheckError
 from kacheck.watch.journal import ERROR, NOTICE, Journal
 from kacheck.watch.lock import Lock
 from kacheck.watch.successor import Successor
@@ -52,7 +52,7 @@ class ReExecution:
         try:
             tried = load()
             self._await_trial(self._successor.try_it(), load, tried)
-        except (BadConfigError, OSError) as error:
+        except (KacheckError, OSError) as error:
             self._refuse(str(error))
 
     def _await_trial(self, trial: int, load: Load, tried: CheckConfiguration) -> None:
@@ -81,7 +81,7 @@ class ReExecution:
                 self.begin(load)  # what was tried is not what it would find
             else:
                 self._execute()
-        except (BadConfigError, OSError) as error:
+        except (KacheckError, OSError) as error:
             self._refuse(str(error))
 
     def _execute(self) -> None:

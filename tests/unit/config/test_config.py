@@ -17,6 +17,7 @@ from kacheck import arguments, config
 from kacheck.check import Check, CheckConfiguration, Question, Track
 from kacheck.commands.probe import PREFIX
 from kacheck.config.keys import NAMES
+from kacheck.exchange.options import Trust
 from kacheck.probe import load
 from kacheck.probes import MODULES
 from kacheck.probes import probe as declaration
@@ -106,7 +107,7 @@ def test_the_example_of_the_design() -> None:
     asked = of_process("vault")
     url = "https://127.0.0.1:8200"
     node = Question(
-        "vault", VaultOptions(url, f"{url}/v1/sys/health", ca_cert="/etc/vault.d/ca.pem")
+        "vault", VaultOptions(url, f"{url}/v1/sys/health", trust=Trust("/etc/vault.d/ca.pem"))
     )
     members = (("vault-process", asked), ("vault-active", node))
     both = Question("combined", Combination("all", members))
@@ -146,8 +147,9 @@ def test_every_key_of_a_vault_check() -> None:
         'tls_server_name = "vault.example"\ninsecure = true\nremote = true\n'
     ) == VaultOptions(
         "unix:///run/vault.sock", "http://localhost/v1/sys/health", "/run/vault.sock",
-        ("active", "standby"), "/ca.pem", None, "/certs", "/c.pem", "/k.pem",
-        "vault.example", insecure=True, remote=True,
+        ("active", "standby"),
+        Trust("/ca.pem", None, "", "/certs", "/c.pem", "/k.pem",
+              "vault.example", insecure=True, remote=True),
     )  # fmt: skip
 
 
@@ -326,7 +328,7 @@ def test_combined_with_the_process_and_vault_in_place() -> None:
             "all",
             (
                 ("process", of_process("vault", user="vault", all_namespaces=True)),
-                ("vault", Question("vault", VaultOptions(remote=True))),
+                ("vault", Question("vault", VaultOptions(trust=Trust(remote=True)))),
             ),
             inline=True,
         )

@@ -6,9 +6,12 @@ from typing import Any, cast
 import pytest
 
 from kacheck.exchange import tls
+from kacheck.exchange.options import Trust
 from kacheck.probes.vault.settings import VaultOptions
 
-OPTIONS = VaultOptions(url="https://vault.example:8200/v1/sys/health", ca_cert="/etc/ca.pem")
+OPTIONS = VaultOptions(
+    url="https://vault.example:8200/v1/sys/health", trust=Trust(ca_cert="/etc/ca.pem")
+)
 
 
 def verification_error(code: int, message: str = "as OpenSSL says it") -> Any:

@@ -154,7 +154,7 @@ def test_a_vip_and_an_instance_that_do_not_belong_together_are_refused(
     ("lines", "kept"),
     [
         ("", "VRRPv2 and advert_int 1"),
-        ("version 3\n    advert_int 0.3", None),
+        ("version 3\n    advert_int 0.25", None),
         ("version 3\n    advert_int 1", "VRRPv3 and advert_int 1"),
         (
             "authentication {\n        auth_type PASS\n        auth_pass x\n    }",

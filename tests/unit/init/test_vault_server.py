@@ -11,13 +11,13 @@ import pytest
 
 from helpers.certificates import Authority, server_context
 from helpers.vault import StandInVault
-from kacheck.init.network import NetworkInterfaces, OwnAddress
 from kacheck.init.server_process import configurations_in, listening, local_address
 from kacheck.init.vault_server import (
+    GivenServer,
     ServerSearch,
-    ServerWanted,
     VaultServer,
 )
+from kacheck.network import NetworkInterfaces, OwnAddress
 from kacheck.result import BadConfigError
 
 VIP = ip_interface("192.0.2.100/24")
@@ -47,7 +47,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def find(root: Path, environ: dict[str, str] | None = None, **wanted: str) -> VaultServer:
-    return ServerSearch(ServerWanted(VIP, **wanted), MACHINE, environ or {}, str(root)).find()
+    return ServerSearch(GivenServer(VIP, **wanted), MACHINE, environ or {}, str(root)).find()
 
 
 def configure(root: Path, more: str = "", port: int = 1) -> None:

@@ -112,14 +112,22 @@ def test_an_option_wins_over_bao_and_bao_over_vault() -> None:
 def test_the_sources_of_authorities_replace_one_another() -> None:
     env = {"VAULT_CACERT": "file", "VAULT_CACERT_BYTES": "pem", "VAULT_CAPATH": "dir"}
     settled = settle(env=env)
-    assert (settled.ca_cert, settled.ca_cert_bytes, settled.ca_path) == ("file", "pem", "dir")
+    assert (settled.trust.ca_cert, settled.trust.ca_cert_bytes, settled.trust.ca_path) == (
+        "file",
+        "pem",
+        "dir",
+    )
     settled = settle(env=env, ca_path="given")
-    assert (settled.ca_cert, settled.ca_cert_bytes, settled.ca_path) == (None, None, "given")
+    assert (settled.trust.ca_cert, settled.trust.ca_cert_bytes, settled.trust.ca_path) == (
+        None,
+        None,
+        "given",
+    )
 
 
 def test_a_client_certificate_needs_its_key() -> None:
-    assert settle(env={"VAULT_CLIENT_CERT": "c", "VAULT_CLIENT_KEY": "k"}).client_key == "k"
-    assert settle(env={"BAO_CLIENT_KEY": "k"}, client_cert="c").client_key == "k"
+    assert settle(env={"VAULT_CLIENT_CERT": "c", "VAULT_CLIENT_KEY": "k"}).trust.client_key == "k"
+    assert settle(env={"BAO_CLIENT_KEY": "k"}, client_cert="c").trust.client_key == "k"
     for env in ({"VAULT_CLIENT_CERT": "c"}, {"VAULT_CLIENT_KEY": "k"}):
         with pytest.raises(BadConfigError, match="--client-cert and --client-key"):
             settle(env=env)
@@ -129,21 +137,21 @@ def test_a_client_certificate_needs_its_key() -> None:
     ("1", True), ("t", True), ("TRUE", True), ("0", False), ("F", False), ("false", False), ("", False),
 ])  # fmt: skip
 def test_skip_verify_is_read_as_go_reads_a_boolean(text: str, insecure: bool) -> None:
-    assert settle(env={"VAULT_SKIP_VERIFY": text}).insecure is insecure
+    assert settle(env={"VAULT_SKIP_VERIFY": text}).trust.insecure is insecure
 
 
 def test_an_authority_that_was_given_is_verified_whatever_the_environment_says() -> None:
     env = {"VAULT_SKIP_VERIFY": "true"}
-    assert settle(env=env).insecure
-    assert not settle(env=env, ca_cert="ca.pem").insecure
-    assert not settle(env=env, ca_path="certs").insecure
-    assert settle(env=env, ca_cert="ca.pem", insecure=True).insecure
+    assert settle(env=env).trust.insecure
+    assert not settle(env=env, ca_cert="ca.pem").trust.insecure
+    assert not settle(env=env, ca_path="certs").trust.insecure
+    assert settle(env=env, ca_cert="ca.pem", insecure=True).trust.insecure
 
 
 def test_an_option_for_the_client_certificate_wins_over_the_environment() -> None:
     env = {"VAULT_CLIENT_CERT": "ec", "VAULT_CLIENT_KEY": "ek"}
     settled = settle(env=env, client_cert="oc", client_key="ok")
-    assert (settled.client_cert, settled.client_key) == ("oc", "ok")
+    assert (settled.trust.client_cert, settled.trust.client_key) == ("oc", "ok")
 
 
 @pytest.mark.parametrize("text", ["yes", "on", "2", "tRUE"])

@@ -19,8 +19,8 @@ from helpers.clock import SlowClock
 from helpers.needs import needs
 from helpers.reasons import REASON
 from helpers.watcher import Watcher
-from kacheck.result import BadConfigError, Status
-from kacheck.statedir import Published, parse
+from kacheck.result import Status
+from kacheck.statedir import Published, StateDirectoryError, parse
 from kacheck.watch import publisher as module
 from kacheck.watch.lock import lock_file
 from kacheck.watch.publisher import COMM, MUTE, Publisher
@@ -315,7 +315,7 @@ def test_a_track_directory_that_somebody_else_has_made_anew_is_noticed(seen: See
 
 def test_a_place_that_cannot_be_written_is_refused_with_the_cure(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(BadConfigError, match=r"file.*cannot be written.*--state-dir"):
+    with pytest.raises(StateDirectoryError, match=r"file.*cannot be written.*--state-dir"):
         Publisher(str(tmp_path / "file" / "state"), lambda _: None, lambda *_: None)
 
 
@@ -529,7 +529,7 @@ def test_a_lock_or_pid_file_that_was_meddled_with_is_made_again(
     seen.publisher.check_lock()
     pid = (seen.directory / "watcher/pid").read_text()
     assert int(pid.split()[0]) == os.getpid()
-    with pytest.raises(BadConfigError, match=f"another watcher, pid {os.getpid()}, "):
+    with pytest.raises(StateDirectoryError, match=f"another watcher, pid {os.getpid()}, "):
         lock_file(str(seen.directory))
     assert seen.reports == [], "the directory that keepalived looks at is the same"
 
@@ -537,7 +537,7 @@ def test_a_lock_or_pid_file_that_was_meddled_with_is_made_again(
 def test_a_lock_that_another_watcher_has_taken_meanwhile_is_an_end(seen: Seen) -> None:
     (seen.directory / "watcher/lock").unlink()
     other = lock_file(str(seen.directory))
-    with pytest.raises(BadConfigError, match="another watcher"):
+    with pytest.raises(StateDirectoryError, match="another watcher"):
         seen.publisher.check_lock()
     os.close(other)
     seen.publisher.check_lock()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from kacheck.doctor.why.instance import VrrpInstance
 from kacheck.doctor.why.state import FaultCause, SeenState
-from kacheck.init.network import NetworkInterfaces, interfaces
+from kacheck.network import NetworkInterfaces, interfaces
 
 SIOCGIFFLAGS = 0x8913
 IFF_UP, IFF_RUNNING = 0x1, 0x40

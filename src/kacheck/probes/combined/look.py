@@ -10,7 +10,7 @@ from functools import partial
 
 from kacheck.deadline import Deadline, NoThreadError, in_new_thread, within
 from kacheck.probes.combined.reasons import NOT_OK
-from kacheck.result import MILDEST_FIRST, BadConfigError, Result, Status, bug, reasons_of
+from kacheck.result import MILDEST_FIRST, KacheckError, Result, Status, bug, reasons_of
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def probe(mode: Literal["all", "any"], members: Sequence[Member], deadline: Dead
     where any would do, all of them.
 
     Raises:
-        BadConfigError: as the looks do.
+        KacheckError: as the looks do.
 
     """
     outer = deadline.frame
@@ -179,7 +179,7 @@ def answer(deadline: Deadline, member: Member) -> Result:
     """Return a member's result; what it raises is one, too."""
     try:
         return member.alone(deadline)
-    except BadConfigError as error:
+    except KacheckError as error:
         return error.result()
     except Exception as error:  # noqa: BLE001 - a bug must be `unknown`, with its name
         return bug(error)

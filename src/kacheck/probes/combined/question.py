@@ -85,7 +85,7 @@ def look(asked: Combination, deadline: Deadline) -> Result:
     """Ask the members once.
 
     Raises:
-        BadConfigError: as their looks do.
+        KacheckError: as their looks do.
 
     """
     members = [Member(name, look_of(member)) for name, member in asked.members]

@@ -79,10 +79,10 @@ def judge(answer: HttpAnswer, accept: tuple[str, ...], address: str) -> Result:
     state = STATES.get(answer.code)
     if state is None or fields is None or not agree(state, fields):
         return strange(answer, fields or {}, address)._replace(data=data)
-    wanted = " or ".join(accept)
+    roles = " or ".join(accept)
     if state.reason in accept:
         return Result(Status.OK, state.reason, f"{address} {state.words}", data)
-    message = f"{address} {state.words} (wanted: {wanted})"
+    message = f"{address} {state.words} (wanted: {roles})"
     status = Status.WARNING if state.is_role else Status.CRITICAL
     return Result(status, state.reason, message, data)
 

@@ -9,7 +9,7 @@ VAULT_MAX_RETRIES.
 
 from __future__ import annotations
 
-from kacheck.exchange.options import refuse_half_a_certificate
+from kacheck.exchange.options import Trust, split_trust
 from kacheck.exchange.place import unproven
 from kacheck.exchange.request import plain_parts
 from kacheck.kinds import BLANK, has_blank
@@ -32,6 +32,9 @@ BOOLEANS = {
 """Go's strconv.ParseBool."""
 
 
+CA_CERT_BYTES = "VAULT_CACERT_BYTES or BAO_CACERT_BYTES"
+
+
 class VaultOptions(NamedTuple):
     """One Vault node and the roles that count as up."""
 
@@ -40,15 +43,7 @@ class VaultOptions(NamedTuple):
     url: str = DEFAULT_ADDRESS + HEALTH
     unix_socket: str | None = None
     accept: tuple[str, ...] = ("active",)
-    ca_cert: str | None = None
-    ca_cert_bytes: str | None = None
-    ca_path: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
-    tls_server_name: str | None = None
-    insecure: bool = False
-    remote: bool = False
-    """The address is another machine on purpose: do not warn."""
+    trust: Trust = Trust()
     in_detail: bool = False
     """Show each phase of the exchange, which takes httpx (70 ms)."""
 
@@ -70,11 +65,6 @@ class VaultOptions(NamedTuple):
     def service(self) -> str:
         """Whose address it is."""
         return "Vault"
-
-    @property
-    def ca_cert_bytes_source(self) -> str:
-        """Where `ca_cert_bytes` is from."""
-        return "VAULT_CACERT_BYTES or BAO_CACERT_BYTES"
 
 
 class Environment:
@@ -146,14 +136,16 @@ def prepare(values: Mapping[str, Any]) -> VaultOptions:
         OptionError: the address is invalid, or a client certificate has no key, or the reverse.
 
     """
-    refuse_half_a_certificate(values)
+    trust, given = split_trust(values)
+    if trust.ca_cert_bytes:
+        trust = trust._replace(ca_cert_bytes_source=CA_CERT_BYTES)
     address = values.get("address") or DEFAULT_ADDRESS
     try:
         url, unix_socket = parse_address(address)
     except ValueError as error:
         raise OptionError("address", "{address} {what}", what=error) from None
-    given = {name: value for name, value in values.items() if value}
-    return VaultOptions(**{**given, "address": address, "url": url, "unix_socket": unix_socket})
+    fixed = {"address": address, "url": url, "unix_socket": unix_socket, "trust": trust}
+    return VaultOptions(**{**given, **fixed})
 
 
 def detailed(options: VaultOptions) -> VaultOptions:

@@ -18,7 +18,7 @@ def vip_lines() -> list[str]:
     path = keepalived.file if keepalived is not None else DEFAULT_FILE
     if not os.access(path, os.R_OK) or (keepalived and not keepalived.shares_network()):
         return []
-    configuration = load(path)
+    configuration = load(path, config_id=keepalived.config_id if keepalived else None)
     instances = instances_of(configuration, Tracking(configuration), configuration.release)
     if not instances or configuration.find("net_namespace"):
         return []

@@ -7,8 +7,8 @@ import pytest
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
 from kacheck.kinds import InvalidValueError
 from kacheck.probe import OptionError
-from kacheck.probes.http.answer import judge, with_certificate
 from kacheck.probes.http.credentials import value_of
+from kacheck.probes.http.judge import judge, with_certificate
 from kacheck.probes.http.kinds import CONDITION, CONTENT, codes, condition, header
 from kacheck.probes.http.settings import prepare
 from kacheck.result import BadConfigError

@@ -36,13 +36,13 @@ def judge(answer: HttpAnswer, options: HttpOptions) -> Result:
     says = f"{options.address} answered {code}"
     if listed(code, options.expect):
         return judge_body(answer.body, options, says)._replace(data=data)
-    wanted = f"(wanted: {options.expect})"
+    expectation = f"(wanted: {options.expect})"
     if options.warn and listed(code, options.warn):
-        return Result(Status.WARNING, WARNING_STATUS, f"{says} {wanted}", data)
+        return Result(Status.WARNING, WARNING_STATUS, f"{says} {expectation}", data)
     if code in (401, 403):
         cure = "change its credentials" if options.auth_file else "it may want --auth-file"
-        return Result(Status.UNKNOWN, UNAUTHORIZED, f"{says} {wanted}; {cure}", data)
-    message = f"{says}{detail(answer)} {wanted}"
+        return Result(Status.UNKNOWN, UNAUTHORIZED, f"{says} {expectation}; {cure}", data)
+    message = f"{says}{detail(answer)} {expectation}"
     return Result(Status.CRITICAL, UNEXPECTED_STATUS, message, data)
 
 
@@ -87,13 +87,13 @@ def broken(value: Any, condition: Condition) -> str | None:
     """Return how a body breaks a condition; None if it does not."""
     try:
         actual = field(value, condition.keys)
-        shown, is_equal = compare(actual, condition.value)
+        shown, holds = compare(actual, condition.value)
     except MissingError as error:
         return f"{condition.path} {error}"
-    if is_equal is condition.is_wanted:
+    if holds is condition.is_equal:
         return None
     return f"{condition.path} is {shown}" + (
-        f" (wanted: {condition.value})" if condition.is_wanted else ""
+        f" (wanted: {condition.value})" if condition.is_equal else ""
     )
 
 
@@ -120,25 +120,25 @@ def is_place(key: str, length: int) -> bool:
     return is_number and str(int(key)) == key and int(key) < length
 
 
-def compare(actual: Any, wanted: str) -> tuple[str, bool]:
-    """Return a field's value for people, and whether it is the wanted one.
+def compare(actual: Any, expected: str) -> tuple[str, bool]:
+    """Return a field's value for people, and whether it is the expected one.
 
     Raises:
-        MissingError: it is an object or an array, or a number and `wanted` is not one.
+        MissingError: it is an object or an array, or a number and `expected` is not one.
 
     """
     if isinstance(actual, (dict, list)):
         what = "an object" if isinstance(actual, dict) else "an array"
         raise MissingError(f"is {what}, which has no single value")
     if isinstance(actual, str):
-        return quote(actual.encode()), actual == wanted
+        return quote(actual.encode()), actual == expected
     if actual is None or isinstance(actual, bool):
         word = {None: "null", True: "true", False: "false"}[actual]
-        return word, word == wanted
+        return word, word == expected
     try:
-        number = read_json(wanted.encode())
+        number = read_json(expected.encode())
     except (ValueError, RecursionError):
-        raise MissingError(f"is {actual}, and {wanted} is not a number") from None
+        raise MissingError(f"is {actual}, and {expected} is not a number") from None
     return str(actual), type(number) in (int, float) and number == actual
 
 

@@ -9,7 +9,15 @@ from kacheck import packages, statedir
 from kacheck.deadline import DEFAULT_TIMEOUT, Deadline, NoThreadError, start_thread, within
 from kacheck.packages import PackagesNeededError
 from kacheck.render import Report, line, printable, render
-from kacheck.result import MILDEST_FIRST, BadConfigError, Result, Status, bug, exit_code
+from kacheck.result import (
+    MILDEST_FIRST,
+    BadConfigError,
+    KacheckError,
+    Result,
+    Status,
+    bug,
+    exit_code,
+)
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
@@ -18,8 +26,8 @@ if TYPE_CHECKING:
 
     from kacheck.commands import Edge
 
-    Prepare = Callable[[], "Prepared"]
-    """Raises BadConfigError where no look can be made."""
+    Preparation = Callable[[], "Prepared"]
+    """Raises KacheckError where no look can be made."""
 
 
 class Prepared:
@@ -39,7 +47,7 @@ class Prepared:
         """When its time began (time.monotonic()); None: when the command was started."""
 
 
-def run_all(checks: Mapping[str, Prepare], args: Namespace, edge: Edge) -> int:
+def run_all(checks: Mapping[str, Preparation], args: Namespace, edge: Edge) -> int:
     """Look, print the answers, and return the exit code of the worst."""
     reports = look_and_report(checks, args, edge)
     for report in reports:
@@ -47,12 +55,12 @@ def run_all(checks: Mapping[str, Prepare], args: Namespace, edge: Edge) -> int:
     return max((report.exit_code for report in reports), key=MILDEST_FIRST.index)
 
 
-def look_and_report(checks: Mapping[str, Prepare], args: Namespace, edge: Edge) -> list[Report]:
+def look_and_report(checks: Mapping[str, Preparation], args: Namespace, edge: Edge) -> list[Report]:
     """Run all checks at the same time, each under its own deadline; the reports in their order."""
     reports: dict[str, Report] = {}
     needs: list[PackagesNeededError] = []
 
-    def work(name: str, prepare: Prepare) -> None:
+    def work(name: str, prepare: Preparation) -> None:
         try:
             reports[name] = one_report(name, prepare, args, edge)
         except PackagesNeededError as error:
@@ -73,12 +81,14 @@ def look_and_report(checks: Mapping[str, Prepare], args: Namespace, edge: Edge) 
     return [reports[name] for name in checks]
 
 
-def worker(work: Callable[[str, Prepare], None], name: str, prepare: Prepare) -> Callable[[], None]:
+def worker(
+    work: Callable[[str, Preparation], None], name: str, prepare: Preparation
+) -> Callable[[], None]:
     """Return what does this work; functools would cost 1 ms of the start-up."""
     return lambda: work(name, prepare)
 
 
-def one_report(name: str, prepare: Prepare, args: Namespace, edge: Edge) -> Report:
+def one_report(name: str, prepare: Preparation, args: Namespace, edge: Edge) -> Report:
     """Run one check; whatever goes wrong with it is a result, too."""
     on_unknown = "fail"
     try:
@@ -86,7 +96,7 @@ def one_report(name: str, prepare: Prepare, args: Namespace, edge: Edge) -> Repo
         on_unknown = prepared.on_unknown
         started = edge.started if prepared.started is None else prepared.started
         result = within(Deadline(prepared.timeout, started), prepared.look)
-    except BadConfigError as error:
+    except KacheckError as error:
         result = error.result()
     except Exception as error:  # noqa: BLE001 - a bug must be `unknown`, with its name
         if args.verbose:
@@ -141,7 +151,7 @@ def wants_details(args: Namespace) -> bool:
 # --- drains ---------------------------------------------------------------------------------
 
 
-def unless_drained(state_dir: str, name: str, prepare: Prepare) -> Prepared:
+def unless_drained(state_dir: str, name: str, prepare: Preparation) -> Prepared:
     """Return the look; when the check is drained, one that has its answer already."""
     if may_be_drained(state_dir, checked(name)):
         from kacheck.drain import drained
