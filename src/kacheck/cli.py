@@ -146,7 +146,8 @@ class ProcessEdge:
 
 def unknown_code(argv: Sequence[str]) -> int:
     """Return the code of `unknown` for a command line that need not have been understood."""
-    return 1 if "--misc" in argv else int(Status.UNKNOWN)
+    own = argv[: argv.index("--")] if "--" in argv else argv
+    return 1 if "--misc" in own else int(Status.UNKNOWN)
 
 
 def refuse(error: KacheckError, argv: Sequence[str]) -> int:

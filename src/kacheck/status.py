@@ -158,11 +158,11 @@ def received(state_dir: str, end: float) -> bytes:
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
         # Through a descriptor: the path in a socket's address has room for 107 bytes, and this one
         # leads nowhere else.
-        place, owner = opened_socket(f"{state_dir}/{SOCKET}")
+        file, owner = opened_socket(f"{state_dir}/{SOCKET}")
         try:
-            connect(connection, f"/proc/self/fd/{place}", end)
+            connect(connection, f"/proc/self/fd/{file}", end)
         finally:
-            os.close(place)
+            os.close(file)
         if (user := peer(connection)) != owner:
             what = f"{statedir.user_name(user)} answers instead of {statedir.user_name(owner)}"
             raise ConnectionRefusedError(errno.ECONNREFUSED, what)
@@ -183,12 +183,12 @@ def opened_socket(path: str) -> tuple[int, int]:
 
     """
     directory, _, name = path.rpartition("/")
-    place = open_directory(directory)
+    parent = open_directory(directory)
     try:
-        file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
-        owner = os.fstat(place).st_uid
+        file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        owner = os.fstat(parent).st_uid
     finally:
-        os.close(place)
+        os.close(parent)
     if not stat.S_ISSOCK(os.fstat(file).st_mode):
         os.close(file)
         raise OSError(errno.ENOTSOCK, "it is not a socket")
@@ -259,8 +259,8 @@ def remains(
     from kacheck.doctor.machine.system import Machine
 
     left = statedir.verdicts(state_dir, [*dict.fromkeys(names)] or None)
-    found = [(name, *verdict) for name, verdict in left.items()]
+    verdicts = [(name, *verdict) for name, verdict in left.items()]
     uptime = None
     with suppress(OSError):
         uptime = statedir.uptime()
-    return found, uptime, watcher_trouble(Machine(), state_dir)
+    return verdicts, uptime, watcher_trouble(Machine(), state_dir)

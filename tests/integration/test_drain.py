@@ -317,12 +317,15 @@ def test_a_name_that_the_configuration_does_not_have_is_refused_but_can_be_ended
     assert kacheck("off", "vault-old", *with_config)[1] == "vault-old: no longer drained\n"
 
 
-def test_the_known_names_are_shown_once_each(here: pathlib.Path, kacheck: Kacheck) -> None:
+def test_a_refusal_names_the_checks_and_says_what_a_probe_is(
+    here: pathlib.Path, kacheck: Kacheck
+) -> None:
     config = here / "kacheck.toml"
-    config.write_text('[check.vault]\nprobe = "vault"\n[check.process]\nprobe = "vault"\n')
+    config.write_text('[check.serves]\nprobe = "vault"\n[check.runs]\nprobe = "vault"\n')
     _, _, err = kacheck("on", "zzz", "--config", str(config))
     assert err.endswith(
-        " has no check zzz; there are vault, process, http, tcp, command, combined\n"
+        " has no check zzz; there are serves, runs; a probe, such as process, drains checks on the"
+        " command line\n"
     )
 
 
@@ -334,7 +337,11 @@ def test_where_the_default_configuration_cannot_be_read_the_watcher_knows_the_na
     monkeypatch.setattr("kacheck.commands.drain.CONFIGURATION", str(default))
     if broken:
         default.write_text("[")
-    assert kacheck("on", "anything")[0] == 0, "nobody knows better"
+    code, out, err = kacheck("on", "anything")
+    assert (code, out) == (3, "")
+    assert f"no watcher of {here} has verdicts" in err
+    assert "--all drains what there will be" in err
+    assert kacheck("on", "--all")[0] == kacheck("off", "--all")[0] == 0
     (here / "verdict").mkdir()
     (here / "verdict/vault-node").write_text("0 1 ok running x\n")
     code, out, err = kacheck("on", "vault-nod")

@@ -185,6 +185,11 @@ def test_misc_makes_every_failure_1(
     assert run([venv(tmp_path) / "kacheck-process", "--misc", name]).returncode == code
 
 
+def test_misc_behind_a_separator_is_a_word_of_the_process(tmp_path: pathlib.Path) -> None:
+    argv = [checkout_with_venv(tmp_path) / "kacheck-process", "--", "ktest-none", "--misc"]
+    assert run(argv).returncode == 2
+
+
 def test_a_path_that_leads_nowhere_changes_nothing(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
     shown = run([link_to_venv(tmp_path) / "kacheck-process", NAME], env={"PATH": "/nonexistent"})

@@ -222,12 +222,27 @@ def test_unicast_peers_find_each_other(nodes: tuple[VaultNode, VaultNode]) -> No
     wait_until(lambda: b.has_vip and not a.has_vip, "the VIP has not left")
 
 
-def test_the_vip_follows_a_process(nodes: tuple[VaultNode, VaultNode]) -> None:
+ARGV = ("/bin/sh", "-c", "test -e /run/well")
+SERVICES = {
+    "process": ("--service", "process", "--process", "vault"),
+    "tcp": ("--service", "tcp", "--to", "127.0.0.1:8200"),
+    "http": (
+        *("--service", "http", "--url", "https://127.0.0.1:8200/v1/sys/health"),
+        *("--ca-cert", "/etc/vault.d/ca.pem"),
+    ),
+    "command": ("--service", "command", "--write", "--", *ARGV),
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_vip_follows_a_service(nodes: tuple[VaultNode, VaultNode], service: str) -> None:
     a, b = nodes
     for node, number in ((a, "1"), (b, "2")):
-        done = init(node, "--service", "process", "--process", "vault", "--node", number, "--write")
+        (node.node.root / "run/well").touch()
+        done = init(node, "--node", number, "--write", *SERVICES[service])
         assert (done.returncode, done.stderr) == (0, "")
         start(node)
     wait_until(lambda: a.has_vip and not b.has_vip, "the VIP is not on node 1")
     a.kill_vault()
+    (a.node.root / "run/well").unlink()
     wait_until(lambda: b.has_vip and not a.has_vip, "the VIP has not left")

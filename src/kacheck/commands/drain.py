@@ -273,10 +273,10 @@ def names_of(args: Namespace) -> list[str]:
 
 
 def refuse_unknown(args: Namespace) -> None:
-    """Refuse to drain what does not exist, as far as that can be told.
+    """Refuse to drain what does not exist.
 
-    A configuration that is missing or bad keeps nobody from draining, unless it was named; the
-    watcher may have been given another one, and there are verdicts of what that has.
+    Where the configuration is missing or bad, and was not named, the watcher's verdicts say which
+    checks there are: it may have been given another one.
     """
     from kacheck import config
 
@@ -288,13 +288,22 @@ def refuse_unknown(args: Namespace) -> None:
         if args.config:
             raise
         known = statedir.names_in(f"{args.state_dir}/verdict")
-        if not known:
-            return
         who = f"{path} is missing or bad, and the watcher of {args.state_dir}"
         cure = "; what is in another file needs --config FILE"
-    known = [*dict.fromkeys([*known, *MODULES])]
+        if not known:
+            who = f"{path} is missing or bad, no watcher of {args.state_dir} has verdicts, so it"
+            cure += ", and --all drains what there will be"
     for name in args.names:
-        if name not in known:
-            from kacheck.kinds import suggestion
+        if name not in (*known, *MODULES):
+            raise BadConfigError(f"{who} has no check {name}; {instead_of(name, known)}{cure}")
 
-            raise BadConfigError(f"{who} has no check {name}; {suggestion(name, known)}{cure}")
+
+def instead_of(name: str, checks: Sequence[str]) -> str:
+    """Return what to drain instead of an unknown name."""
+    from kacheck.kinds import nearest
+
+    near = nearest(name, (*checks, *MODULES))
+    if near:
+        return f"did you mean {near}?"
+    there = f"there are {', '.join(checks)}" if checks else "none is configured"
+    return f"{there}; a probe, such as {next(iter(MODULES))}, drains checks on the command line"

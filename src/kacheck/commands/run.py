@@ -75,9 +75,9 @@ def prepared(load: Load, name: str, args: Namespace) -> Prepared:
     if name not in known:
         raise BadConfigError(f"{args.config} has no check {name}; {suggestion(name, known)}")
     check = known[name]
-    found = Drains(args.state_dir).find(drained_by(check))
-    if found is not None:
-        return answered(found.result())
+    drain = Drains(args.state_dir).find(drained_by(check))
+    if drain is not None:
+        return answered(drain.result())
     question = detailed(check.question) if wants_details(args) else check.question
     on_unknown = "ok" if check.policy.on_unknown == "ok" else "fail"
     look = look_of(question)

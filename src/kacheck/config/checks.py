@@ -188,5 +188,5 @@ def question(path: Path, declared: Probe, values: dict[str, Any]) -> Question:
         return Question(declared.name, load(declared.prepare)(values))
     except OptionError as error:
         names = [option.name for option in declared.options]
-        place = (*path, error.option) if error.option else path
-        raise WrongError(place, error.text(str, names)) from None
+        key_path = (*path, error.option) if error.option else path
+        raise WrongError(key_path, error.text(str, names)) from None

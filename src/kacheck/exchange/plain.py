@@ -106,8 +106,8 @@ def connect(address: tuple[str, int] | str, deadline: Deadline) -> socket.socket
     if not isinstance(address, str):
         host, port = address
         # As bytes: for a str the socket module would import the codec idna, which takes 3 ms.
-        place: Any = (host.encode("ascii"), port)
-        return socket.create_connection(place, time_left(deadline))
+        destination: Any = (host.encode("ascii"), port)
+        return socket.create_connection(destination, time_left(deadline))
     sock = socket.socket(socket.AF_UNIX)
     try:
         set_timeout(sock, deadline)

@@ -124,7 +124,7 @@ def append_instance(
 
 def refuse_unfit(configuration: Configuration, node: Node, values: NodeValues) -> None:
     """Refuse an instance under which the recipe would not move the VIP."""
-    if values.address is None:
+    if values.service is not None:
         return
     if node.find("nopreempt"):
         raise LeftAloneError(

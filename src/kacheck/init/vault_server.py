@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
-from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from kacheck.deadline import Deadline, within
 from kacheck.init import hcl
+from kacheck.init.network import elsewhere, is_here
 from kacheck.init.recipe import Vip
 from kacheck.init.server_files import PLACES, ServerFiles, configured
 from kacheck.init.server_process import PROCESSES, is_contained, listening, running
@@ -99,14 +99,14 @@ class ServerSearch:
                 f"{variable} is not taken: its host is not an IP address of this machine alone;"
                 " give --address to ask it nevertheless"
             )
-        found = [*self._configured_addresses(), *self._listening_addresses()]
-        if not found:
+        addresses = [*self._configured_addresses(), *self._listening_addresses()]
+        if not addresses:
             raise BadConfigError(
                 f"the address of Vault cannot be known: {variable} is not set to one of this"
                 f" machine, there is no listener in {', '.join(place for _, place in PLACES)}, and"
                 f" no process {' or '.join(PROCESSES[:2])} that listens here; give --address URL"
             )
-        return found
+        return addresses
 
     @staticmethod
     def _judge(address: str, source: str) -> None:
@@ -117,31 +117,15 @@ class ServerSearch:
 
     def _judge_given(self, address: str) -> None:
         self._judge(address, "--address")
-        if host_of(address) == str(self.given.vip.ip):
-            raise BadConfigError(
-                f"--address {address} is the VIP, where the node answers that has it; give an"
-                " address of this node, such as https://127.0.0.1:8200"
-            )
         if not self.is_here(address):
-            self.remarks.append(
-                f"{address} is not an IP address of this machine: the VIP follows what answers"
-                " there; give an address of this node, if that is not meant"
-            )
+            host = host_of(address) or ""
+            self.remarks.append(elsewhere("--address", address, host, self.given.vip))
 
     def is_here(self, address: str) -> bool:
         """Return whether an address is this machine's, whoever has the VIP."""
         if address.startswith("unix:"):
             return True
-        host = host_of(address) or ""
-        if host == "localhost":
-            return True
-        try:
-            number = ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        return number != self.given.vip.ip and (
-            number.is_loopback or self.machine.has_own(str(number))
-        )
+        return is_here(host_of(address) or "", self.machine, self.given.vip)
 
     def _configured_addresses(self) -> Iterator[Sourced]:
         body, place = self._configuration
@@ -198,9 +182,9 @@ class ServerSearch:
         for pid, name in self._running.items():
             where = " in a container (all_namespaces)" if self._in_container else ""
             return Sourced(name, f"it runs{where}, pid {pid}")
-        for name, place in PLACES:
-            if self._configuration.body and self._configuration.place == place:
-                return Sourced(name, place)
+        for name, path in PLACES:
+            if self._configuration.body and self._configuration.place == path:
+                return Sourced(name, path)
         raise BadConfigError(
             f"no process {', '.join(PROCESSES)} runs here; give --process NAME, Vault's or"
             " OpenBao's, as `ps -e` shows it"

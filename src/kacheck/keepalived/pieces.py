@@ -131,8 +131,8 @@ def is_simple(text: str) -> bool:
 
 def simple_pieces(line: Line) -> Iterator[Piece]:
     """Yield the pieces of such a line."""
-    for found in TOKEN.finditer(line.text):
-        head = line.cut(*found.span())
+    for match in TOKEN.finditer(line.text):
+        head = line.cut(*match.span())
         kind = BRACES.get(head.text, Kind.STATEMENT)
         if kind is not Kind.STATEMENT or (head := lexer.strip(head)).text:
             yield Piece(kind, head, head.at[-1])
@@ -192,11 +192,11 @@ def is_sequence(text: str, rules: Rules) -> bool:
 
 def conditional(line: Line, config_id: str | None) -> tuple[bool, str, Line]:
     """Whether a line that begins with `@id` counts, its id, and what is behind it."""
-    found = CONDITION.match(line.text)
-    if found is None or found.end() == found.end(2):
+    match = CONDITION.match(line.text)
+    if match is None or match.end() == match.end(2):
         return False, line.text[1:], line.cut(len(line.text))
-    applies = (config_id == found[2]) != bool(found[1])
-    return applies, found[1] + found[2], line.cut(found.end())
+    applies = (config_id == match[2]) != bool(match[1])
+    return applies, match[1] + match[2], line.cut(match.end())
 
 
 def brace_cut(line: Line) -> tuple[Line, Line | None]:

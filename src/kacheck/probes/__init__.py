@@ -26,8 +26,8 @@ def probe(name: str) -> Probe:
         KeyError: the probe does not exist.
 
     """
-    found: Probe = load(f"{MODULES[name]}:PROBE")
-    return found
+    declared: Probe = load(f"{MODULES[name]}:PROBE")
+    return declared
 
 
 def reasons() -> dict[str, Reason]:

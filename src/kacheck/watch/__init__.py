@@ -9,5 +9,6 @@
 - journal.py: transitions and troubles, a line each
 - status_server.py: what the watcher says of itself, through a socket
 - notify.py: systemd's READY, WATCHDOG, STATUS
+- as_service.py: a configuration judged as the watcher's user
 - metrics.py: Prometheus's textfile collector
 """

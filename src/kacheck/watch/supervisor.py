@@ -253,10 +253,10 @@ class Supervisor:
             elif name in made:
                 self.scheduler.silence(watched)
                 del self.watched[name]
-        for place, check in enumerate(configuration.checks):
+        for index, check in enumerate(configuration.checks):
             if check.name not in self.watched:
                 # Spread over the interval: many looks should not fall together, some may.
-                share = (place // TOGETHER + 1) / (len(configured) // TOGETHER + 1)
+                share = (index // TOGETHER + 1) / (len(configured) // TOGETHER + 1)
                 watched = self.watched[check.name] = made[check.name]
                 self._decisions.begin(watched, now, now + check.interval * share)
         self.metrics.write_with(writer)

@@ -19,7 +19,7 @@ from helpers.exchange import BODY, LENGTH, Make, files, look, plain, readable, s
 from helpers.paths import STAND_IN_VAULT
 from helpers.vault import BEHAVIOURS, STATES, StandInVault
 from kacheck.deadline import Deadline
-from kacheck.exchange.client import KEPT_FOR
+from kacheck.exchange.kept import KEPT_FOR
 from kacheck.result import Loss
 
 # --- the client --------------------------------------------------------------------------------

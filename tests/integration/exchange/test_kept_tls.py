@@ -16,7 +16,7 @@ from helpers.vault import StandInVault
 from kacheck import files as files_module
 from kacheck.exchange import connection as connection_module
 from kacheck.exchange import tls
-from kacheck.exchange.client import KEPT_FOR
+from kacheck.exchange.kept import KEPT_FOR
 from kacheck.probes.vault.settings import VaultOptions
 from kacheck.result import BadConfigError
 

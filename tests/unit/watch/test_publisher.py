@@ -22,6 +22,7 @@ from helpers.watcher import Watcher
 from kacheck.result import Status
 from kacheck.statedir import Published, StateDirectoryError, parse
 from kacheck.watch import publisher as module
+from kacheck.watch import track_files
 from kacheck.watch.lock import lock_file
 from kacheck.watch.publisher import COMM, MUTE, Publisher
 
@@ -261,7 +262,7 @@ def test_files_that_are_long_as_they_are_are_not_read_again(
     seen.publish(1)
     clock.now += 1.5
     seen.publish(1)
-    monkeypatch.setattr(module, "read", lambda _: pytest.fail("read"))
+    monkeypatch.setattr(track_files, "read", lambda _: pytest.fail("read"))
     seen.publish(1)
 
 

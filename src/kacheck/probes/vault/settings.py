@@ -101,25 +101,25 @@ def from_environment(values: Mapping[str, Any], environ: Mapping[str, str]) -> d
     env = Environment(environ)
     has_trust = bool(values.get("ca_cert") or values.get("ca_path"))
     names = ("client_cert", "client_key", "tls_server_name")
-    found: dict[str, Any] = {name: env.get(name.upper()) for name in names}
+    given: dict[str, Any] = {name: env.get(name.upper()) for name in names}
     if not has_trust:
-        found |= {
+        given |= {
             "ca_cert": env.get("CACERT"),
             "ca_cert_bytes": env.get("CACERT_BYTES"),
             "ca_path": env.get("CAPATH"),
         }
-        found["insecure"] = env.flag("SKIP_VERIFY") or None
-    found["address"] = env.get("ADDR")
-    found["timeout"] = env.get("CLIENT_TIMEOUT")
-    found = {name: value for name, value in found.items() if value and not values.get(name)}
-    if "address" in found:
+        given["insecure"] = env.flag("SKIP_VERIFY") or None
+    given["address"] = env.get("ADDR")
+    given["timeout"] = env.get("CLIENT_TIMEOUT")
+    given = {name: value for name, value in given.items() if value and not values.get(name)}
+    if "address" in given:
         try:
-            parse_address(found["address"])
+            parse_address(given["address"])
         except ValueError as error:
             raise BadConfigError(f"{env.variable('ADDR')} {error}") from None
-    if "timeout" in found:
-        found["timeout"] = timeout(found["timeout"], env.variable("CLIENT_TIMEOUT"))
-    complete = {**values, **found}
+    if "timeout" in given:
+        given["timeout"] = timeout(given["timeout"], env.variable("CLIENT_TIMEOUT"))
+    complete = {**values, **given}
     if bool(complete.get("client_cert")) != bool(complete.get("client_key")):
         have, lack = ("cert", "key") if complete.get("client_cert") else ("key", "cert")
         raise BadConfigError(
