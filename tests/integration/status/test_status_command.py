@@ -172,13 +172,13 @@ def test_an_answer_that_was_cut_off_is_asked_for_again(tmp_path: pathlib.Path) -
         listener.listen()
 
         def serve() -> None:
-            for answer in (b"", b'{"schema": 1', b'{"schema": 1}\n'):
+            for answer in (b"", b'{"schema": 1', b'{"schema": 1, "checks": []}\n'):
                 with listener.accept()[0] as connection:
                     connection.sendall(answer)
 
         thread = threading.Thread(target=serve)
         thread.start()
-        assert ask(tmp_path) == {"schema": 1}
+        assert ask(tmp_path) == {"schema": 1, "checks": []}
         thread.join()
 
 

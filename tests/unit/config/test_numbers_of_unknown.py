@@ -1,11 +1,14 @@
 """What cannot be determined, and what is down, never has a healthy node's number by accident."""
 
 import pytest
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
 
 from helpers.reasons import REASON
 from kacheck import config
 from kacheck.check import Check
 from kacheck.result import BadConfigError, Status
+from kacheck.state import passes
 
 VAULT = '[check.a]\nprobe = "vault"\n'
 
@@ -71,3 +74,26 @@ def test_an_empty_array_is_refused_since_nothing_would_be_checked(probe: str, ke
     text = f'[check.a]\nprobe = "{probe}"\n{required}\n{key} = []\n'
     with pytest.raises(BadConfigError, match=f"k.toml:4: {key} is empty; give at least one"):
         config.parse(text, "k.toml")
+
+
+WORDS = [status.word for status in Status] + sorted(REASON)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(WORDS), st.integers(-2, 4), max_size=6),
+    st.sampled_from(["fail", "ok", "hold"]),
+)
+def test_whatever_the_numbers_are_nothing_that_fails_has_a_healthy_nodes(
+    numbers: dict[str, int], on_unknown: str
+) -> None:
+    """But a warning, which is alive: a standby may hold the VIP."""
+    table = ", ".join(f"{word} = {number}" for word, number in numbers.items())
+    try:
+        check = only(f'on_unknown = "{on_unknown}"\ntrack = {{ {table} }}\n')
+    except BadConfigError:
+        reject()
+    for reason in REASON.values():
+        for status in reason.statuses:
+            if status is not Status.WARNING and not passes(check.policy, status, reason):
+                assert check.track.value(status, reason, check.policy) < check.track.ok
