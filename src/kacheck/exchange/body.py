@@ -51,11 +51,11 @@ def visible(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def quote(body: bytes) -> str:
+def quote(body: bytes, shown: int = SHOWN) -> str:
     """Return the beginning of a body, on one line."""
     from kacheck.redact import redact
 
-    text = redact(" ".join(body[: 4 * SHOWN].decode(errors="replace").split()))
-    if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text[:SHOWN]:
+    text = redact(" ".join(body[: 4 * shown].decode(errors="replace").split()))
+    if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text[:shown]:
         return f"{len(body)} bytes that are not text"
-    return f'"{text[:SHOWN]}..."' if len(text) > SHOWN else f'"{text}"'
+    return f'"{text[:shown]}..."' if len(text) > shown else f'"{text}"'

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kacheck import arguments
 from kacheck.commands import TextRequested
+from kacheck.commands.run import require_reasons
 from kacheck.doctor.scripts.script import Script
 from kacheck.doctor.scripts.shell import unwrapped
 from kacheck.probe import OptionError, load
@@ -53,7 +54,10 @@ def _call_of(script: Script, command: list[str], words: list[str]) -> Call:
     """Return a call, with the meaning of its words."""
     meaning = [*command, *words[1:]]
     try:
-        return Call(script, arguments.parse(meaning))
+        args = arguments.parse(meaning)
+        if args.command == "run":
+            require_reasons(args.accept)
+        return Call(script, args)
     except TextRequested:
         return Call(script, None, "it only prints a text, and is always healthy")
     except BadConfigError as error:
