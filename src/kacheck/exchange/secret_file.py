@@ -1,4 +1,4 @@
-"""A secret in a file: what may be read of it, and by whom."""
+"""A secret in a file, which only its owner and group may read."""
 
 from __future__ import annotations
 

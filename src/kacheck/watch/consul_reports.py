@@ -46,7 +46,7 @@ def is_fresh(watched: Watched, now: float) -> bool:
 
 
 def update_of(watched: Watched) -> TtlUpdate | None:
-    """Return what Consul's check is to say; None if there is none, or no verdict yet."""
+    """Return the state of Consul's check; None without such a check, or without a verdict."""
     check, verdict = watched.check, watched.state.verdict
     if check.consul_check is None or verdict is None:
         return None
