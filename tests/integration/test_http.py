@@ -69,11 +69,14 @@ def test_the_body_is_compared(look: Look, web: WebServer) -> None:
     assert 'health is "true" (wanted: "false")' in answer.message
 
 
-def test_a_unix_socket_that_is_missing_is_named(look: Look, tmp_path: Path) -> None:
+def test_a_unix_socket_that_is_missing_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = str(tmp_path / "s")
-    answer = look("http", "--unix-socket", path, "http://localhost/health")
-    assert answer.verdict == "critical refused"
-    assert f"http://localhost/health (Unix socket {path}) refuses connections" in answer.message
+    assert main(["http", *PATIENT, "--unix-socket", path, "http://localhost/health"]) == 2
+    assert capsys.readouterr().out.startswith(
+        f"critical refused: http://localhost/health (Unix socket {path}) refuses connections"
+    )
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
