@@ -15,7 +15,7 @@ from helpers.answer import Answer
 from helpers.clock import SlowClock
 from helpers.needs import needs
 from helpers.paths import ROOT
-from kacheck import drain, statedir
+from kacheck import drain, drain_switch, statedir
 from kacheck.check import Check, Question, drained_by
 from kacheck.cli import main
 from kacheck.probes.combined.question import Combination
@@ -154,7 +154,7 @@ def test_amounts_are_in_the_unit_that_a_person_would_choose(seconds: int, words:
      ("30d", 2592000), ("0.5", 1), ("1.5s", 2), (".5d", 43200)],
 )  # fmt: skip
 def test_times_to_drain_for(text: str, seconds: int) -> None:
-    assert drain.span(text) == seconds
+    assert drain_switch.span(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_times_to_drain_for(text: str, seconds: int) -> None:
 )
 def test_times_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"invalid drain time .*: give one such as 30m"):
-        drain.span(text)
+        drain_switch.span(text)
 
 
 # --- the one-shots --------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from kacheck.render import printable
 from kacheck.result import BadConfigError, KacheckError, Status
 
 if TYPE_CHECKING:
-    from kacheck.migrate.interruption import Interruption
+    from kacheck.interruption import Interruption
 
 DESCRIPTION = """Fail checks on purpose with `critical draining`, so that the VIP leaves before \
 maintenance; or end that.
@@ -83,7 +83,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
 
 def span_of(text: str) -> int:
     """Return the value of `--for` in seconds."""
-    from kacheck.drain import span
+    from kacheck.drain_switch import span
 
     try:
         return span(text)
@@ -109,13 +109,13 @@ def switch(args: Namespace, names: list[str]) -> list[str]:
         KacheckError: it could not be done.
 
     """
-    from kacheck import drain
+    from kacheck.drain_switch import switch_off, switch_on
 
     ended: list[str] = []
     if args.action == "on":
-        drain.switch_on(args.state_dir, names, args.span, args.message or "")
+        switch_on(args.state_dir, names, args.span, args.message or "")
     elif args.action == "off":
-        ended = drain.switch_off(args.state_dir, names)
+        ended = switch_off(args.state_dir, names)
     if args.action != "status":
         tell_watcher(args.state_dir)
     return ended
@@ -152,7 +152,7 @@ def rehearse(args: Namespace, names: list[str], checks: Sequence[Check], edge: E
 @contextmanager
 def interruptible(args: Namespace, names: list[str], edge: Edge) -> "Iterator[Interruption]":
     """Let Ctrl-C or SIGTERM end a rehearsal, and with it the drain; any other drain stays."""
-    from kacheck.migrate.interruption import Interruption
+    from kacheck.interruption import Interruption
 
     with Interruption() as interruption:
         try:
@@ -161,7 +161,7 @@ def interruptible(args: Namespace, names: list[str], edge: Edge) -> "Iterator[In
             if args.span is None or interruption.is_hangup:
                 edge.note("interrupted, and the drain is on")
             else:
-                from kacheck.drain import switch_off
+                from kacheck.drain_switch import switch_off
 
                 switch_off(args.state_dir, names)
                 tell_watcher(args.state_dir)
@@ -186,12 +186,12 @@ def answer(
         StateDirectoryError: the drains may not be listed.
 
     """
-    from kacheck import drain
+    from kacheck.drain import all_drains
 
     everything = not names or names == [statedir.ALL]
     holding = {
         each.name: each
-        for each in drain.all_drains(args.state_dir)
+        for each in all_drains(args.state_dir)
         if everything or each.name in (statedir.ALL, *names)
     }
     if args.format == "json":

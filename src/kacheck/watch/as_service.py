@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import kacheck
-from kacheck.init.service_user import ServiceUser, service_user, unreadable
 from kacheck.result import BadConfigError
+from kacheck.service_user import ServiceUser, service_user, unreadable
 
 PROGRAM = f"{os.path.dirname(os.path.realpath(kacheck.__file__))}/__main__.py"
 TIMEOUT = 30

@@ -23,6 +23,11 @@ MOVED = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _without_keepalived() -> None:
+    """Each test installs a release, in place of what the other tests of migrate have: none."""
+
+
 def ask(directory: Path, text: str) -> tuple[MigrationAnswer, str]:
     """What migrate answers, and the new keepalived.conf with the new kacheck.toml behind it."""
     conf = directory / "keepalived.conf"
