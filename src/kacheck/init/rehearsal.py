@@ -18,7 +18,7 @@ from kacheck.init.adverts import GROUPS, PROTOCOL, Advert, from_ipv4, parse
 from kacheck.keepalived import Configuration
 from kacheck.migrate import verify
 from kacheck.migrate.command import cure_of
-from kacheck.service_user import HIDDEN, ServiceUser, cure, unreadable
+from kacheck.service_user import HIDDEN, ServiceUser, can_read, cure, unreadable
 
 LISTEN = 3.0
 """Seconds of listening: three intervals of the slowest common configuration."""
@@ -99,7 +99,7 @@ def hidden(ca: str, user: ServiceUser | None) -> str | None:
     if user is None:
         return None
     component = unreadable(ca, user)
-    if component is not None:
+    if component is not None and not can_read(ca, user):
         return f"user {user.name} cannot read {ca} ({component}); {cure(ca, component)}"
     for directory in HIDDEN:
         if ca.startswith(f"{directory}/") and user.source == "kacheck.service":
