@@ -333,7 +333,7 @@ def test_the_watcher_knows_the_names_if_the_configuration_is_unreadable(
     here: pathlib.Path, kacheck: Kacheck, monkeypatch: pytest.MonkeyPatch, *, broken: bool
 ) -> None:
     default = here / "kacheck.toml"
-    monkeypatch.setattr("kacheck.commands.drain.CONFIGURATION", str(default))
+    monkeypatch.setattr("kacheck.commands.drain_names.CONFIGURATION", str(default))
     if broken:
         default.write_text("[")
     code, out, err = kacheck("on", "anything")
