@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import tomllib
+from collections.abc import Iterator
 from typing import Any
 
 from kacheck.check import CheckConfiguration
@@ -49,6 +50,30 @@ def load(path: str) -> CheckConfiguration:
         BadConfigError: `PATH:LINE: what is wrong; the cure`, without LINE if no line is at fault.
 
     """
+    return parse(text_of(path), path)
+
+
+def files(path: str) -> Iterator[tuple[int, str]]:
+    """Yield the files and directories that the checks of a good configuration name, with the line.
+
+    Raises:
+        BadConfigError: it cannot be read.
+
+    """
+    text = text_of(path)
+    for name, table in tomllib.loads(text).get("check", {}).items():
+        for option in probe(table["probe"]).options:
+            if option.kind.completion and option.name in table:
+                yield toml_lines.line(text, ("check", name, option.name)), table[option.name]
+
+
+def text_of(path: str) -> str:
+    """Return the text of a configuration file.
+
+    Raises:
+        BadConfigError: it cannot be read.
+
+    """
     try:
         content = read(path)
     except OSError as error:
@@ -61,13 +86,12 @@ def load(path: str) -> CheckConfiguration:
     if len(content) > MAX_SIZE:
         raise BadConfigError(f"{path}: it is larger than 1 MiB; give the path of a configuration")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadConfigError(
             f"{path}:{line}: byte 0x{content[error.start]:02x} is not UTF-8; save it as UTF-8"
         ) from None
-    return parse(text, path)
 
 
 def read(path: str) -> bytes:

@@ -91,7 +91,7 @@ OPTIONS = (
         one_of("fail", "ok", "hold"),
         "what a look counts as if it cannot determine the state; `hold`: the verdict stays",
         default="fail",
-        details="A bad configuration and a bug always fail.",
+        details="A bad configuration, a bug, and `not-ok` of a combination always fail.",
     ),
     Option(
         "hold_for",
