@@ -296,7 +296,7 @@ def main() -> None:
 
         def updated(self, body: bytes, check: str) -> tuple[int, Any]:
             update = json.loads(body)
-            new = file.with_suffix(".new")
+            new = file.with_suffix(".ttl-new")
             new.write_text(f"{check} {update['Status']}")
             new.rename(file.with_suffix(".ttl"))
             return 200, b""

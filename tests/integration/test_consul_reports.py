@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -227,6 +228,49 @@ def test_it_goes_on_after_a_re_execution(
         seen = len(consul.ttl_checks[ID])
         watcher.until(lambda: len(consul.ttl_checks[ID]) > seen + 2)
         assert {status for status, _ in consul.ttl_checks[ID]} == {"passing"}
+
+
+IMPORTS = """
+import sys
+import kacheck.watch.notify as notify
+tell = notify.Notifier.tell
+seen = []
+def hook(event, args):
+    if event == "import" and seen:
+        __import__("os").write(1, f"imported {args[0]}\\n".encode())
+def told(self, *lines):
+    tell(self, *lines)
+    if "READY=1" in lines:
+        seen.append(True)
+notify.Notifier.tell = told
+sys.addaudithook(hook)
+"""
+
+
+def test_a_report_needs_no_file_of_the_program_once_it_is_ready(
+    tmp_path: Path, consul: StandInConsul, web: WebServer
+) -> None:
+    """While a package is being unpacked they are neither the old ones nor the new ones."""
+    file = tmp_path / "token"
+    file.touch(mode=0o600)
+    file.write_text("hunter2")
+    table = f'ttl = 1\ntoken_file = "{file}"'
+    with Watcher(tmp_path, toml(consul, web, table=table), prelude=IMPORTS) as watcher:
+        tells(watcher, consul, "passing")
+        for trouble, value, words in (
+            ("token", "other", "not reported to Consul: "),
+            ("token", None, "reported to Consul again"),
+            ("hangs", True, "verdicts are not reported to Consul: "),
+        ):
+            place = len(watcher.lines)
+            setattr(consul, trouble, value)
+            watcher.until(partial(watcher.find, words, place))
+        consul.hangs = False
+        watcher.until(lambda: watcher.find("verdicts are reported to Consul again"))
+        consul.stop()
+        watcher.until(lambda: watcher.find("refuses connections"))
+    said = [str(line.get("text", "")) for line in watcher.lines]
+    assert [line for line in said if line.startswith("imported")] == []
 
 
 def test_the_request_is_what_consul_expects(
