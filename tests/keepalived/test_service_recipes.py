@@ -29,7 +29,7 @@ IDS = {name: 51 + number for number, name in enumerate(NAMES)}
 VIPS = {name: f"192.0.{number}.100" for name, number in IDS.items()}
 """Each in a network of its own: with the first address of a network all its others go."""
 REFUSED = "503 not now"
-GONE = "`critical`: one of `missing`, `refused`, `reset` and `unreachable`"
+GONE = "`critical`: one of `missing`, `refused` and `reset`"
 UNREADY = "500 [+]ping ok [-]etcd failed: reason withheld"
 
 
