@@ -167,13 +167,13 @@ class Scene:
     def round(self, *, slow: bool) -> None:
         """Let everything fail once, at random moments, and heal it."""
         quick = [trial for trial in self.trials if trial.interval is None]
-        late = [trial for trial in self.trials if trial.interval is not None and slow]
+        timed = [trial for trial in self.trials if trial.interval is not None and slow]
         random.shuffle(quick)
         time.sleep(random.random())
         for trial in quick:
             observe(trial, trial.failure.hurt())
             time.sleep(0.05)
-        moments = [(time.monotonic() + random.uniform(0, t.interval or 0), t) for t in late]
+        moments = [(time.monotonic() + random.uniform(0, t.interval or 0), t) for t in timed]
         hurt: list[tuple[Trial, float]] = []
         for moment, trial in sorted(moments, key=lambda pair: pair[0]):
             time.sleep(max(0.0, moment - time.monotonic()))
@@ -181,9 +181,9 @@ class Scene:
         for trial, at in hurt:
             observe(trial, at)
         healed = time.monotonic()
-        for trial in quick + late:
+        for trial in quick + timed:
             trial.failure.heal()
-        for trial in quick + late:
+        for trial in quick + timed:
             trial.keepalived.wait_for("MASTER", PATIENCE, after=healed)
 
 

@@ -59,8 +59,6 @@ from bench.rows import (
 
 AT_MOST = {"http": 2.3, "https": 3.5}
 """Times BARE that kacheck-vault and kacheck-http may cost."""
-LOOPS = 4
-"""For each core, while the recipes' looks must not fail."""
 
 
 class Goal(NamedTuple):
@@ -80,9 +78,9 @@ class Goal(NamedTuple):
         return f"- {word} {self.where}: {self.row} against {self.reference}: {figures}"
 
 
-def measure_processes(bench: Bench, wanted: int, runs: int) -> list[Goal]:
+def measure_processes(bench: Bench, least: int, runs: int) -> list[Goal]:
     """The table of process checks among that many processes."""
-    with stage.processes(wanted) as number, ExitStack() as stack:
+    with stage.processes(least) as number, ExitStack() as stack:
         path = stack.enter_context(stage.named(bench.directory, NAME))
         stack.enter_context(stage.named(bench.directory, LONG))
         rows = process_rows(bench, path)
@@ -96,7 +94,7 @@ def measure_processes(bench: Bench, wanted: int, runs: int) -> list[Goal]:
         (f"kacheck-process /DIR/{NAME}", f"pidof /DIR/{NAME}"),
     )
     at = f"{number} processes"
-    if wanted < 1000:
+    if least < 1000:
         return [Goal(at, pairs[0][0], BARE, 1.3, measured)]
     return [Goal(at, row, peer, 1, measured) for row, peer in pairs]
 
@@ -149,20 +147,21 @@ def measure_busy(bench: Bench, looks: int) -> Iterator[str]:
         return
     ca, chain, key = files
     rows = [["look", "looks", "failed", "median ms", "longest ms"]]
-    loops = LOOPS * (os.cpu_count() or 1)
     with stage.named(bench.directory, NAME), stage.vault("--cert", chain, "--key", key) as address:
         commands = recipe_rows(bench, address, ca)
         for command, _ in commands:
             verify(command, bench.environ)
-        with stage.busy(loops):
+        with stage.busy(stage.LOOPS):
             for command, timeout in commands:
                 walls = [wall_of(command, bench.environ) for _ in range(looks)]
                 failed = sum(wall > timeout * 1000 for wall in walls)
                 whole = [wall for wall in walls if wall < math.inf] or [math.inf]
                 spread = [f"{statistics.median(whole):.0f}", f"{max(whole):.0f}"]
                 rows.append([command.name, str(looks), str(failed), *spread])
-                yield goal(f"{command.name} beside {loops} busy loops, failed looks", failed, 0)
-    title(f"The looks of the recipes, {LOOPS} busy loops for each core")
+                yield goal(
+                    f"{command.name} beside {stage.LOOPS} busy loops, failed looks", failed, 0
+                )
+    title(f"The looks of the recipes, {stage.LOOPS} busy loops")
     print(grid(rows))
 
 
