@@ -203,6 +203,14 @@ ROWS = [
         says("database", WRITABLE),
     ),
     Row(
+        "database",
+        "the database hangs",
+        "`critical timeout`",
+        "leaves after 2 looks",
+        says("database", "hang"),
+        says("database", WRITABLE),
+    ),
+    Row(
         "nginx",
         "the application behind nginx dies, and nginx has its last page in a cache",
         "`critical unexpected-status`, `answered 502`",
