@@ -29,7 +29,7 @@ IDS = {name: 51 + number for number, name in enumerate(NAMES)}
 VIPS = {name: f"192.0.{number}.100" for name, number in IDS.items()}
 """Each in a network of its own: with the first address of a network all its others go."""
 REFUSED = "503 not now"
-GONE = "`critical`: one of `missing`, `refused`, `reset` and `unreachable`"
+GONE = "`critical`: one of `missing`, `refused` and `reset`"
 UNREADY = "500 [+]ping ok [-]etcd failed: reason withheld"
 
 
@@ -200,6 +200,14 @@ ROWS = [
         "`critical failed`, `returned 1.000000`",
         "leaves after 2 looks",
         says("database", "2 QUERY CRITICAL: 'SELECT @@global.read_only' returned 1.000000"),
+        says("database", WRITABLE),
+    ),
+    Row(
+        "database",
+        "the database hangs",
+        "`critical timeout`",
+        "leaves after 2 looks",
+        says("database", "hang"),
         says("database", WRITABLE),
     ),
     Row(
