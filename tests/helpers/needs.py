@@ -14,8 +14,10 @@ from kacheck.doctor.machine.process_events import ListenAnswer, try_them
 PACKAGES = {
     "groff": "groff-base",
     "ip": "iproute2",
+    "killall": "psmisc",
     "killall5": "sysvinit-utils",
     "lexgrog": "man-db",
+    "nc": "netcat-openbsd",
     "nsenter": "util-linux",
     "pidof": "sysvinit-utils",
     "ps": "procps",
