@@ -170,7 +170,7 @@ class Cluster:
                 text = self.shape.configuration(place, self._process(letter))
                 self.keepalived[letter] = node.keepalived(text, "host" if is_native else "node")
                 self.keepalived[letter].wait_log("VRRP sockpool")
-        self.settle()
+        self.come_to_rest()
 
     def _start_client(self) -> None:
         argv = [sys.executable, "-I", str(client.__file__), VIP, str(member.PORT)]
@@ -251,7 +251,7 @@ class Cluster:
         """Wait until the VIP is there, but no longer than that."""
         self.holders.wait_a_while({self.leader}.__eq__, time.monotonic(), seconds)
 
-    def settle(self) -> None:
+    def come_to_rest(self) -> None:
         """Wait until nothing moves any more, and for a random moment of the intervals."""
         begun = time.monotonic()
         self.followed(begun)

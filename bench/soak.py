@@ -70,9 +70,9 @@ class Seen(NamedTuple):
 class Subject:
     """What is hurt and healed again and again, and the checks that must tell of it."""
 
-    def __init__(self, checks: Sequence[str], *deeds: Callable[[], object]) -> None:
+    def __init__(self, checks: Sequence[str], *actions: Callable[[], object]) -> None:
         self.checks = checks
-        self.deeds = deeds
+        self.actions = actions
         """In turn: each one that hurts is followed by one that heals."""
         self.turn = 0
         self.waiting: set[str] = set()
@@ -85,12 +85,12 @@ class Subject:
         return self.turn % 2 == 0
 
     def act(self) -> None:
-        """Do the next deed; every check has to tell of it."""
-        deed = self.deeds[self.turn % len(self.deeds)]
+        """Do the next action; every check has to report it."""
+        action = self.actions[self.turn % len(self.actions)]
         self.turn += 1
         self.waiting = set(self.checks)
         self.done_at = time.monotonic()
-        deed()
+        action()
         self.due = time.monotonic() + random.uniform(0.5, PAUSE)
 
 
@@ -128,7 +128,7 @@ class Soak:
                 continue
 
     def move(self, subject: Subject, now: float, *, hurting: bool) -> None:
-        """Let a subject's next deed happen, if it is time for it."""
+        """Let a subject's next action happen, if it is time for it."""
         if subject.waiting and now - subject.done_at > PATIENCE:
             self.missed += len(subject.waiting)
             subject.waiting = set()
@@ -191,22 +191,22 @@ def show(soak: Soak, samples: Sequence[Sample], cpu: float) -> None:
         rows.append([f"{sample.at:.0f} s", *figures])
     print(grid(rows))
     delays = soak.delays or [0.0]
-    median, late = statistics.median(delays), percentile(delays, 99)
+    median, slow = statistics.median(delays), percentile(delays, 99)
     print(
         f"\n{soak.expected} transitions, of {soak.deaths} deaths and {soak.subjects[0].turn} "
         f"changes of the Vault.\nA death is in the journal after {median:.1f} ms (median), "
-        f"{late:.1f} ms (p99), {max(delays):.1f} ms (max).\n"
+        f"{slow:.1f} ms (p99), {max(delays):.1f} ms (max).\n"
         f"CPU of the watcher: {cpu:.0f} % of one core."
     )
 
 
 def goals(soak: Soak, samples: Sequence[Sample]) -> Iterator[str]:
     """Whether all was seen, and nothing grew."""
-    early, late = samples[0], samples[-1]
+    first, last = samples[0], samples[-1]
     yield goal("transitions that were missed", soak.missed, 0)
     yield goal("transitions without a reason", soak.unexpected, 0)
-    yield goal("memory, the end against a quarter of the way", late.memory / early.memory, GROWTH)
-    yield goal("descriptors, the same", late.files / early.files, 1)
+    yield goal("memory, the end against a quarter of the way", last.memory / first.memory, GROWTH)
+    yield goal("descriptors, the same", last.files / first.files, 1)
 
 
 def options(argv: Sequence[str] | None) -> argparse.Namespace:

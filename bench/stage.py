@@ -73,9 +73,9 @@ def process_count() -> int:
 
 
 @contextmanager
-def processes(wanted: int) -> Iterator[int]:
+def processes(least: int) -> Iterator[int]:
     """At least that many processes on the machine; how many there are."""
-    missing = max(0, wanted - process_count())
+    missing = max(0, least - process_count())
     shell = subprocess.Popen(
         ["/bin/sh", "-c", SLEEPERS, "sleepers", str(missing)],
         stdin=subprocess.PIPE,
@@ -89,6 +89,10 @@ def processes(wanted: int) -> Iterator[int]:
         assert shell.stdin is not None
         shell.stdin.close()  # what they wait for
         end(shell, patience=20)
+
+
+LOOPS = 4 * (os.cpu_count() or 1)
+"""Four for each core: a machine that has much else to do."""
 
 
 @contextmanager

@@ -39,14 +39,15 @@ from bench.measure import (
 )
 from bench.rows import NAME, Bench, one_liners
 
-SETTLE = 5.0
+WARM_UP = 5.0
 """Seconds after which a watcher has loaded everything, connected, and connected again."""
 MANY = 200
-"""Checks; half of them of processes, the others of Vaults."""
+"""Checks."""
 PAUSE = 0.2
 """Seconds between two looks, after which caches are about as cold as after one."""
 PROCESS = '[check.process{}]\nprobe = "process"\nname = "{}"\n'
 VAULT = '[check.vault{}]\nprobe = "vault"\naddress = "{}"\n'
+HTTP = '[check.http{}]\nprobe = "http"\nurl = "{}/v1/sys/health"\n'
 
 
 class Cost(NamedTuple):
@@ -71,15 +72,15 @@ def configuration(address: str, ca: str | None) -> str:
     return PROCESS.format("", NAME) + VAULT.format("", address) + trust
 
 
-def measure_cpu(bench: Bench, wanted: int, seconds: int) -> Iterator[Cost]:
+def measure_cpu(bench: Bench, least: int, seconds: int) -> Iterator[Cost]:
     """The watcher beside the one-liners among that many processes, over http and https."""
     files = stage.certificate(bench.directory)
     with ExitStack() as stack:
-        number = stack.enter_context(stage.processes(wanted))
+        number = stack.enter_context(stage.processes(least))
         stack.enter_context(stage.named(bench.directory, NAME))
         plain = stack.enter_context(stage.vault())
         yield one_cost(bench, f"{number} processes, http", (plain, None), seconds)
-        if files and wanted < 1000:
+        if files and least < 1000:
             ca, chain, key = files
             address = stack.enter_context(stage.vault("--cert", chain, "--key", key))
             yield one_cost(bench, f"{number} processes, https", (address, ca), seconds)
@@ -94,7 +95,7 @@ def one_cost(bench: Bench, where: str, vault: tuple[str, str | None], seconds: i
         stage.memory() as memory,
         stage.Watcher(bench.kacheck, configuration(*vault), memory) as watcher,
     ):
-        time.sleep(SETTLE)
+        time.sleep(WARM_UP)
         before, begun = cpu_of(watcher.pid), time.monotonic()
         spent = 0.0
         for second in range(seconds):
@@ -125,7 +126,7 @@ def measure_memory(bench: Bench, pythons: Sequence[str]) -> Iterator[str]:
             stage.memory() as memory,
             stage.Watcher(kacheck, configuration(address, None), memory) as watcher,
         ):
-            time.sleep(SETTLE)
+            time.sleep(WARM_UP)
             whole, share = memory_of(watcher.pid)
         name = "this environment" if python == bench.python else python
         rows.append([name, f"{whole:.1f} MB", f"{share:.1f} MB", stage.httpx_of(python)])
@@ -153,30 +154,43 @@ def measure_verdict(bench: Bench, runs: int) -> Iterator[str]:
 
 
 def measure_many(bench: Bench, seconds: int) -> Iterator[str]:
-    """CPU, memory and punctuality with many checks."""
+    """CPU, memory and punctuality with many checks: of processes and Vaults, and of URLs."""
     with ExitStack() as stack:
         enter = stack.enter_context
         names = [f"crowd-{number}" for number in range(MANY // 2)]
         for name in names:
             enter(stage.named(bench.directory, name))
-        vaults = [enter(stage.vault()) for _ in range(4)]
-        text = "".join(PROCESS.format(f"-{name}", name) for name in names)
-        text += "".join(VAULT.format(f"-{n}", vaults[n % len(vaults)]) for n in range(MANY // 2))
-        watcher = enter(stage.Watcher(bench.kacheck, text, enter(stage.memory())))
-        time.sleep(SETTLE)
+        servers = [enter(stage.vault()) for _ in range(4)]
+        processes = [PROCESS.format(f"-{name}", name) for name in names]
+        vaults, urls = (
+            [form.format(f"-{n}", servers[n % len(servers)]) for n in range(MANY)]
+            for form in (VAULT, HTTP)
+        )
+        mixed = processes + vaults[: MANY - len(names)]
+        yield from measure_crowd(bench, f"{MANY} checks", mixed, seconds)
+        yield from measure_crowd(bench, f"{MANY} http checks", urls, seconds)
+
+
+def measure_crowd(bench: Bench, what: str, checks: Sequence[str], seconds: int) -> Iterator[str]:
+    """The table of a watcher with these checks."""
+    with (
+        stage.memory() as memory,
+        stage.Watcher(bench.kacheck, "".join(checks), memory) as watcher,
+    ):
+        time.sleep(WARM_UP)
         before, begun = cpu_of(watcher.pid), time.monotonic()
-        late = deviations(f"{watcher.state_dir}/verdict", seconds)
+        off_time = deviations(f"{watcher.state_dir}/verdict", seconds)
         cpu = (cpu_of(watcher.pid) - before) / (time.monotonic() - begun) / 10
         whole, share = memory_of(watcher.pid)
     rows = [
-        [f"{MANY} checks, each once a second", "median", "p99", "max"],
+        [f"{what}, each once a second", "median", "p99", "max"],
         ["CPU of one core", f"{cpu:.1f} %", "", ""],
         ["memory", f"{whole:.1f} MB (Pss {share:.1f})", "", ""],
-        [f"from renewal to renewal of a verdict, less 1 s ({len(late)})", *spread(late)],
+        [f"from renewal to renewal of a verdict, less 1 s ({len(off_time)})", *spread(off_time)],
     ]
     print(grid(rows))
-    yield goal(f"{MANY} checks, CPU of one core", cpu, 25, " %")
-    yield goal(f"{MANY} checks, looks off time, p99", percentile(late, 99), 100, " ms")
+    yield goal(f"{what}, CPU of one core", cpu, 25, " %")
+    yield goal(f"{what}, looks off time, p99", percentile(off_time, 99), 100, " ms")
 
 
 def deviations(directory: str, seconds: float) -> list[float]:
@@ -231,7 +245,8 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
     import httpx
 
     from kacheck.deadline import Deadline
-    from kacheck.exchange import client, plain
+    from kacheck.exchange import library, plain
+    from kacheck.exchange.answer import MAX_BODY
     from kacheck.exchange.request import HEADERS
     from kacheck.probes.vault.health import STATES
 
@@ -258,7 +273,7 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
     def by_httpx(transport: httpx.HTTPTransport = transport) -> int:
         asked = httpx.Request("GET", url, headers=HEADERS, extensions=timeout)
         response = transport.handle_request(asked)
-        client.read_body(response.iter_raw())
+        library.read_body(response.iter_raw(), MAX_BODY)
         response.close()
         return response.status_code
 

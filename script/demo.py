@@ -122,8 +122,8 @@ def pause(seconds: float = 0) -> None:
 
 def bold(text: str) -> str:
     """Return the text, bold where that helps."""
-    wanted = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return f"\033[1m{text}\033[0m" if wanted else text
+    is_bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return f"\033[1m{text}\033[0m" if is_bold else text
 
 
 def title(text: str, paragraph: str, underline: str = "") -> None:
@@ -211,14 +211,14 @@ def show_command(command: str) -> None:
 
 
 class Timeline:
-    """Prints what happens on the nodes, in order: our deeds, keepalived's log, its states."""
+    """Prints what happens on the nodes, in order: our actions, keepalived's log, its states."""
 
     def __init__(self, members: Mapping[str, VaultNode]) -> None:
         self.members = members
         self.keepaliveds: dict[str, Keepalived] = {}
         self.watchers: dict[str, Watcher] = {}
         self._shown: dict[str, tuple[int, int]] = {}
-        self._told: dict[str, int] = {}
+        self._read: dict[str, int] = {}
         self._start = self._last = self._looked = time.monotonic()
 
     def row(self, node: str, what: str, text: str, at: float | None = None) -> float:
@@ -261,8 +261,8 @@ class Timeline:
         """Return the changes of its verdict that the watcher has written since the last look."""
         journal = self.watchers[node].journal if node in self.watchers else ""
         end = journal.rfind("\n") + 1
-        told, self._told[node] = self._told.get(node, 0), end
-        return VERDICT.findall(journal[told:end])
+        start, self._read[node] = self._read.get(node, 0), end
+        return VERDICT.findall(journal[start:end])
 
     def until(self, found: Callable[[], T | None], failure: str, seconds: float = 25) -> T:
         """Show the news until something is found; returns it."""
@@ -394,16 +394,16 @@ def steps_down(timeline: Timeline, giver: str, taker: str) -> str:
     timeline.vip(taker)
     return (
         f"{taker}'s Vault active: the VIP was on {taker} after {taken - done:.2f} s\n"
-        "  one look of the watcher, then 2 to 3 x advert_int 0.3, as for every change of priority"
+        "  one look of the watcher, then 2 to 3 x advert_int 0.25, as for every change of priority"
     )
 
 
-def fails(timeline: Timeline, giver: str, taker: str, what: str, deed: Callable[[], object]) -> str:
+def fails(timeline: Timeline, giver: str, taker: str, what: str, act: Callable[[], object]) -> str:
     """Do something to the active Vault: the VIP goes to the standby that serves."""
     timeline.stay(2)
     print()
     done = timeline.row(giver, what, "by us: the active Vault, on the node that has the VIP")
-    deed()
+    act()
     left = timeline.state(giver, "FAULT", done)
     taken = timeline.state(taker, "MASTER", done)
     timeline.vip(taker)

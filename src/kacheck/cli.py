@@ -15,7 +15,7 @@ from kacheck import packages, short
 from kacheck.commands import TextRequested, command
 from kacheck.probes import MODULES
 from kacheck.render import line, printable
-from kacheck.result import BadConfigError, Status, bug
+from kacheck.result import KacheckError, Status, bug
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SIGNALS = 1 << 14 | 1 << 1
 """SIGTERM and SIGINT, as /proc/PID/status has them (proc(5)): signal N is bit N - 1."""
+CRASHED = 1
+"""The exit code of a watcher; to its unit 3 is a refused configuration, and the checks fail."""
 LOGGER_TIMEOUT = 0.1
 """Seconds that /dev/log may take for a line."""
 
@@ -100,11 +102,11 @@ def main(argv: Sequence[str]) -> int:
     except TextRequested as requested:
         say(sys.stdout, str(requested))
         return 0
-    except BadConfigError as error:
+    except KacheckError as error:
         return refuse(error, argv)
     except Exception as error:  # noqa: BLE001 - the last line of defence
         complain(line(bug(error)), argv)
-        return unknown_code(argv)
+        return CRASHED if argv[:1] == ["watch"] else unknown_code(argv)
 
 
 def parse(argv: Sequence[str]) -> Namespace:
@@ -144,10 +146,11 @@ class ProcessEdge:
 
 def unknown_code(argv: Sequence[str]) -> int:
     """Return the code of `unknown` for a command line that need not have been understood."""
-    return 1 if "--misc" in argv else int(Status.UNKNOWN)
+    own = argv[: argv.index("--")] if "--" in argv else argv
+    return 1 if "--misc" in own else int(Status.UNKNOWN)
 
 
-def refuse(error: BadConfigError, argv: Sequence[str]) -> int:
+def refuse(error: KacheckError, argv: Sequence[str]) -> int:
     """Say what is wrong with the command line.
 
     It was not understood, so the options that matter now are looked for as they are.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import _thread  # threading takes 2 ms to import
 import time
 
-from kacheck.result import TIMEOUT, BadConfigError, Result, Status
+from kacheck.result import TIMEOUT, KacheckError, Result, Status
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def handled_signals() -> tuple[int, ...]:
     return signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2
 
 
-class NoThreadError(BadConfigError):
+class NoThreadError(KacheckError):
     """No thread can be started; says the cure."""
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from kacheck.addresses import own_addresses
 from kacheck.keepalived import DEFAULT, load
 from kacheck.keepalived.program import find_path, version_at
 from kacheck.keepalived.running import DEFAULT_FILE, running
 from kacheck.keepalived.vips import Vip, vips_of
-from kacheck.result import BadConfigError
+from kacheck.network import own_addresses
+from kacheck.result import BadConfigError, KacheckError
 
 PAUSE = 0.02
 """Seconds between two looks at the interfaces."""
@@ -22,14 +22,14 @@ def followed_vips(names: AbstractSet[str] | None, state_dir: str) -> tuple[Vip, 
     """Return the VIPs of the instances that track these checks; None: any of kacheck's.
 
     Raises:
-        BadConfigError: keepalived's configuration cannot be read, no instance in it tracks them, or
-            keepalived has another network.
+        BadConfigError: keepalived's configuration cannot be read, or no instance in it tracks them.
+        KacheckError: keepalived has another network.
 
     """
     keepalived = running()
     path = keepalived.file if keepalived else DEFAULT_FILE
     if keepalived is not None and not keepalived.shares_network():
-        raise BadConfigError(
+        raise KacheckError(
             f"keepalived, pid {keepalived.pid}, has another network namespace than this command; "
             f"put nsenter --target {keepalived.pid} --net before it"
         )
@@ -54,9 +54,9 @@ class Departure:
     """The VIPs that are here when a drain begins."""
 
     def __init__(self, vips: Sequence[Vip]) -> None:
+        here = own_addresses()
         self.began = time.monotonic()
         self._vips = vips
-        here = own_addresses()
         self._here = [vip for vip in vips if vip.address in here]
         self._left: dict[Vip, float] = {}
         self._back: dict[Vip, float] = {}

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from kacheck import files, statedir
 from kacheck.durations import UNITS, parsed
-from kacheck.result import DRAINING, BadConfigError, Result, Status
+from kacheck.result import DRAINING, KacheckError, Result, Status
+from kacheck.statedir import StateDirectoryError
 
 MOST_BYTES = 4096
 LONGEST = 30 * 86400
@@ -151,7 +152,7 @@ def all_drains(state_dir: str) -> Iterator[Drain]:
     """Every drain that holds, ALL first.
 
     Raises:
-        BadConfigError: the directory may not be read.
+        StateDirectoryError: the directory may not be read.
 
     """
     try:
@@ -159,7 +160,7 @@ def all_drains(state_dir: str) -> Iterator[Drain]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise BadConfigError(f"{error.filename} cannot be read: {error.strerror}") from None
+        raise StateDirectoryError(f"{error.filename} cannot be read: {error.strerror}") from None
     for name in sorted(names, key=lambda name: (name != statedir.ALL, name)):
         if statedir.is_name(name) and (drain := drain_of(state_dir, name)):
             yield drain
@@ -172,7 +173,7 @@ def switch_on(state_dir: str, names: Sequence[str], span: int | None, message: s
     """Drain `names` for `span` seconds, or without an end.
 
     Raises:
-        BadConfigError: it cannot be written; some of the names may be drained.
+        StateDirectoryError: it cannot be written; some of the names may be drained.
 
     """
     from kacheck.render import printable
@@ -180,7 +181,7 @@ def switch_on(state_dir: str, names: Sequence[str], span: int | None, message: s
     try:
         until = math.ceil(statedir.uptime() + span) if span else 0
     except OSError as error:
-        raise BadConfigError(
+        raise KacheckError(
             f"cannot tell when the drain would end: {statedir.UPTIME}: {error.strerror}; "
             "leave out --for, and end it with kacheck drain off"
         ) from None
@@ -198,7 +199,7 @@ def switch_off(state_dir: str, names: Sequence[str]) -> list[str]:
     """End the drain of `names`; those that were drained.
 
     Raises:
-        BadConfigError: a file cannot be removed; some may have been.
+        StateDirectoryError: a file cannot be removed; some may have been.
 
     """
     were: list[str] = []
@@ -221,8 +222,8 @@ def opened(state_dir: str, what: str, *, make: bool = False) -> Iterator[int]:
     """Open drain/ to write there, and make it if it is missing.
 
     Raises:
-        BadConfigError: it cannot be had; or this is root, and another user decides what the names
-            in it lead to.
+        StateDirectoryError: it cannot be had; or this is root, and another user decides what the
+            names in it lead to.
         FileNotFoundError: it is missing, and is not to be made.
 
     """
@@ -241,7 +242,7 @@ def opened(state_dir: str, what: str, *, make: bool = False) -> Iterator[int]:
                 raise refusal(what, path, state_dir, error) from None
             if os.geteuid() == 0 != owner:
                 user = statedir.user_name(owner)
-                raise BadConfigError(
+                raise StateDirectoryError(
                     f"{what}: {path} belongs to {user}, and root only writes to a directory of "
                     f"root's; run the command as {user}: put runuser -u {user} -- before it"
                 )
@@ -249,7 +250,7 @@ def opened(state_dir: str, what: str, *, make: bool = False) -> Iterator[int]:
             yield directory
 
 
-def refusal(what: str, path: str, state_dir: str, error: OSError) -> BadConfigError:
+def refusal(what: str, path: str, state_dir: str, error: OSError) -> StateDirectoryError:
     """Return a system error with its cure."""
     cures = {
         errno.EACCES: "run it as root",
@@ -260,7 +261,7 @@ def refusal(what: str, path: str, state_dir: str, error: OSError) -> BadConfigEr
         errno.EISDIR: "remove that directory by hand: it counts as drained",
     }
     cure = cures.get(error.errno or 0, "put that right, or give another --state-dir")
-    return BadConfigError(f"{what}: {path}: {error.strerror}; {cure}")
+    return StateDirectoryError(f"{what}: {path}: {error.strerror}; {cure}")
 
 
 # --- words ----------------------------------------------------------------------------------

@@ -103,12 +103,12 @@ def has_blank(address: str) -> bool:
 def one_of(*words: str) -> ValueKind:
     """Return the kind of one of these words."""
     quoted = [f'"{word}"' for word in words]
-    wanted = " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
+    choices = " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
 
     def read(value: Any) -> str:
         if value not in words:
             near = nearest(value, words) if isinstance(value, str) else None
-            raise InvalidValueError(wanted + (f" (did you mean {near}?)" if near else ""))
+            raise InvalidValueError(choices + (f" (did you mean {near}?)" if near else ""))
         return str(value)
 
     return ValueKind(read, read, words)
@@ -117,6 +117,8 @@ def one_of(*words: str) -> ValueKind:
 ANY_TEXT = ValueKind(any_text, any_text)
 TEXT = ValueKind(text, any_text)
 FILE = ValueKind(absolute, any_text, completion="file", word="file")
+NAMED_FILE = ValueKind(absolute, text, completion="file", word="file")
+"""A file without which something else would be asked, so that an empty word is refused."""
 DIRECTORY = ValueKind(absolute, any_text, completion="directory", word="directory")
 USER = ValueKind(user, any_text)
 URL = ValueKind(url, any_text)

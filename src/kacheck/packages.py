@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from kacheck.result import BadConfigError
+from kacheck.result import KacheckError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def start_again(words: "Sequence[str]", started: float) -> "NoReturn":
     """Execute this command once more, with packages.
 
     Raises:
-        BadConfigError: that was not possible.
+        KacheckError: that was not possible.
 
     """
     program = os.path.join(os.path.dirname(__file__), "__main__.py")
@@ -50,7 +50,7 @@ def start_again(words: "Sequence[str]", started: float) -> "NoReturn":
     try:
         os.execv(argv[0], argv)
     except OSError as error:
-        raise BadConfigError(
+        raise KacheckError(
             f"cannot start {argv[0]} again, with httpx and psutil: {error.strerror}"
         ) from None
 

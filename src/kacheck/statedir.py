@@ -19,6 +19,8 @@ from __future__ import annotations
 import os
 import time
 
+from kacheck.result import KacheckError
+
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +41,10 @@ MOST_BYTES = 65536
 """Of a verdict file."""
 ALL = "ALL"
 """Of the names in drain/, the one that means every check; no check may be called so."""
+
+
+class StateDirectoryError(KacheckError):
+    """The state directory cannot be had, read or written; another watcher may have it."""
 
 
 def uptime() -> float:
@@ -133,11 +139,11 @@ def verdicts(
         return {}
     try:
         there = names_in(path)
-        wanted = there if names is None else [name for name in names if name in there]
-        found = {name: published(name, directory) for name in wanted}
+        chosen = there if names is None else [name for name in names if name in there]
+        by_name = {name: published(name, directory) for name in chosen}
     finally:
         os.close(directory)
-    return {name: verdict for name, verdict in found.items() if verdict is not None}
+    return {name: verdict for name, verdict in by_name.items() if verdict is not None}
 
 
 def published(name: str, directory: int) -> tuple[Published, float] | None:

@@ -6,36 +6,30 @@ import socket
 import stat
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, TypeGuard
 
 from kacheck import statedir
 from kacheck.files import open_directory
-from kacheck.render import printable
 from kacheck.result import BadConfigError, Status
 from kacheck.statedir import SOCKET
 from kacheck.status_table import (
-    Section,
     View,
     blocks_of,
     left_behind,
-    shortened,
-    transition_line,
     watcher_line,
 )
 
 SCHEMA = 1
 TIMEOUT = 2.0
 """Seconds that the watcher has to answer."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of an answer, in which a check has a few thousand."""
 AGAIN = 0.02
 """Seconds until the next try where an answer was cut off, because too many ask."""
-LEAVING = "q: quit"
-"""What a live view says of how to leave it."""
 WAITED = 0.1
 """Seconds between two questions of --wait."""
-FOLLOWED = 0.8
-"""Seconds between two questions of --follow: what changes is shown within a second."""
 UNKNOWN = int(Status.UNKNOWN)
 
 
@@ -130,14 +124,20 @@ def ask(state_dir: str) -> dict[str, Any]:
             f"no watcher answers at {path} ({error.strerror}); systemctl start kacheck, "
             f"or kacheck watch{where}"
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         reply = None
-    if not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
-        raise NoWatcherError(
-            f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
-            "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
-        )
-    return reply
+    if is_answer(reply):
+        return reply
+    raise NoWatcherError(
+        f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
+        "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
+    )
+
+
+def is_answer(reply: Any) -> TypeGuard[dict[str, Any]]:
+    """Return whether this is a watcher's answer, as this version understands it."""
+    is_known = isinstance(reply, dict) and reply.get("schema") == SCHEMA
+    return is_known and isinstance(reply.get("checks"), list)
 
 
 def whole_answer(state_dir: str, end: float) -> bytes:
@@ -152,25 +152,27 @@ def received(state_dir: str, end: float) -> bytes:
 
     Raises:
         OSError: nobody listens; TimeoutError: it takes too long.
+        ValueError: it is more than any watcher sends.
 
     """
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
         # Through a descriptor: the path in a socket's address has room for 107 bytes, and this one
         # leads nowhere else.
-        place, owner = opened_socket(f"{state_dir}/{SOCKET}")
+        file, owner = opened_socket(f"{state_dir}/{SOCKET}")
         try:
-            connect(connection, f"/proc/self/fd/{place}", end)
+            connect(connection, f"/proc/self/fd/{file}", end)
         finally:
-            os.close(place)
+            os.close(file)
         if (user := peer(connection)) != owner:
             what = f"{statedir.user_name(user)} answers instead of {statedir.user_name(owner)}"
             raise ConnectionRefusedError(errno.ECONNREFUSED, what)
-        parts: list[bytes] = []
-        while True:
+        answer = bytearray()
+        while len(answer) <= MOST_BYTES:
             connection.settimeout(remaining(end))
             if not (part := connection.recv(65536)):
-                return b"".join(parts)
-            parts.append(part)
+                return bytes(answer)
+            answer += part
+        raise ValueError(f"more than {MOST_BYTES} bytes")
 
 
 def opened_socket(path: str) -> tuple[int, int]:
@@ -181,12 +183,12 @@ def opened_socket(path: str) -> tuple[int, int]:
 
     """
     directory, _, name = path.rpartition("/")
-    place = open_directory(directory)
+    parent = open_directory(directory)
     try:
-        file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
-        owner = os.fstat(place).st_uid
+        file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        owner = os.fstat(parent).st_uid
     finally:
-        os.close(place)
+        os.close(parent)
     if not stat.S_ISSOCK(os.fstat(file).st_mode):
         os.close(file)
         raise OSError(errno.ENOTSOCK, "it is not a socket")
@@ -257,115 +259,8 @@ def remains(
     from kacheck.doctor.machine.system import Machine
 
     left = statedir.verdicts(state_dir, [*dict.fromkeys(names)] or None)
-    found = [(name, *verdict) for name, verdict in left.items()]
+    verdicts = [(name, *verdict) for name, verdict in left.items()]
     uptime = None
     with suppress(OSError):
         uptime = statedir.uptime()
-    return found, uptime, watcher_trouble(Machine(), state_dir)
-
-
-# --- --follow -------------------------------------------------------------------------------
-
-
-class Followed(Protocol):
-    """What --follow writes."""
-
-    def news(self, view: View) -> str:
-        """Return the text to write next."""
-
-
-def followed(state_dir: str, names: Sequence[str], view: View) -> Followed:
-    """Return a screen for a terminal, a log for anything else.
-
-    Raises:
-        BadConfigError: the watcher has no check of that name.
-
-    """
-    return Log(state_dir, names) if view.height is None else Screen(state_dir, names)
-
-
-class Screen:
-    """What a terminal shows, again and again; for one that does not wrap lines.
-
-    Raises:
-        BadConfigError: the watcher has no check of that name.
-
-    """
-
-    def __init__(self, state_dir: str, names: Sequence[str]) -> None:
-        self._state_dir = state_dir
-        self._names = names
-        with suppress(NoWatcherError):
-            chosen(ask(state_dir), names)
-
-    def news(self, view: View) -> str:
-        """How things are now, over what was there before."""
-        now = time.time()
-        try:
-            reply = only(ask(self._state_dir), self._names)
-        except NoWatcherError as error:
-            head = printable(str(error))
-            lines = [*left_behind(*remains(self._state_dir, self._names), view=view)]
-            blocks = [Section([line], is_ok=False) for line in lines]
-        else:
-            head, blocks = watcher_line(reply, now), blocks_of(reply, view, now)
-        clock = time.strftime("%H:%M:%S", time.localtime(now))
-        shown = [f"{clock}  {LEAVING}  {head}", *shortened(blocks, view)]
-        return "\033[H" + "\033[K\r\n".join(shown) + "\033[K\033[J"
-
-
-class Log:
-    """A line for each transition, as it happens.
-
-    Raises:
-        BadConfigError: the watcher has no check of that name.
-
-    """
-
-    def __init__(self, state_dir: str, names: Sequence[str]) -> None:
-        self._state_dir = state_dir
-        self._names = names
-        self._watcher: tuple[int, float] | None = None
-        self._seen: dict[str, dict[str, Any]] = {}
-        """Each check as that watcher reply it last."""
-        self._said = ""
-        """What was said last of the watcher, or of there being none."""
-        with suppress(NoWatcherError):
-            reply = chosen(ask(state_dir), names)
-            self._watcher = (reply["pid"], reply["started_at"])
-            self._seen = {check["check"]: check for check in reply["checks"]}
-
-    def news(self, _: View) -> str:
-        """Return what has happened since the last time."""
-        return "".join(f"{line}\n" for line in self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        try:
-            reply = only(ask(self._state_dir), self._names)
-        except NoWatcherError as error:
-            if str(error) != self._said:
-                self._said = str(error)
-                yield printable(f"{stamp} {error}")
-            return
-        watcher = (reply["pid"], reply["started_at"])
-        if watcher != self._watcher:
-            self._watcher, self._seen = watcher, {}
-        if str(watcher) != self._said:
-            self._said = str(watcher)
-            yield f"{stamp} {watcher_line(reply, time.time())}"
-        yield from self._news(reply["checks"])
-
-    def _news(self, checks: list[dict[str, Any]]) -> Iterator[str]:
-        happened = []
-        for check in checks:
-            before = self._seen.get(check["check"], {"transitions": [], "transition_count": 0})
-            new = [each for each in check["transitions"] if each not in before["transitions"]]
-            happened += [(each["at"], check, each) for each in new]
-            count = check["transition_count"]
-            missed = count - before["transition_count"] - len(new)
-            if missed > 0 and new:
-                yield f"{check['check']}: {missed} transitions more than the watcher remembers"
-        self._seen = {check["check"]: check for check in checks}
-        for _, check, transition in sorted(happened, key=lambda each: each[0]):
-            yield transition_line(check, transition)
+    return verdicts, uptime, watcher_trouble(Machine(), state_dir)

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from helpers.vault import StandInVault
+from helpers.web import WebServer
 from kacheck import config
 from kacheck.cli import main
 from kacheck.init import command, knowledge, rehearsal
 from kacheck.init.command import InitAnswer, init
 from kacheck.init.knowledge import InitOrder
-from kacheck.init.network import NetworkInterfaces, OwnAddress
 from kacheck.init.plan import NodePaths
 from kacheck.migrate import verify
+from kacheck.network import NetworkInterfaces, OwnAddress
 
 VIP = "192.0.2.100/24"
 MACHINE = NetworkInterfaces(
@@ -53,7 +54,44 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         (["--vip", "192.0.2.100"], "--vip 192.0.2.100/"),
         (["--vip", "vault.example"], "--vip vault.example is not an address"),
         (["--vip", VIP, "--interface", "no-such"], "interface no-such does not exist here"),
-        (["--vip", "127.0.0.7/8", "--service", "process"], "--process NAME"),
+        (["--vip", VIP, "--interface", "lo", "--service", "process"], "--process NAME"),
+        (["--vip", VIP, "--interface", "lo", "--service", "http"], "--url URL"),
+        (["--vip", VIP, "--interface", "lo", "--service", "tcp"], "--to HOST:PORT"),
+        (["--vip", VIP, "--interface", "lo", "--service", "command"], "-- ARGV..."),
+        (
+            ["--vip", VIP, "--url", "http://127.0.0.1/"],
+            "--url has no meaning with --service vault; give --service http",
+        ),
+        (
+            ["--vip", VIP, "--service", "tcp", "--process", "x"],
+            "give --service vault or --service process",
+        ),
+        (
+            ["--vip", VIP, "--", "/bin/true"],
+            "ARGV has no meaning with --service vault; give --service command",
+        ),
+        (["--vip", VIP, "--interface", "lo", "--service", "http", "--url", "127.0.0.1"], "--url"),
+        (
+            ["--vip", VIP, "--interface", "lo", "--service", "tcp", "--to", "x"],
+            "invalid value for --to: give HOST:PORT",
+        ),
+        (
+            [
+                "--vip",
+                VIP,
+                "--interface",
+                "lo",
+                "--service",
+                "http",
+                "--url",
+                "http://192.0.2.100/",
+            ],
+            "is the VIP",
+        ),
+        (
+            ["--vip", VIP, "--interface", "lo", "--service", "tcp", "--to", "192.0.2.100:80"],
+            "is the VIP",
+        ),
         (["--vip", VIP, "--interface", "lo", "--peer", "x"], "--peer x is not an IP address"),
         (["--vip", VIP, "--interface", "lo", "--peer", "127.0.0.1"], "this node's own address"),
         (["--vip", VIP, "--interface", "lo", "--peer", "::2"], "not of the same family"),
@@ -86,6 +124,37 @@ def test_the_files_are_written_and_a_second_run_writes_nothing(
     before = {path: path.stat() for path in tmp_path.iterdir()}
     assert "nothing to write" in run(service="process", process="served", write=True).text
     assert {path: path.stat() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "says"),
+    [
+        (("/bin/sh", "-c", "echo all good"), 1, "sh: ok succeeded: "),
+        (("/bin/sh", "-c", "exit 2"), 1, "the VIP does not come to this node while that is so"),
+        (("/bin/sleep", "4"), 1, "sleep: critical timeout"),
+        (("/no/such/plugin",), 3, "plugin: critical not-found: "),
+    ],
+)
+def test_a_program_is_run_once_before_anything_is_written(
+    run: Run, tmp_path: Path, argv: tuple[str, ...], code: int, says: str
+) -> None:
+    answer = run(service="command", argv=argv, write=True)
+    assert says in answer.text + "".join(answer.remarks)
+    assert answer.code == code
+    assert (tmp_path / "kacheck.toml").exists() == (code != 3)
+
+
+def test_the_other_nodes_get_the_program_and_their_own_address(run: Run) -> None:
+    answer = run(service="command", argv=("/bin/sh", "-c", "exit 0"))
+    assert "--node 2 --service command --write -- /bin/sh -c 'exit 0'\n" in answer.text
+    with WebServer() as server:
+        url = server.url()
+        answer = run(service="http", url=url)
+        assert f"--node 2 --service http --url {url} --write\n" in answer.text
+    answer = run(service="tcp", to="192.0.2.1:80")
+    assert "--node 2 --service tcp --to HOST:PORT --write\n" in answer.text
+    answer = run(service="tcp", to="198.51.100.7:80")
+    assert "is not an IP address of this machine" in "".join(answer.remarks)
 
 
 def test_without_a_number_a_node_keeps_the_one_that_it_has(run: Run, tmp_path: Path) -> None:
@@ -139,7 +208,7 @@ def test_a_check_that_asks_something_else_is_left_alone(run: Run, tmp_path: Path
     assert toml.read_text() == before
 
 
-def test_a_configuration_that_cannot_be_edited_is_left_alone_with_the_lines_to_add(
+def test_an_uneditable_configuration_is_left_alone_with_lines_to_add(
     run: Run, tmp_path: Path
 ) -> None:
     conf = tmp_path / "keepalived.conf"

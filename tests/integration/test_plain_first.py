@@ -1,6 +1,6 @@
 """The one-shot's two ways to ask, plainly and with httpx, say the same of whatever is answered.
 
-Odd answers, byte by byte, are in the table of test_kept.py.
+Odd answers, byte by byte, are in the tables of helpers/exchange.py.
 """
 
 import gc
@@ -26,7 +26,7 @@ from kacheck.exchange import once as once_module
 from kacheck.exchange.request import CLOSING, PORTS, plain_request
 from kacheck.probes.vault import look as vault
 from kacheck.probes.vault.settings import VaultOptions, prepare
-from kacheck.result import BadConfigError, Result
+from kacheck.result import KacheckError, Result
 
 LONG = 5.0
 SHORT = 0.3
@@ -37,7 +37,7 @@ def ask(options: VaultOptions, seconds: float) -> Result:
     """Look as a one-shot does that prints a line."""
     try:
         return within(Deadline(seconds), lambda deadline: vault.look(options, deadline))
-    except BadConfigError as error:
+    except KacheckError as error:
         return error.result()
 
 
@@ -48,7 +48,7 @@ def both(address: str, seconds: float = LONG, **values: Any) -> tuple[Result, Re
 
 
 def assert_same(first: Result, second: Result) -> None:
-    """Whatever a text shows of them: all but the times, and the details."""
+    """Compare what a text shows of them: all but the times and the details."""
     assert first[:3] == second[:3]
     assert first.data.get("warnings") == second.data.get("warnings")
     for key in ("http_status", "fields", "address"):
@@ -291,7 +291,7 @@ def test_an_authoritys_file_that_cannot_be_used_is_a_bad_configuration(
     assert_same(first, second)
 
 
-def test_only_the_given_authority_is_trusted_and_the_systems_store_is_not_read(
+def test_a_given_authority_replaces_the_systems_store_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trusted, given = trustme.CA(), Authority()

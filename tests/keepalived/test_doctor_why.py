@@ -6,7 +6,6 @@ keepalived runs on a node of the lab, and `kacheck doctor` beside it, as an admi
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -47,8 +46,7 @@ def instance(track: str = "", options: str = "", interface: str = "eth0") -> str
 
 
 def doctor(node: Node, keepalived: Keepalived, *options: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-IB", "-m", "kacheck", "doctor", *options, str(keepalived.conf)]
-    return node.run(argv, check=False, timeout=60)
+    return node.kacheck("doctor", *options, keepalived.conf)
 
 
 def first_line(node: Node, keepalived: Keepalived, *options: str) -> str:
@@ -74,6 +72,20 @@ def no_carrier(node: Node) -> None:
     node.run(["ip", "link", "set", "dev", "eth9", "up"])
 
 
+def vanished(node: Node) -> None:
+    node.run(["ip", "link", "delete", "dev", "eth9"])
+
+
+def tracked_down(node: Node) -> None:
+    node.run(["ip", "link", "set", "dev", "eth9", "down"])
+
+
+def dummy(node: Node) -> None:
+    node.run(["ip", "link", "add", "eth9", "type", "dummy"])
+    node.run(["ip", "address", "add", "10.99.0.1/24", "dev", "eth9"])
+    node.run(["ip", "link", "set", "dev", "eth9", "up"])
+
+
 def no_address(node: Node) -> None:
     node.run(["ip", "address", "flush", "dev", "eth0"])
 
@@ -84,6 +96,14 @@ FAULTS = {
     "script": Fault(
         GLOBALS + SCRIPT % "/bin/false" + instance(TRACK_SCRIPT),
         "chk fails: exit code 1",
+    ),
+    "script that hangs": Fault(
+        GLOBALS + SCRIPT % "/bin/sleep 60" + instance(TRACK_SCRIPT),
+        "chk fails: it has not ended within its timeout",
+    ),
+    "script that dies": Fault(
+        GLOBALS + SCRIPT % "/bin/sh -c 'kill -SEGV $$'" + instance(TRACK_SCRIPT),
+        "chk fails: it died of SIGSEGV",
     ),
     "file": Fault(
         "vrrp_track_file f {\n    file /run/state\n    weight 0 reverse\n}\n"
@@ -97,6 +117,24 @@ FAULTS = {
         "f fails: /run/state does not exist",
     ),
     "interface down": Fault(instance(), "its interface eth0 is down", after=down),
+    "interface that vanished": Fault(
+        instance(interface="eth9"),
+        "its interface eth9 does not exist",
+        before=dummy,
+        after=vanished,
+    ),
+    "file with a number": Fault(
+        "vrrp_track_file f {\n    file /run/state\n    weight 1\n}\n"
+        + instance("track_file {\nf\n}"),
+        "f fails: /run/state says -254",
+        before=lambda node: (node.root / "run/state").write_text("-254\n"),
+    ),
+    "tracked interface down": Fault(
+        instance("track_interface {\neth9\n}"),
+        "the tracked interface eth9 is down",
+        before=dummy,
+        after=tracked_down,
+    ),
     "no address": Fault(instance(), "its interface eth0 has no IPv4 address", before=no_address),
     "no carrier": Fault(
         instance(interface="eth9"), "its interface eth9 has no carrier", before=no_carrier
@@ -144,8 +182,7 @@ def test_an_interface_that_does_not_exist_is_named(lab: Lab) -> None:
     """keepalived does not start with such a configuration, so no process runs with it."""
     node = lab.node("a")
     path = node.write("keepalived.conf", instance(interface="eth7"))
-    argv = [sys.executable, "-IB", "-m", "kacheck", "doctor", str(path)]
-    done = node.run(argv, check=False, timeout=60)
+    done = node.kacheck("doctor", path)
     assert done.stdout.startswith("VI_1: FAULT because its interface eth7 does not exist")
 
 
@@ -206,11 +243,10 @@ def test_scripts_run_as_keepalived_runs_them_and_only_where_it_does(lab: Lab) ->
     )
     text = GLOBALS + SCRIPT % script + instance(TRACK_SCRIPT)
     conf = node.write("later.conf", text)
-    argv = [sys.executable, "-IB", "-m", "kacheck", "doctor"]
-    done = node.run([*argv, str(conf)], check=False)
+    done = node.kacheck("doctor", conf)
     assert "not run: chk" in done.stdout
     assert not seen.exists()
-    done = node.run([*argv, "--run", str(conf)], check=False)
+    done = node.kacheck("doctor", "--run", conf)
     assert "VI_1: FAULT because chk fails: exit code 1" in done.stdout
 
     keepalived = node.keepalived(text)
@@ -325,7 +361,7 @@ def test_a_keepalived_that_may_not_set_addresses_is_named(lab: Lab) -> None:
     with log.open("w") as file:
         node.popen(argv, stdout=file, stderr=file)
     wait_until(lambda: "Startup complete" in log.read_text(), "keepalived did not start")
-    done = node.run([sys.executable, "-IB", "-m", "kacheck", "doctor", path], check=False)
+    done = node.kacheck("doctor", path)
     first, second, *_ = done.stdout.splitlines()
     assert first.startswith("VI_1: FAULT because keepalived lacks CAP_NET_ADMIN: it may not set")
     assert "CapabilityBoundingSet=" in second

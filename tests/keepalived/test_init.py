@@ -42,7 +42,7 @@ vrrp_instance OTHER {
     interface eth0
     virtual_router_id 51
     priority 100
-    advert_int 0.3
+    advert_int 0.25
     virtual_ipaddress {
         192.0.2.77/24
     }
@@ -77,7 +77,7 @@ def start(node: VaultNode) -> Keepalived:
 
 
 def files(node: VaultNode) -> dict[str, str]:
-    """What init may have written."""
+    """Return what init may have written."""
     etc = node.node.root / "etc"
     paths = [*(etc / "keepalived").iterdir(), *(etc / "kacheck").iterdir()]
     return {path.name: path.read_text() for path in paths if path.suffix != ".sample"}
@@ -179,7 +179,7 @@ def test_another_vip_on_this_id_is_a_conflict(nodes: tuple[VaultNode, VaultNode]
     ("old", "new", "words"),
     [
         ("version 3", "version 2", "VRRPv2, advert_int 1, id 51"),
-        ("advert_int 0.3", "advert_int 1", "write advert_int 1 here"),
+        ("advert_int 0.25", "advert_int 1", "write advert_int 1 here"),
         ("virtual_router_id 51", "virtual_router_id 60", "give --router-id 60"),
     ],
 )
@@ -188,7 +188,7 @@ def test_a_peer_that_disagrees_is_reported(
 ) -> None:
     a, b = nodes
     conf = FOREIGN.replace("192.0.2.77", VIP).replace(old, new)
-    b.keepalived(conf.replace("advert_int 0.3", "advert_int 1") if "version 2" in new else conf)
+    b.keepalived(conf.replace("advert_int 0.25", "advert_int 1") if "version 2" in new else conf)
     wait_until(lambda: b.has_vip, "b is not MASTER")
     done = init(a, "--write")
     assert done.returncode == 3
@@ -196,7 +196,7 @@ def test_a_peer_that_disagrees_is_reported(
     assert files(a) == {}
 
 
-def test_a_ca_file_that_the_watcher_cannot_read_is_reported_with_the_cure(
+def test_a_ca_file_unreadable_to_the_watcher_gets_a_cure(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     a, _ = nodes
@@ -222,12 +222,27 @@ def test_unicast_peers_find_each_other(nodes: tuple[VaultNode, VaultNode]) -> No
     wait_until(lambda: b.has_vip and not a.has_vip, "the VIP has not left")
 
 
-def test_the_vip_follows_a_process(nodes: tuple[VaultNode, VaultNode]) -> None:
+ARGV = ("/bin/sh", "-c", "test -e /run/well")
+SERVICES = {
+    "process": ("--service", "process", "--process", "vault"),
+    "tcp": ("--service", "tcp", "--to", "127.0.0.1:8200"),
+    "http": (
+        *("--service", "http", "--url", "https://127.0.0.1:8200/v1/sys/health"),
+        *("--ca-cert", "/etc/vault.d/ca.pem"),
+    ),
+    "command": ("--service", "command", "--write", "--", *ARGV),
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_vip_follows_a_service(nodes: tuple[VaultNode, VaultNode], service: str) -> None:
     a, b = nodes
     for node, number in ((a, "1"), (b, "2")):
-        done = init(node, "--service", "process", "--process", "vault", "--node", number, "--write")
+        (node.node.root / "run/well").touch()
+        done = init(node, "--node", number, "--write", *SERVICES[service])
         assert (done.returncode, done.stderr) == (0, "")
         start(node)
     wait_until(lambda: a.has_vip and not b.has_vip, "the VIP is not on node 1")
     a.kill_vault()
+    (a.node.root / "run/well").unlink()
     wait_until(lambda: b.has_vip and not a.has_vip, "the VIP has not left")

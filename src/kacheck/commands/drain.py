@@ -2,19 +2,22 @@
 
 import argparse
 from argparse import Namespace
-from collections.abc import Container, Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from kacheck import statedir
 from kacheck.check import Check
 from kacheck.commands import Edge, options
-from kacheck.commands.check import checked
 from kacheck.commands.options import CONFIGURATION
+from kacheck.commands.reports import checked
 from kacheck.handover import consequences, drained_checks
 from kacheck.probes import MODULES
 from kacheck.render import printable
-from kacheck.result import BadConfigError, Status
+from kacheck.result import BadConfigError, KacheckError, Status
+
+if TYPE_CHECKING:
+    from kacheck.migrate.interruption import Interruption
 
 DESCRIPTION = """Fail checks on purpose with `critical draining`, so that the VIP leaves before \
 maintenance; or end that.
@@ -68,8 +71,9 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "The VIPs are those of the vrrp_instances that track the checks, in the file of the "
         "keepalived that runs or else /etc/keepalived/keepalived.conf. With --for it also waits "
         "until the VIP is back, which is a rehearsal of a failover: `drain on CHECK --for 20s "
-        "--wait`. If the VIP cannot be followed, the drain is on nevertheless, and the exit code "
-        "is 3."
+        "--wait`. Interrupted by Ctrl-C or SIGTERM, a rehearsal ends the drain; without --for the "
+        "drain stays. If the VIP cannot be followed, the drain is on nevertheless, and the exit "
+        "code is 3."
     )
     options.add_wait(parser, default="30s", help=help_text)
     help_text = f"the file whose checks CHECK may name; default {CONFIGURATION}"
@@ -102,7 +106,7 @@ def switch(args: Namespace, names: list[str]) -> list[str]:
     """Begin or end the drain; return the names whose drain ended.
 
     Raises:
-        BadConfigError: it could not be done.
+        KacheckError: it could not be done.
 
     """
     from kacheck import drain
@@ -128,12 +132,14 @@ def rehearse(args: Namespace, names: list[str], checks: Sequence[Check], edge: E
     departure, trouble, code = None, None, int(Status.UNKNOWN)
     try:
         departure = Departure(followed_vips(drained, args.state_dir))
-    except (BadConfigError, OSError) as error:
+    except (KacheckError, OSError) as error:
         trouble = f"the VIP cannot be followed: {error}"
-    switch(args, names)
-    say(answer(args, names, [], checks))
-    if departure is not None:
-        trouble, code = departure.wait(args.wait, args.span, say), int(Status.CRITICAL)
+    with interruptible(args, names, edge) as interruption:
+        switch(args, names)
+        say(answer(args, names, [], checks))
+        if departure is not None:
+            with interruption.now():
+                trouble, code = departure.wait(args.wait, args.span, say), int(Status.CRITICAL)
     if args.format == "json":
         vips = departure.as_data() if departure is not None else None
         edge.answer(answer(args, names, [], checks, vips=vips))
@@ -141,6 +147,26 @@ def rehearse(args: Namespace, names: list[str], checks: Sequence[Check], edge: E
         return 0
     edge.note(f"{trouble}; the drain is on" if departure is None else trouble)
     return code
+
+
+@contextmanager
+def interruptible(args: Namespace, names: list[str], edge: Edge) -> "Iterator[Interruption]":
+    """Let Ctrl-C or SIGTERM end a rehearsal, and with it the drain; any other drain stays."""
+    from kacheck.migrate.interruption import Interruption
+
+    with Interruption() as interruption:
+        try:
+            yield interruption
+        except KeyboardInterrupt:
+            if args.span is None or interruption.is_hangup:
+                edge.note("interrupted, and the drain is on")
+            else:
+                from kacheck.drain import switch_off
+
+                switch_off(args.state_dir, names)
+                tell_watcher(args.state_dir)
+                edge.note("interrupted, so the drain has ended")
+            raise
 
 
 def ignore(_: str) -> None:
@@ -157,7 +183,7 @@ def answer(
     """Return how things are now, and what follows from a drain.
 
     Raises:
-        BadConfigError: the drains may not be listed.
+        StateDirectoryError: the drains may not be listed.
 
     """
     from kacheck import drain
@@ -247,10 +273,10 @@ def names_of(args: Namespace) -> list[str]:
 
 
 def refuse_unknown(args: Namespace) -> None:
-    """Refuse to drain what does not exist, as far as that can be told.
+    """Refuse to drain what does not exist.
 
-    A configuration that is missing or bad keeps nobody from draining, unless it was named; the
-    watcher may have been given another one, and there are verdicts of what that has.
+    Where the configuration is missing or bad, and was not named, the watcher's verdicts say which
+    checks there are: it may have been given another one.
     """
     from kacheck import config
 
@@ -262,13 +288,22 @@ def refuse_unknown(args: Namespace) -> None:
         if args.config:
             raise
         known = statedir.names_in(f"{args.state_dir}/verdict")
-        if not known:
-            return
         who = f"{path} is missing or bad, and the watcher of {args.state_dir}"
         cure = "; what is in another file needs --config FILE"
-    known = [*dict.fromkeys([*known, *MODULES])]
+        if not known:
+            who = f"{path} is missing or bad, no watcher of {args.state_dir} has verdicts, so it"
+            cure += ", and --all drains what there will be"
     for name in args.names:
-        if name not in known:
-            from kacheck.kinds import suggestion
+        if name not in (*known, *MODULES):
+            raise BadConfigError(f"{who} has no check {name}; {instead_of(name, known)}{cure}")
 
-            raise BadConfigError(f"{who} has no check {name}; {suggestion(name, known)}{cure}")
+
+def instead_of(name: str, checks: Sequence[str]) -> str:
+    """Return what to drain instead of an unknown name."""
+    from kacheck.kinds import nearest
+
+    near = nearest(name, (*checks, *MODULES))
+    if near:
+        return f"did you mean {near}?"
+    there = f"there are {', '.join(checks)}" if checks else "none is configured"
+    return f"{there}; a probe, such as {next(iter(MODULES))}, drains checks on the command line"

@@ -6,9 +6,10 @@ from argparse import Namespace
 
 from kacheck import packages
 from kacheck.commands import Edge
+from kacheck.init.services import SERVICES
 
-DESCRIPTION = """Write a working kacheck.toml and keepalived.conf for this node, with the \
-recommended recipe.
+DESCRIPTION = """Write a working kacheck.toml and keepalived.conf for this node: with the \
+recommended recipe for Vault, or with `event-driven.conf` for another service.
 
 It finds the interface, Vault's address, its CA file and its process where it can, and says where \
 it found them. What it cannot know it asks for by naming the option. Without `--write` it prints \
@@ -47,9 +48,12 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
     )
     parser.add_argument(
         "--service",
-        choices=("vault", "process"),
+        choices=("vault", *SERVICES),
         default="vault",
-        help="what the VIP follows: Vault's active node, or a running process; default vault",
+        help="what the VIP follows; default vault, the active node\n\n"
+        "`process` needs `--process`: the VIP is where it runs. `http` needs `--url`: where it "
+        "answers as expected. `tcp` needs `--to`: where it accepts connections. `command` needs a "
+        "program after `--`: where it succeeds.",
     )
     parser.add_argument(
         "--address",
@@ -60,13 +64,27 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument(
         "--ca-cert",
         metavar="FILE",
-        help="the authority of Vault's certificate; default from VAULT_CACERT, its configuration "
-        "file, or the system's authorities",
+        help="the authority of the certificate; default the system's authorities, for Vault from "
+        "VAULT_CACERT or its configuration file",
     )
     parser.add_argument(
         "--process",
         metavar="NAME",
         help="the name of the process; default for Vault the one that runs",
+    )
+    parser.add_argument(
+        "--url", metavar="URL", help="the URL for `--service http`, such as http://127.0.0.1/health"
+    )
+    parser.add_argument(
+        "--to",
+        metavar="ADDRESS",
+        help="where the service of `--service tcp` listens: HOST:PORT, or unix:PATH",
+    )
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="ARGV",
+        help="the program for `--service command`, and its arguments, after `--`",
     )
     parser.add_argument(
         "--router-id",
@@ -120,6 +138,9 @@ def run(args: Namespace, edge: Edge) -> int:
         args.address,
         args.ca_cert,
         args.process,
+        args.url,
+        args.to,
+        tuple(args.words),
         args.router_id,
         tuple(args.peer),
         args.write,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kacheck.commands import check, options
+from kacheck.commands import options, reports
 from kacheck.deadline import DEFAULT_TIMEOUT
 from kacheck.kinds import InvalidValueError
 from kacheck.probe import OptionError, from_environment, load
@@ -93,10 +93,10 @@ def reader(option: Option) -> Callable[[str], Any]:
 
 def run(args: Namespace, edge: Edge) -> int:
     """Ask, and answer."""
-    return check.run_all({args.command: lambda: prepared(args)}, args, edge)
+    return reports.run_all({args.command: lambda: prepared(args)}, args, edge)
 
 
-def prepared(args: Namespace) -> check.Prepared:
+def prepared(args: Namespace) -> reports.Prepared:
     """Return the look that the command line asks for.
 
     Raises:
@@ -111,10 +111,10 @@ def prepared(args: Namespace) -> check.Prepared:
     except OptionError as error:
         flags = {option.name: option.flag for option in declared.options}
         raise BadConfigError(error.text(flags.__getitem__, flags)) from None
-    if declared.detailed and check.wants_details(args):
+    if declared.detailed and reports.wants_details(args):
         asked = load(declared.detailed)(asked)
     look = load(declared.look)
-    return check.Prepared(timeout, lambda deadline: look(asked, deadline), args.on_unknown)
+    return reports.Prepared(timeout, lambda deadline: look(asked, deadline), args.on_unknown)
 
 
 def values_of(declared: Probe, args: Namespace) -> dict[str, Any]:
@@ -158,8 +158,8 @@ def completed(declared: Probe, values: dict[str, Any], timeout: float | None) ->
     if timeout is not None:
         values = {**values, "timeout": timeout}
     if declared.environment:
-        found: dict[str, Any] = load(declared.environment)(values, os.environ)
-        return found
+        complete: dict[str, Any] = load(declared.environment)(values, os.environ)
+        return complete
     try:
         return from_environment(declared.options, values, os.environ)
     except ValueError as error:

@@ -56,21 +56,21 @@ def run(args: Namespace, edge: Edge) -> int:
     if args.wait is not None and (missing := wait(args.state_dir, args.names, args.wait)):
         edge.note(missing)
     view = view_of(sys.stdout, os.environ)
-    found = answer(args.state_dir, args.names, view, as_json=args.json)
-    if found.trouble is not None:
-        edge.note(found.trouble)
-    if found.text:
-        edge.answer(found.text)
+    shown = answer(args.state_dir, args.names, view, as_json=args.json)
+    if shown.trouble is not None:
+        edge.note(shown.trouble)
+    if shown.text:
+        edge.answer(shown.text)
     if not args.json and not args.names:
         for line in vips():
             edge.answer(line)
-    return max(found.codes, key=MILDEST_FIRST.index)
+    return max(shown.codes, key=MILDEST_FIRST.index)
 
 
 def vips() -> list[str]:
     """Return where the VIPs are, if keepalived.conf can be read."""
     with suppress(OSError, ValueError, ImportError):
-        from kacheck.doctor.why.vips import vip_lines
+        from kacheck.doctor.why.vip_lines import vip_lines
 
         return vip_lines()
     return []
@@ -79,7 +79,7 @@ def vips() -> list[str]:
 def follow(args: Namespace) -> int:
     """Show a live view until a signal or a key, or until nobody reads it."""
     from kacheck import terminal
-    from kacheck.status import FOLLOWED, followed
+    from kacheck.status_follow import FOLLOWED, followed
 
     view = terminal.view_of(sys.stdout, os.environ)
     source = followed(args.state_dir, args.names, view)

@@ -23,6 +23,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "--check-config",
         action="store_true",
         help="say whether the configuration is good, and exit: 0 good, 3 bad\n\n"
+        "Root asks as the user that the watcher runs as, who must be able to read the CA files. "
         "A good configuration may have warnings, one line each. The last line is the command with "
         "which the watcher takes it.",
     )
@@ -48,10 +49,15 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
 def run(args: Namespace, edge: Edge) -> int:
     """Watch, or judge the configuration alone."""
     if args.check_config:
-        from kacheck import next_step
+        from kacheck import next_step, statedir
+        from kacheck.watch.readable import refuse_unreadable
 
-        edge.answer(judgement(args.config))
-        if args.config == options.CONFIGURATION and not next_step.is_logged():
+        is_installed = args.config == options.CONFIGURATION
+        good = summary(args.config)
+        if args.state_dir == statedir.DEFAULT:
+            refuse_unreadable(args.config, is_installed=is_installed)
+        edge.answer(good)
+        if is_installed and not next_step.is_logged():
             edge.answer(f"next: {next_step.reload_watcher(args.state_dir)}")
         return 0
     from kacheck.watch import watcher
@@ -63,11 +69,11 @@ def run(args: Namespace, edge: Edge) -> int:
     return 0
 
 
-def judgement(path: str) -> str:
+def summary(path: str) -> str:
     """Return what `--check-config` says of a good configuration: that it is, and its warnings.
 
     Raises:
-        BadConfigError: it is bad.
+        BadConfigError: it is bad; KacheckError: it needs what is not installed.
 
     """
     from kacheck import config

@@ -33,15 +33,15 @@ def read(path: Path, option: Option, value: Any) -> Any:
     if not isinstance(value, list):
         refuse(path, option, value, "an array, in square brackets")
     values = tuple(read_one((*path, index), option, each) for index, each in enumerate(value))
+    if not values:
+        raise WrongError(path, f"{option.name} is empty; give at least one, or leave it out")
     if option.is_set:
-        refuse_repeated(path, option, values)
+        refuse_repeated(path, values)
     return values
 
 
-def refuse_repeated(path: Path, option: Option, values: tuple[Any, ...]) -> None:
-    """Refuse an empty array, and one with the same value twice."""
-    if not values:
-        raise WrongError(path, f"{option.name} is empty; give at least one")
+def refuse_repeated(path: Path, values: tuple[Any, ...]) -> None:
+    """Refuse an array with the same value twice."""
     seen = set()
     for index, each in enumerate(values):
         if each in seen:
@@ -62,13 +62,13 @@ def of_kind(path: Path, kind: ValueKind, value: Any) -> Any:
     return read_one(path, Option(str(path[-1]), kind, ""), value)
 
 
-def refuse(path: Path, option: Option, value: Any, wanted: str) -> NoReturn:
+def refuse(path: Path, option: Option, value: Any, expected: str) -> NoReturn:
     """Refuse a value, and say what to give instead."""
     key = path[-1]
     name = f"{path[-2]}, element {key + 1}," if isinstance(key, int) else key
     if option.is_secret and value != "":
-        raise WrongError(path, f"{name} is invalid; give {wanted}")
-    raise WrongError(path, f"{name} is {shown(value)}; give {wanted}")
+        raise WrongError(path, f"{name} is invalid; give {expected}")
+    raise WrongError(path, f"{name} is {shown(value)}; give {expected}")
 
 
 def shown(value: Any) -> str:

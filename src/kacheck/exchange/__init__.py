@@ -15,6 +15,8 @@ Layers, each of which imports only those above it:
     place         whose address or socket it is
     failures      errors to results
     connection    connecting, and what that shows
+    kept          a connection that is kept between looks
+    library       httpx itself
     client        asks with httpx, or again and again on a kept connection
     once          asks once: plainly first, with httpx where that does not do
 """

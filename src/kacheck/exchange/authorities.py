@@ -14,6 +14,7 @@ from kacheck.result import BadConfigError
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
+    from kacheck.exchange.options import Trust
     from kacheck.exchange.target import Target
     from kacheck.files import Stamp
 
@@ -25,28 +26,28 @@ HASHED = re.compile(r"[0-9a-f]{8}\.\d+", re.ASCII)
 """A file's name in a directory of OpenSSL's: the hash of a subject, and a number."""
 
 
-def trust(tls: ssl.SSLContext, target: Target) -> None:
+def load_authorities(tls: ssl.SSLContext, trust: Trust) -> None:
     """Load the one source of authorities that counts.
 
     Raises:
         BadConfigError: a file cannot be read or holds no certificate.
 
     """
-    if target.ca_cert:
-        load_file(tls, target.ca_cert, "CA file")
-    elif target.ca_cert_bytes:
+    if trust.ca_cert:
+        load_file(tls, trust.ca_cert, "CA file")
+    elif trust.ca_cert_bytes:
         # Only the blocks: text between them may be anything, and cadata must be ASCII.
-        blocks = PEM.findall(target.ca_cert_bytes)
+        blocks = PEM.findall(trust.ca_cert_bytes)
         try:
             tls.load_verify_locations(cadata="\n".join(blocks))
         except (ssl.SSLError, ValueError) as error:
             raise BadConfigError(
-                f"{target.ca_cert_bytes_source} holds no PEM certificate: {error_text(error)}"
+                f"{trust.ca_cert_bytes_source} holds no PEM certificate: {error_text(error)}"
             ) from None
-    elif target.ca_path:
-        files = files_below(target.ca_path)
+    elif trust.ca_path:
+        files = files_below(trust.ca_path)
         if not files:
-            raise BadConfigError(f"the CA directory {target.ca_path} has no file that can be read")
+            raise BadConfigError(f"the CA directory {trust.ca_path} has no file that can be read")
         for file in files:
             load_file(tls, file, "CA directory's file")
     else:
@@ -101,12 +102,13 @@ def files(target: Target) -> list[str]:
     """Return the files that a context for this target depends on, there or not."""
     if target.url.startswith("http:"):
         return []
-    paths = [path for path in (target.client_cert, target.client_key) if path]
-    if target.insecure or target.ca_cert_bytes:
+    trust = target.trust
+    paths = [path for path in (trust.client_cert, trust.client_key) if path]
+    if trust.insecure or trust.ca_cert_bytes:
         return paths
-    if target.ca_cert:
-        return [*paths, target.ca_cert]
-    return paths + (files_below(target.ca_path) if target.ca_path else default_files())
+    if trust.ca_cert:
+        return [*paths, trust.ca_cert]
+    return paths + (files_below(trust.ca_path) if trust.ca_path else default_files())
 
 
 def files_below(directory: str) -> list[str]:

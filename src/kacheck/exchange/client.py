@@ -8,19 +8,18 @@ anew with every byte; the deadline over all of them is kept by deadline.within()
 import select
 import socket
 import ssl
-import sys
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any
 
-from kacheck import packages
 from kacheck.deadline import Deadline
 from kacheck.exchange import authorities, plain, reasons, tls
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
-from kacheck.exchange.connection import Connection
 from kacheck.exchange.failures import causes, failure_of, reset, with_seen
+from kacheck.exchange.kept import KEPT_FOR, LastingConnection
+from kacheck.exchange.library import is_plain, load_httpx, read_body
 from kacheck.exchange.request import CLOSING, HEADERS, PORTS
 from kacheck.exchange.target import Target
 from kacheck.result import BadConfigError, Loss, Result, Status
@@ -35,23 +34,6 @@ PHASES = {
 }
 """httpcore's trace events and the phases that begin with them."""
 TIMEOUTS = ("connect", "read", "write", "pool")
-KEPT_FOR = 2.5
-"""Seconds that a connection is believed."""
-
-
-def load_httpx() -> ModuleType:
-    """httpx, which takes 50 to 150 ms to import: only where something is asked."""
-    packages.need()
-    # Its command line, which takes click, rich and pygments along where they are installed, as with
-    # Debian's httpx: 6 MB and 35 ms. httpx goes without where they are not.
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-    try:
-        import httpx
-    except ImportError as error:
-        raise BadConfigError(
-            f"httpx cannot be imported ({error}); install it: apt install python3-httpx"
-        ) from None
-    return httpx
 
 
 @cache
@@ -59,7 +41,7 @@ def load() -> None:
     """Import all that a look needs: httpx itself loads most of its modules with a transport.
 
     Raises:
-        BadConfigError: httpx is not installed.
+        KacheckError: httpx is not installed.
 
     """
     import encodings.idna  # noqa: F401 - with which the socket module encodes every host
@@ -73,24 +55,24 @@ def load() -> None:
     load_httpx().HTTPTransport(verify=context, trust_env=False).close()
 
 
-class HttpClient(Connection):
-    """Asks one node; with `keep`, again and again on a connection that is kept.
+class HttpClient(LastingConnection):
+    """Asks one node; with `keep`, again and again on a connection that is kept."""
 
-    An idle connection is a tripwire: its descriptor becomes readable when the server dies or closes
-    it. But it shows nothing of what a new client would meet: no TLS handshake, no backlog that is
-    full. So it is believed for KEPT_FOR, then the next look connects again.
-    """
-
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is asked, and how the answer is read
         self,
         target: Target,
         judge: Callable[[HttpAnswer], Result],
         codes: Container[int],
         *,
         keep: bool = False,
+        content: bytes = b"",
+        max_body: int = MAX_BODY,
     ) -> None:
-        super().__init__(target, Deadline(0))
+        super().__init__(target)
         self.keep = keep
+        self._content = content
+        """The body of a PUT."""
+        self._max_body = max_body
         self._judge = judge
         self._codes = codes
         """Those of answers that may be read without httpx."""
@@ -102,8 +84,6 @@ class HttpClient(Connection):
         """Whether an answer was not plain that httpx may have shown as such."""
         self._host, self._port = "", 0
         """Where httpx has sent it."""
-        self._connected_at = 0.0
-        self._loss = Loss.NOTHING
         self._fields: Mapping[str, str] = {}
         """The target's, of the request."""
 
@@ -111,7 +91,7 @@ class HttpClient(Connection):
         """One look.
 
         Raises:
-            BadConfigError: a certificate file cannot be used, or httpx is not installed.
+            BadConfigError: a certificate file cannot be used; KacheckError: httpx is not installed.
 
         """
         self.deadline = deadline
@@ -121,25 +101,11 @@ class HttpClient(Connection):
         deadline.seen |= {"address": self.target.address, **self._about}
         answer = self.ask_again()
         if answer is None:
-            self.start_anew()
+            self.reset()
             result = self.ask()
         else:
             result = self._judge(answer)
         return with_seen(result, deadline)
-
-    def quick_result(self) -> Result | None:
-        """Without waiting nothing can be told."""
-        return None
-
-    def loss(self) -> Loss:
-        """Return whether the kept connection has been lost since the look before."""
-        loss, self._loss = self._loss, Loss.NOTHING
-        return loss
-
-    def watched(self) -> list[int]:
-        """Return the descriptor of the idle connection."""
-        file = -1 if self._socket is None else self._socket.fileno()
-        return [] if file < 0 else [file]
 
     def is_lost(self) -> bool:
         """Return whether the connection was closed, or the server sent something unasked."""
@@ -156,11 +122,6 @@ class HttpClient(Connection):
             self._transport.close()
             self._transport = None
         super().close()
-
-    def start_anew(self) -> None:
-        """End the connection; what a new one shows is another matter."""
-        self.forget()
-        self.close()
 
     def ask_again(self) -> HttpAnswer | None:
         """Return the answer on the kept connection; None if it is to be asked for on a new one."""
@@ -203,10 +164,10 @@ class HttpClient(Connection):
         try:
             answer = self.get_again() if self._request else None
             if answer is None:
-                self.start_anew()
+                self.reset()
                 answer = self.get(httpx)
         except (httpx.InvalidURL, UnicodeError) as error:
-            name = self.target.tls_server_name or self.target.address
+            name = self.target.trust.tls_server_name or self.target.address
             raise BadConfigError(f"{name} is not a valid host name: {error}") from None
         except (httpx.TransportError, OSError) as error:
             result = self.failure(error, httpx)
@@ -239,11 +200,12 @@ class HttpClient(Connection):
             self.target.method,
             self.target.url,
             headers={**(HEADERS if self.keep else CLOSING), **self._fields},
+            content=self._content or None,
             extensions={"timeout": dict.fromkeys(TIMEOUTS, left), "trace": self.trace},
         )
         response = self._transport.handle_request(request)
         try:
-            body = read_body(response.iter_raw())
+            body = read_body(response.iter_raw(), self._max_body)
         finally:
             response.close()
         fields = b"".join(b"%s: %s\r\n" % field for field in request.headers.raw)
@@ -307,24 +269,3 @@ class HttpClient(Connection):
                 {},
             )
         return reset(address)
-
-
-def is_plain(response: Any, codes: Container[int]) -> bool:
-    """Return whether plain.py would read this answer of httpx as well."""
-    start = b"%s %d" % (response.http_version.encode(), response.status_code)
-    fields = b"".join(b"\r\n%s: %s" % field for field in response.headers.raw)
-    try:
-        _, length = plain.read_head(start + fields, codes)
-    except plain.MisreadError:
-        return False
-    return length >= 0
-
-
-def read_body(chunks: Iterator[bytes]) -> bytes:
-    """Return the raw body; of one that is too long, just enough to know it."""
-    body = b""
-    for chunk in chunks:
-        body += chunk
-        if len(body) > MAX_BODY:
-            break
-    return body[: MAX_BODY + 1]

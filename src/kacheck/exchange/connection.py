@@ -70,7 +70,7 @@ class Connection:
         if sock.family != socket.AF_UNIX:
             host, port = sock.getpeername()[:2]  # IPv6 has two more
             self.peer = host, port
-            if not (self.target.remote or is_this_machine(sock)):
+            if not (self.target.trust.remote or is_this_machine(sock)):
                 warning = (
                     f"{self.target.address} is not this machine but {host}: its health says "
                     "nothing of this node (--remote if that is meant)"

@@ -25,11 +25,11 @@ def unproven(target: Target) -> str | None:
     elif target.url.startswith("http:"):
         address, way = f"{address} is plain http", "any local user can listen there"
         cure = f"use https://, or a Unix socket, {target.socket_form}"
-    elif target.insecure:
+    elif target.trust.insecure:
         address = f"the certificate of {address} is not verified"
         way = "any local user can listen there"
         cure = "trust its authority with --ca-cert (ca_cert) instead"
-    if way is None or target.remote:
+    if way is None or target.trust.remote:
         return None
     return f"{address}: {way} while {target.service} is down, and is believed; {cure}"
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from kacheck.exchange.options import Trust
+
 
 class Target(Protocol):
     """An address; a probe's options fit it."""
@@ -25,7 +27,7 @@ class Target(Protocol):
 
     @property
     def method(self) -> str:
-        """GET, or HEAD."""
+        """GET, HEAD or PUT."""
 
     def fields(self) -> Mapping[str, str]:
         """Return header fields beside the usual ones, their names in small letters.
@@ -40,37 +42,5 @@ class Target(Protocol):
         """The path of the socket that it is asked through."""
 
     @property
-    def ca_cert(self) -> str | None:
-        """The file of the authorities that are trusted, in place of the system's."""
-
-    @property
-    def ca_cert_bytes(self) -> str | None:
-        """The same, its content."""
-
-    @property
-    def ca_cert_bytes_source(self) -> str:
-        """Where the content is from."""
-
-    @property
-    def ca_path(self) -> str | None:
-        """The same, a directory."""
-
-    @property
-    def client_cert(self) -> str | None:
-        """The file of a certificate for a server that asks for one."""
-
-    @property
-    def client_key(self) -> str | None:
-        """Its key's."""
-
-    @property
-    def tls_server_name(self) -> str | None:
-        """The name to ask for and verify, in place of the address's."""
-
-    @property
-    def insecure(self) -> bool:
-        """Whether any certificate is believed."""
-
-    @property
-    def remote(self) -> bool:
-        """Whether the address is another machine on purpose."""
+    def trust(self) -> Trust:
+        """Whose certificate is believed."""

@@ -6,13 +6,14 @@ import socket
 import ssl
 import time
 
-from kacheck.exchange.authorities import error_text, trust
+from kacheck.exchange.authorities import error_text, load_authorities
 from kacheck.result import BadConfigError
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
     from typing import Any, NamedTuple
 
+    from kacheck.exchange.options import Trust
     from kacheck.exchange.target import Target
 else:
     from kacheck.light import NamedTuple
@@ -66,26 +67,26 @@ def context(target: Target) -> ssl.SSLContext:
         BadConfigError: a file cannot be read or holds no certificate.
 
     """
-    tls = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
-    tls.server_name = target.tls_server_name
+    tls, trust = NamedContext(ssl.PROTOCOL_TLS_CLIENT), target.trust
+    tls.server_name = trust.tls_server_name
     tls.hostname_checks_common_name = False  # as Go and every browser: only a subjectAltName counts
     tls.set_alpn_protocols(["http/1.1"])  # as httpcore does
     # As in Go: an intermediate or the server's own certificate may be what is trusted.
     tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if target.url.startswith("http:"):
         return tls  # never used; loading the system's roots would be for nothing
-    if target.insecure:
+    if trust.insecure:
         tls.check_hostname = False
         tls.verify_mode = ssl.CERT_NONE
     else:
-        trust(tls, target)
-    if target.client_cert and target.client_key:
+        load_authorities(tls, trust)
+    if trust.client_cert and trust.client_key:
         try:
-            tls.load_cert_chain(target.client_cert, target.client_key, password=no_password)
+            tls.load_cert_chain(trust.client_cert, trust.client_key, password=no_password)
         except (OSError, ValueError) as error:
             raise BadConfigError(
-                f"the client certificate {target.client_cert} with key {target.client_key} "
-                f"cannot be used: {error_text(error, target.client_cert, target.client_key)}"
+                f"the client certificate {trust.client_cert} with key {trust.client_key} "
+                f"cannot be used: {error_text(error, trust.client_cert, trust.client_key)}"
             ) from None
     return tls
 
@@ -134,7 +135,8 @@ def explain(error: ssl.SSLError, target: Target, peer: tuple[str, int] | None, w
     if code in UNKNOWN_AUTHORITY:
         return (
             f"its certificate is from an unknown authority ({error.verify_message}); "
-            f"give the authority's certificate with --ca-cert (trusted now: {trusted(target)})"
+            "give the authority's certificate with --ca-cert "
+            f"(trusted now: {trusted(target.trust)})"
         )
     return f"its certificate does not verify: {error.verify_message}"
 
@@ -180,18 +182,17 @@ def explain_alert(error: ssl.SSLError) -> str:
     return f"the TLS handshake failed: {error_text(error)}"
 
 
-def trusted(target: Target) -> str:
+def trusted(trust: Trust) -> str:
     """Return the source of authorities that was used."""
-    if target.ca_cert or target.ca_path:
-        return target.ca_cert or target.ca_path or ""
-    return target.ca_cert_bytes_source if target.ca_cert_bytes else "the system's authorities"
+    source = trust.ca_cert or trust.ca_path or trust.ca_cert_bytes_source
+    return source or "the system's authorities"
 
 
 def server_name(target: Target) -> str:
     """Return the name that the certificate must have."""
     from urllib.parse import urlsplit
 
-    return target.tls_server_name or urlsplit(target.url).hostname or ""
+    return target.trust.tls_server_name or urlsplit(target.url).hostname or ""
 
 
 def look_again(target: Target, peer: tuple[str, int] | None, wait: float) -> Certificate | None:

@@ -12,12 +12,13 @@ from kacheck.init.adverts import OwnAdvert, judge
 from kacheck.init.existing import also_tracked
 from kacheck.init.instance import gains, instance_of
 from kacheck.init.knowledge import Gathered, InitOrder, gather
-from kacheck.init.network import own_on
+from kacheck.init.network import is_everywhere, own_on
 from kacheck.init.next_steps import Situation, next_steps
 from kacheck.init.plan import PlannedFiles, plan
-from kacheck.init.recipe import ShippedTexts, recipe_text, shipped
+from kacheck.init.recipe import NodeValues, ShippedTexts, recipe_text, shipped
 from kacheck.init.rehearsal import Tried
-from kacheck.init.service_user import service_user
+from kacheck.init.service_user import ServiceUser, service_user
+from kacheck.init.vault_server import host_of
 from kacheck.keepalived import DEFAULT, Configuration, parse
 from kacheck.migrate import command as migrating
 from kacheck.migrate import verify
@@ -37,7 +38,7 @@ def init(order: InitOrder, environ: Mapping[str, str]) -> InitAnswer:
     """Make a node's configuration, test it, and write it if that is asked for.
 
     Raises:
-        BadConfigError: something cannot be known, or not be written; nothing was written.
+        KacheckError: something cannot be known, or not be written; nothing was written.
 
     """
     if order.write:
@@ -51,7 +52,7 @@ def init(order: InitOrder, environ: Mapping[str, str]) -> InitAnswer:
     doubts = [each.text for each in tried if not each.is_wrong and not each.is_good]
     remarks = [*wrong, *planned.left, *doubts, *known.remarks]
     good = [each.text for each in tried if each.is_good]
-    lines = [*known.found, *good, ""]
+    lines = [*known.sources, *good, ""]
     if not planned.changes:
         lines.append("nothing to write: all of it is there")
     elif order.write and not wrong:
@@ -85,7 +86,7 @@ def rehearse(order: InitOrder, known: Gathered, planned: PlannedFiles) -> Iterat
     """Try the check, the interface, and keepalived's reading of the result."""
     values = known.values
     user = service_user()
-    yield rehearsal.try_check(values.check, planned.table, user, values.ca_cert)
+    yield try_check(values, planned.table, user)
     if user is None:
         yield Tried(
             "the watcher's user is not known here (no kacheck.service, no /run/kacheck/track):"
@@ -98,6 +99,13 @@ def rehearse(order: InitOrder, known: Gathered, planned: PlannedFiles) -> Iterat
     tried = rehearsal.try_keepalived(order.paths.keepalived, known.configuration, contents)
     if tried is not None:
         yield tried
+
+
+def try_check(values: NodeValues, table: str, user: ServiceUser | None) -> Tried:
+    """Run the check once as the watcher's user: a program with the time that it will have."""
+    has_own_time = values.service is not None and values.service.row.timeout is not None
+    table = table if has_own_time else rehearsal.patient(table)
+    return rehearsal.try_check(values.check, table, user, values.ca_cert)
 
 
 def try_interface(known: Gathered) -> Iterator[Tried]:
@@ -179,26 +187,37 @@ def written(
         yield line if configuration else line.removesuffix(verify.NOTHING_LEFT)
 
 
+def common(order: InitOrder, known: Gathered) -> Iterator[str]:
+    """Yield the options that all nodes have in common, as words.
+
+    An address of this node alone is not one: the metavariable in its place is refused there.
+    """
+    service = known.values.service
+    host = service.host if service else host_of(order.address or "")
+    is_common = host is None or is_everywhere(host)
+    for option, value in (
+        ("--instance", order.instance),
+        ("--interface", order.interface),
+        ("--service", order.service if service else None),
+        ("--address", order.address if is_common else None),
+        ("--url", order.url if is_common else order.url and "URL"),
+        ("--to", order.to if is_common else order.to and "HOST:PORT"),
+        ("--ca-cert", order.ca_cert),
+        ("--process", order.process),
+        ("--router-id", order.router_id),
+    ):
+        if value is not None:
+            yield from (option, str(value))
+
+
 def situation(order: InitOrder, known: Gathered, *, is_written: bool, has_peer: bool) -> Situation:
     """Return what the next commands depend on."""
-    given: list[str] = []
-    is_local = (order.address or "").startswith(("unix:", "https://127.", "http://127."))
-    for option, value, is_common in (
-        ("--instance", order.instance, True),
-        ("--interface", order.interface, True),
-        ("--service", order.service, order.service != "vault"),
-        ("--address", order.address, is_local),
-        ("--ca-cert", order.ca_cert, True),
-        ("--process", order.process, True),
-        ("--router-id", order.router_id, True),
-    ):
-        if value is not None and is_common:
-            given += [option, str(value)]
     own = own_on(known.machine, known.values.interface, known.values.vip)
     return Situation(
         order.vip,
         known.values.node,
-        tuple(given),
+        tuple(common(order, known)),
+        order.argv,
         str(own.address.ip) if own else None,
         known.values.peers,
         is_written=is_written,

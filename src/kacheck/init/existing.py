@@ -124,7 +124,7 @@ def append_instance(
 
 def refuse_unfit(configuration: Configuration, node: Node, values: NodeValues) -> None:
     """Refuse an instance under which the recipe would not move the VIP."""
-    if values.address is None:
+    if values.service is not None:
         return
     if node.find("nopreempt"):
         raise LeftAloneError(
@@ -142,7 +142,14 @@ def refuse_unfit(configuration: Configuration, node: Node, values: NodeValues) -
 def track(node: Node, keyword: str, names: list[str]) -> None:
     """Let an instance track these, too."""
     blocks = node.find(keyword)
-    there = {child.keyword for block in blocks for child in block.children or ()}
+    tracked = [child for block in blocks for child in block.children or ()]
+    for child in tracked:
+        if child.keyword in names and child.arguments:
+            raise LeftAloneError(
+                f"{child.position} has {' '.join(child.arguments)}, in place of what the recipe"
+                f" gives {child.keyword}; remove it"
+            )
+    there = {child.keyword for child in tracked}
     missing = [name for name in names if name not in there]
     if not missing:
         return

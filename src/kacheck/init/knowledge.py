@@ -7,15 +7,17 @@ from ipaddress import ip_address, ip_interface
 from typing import NamedTuple
 
 from kacheck.init.instance import ExistingInstance, instances, select
-from kacheck.init.network import NetworkInterfaces, choose, interfaces, own_on, routed_from
+from kacheck.init.network import choose, elsewhere, is_here, own_on, routed_from
 from kacheck.init.plan import NodePaths
 from kacheck.init.recipe import NodeValues, Vip
-from kacheck.init.vault_server import ServerSearch, ServerWanted
+from kacheck.init.services import refuse_others, service_check
+from kacheck.init.vault_server import GivenServer, ServerSearch
 from kacheck.keepalived import DEFAULT, Configuration
 from kacheck.keepalived.program import version_at
 from kacheck.migrate import command as migrating
 from kacheck.migrate import verify
 from kacheck.migrate.plan import read
+from kacheck.network import NetworkInterfaces, interfaces
 from kacheck.result import BadConfigError
 
 KEEPALIVED = "/etc/keepalived/keepalived.conf"
@@ -35,6 +37,9 @@ class InitOrder(NamedTuple):
     address: str | None = None
     ca_cert: str | None = None
     process: str | None = None
+    url: str | None = None
+    to: str | None = None
+    argv: tuple[str, ...] = ()
     router_id: int | None = None
     peers: tuple[str, ...] = ()
     write: bool = False
@@ -48,13 +53,14 @@ class Gathered(NamedTuple):
     configuration: Configuration | None
     existing: ExistingInstance | None
     values: NodeValues
-    found: list[str]
+    sources: list[str]
     """Where each value is from, in words."""
     remarks: list[str]
 
 
 def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
     """Find what the command line leaves open."""
+    refuse_others(order.service, order._asdict())
     machine = interfaces()
     vip = vip_of(order.vip, machine)
     configuration = configuration_at(order.paths.keepalived)
@@ -65,7 +71,7 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
         raise BadConfigError(f"--instance {name} cannot be a name in keepalived.conf; give another")
     given = order.interface or (existing.interface if existing else None)
     interface, own, source = interface_of(given, order, machine, vip)
-    found = [f"interface {interface}: {source}"]
+    sources = [f"interface {interface}: {source}"]
     peers = peers_of(order, machine, vip)
     values = NodeValues(
         vip,
@@ -76,23 +82,22 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
         source=own if peers else None,
         peers=peers,
     )
-    if order.service == "process":
-        if order.process is None:
-            raise BadConfigError("--service process needs the process's name; give --process NAME")
-        return Gathered(machine, configuration, existing,
-                        values._replace(process=order.process), found, [])  # fmt: skip
-    wanted = ServerWanted(vip, order.address, order.ca_cert, order.process)
-    server = ServerSearch(wanted, machine, environ).find()
+    if order.service != "vault":
+        values = with_service(values, order)
+        remarks = doubts_about(values, machine)
+        return Gathered(machine, configuration, existing, values, sources, remarks)
+    asked = GivenServer(vip, order.address, order.ca_cert, order.process)
+    server = ServerSearch(asked, machine, environ).find()
     authority = server.ca_cert
-    found.append(f"address {server.address.value}: {server.address.source}")
+    sources.append(f"address {server.address.value}: {server.address.source}")
     if authority is not None:
-        found.append(f"ca_cert {authority.value}: {authority.source}")
+        sources.append(f"ca_cert {authority.value}: {authority.source}")
     elif server.address.value.startswith("https:"):
-        found.append("ca_cert: none; the system's authorities prove the certificate")
+        sources.append("ca_cert: none; the system's authorities prove the certificate")
     name_shown = server.tls_server_name
     if name_shown is not None:
-        found.append(f"tls_server_name {name_shown.value}: {name_shown.source}")
-    found.append(f"process {server.process.value}: {server.process.source}")
+        sources.append(f"tls_server_name {name_shown.value}: {name_shown.source}")
+    sources.append(f"process {server.process.value}: {server.process.source}")
     values = values._replace(
         process=server.process.value,
         address=server.address.value,
@@ -100,7 +105,29 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
         all_namespaces=server.in_container,
         ca_cert=authority.value if authority else None,
     )
-    return Gathered(machine, configuration, existing, values, found, list(server.remarks))
+    return Gathered(machine, configuration, existing, values, sources, list(server.remarks))
+
+
+def with_service(values: NodeValues, order: InitOrder) -> NodeValues:
+    """Return the values with the check of a service that is not Vault."""
+    given = order._asdict()
+    if order.ca_cert is not None:
+        given["ca_cert"] = os.path.abspath(order.ca_cert)
+    service = service_check(order.service, given)
+    return values._replace(service=service, ca_cert=service.values.get("ca_cert"))
+
+
+def doubts_about(values: NodeValues, machine: NetworkInterfaces) -> list[str]:
+    """Return why the service may not be this node's.
+
+    Raises:
+        BadConfigError: it is asked at the VIP, where the node answers that has it.
+
+    """
+    service = values.service
+    if service is None or service.host is None or is_here(service.host, machine, values.vip):
+        return []
+    return [elsewhere(service.row.flag, service.subject, service.host, values.vip)]
 
 
 def vip_of(text: str, machine: NetworkInterfaces) -> Vip:
@@ -136,8 +163,8 @@ def refuse_other(order: InitOrder, existing: ExistingInstance | None) -> None:
         ("--router-id", "virtual_router_id", order.router_id, existing.router_id),
         ("--interface", "interface", order.interface, existing.interface),
     )
-    for option, keyword, wanted, there in pairs:
-        if None not in (wanted, there) and wanted != there:
+    for option, keyword, given, there in pairs:
+        if None not in (given, there) and given != there:
             raise BadConfigError(
                 f"{existing.name} has {keyword} {there} in keepalived.conf, which init does not"
                 f" change; leave out {option}, or change it there on all nodes"

@@ -1,78 +1,15 @@
-"""The machine's interfaces: which one has the VIP's network. Nothing is sent."""
+"""Which interface a VIP belongs to. Nothing is sent."""
 
 import socket
-from collections.abc import Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
-from typing import NamedTuple
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from kacheck.init.recipe import Vip
+from kacheck.network import NetworkInterfaces, OwnAddress
 from kacheck.result import BadConfigError
 
 PORT = 9
 """Discard; a connected UDP socket sends nothing by itself."""
-
-
-class OwnAddress(NamedTuple):
-    """An address of this machine."""
-
-    interface: str
-    address: Vip
-    """With the length of its network."""
-
-
-class NetworkInterfaces(NamedTuple):
-    """The interfaces and what they have."""
-
-    names: Sequence[str]
-    addresses: Sequence[OwnAddress]
-    down: frozenset[str] = frozenset()
-
-    def has_own(self, address: str) -> bool:
-        """Return whether an address is this machine's."""
-        return any(str(each.address.ip) == address for each in self.addresses)
-
-    def in_network(self, vip: Vip) -> list[OwnAddress]:
-        """Return the addresses in whose network the VIP is, the smallest networks first."""
-        found = [
-            each
-            for each in self.addresses
-            if each.address.version == vip.version
-            and vip.ip in each.address.network
-            and each.address.ip != vip.ip
-        ]
-        return sorted(found, key=lambda each: -each.address.network.prefixlen)
-
-    def of(self, name: str, version: int) -> list[OwnAddress]:
-        """Return the addresses of an interface in a family."""
-        return [
-            each
-            for each in self.addresses
-            if each.interface == name and each.address.version == version
-        ]
-
-
-def interfaces() -> NetworkInterfaces:
-    """Return this machine's interfaces."""
-    import psutil
-
-    addresses = []
-    listed = psutil.net_if_addrs()
-    for name, entries in listed.items():
-        for entry in entries:
-            if entry.family in (socket.AF_INET, socket.AF_INET6):
-                with suppress(ValueError):
-                    addresses.append(OwnAddress(name, own_address(entry.address, entry.netmask)))
-    states = psutil.net_if_stats()
-    down = frozenset(name for name in listed if name in states and not states[name].isup)
-    return NetworkInterfaces(tuple(listed), tuple(addresses), down)
-
-
-def own_address(text: str, mask: str | None) -> Vip:
-    """Return an address with its network."""
-    address = ip_address(text.partition("%")[0])
-    bits = f"{int(ip_address(mask)):b}".count("1") if mask else address.max_prefixlen
-    return ip_interface(f"{address}/{bits}")
 
 
 def routed_from(vip: IPv4Address | IPv6Address) -> str | None:
@@ -93,8 +30,8 @@ def choose(machine: NetworkInterfaces, vip: Vip, routed: str | None) -> OwnAddre
         BadConfigError: none has its network, or which one cannot be known.
 
     """
-    found = machine.in_network(vip)
-    if not found:
+    inside = machine.in_network(vip)
+    if not inside:
         others = [each for each in machine.addresses if each.interface != "lo"]
         shown = [each for each in others if not each.address.ip.is_link_local]
         have = ", ".join(f"{each.interface} {each.address}" for each in shown)
@@ -102,8 +39,8 @@ def choose(machine: NetworkInterfaces, vip: Vip, routed: str | None) -> OwnAddre
             f"no interface here has an address in the network of {vip} ({have or 'none has any'});"
             " give --interface IF, or another --vip"
         )
-    longest = found[0].address.network.prefixlen
-    candidates = [each for each in found if each.address.network.prefixlen == longest]
+    longest = inside[0].address.network.prefixlen
+    candidates = [each for each in inside if each.address.network.prefixlen == longest]
     names = {each.interface for each in candidates}
     if len(names) > 1:
         candidates = [each for each in candidates if str(each.address.ip) == routed]
@@ -119,3 +56,39 @@ def own_on(machine: NetworkInterfaces, interface: str, vip: Vip) -> OwnAddress |
     inside = [each for each in machine.in_network(vip) if each.interface == interface]
     others = [each for each in machine.of(interface, vip.version) if each.address.ip != vip.ip]
     return next(iter([*inside, *others]), None)
+
+
+def is_everywhere(host: str) -> bool:
+    """Return whether a host is each machine itself."""
+    with suppress(ValueError):
+        return ip_address(host.partition("%")[0]).is_loopback
+    return host == "localhost"
+
+
+def is_here(host: str, machine: NetworkInterfaces, vip: Vip) -> bool:
+    """Return whether a host is this machine, whoever has the VIP."""
+    if is_everywhere(host):
+        return True
+    try:
+        number = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return number != vip.ip and machine.has_own(str(number))
+
+
+def elsewhere(option: str, asked: str, host: str, vip: Vip) -> str:
+    """Return what to think of a service that is not asked on this machine.
+
+    Raises:
+        BadConfigError: it is asked at the VIP, where the node answers that has it.
+
+    """
+    if host == str(vip.ip):
+        raise BadConfigError(
+            f"{option} {asked} is the VIP, where the node answers that has it; give an address of"
+            " this node, such as one with 127.0.0.1"
+        )
+    return (
+        f"{asked} is not an IP address of this machine: the VIP follows what answers there; give an"
+        " address of this node, if that is not meant"
+    )

@@ -12,6 +12,8 @@ class Situation(NamedTuple):
     node: int
     given: tuple[str, ...]
     """The options that all nodes have in common, as words."""
+    argv: tuple[str, ...]
+    """The program of a command check, which all nodes have in common, too."""
     own: str | None
     """This node's address."""
     peers: tuple[str, ...]
@@ -72,4 +74,4 @@ def command(situation: Situation, node: int, peers: tuple[str, ...]) -> str:
     """Return the command that writes a node's configuration."""
     words = ["kacheck", "init", "--vip", situation.vip, "--node", str(node), *situation.given]
     words += [word for peer in peers for word in ("--peer", peer)]
-    return shlex.join([*words, "--write"])
+    return shlex.join([*words, "--write", *(("--", *situation.argv) if situation.argv else ())])

@@ -52,7 +52,7 @@ def plan(
     """Plan what is written: kacheck.toml first, and keepalived.conf last.
 
     Raises:
-        BadConfigError: a file cannot be read, or a value cannot be written.
+        KacheckError: a file cannot be read; BadConfigError: a value cannot be written.
 
     """
     left: list[str] = []
@@ -76,17 +76,17 @@ def is_needed(configuration: Configuration, values: NodeValues, texts: ShippedTe
 
 def planned_checks(path: str, table: str, whole: str, left: list[str]) -> Change | None:
     """Return the change of kacheck.toml, if it has one."""
-    (wanted,) = config.parse(table, path).checks
+    (planned,) = config.parse(table, path).checks
     old = configuration_text(path)
     if old is None:
         return Change(path, None, whole.encode())
     known = {}
     if old.strip():
         known = {each.name: each for each in config.parse(old.removeprefix(BOM), path).checks}
-    if wanted.name in known:
-        if meaning(known[wanted.name]) != meaning(wanted):
+    if planned.name in known:
+        if meaning(known[planned.name]) != meaning(planned):
             left.append(
-                f"{path} is left alone: its check {wanted.name} asks something else than\n{table}"
+                f"{path} is left alone: its check {planned.name} asks something else than\n{table}"
             )
         return None
     text = joined(old, [table])

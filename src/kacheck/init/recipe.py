@@ -5,19 +5,17 @@ The texts are the files in examples/, which are linked into the package, so the 
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cache
-from ipaddress import IPv4Interface, IPv6Interface
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from kacheck.init.services import ServiceCheck
 from kacheck.keepalived import Node, Tree, parse
-from kacheck.migrate.equivalents import check_name
-from kacheck.probes import process
+from kacheck.network import NetworkAddress
 from kacheck.render import printable
 from kacheck.written import toml, toml_string
 
-Vip: TypeAlias = IPv4Interface | IPv6Interface
+Vip: TypeAlias = NetworkAddress
 
 SHIPPED = f"{os.path.dirname(os.path.realpath(__file__))}/shipped"
 MARKED = re.compile(r"^( *)(.+?)( +)# <- ?(.*)$")
@@ -41,9 +39,10 @@ class NodeValues(NamedTuple):
     node: int = 1
     instance: str = "VI_1"
     router_id: int = 51
+    service: ServiceCheck | None = None
+    """None: Vault, of which the rest is about."""
     process: str = "vault"
     address: str | None = None
-    """Vault's; None: the service is a process."""
     all_namespaces: bool = False
     """The process runs in a container."""
     ca_cert: str | None = None
@@ -60,12 +59,12 @@ class NodeValues(NamedTuple):
     @property
     def check(self) -> str:
         """The name of the check."""
-        return GRADED if self.address is not None else check_name(self.process)
+        return GRADED if self.service is None else self.service.name
 
     @property
     def recipe(self) -> str:
         """The name of the file that defines what is tracked."""
-        return f"{GRADED}.conf" if self.address is not None else f"kacheck-{self.check}.conf"
+        return f"{GRADED}.conf" if self.service is None else f"kacheck-{self.check}.conf"
 
 
 class ShippedTexts(NamedTuple):
@@ -95,17 +94,14 @@ def shipped() -> ShippedTexts:
 
 def recipe_text(values: NodeValues, texts: ShippedTexts) -> str:
     """Return the file that defines the track file and its guards."""
-    if values.address is not None:
+    if values.service is None:
         return texts.graded
     name = re.sub(r"\W", "_", values.check)
     text = texts.event_driven.replace(EVENT_DRIVEN_CHECK, values.check)
     text = text.replace("kacheck_vault_node", f"kacheck_{name}")
     text = re.sub(r"\bkacheck_guard\b", f"kacheck_{name}_guard", text)
     text = text.replace(f"{EVENT_DRIVEN}.conf", values.recipe)
-    return (
-        f"# {values.recipe}: the VIP where {printable(values.process)} runs.\n"
-        + text.partition("\n")[2]
-    )
+    return f"# {values.recipe}: the VIP where {state(values.service)}.\n" + text.partition("\n")[2]
 
 
 def track_lines(recipe: str) -> str:
@@ -140,7 +136,7 @@ def keepalived_text(values: NodeValues, texts: ShippedTexts) -> str:
     if values.peers:
         (addresses,) = instance.find("virtual_ipaddress")
         tree.insert_before(addresses, unicast(values) + "\n\n")
-    if values.address is None:
+    if values.service is not None:
         (include,) = tree.find("include")
         tree.replace_word(include.words[1], values.recipe)
         track_instead(tree, instance, recipe_text(values, texts), values.recipe)
@@ -178,14 +174,8 @@ def checks_text(values: NodeValues, texts: ShippedTexts) -> str:
 
 def check_table(values: NodeValues, texts: ShippedTexts) -> str:
     """Return the table of the check, with the comment above it."""
-    if values.address is None:
-        interval = table_values(texts.checks)["interval"]
-        lines = toml(process.PROBE, {"name": values.process})
-        comment = f"# For {values.recipe}: the process runs."
-        is_bare = values.check.replace("-", "_").isidentifier()
-        key = values.check if is_bare else toml_string(values.check)
-        lines = [comment, f"[check.{key}]", *lines, f"interval = {interval}"]
-        return "\n".join(lines) + "\n"
+    if values.service is not None:
+        return service_table(values.service, values.recipe)
     table = re.search(rf"^(#.*\n)*\[check\.{GRADED}\]\n(.+\n)*", texts.checks, re.MULTILINE)
     if table is None:
         raise ValueError(f"the shipped kacheck.toml has no check {GRADED}")
@@ -197,7 +187,7 @@ def check_table(values: NodeValues, texts: ShippedTexts) -> str:
     text = filled_in(table[0], {key: text and toml_string(text) for key, text in strings.items()})
     if values.tls_server_name is not None:
         name = toml_string(values.tls_server_name)
-        text = re.sub(r"^(address = .*\n)", lambda found: f"{found[1]}tls_server_name = {name}\n",
+        text = re.sub(r"^(address = .*\n)", lambda match: f"{match[1]}tls_server_name = {name}\n",
                       text, flags=re.MULTILINE)  # fmt: skip
     if values.all_namespaces:
         text = text.replace(
@@ -206,10 +196,23 @@ def check_table(values: NodeValues, texts: ShippedTexts) -> str:
     return text
 
 
-def table_values(checks: str) -> Mapping[str, Any]:
-    """Return the values of the shipped check."""
-    values: Mapping[str, Any] = tomllib.loads(checks)["check"][GRADED]
-    return values
+def service_table(service: ServiceCheck, recipe: str) -> str:
+    """Return the table of a check that is not Vault's."""
+    key = service.name if re.fullmatch(r"[\w-]+", service.name) else toml_string(service.name)
+    lines = [
+        f"# For {recipe}: {state(service)}.",
+        f"[check.{key}]",
+        *toml(service.declared, service.values),
+        f"interval = {service.row.interval}",
+    ]
+    if service.row.timeout is not None:
+        lines.append(f"timeout = {service.row.timeout}")
+    return "\n".join(lines) + "\n"
+
+
+def state(service: ServiceCheck) -> str:
+    """Return what the VIP needs, in words."""
+    return f"{printable(service.subject)} {service.row.verb}"
 
 
 def filled_in(text: str, values: Mapping[str, str | None]) -> str:
@@ -241,7 +244,7 @@ def with_head(text: str, first: str) -> str:
 
 def head(values: NodeValues, what: str) -> str:
     """Return the comment at the beginning of a file."""
-    service = "Vault" if values.address is not None else printable(values.process)
+    service = "Vault" if values.service is None else printable(values.service.subject)
     return (
         f"# {what}\n"
         f"# {service} behind the VIP {values.vip.ip}, node {values.node};"

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import kacheck
 from kacheck.init.adverts import GROUPS, PROTOCOL, Advert, from_ipv4, parse
-from kacheck.init.service_user import HIDDEN, ServiceUser, cure, unreadable
+from kacheck.init.service_user import HIDDEN, ServiceUser, can_read, cure, unreadable
 from kacheck.keepalived import Configuration
 from kacheck.migrate import verify
 from kacheck.migrate.command import cure_of
@@ -27,6 +27,8 @@ PROGRAM = f"{os.path.dirname(os.path.realpath(kacheck.__file__))}/__main__.py"
 PATIENCE = 5.0
 """Seconds that the check may take."""
 SO_BINDTODEVICE = 25
+HOPELESS = ("bad-config", "tls", "bug", "not-found", "not-executable")
+"""Reasons that waiting does not change."""
 
 
 class Tried(NamedTuple):
@@ -43,11 +45,11 @@ class Tried(NamedTuple):
 
 
 def try_check(name: str, table: str, user: ServiceUser | None, ca: str | None) -> Tried:
-    """Run the check once, as the watcher would, with time to start an interpreter."""
+    """Run the check once, as the watcher would."""
     with directory() as path:
         config = f"{path}/kacheck.toml"
         with open(config, "w", encoding="utf-8") as file:
-            file.write(patient(table))
+            file.write(table)
         os.chmod(config, 0o644)
         argv = [sys.executable, "-IB", PROGRAM, "run", "--config", config,
                 "--format", "json", name]  # fmt: skip
@@ -70,7 +72,7 @@ def try_check(name: str, table: str, user: ServiceUser | None, ca: str | None) -
     text = f"{name}{who}: {status} {reason}: {message}"
     if ca is not None and (trouble := hidden(ca, user)):
         return Tried(f"{text}; {trouble}", is_wrong=True)
-    if reason in ("bad-config", "tls", "bug"):
+    if reason in HOPELESS:
         return Tried(text, is_wrong=True)
     is_good = status in ("ok", "warning")
     later = "" if is_good else "; the VIP does not come to this node while that is so"
@@ -78,7 +80,7 @@ def try_check(name: str, table: str, user: ServiceUser | None, ca: str | None) -
 
 
 def patient(table: str) -> str:
-    """Return the table of a check with a long timeout."""
+    """Return the table of a check with a long timeout: the time to start an interpreter."""
     lines = [line for line in table.splitlines() if not line.startswith("timeout = ")]
     return "\n".join([*lines, f"timeout = {PATIENCE}", ""])
 
@@ -97,11 +99,11 @@ def hidden(ca: str, user: ServiceUser | None) -> str | None:
     if user is None:
         return None
     component = unreadable(ca, user)
-    if component is not None:
+    if component is not None and not can_read(ca, user):
         return f"user {user.name} cannot read {ca} ({component}); {cure(ca, component)}"
-    for place in HIDDEN:
-        if ca.startswith(f"{place}/") and user.source == "kacheck.service":
-            return f"kacheck.service does not see {place}; {cure(ca, '/')}"
+    for directory in HIDDEN:
+        if ca.startswith(f"{directory}/") and user.source == "kacheck.service":
+            return f"kacheck.service does not see {directory}; {cure(ca, '/')}"
     return None
 
 

@@ -4,20 +4,20 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
-from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from kacheck.deadline import Deadline, within
 from kacheck.init import hcl
-from kacheck.init.network import NetworkInterfaces
+from kacheck.init.network import elsewhere, is_here
 from kacheck.init.recipe import Vip
 from kacheck.init.server_files import PLACES, ServerFiles, configured
 from kacheck.init.server_process import PROCESSES, is_contained, listening, running
+from kacheck.network import NetworkInterfaces
 from kacheck.probes.vault.health import STATES
 from kacheck.probes.vault.look import look
 from kacheck.probes.vault.settings import Environment, parse_address, prepare
-from kacheck.result import BadConfigError, Result
+from kacheck.result import BadConfigError, KacheckError, Result
 
 AUTHORITIES = ("ca.pem", "ca.crt", "ca.cert", "ca-chain.pem", "vault-ca.pem")
 """Names that the authority often has beside the certificate."""
@@ -31,7 +31,7 @@ class Sourced(NamedTuple):
     source: str
 
 
-class ServerWanted(NamedTuple):
+class GivenServer(NamedTuple):
     """What was given on the command line."""
 
     vip: Vip
@@ -58,12 +58,12 @@ class ServerSearch:
 
     def __init__(
         self,
-        wanted: ServerWanted,
+        given: GivenServer,
         machine: NetworkInterfaces,
         environ: Mapping[str, str],
         root: str = "",
     ) -> None:
-        self.wanted = wanted
+        self.given = given
         self.machine = machine
         self.environment = Environment(environ)
         self.root = root
@@ -86,9 +86,9 @@ class ServerSearch:
 
     def _addresses(self) -> list[Sourced]:
         """Return the addresses to try, the most probable first."""
-        if self.wanted.address is not None:
-            self._judge_given(self.wanted.address)
-            return [Sourced(self.wanted.address, "--address")]
+        if self.given.address is not None:
+            self._judge_given(self.given.address)
+            return [Sourced(self.given.address, "--address")]
         variable = self.environment.variable("ADDR")
         given = self.environment.get("ADDR")
         if given is not None and self.is_here(given):
@@ -99,14 +99,14 @@ class ServerSearch:
                 f"{variable} is not taken: its host is not an IP address of this machine alone;"
                 " give --address to ask it nevertheless"
             )
-        found = [*self._configured_addresses(), *self._listening_addresses()]
-        if not found:
+        addresses = [*self._configured_addresses(), *self._listening_addresses()]
+        if not addresses:
             raise BadConfigError(
                 f"the address of Vault cannot be known: {variable} is not set to one of this"
                 f" machine, there is no listener in {', '.join(place for _, place in PLACES)}, and"
                 f" no process {' or '.join(PROCESSES[:2])} that listens here; give --address URL"
             )
-        return found
+        return addresses
 
     @staticmethod
     def _judge(address: str, source: str) -> None:
@@ -117,31 +117,15 @@ class ServerSearch:
 
     def _judge_given(self, address: str) -> None:
         self._judge(address, "--address")
-        if host_of(address) == str(self.wanted.vip.ip):
-            raise BadConfigError(
-                f"--address {address} is the VIP, where the node answers that has it; give an"
-                " address of this node, such as https://127.0.0.1:8200"
-            )
         if not self.is_here(address):
-            self.remarks.append(
-                f"{address} is not an IP address of this machine: the VIP follows what answers"
-                " there; give an address of this node, if that is not meant"
-            )
+            host = host_of(address) or ""
+            self.remarks.append(elsewhere("--address", address, host, self.given.vip))
 
     def is_here(self, address: str) -> bool:
         """Return whether an address is this machine's, whoever has the VIP."""
         if address.startswith("unix:"):
             return True
-        host = host_of(address) or ""
-        if host == "localhost":
-            return True
-        try:
-            number = ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        return number != self.wanted.vip.ip and (
-            number.is_loopback or self.machine.has_own(str(number))
-        )
+        return is_here(host_of(address) or "", self.machine, self.given.vip)
 
     def _configured_addresses(self) -> Iterator[Sourced]:
         body, place = self._configuration
@@ -193,14 +177,14 @@ class ServerSearch:
         )
 
     def _process(self) -> Sourced:
-        if self.wanted.process is not None:
-            return Sourced(self.wanted.process, "--process")
+        if self.given.process is not None:
+            return Sourced(self.given.process, "--process")
         for pid, name in self._running.items():
             where = " in a container (all_namespaces)" if self._in_container else ""
             return Sourced(name, f"it runs{where}, pid {pid}")
-        for name, place in PLACES:
-            if self._configuration.body and self._configuration.place == place:
-                return Sourced(name, place)
+        for name, path in PLACES:
+            if self._configuration.body and self._configuration.place == path:
+                return Sourced(name, path)
         raise BadConfigError(
             f"no process {', '.join(PROCESSES)} runs here; give --process NAME, Vault's or"
             " OpenBao's, as `ps -e` shows it"
@@ -215,12 +199,12 @@ class ServerSearch:
             if not address.value.startswith("https:"):
                 return address, None
             candidates: list[Sourced | None] = [*self._authorities()]
-            if not candidates or self.wanted.ca_cert is None:
+            if not candidates or self.given.ca_cert is None:
                 candidates.append(None)
             for candidate in candidates:
                 path = f"{self.root}{candidate.value}" if candidate else None
                 trouble = self._distrust(address.value, path)
-                if trouble is None or self.wanted.ca_cert is not None:
+                if trouble is None or self.given.ca_cert is not None:
                     return address, candidate
                 why = trouble
         raise BadConfigError(
@@ -240,14 +224,14 @@ class ServerSearch:
                   "tls_server_name": name.value if name else None}  # fmt: skip
         try:
             result = ask(values)
-        except BadConfigError as error:
+        except KacheckError as error:
             return str(error)
         return result.message if result.reason == "tls" else None
 
     def _authorities(self) -> Iterator[Sourced]:
         """Yield the files that may be it, if they are there."""
-        if self.wanted.ca_cert is not None:
-            yield Sourced(os.path.abspath(self.wanted.ca_cert), "--ca-cert")
+        if self.given.ca_cert is not None:
+            yield Sourced(os.path.abspath(self.given.ca_cert), "--ca-cert")
             return
         given = self.environment.get("CACERT")
         if given is not None:

@@ -6,10 +6,11 @@ without end, this stops and reports it. Nothing here raises; includes are read e
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from kacheck.keepalived import definitions, lexer, pieces
 from kacheck.keepalived.definitions import Sequence, Variable, VariableReference
+from kacheck.keepalived.pending import PendingLines, Rest, Turns
 from kacheck.keepalived.pieces import Kind, Piece
 from kacheck.keepalived.rules import MAXBUF, Rules
 from kacheck.keepalived.source import Line, Problem, ProblemKind, encode, note
@@ -37,16 +38,6 @@ class Files(Protocol):
         """Return the current directory of a keepalived that is here."""
 
 
-class Rest(NamedTuple):
-    """Lines of a definition that are still to come, for the line that refers to it."""
-
-    value: str
-    start: int
-    line: Line
-    depth: int
-    """How many sequences were there before: they wait for these lines."""
-
-
 class Reader:
     """The state of read_line()."""
 
@@ -59,8 +50,6 @@ class Reader:
         self._residue: Line | None = None
         self._unseen = MAXBUF
         """How many characters at the end of a line may have references that can be replaced."""
-        self._sequences: list[Turns] = []
-        self._rests: list[Rest] = []
         self._defining: Variable | None = None
         self._pwd = Variable("")
         self._names = {
@@ -72,6 +61,7 @@ class Reader:
             self._names |= {"_HASH": Variable("#"), "_BANG": Variable("!")}
         if rules.knows_environment:
             self._names["_ENV"] = Variable(None)
+        self._pending = PendingLines(self._names)
         self._expanded = 0
         self._ended = False
 
@@ -88,7 +78,7 @@ class Reader:
             self._residue = None
             if line is None:
                 self._unseen = MAXBUF
-                if (line := self._waiting()) is None:
+                if (line := self._pending.next()) is None:
                     if (line := self._files.next()) is None:
                         break
                     plain = pieces.is_plain_include(line)
@@ -107,12 +97,12 @@ class Reader:
 
     def _statement(self, line: Line, *, plain: bool) -> Iterator[Piece]:
         """Yield what a line has, up to its first brace; what is behind that waits."""
-        condition, rests = None, len(self._rests)
+        condition, rests = None, len(self._pending.rests)
         if line.text[0] in "@~$" or "$" in line.text:
             condition, line = self._evaluate(line)
         if lexer.is_include(line.text, self._rules):
             if plain:
-                del self._rests[rests:]  # the children have an empty line here
+                del self._pending.rests[rests:]  # the children have an empty line here
             elif self._rules.children_read_copy:
                 message = (
                     "an include behind @id, a brace or from $NAME: keepalived's processes read the"
@@ -133,36 +123,6 @@ class Reader:
         kind = pieces.BRACES.get(head.text, Kind.STATEMENT)
         pieces.check_quotes(head, self.problems)
         yield Piece(kind, head, head.at[-1], condition)
-
-    def _waiting(self) -> Line | None:
-        """Return the next line of a ~SEQ, a ~LST or a definition."""
-        depth = self._rests[-1].depth if self._rests else 0
-        if len(self._sequences) > depth:
-            return self._turn()
-        if not self._rests:
-            return None
-        rest = self._rests.pop()
-        end = rest.value.find("\n", rest.start)
-        if end >= 0:
-            self._rests.append(rest._replace(start=end + 1))
-        text = rest.value[rest.start : end if end >= 0 else None]
-        at = [rest.line.at[0]] * len(text) + [rest.line.at[len(rest.line.text)]]
-        return Line(text, at, rest.line.source, made=True)
-
-    def _turn(self) -> Line:
-        """Return the text of the last sequence, once more."""
-        turns = self._sequences[-1]
-        for name, value in zip(turns.sequence.names, turns.next, strict=False):
-            self._set(name, value)
-        if not turns.advance():
-            self._sequences.pop()
-        return turns.sequence.text._replace(made=True)
-
-    def _set(self, name: str, value: str) -> None:
-        """set_definition(): one that had several lines still counts as such."""
-        old = self._names.get(name)
-        several = old is not None and old.multiline
-        self._names[name] = Variable(value, multiline=several)
 
     def _has_room(self, line: Line, size: int) -> bool:
         """Add to the size of what was read; return whether the configuration may be that large.
@@ -205,8 +165,8 @@ class Reader:
                 applies, condition, line = pieces.conditional(line, self._config_id)
                 if not applies:
                     return condition, empty
-            if found := pieces.DEFINITION.match(line.text):
-                self._define(found[1], line.text[found.end() :])
+            if match := pieces.DEFINITION.match(line.text):
+                self._define(match[1], line.text[match.end() :])
                 return condition, empty
             if self._rules.sequence_is_line and pieces.is_sequence(line.text, self._rules):
                 self._add_sequence(line)
@@ -268,7 +228,7 @@ class Reader:
             if value.lstrip(lexer.BLANK)[:1] == "~":
                 break
         if rest is not None:
-            self._rests.append(rest)
+            self._pending.rests.append(rest)
         if line is original:
             self._unseen = 0
         return line, line is not original
@@ -291,7 +251,7 @@ class Reader:
             return definition.value, None
         first, _, _ = definition.value.partition("\n")
         start = min(len(first) + 1, len(definition.value))
-        return first, Rest(definition.value, start, line, len(self._sequences))
+        return first, Rest(definition.value, start, line, len(self._pending.sequences))
 
     def _add_sequence(self, line: Line) -> None:
         """~SEQ and ~LST."""
@@ -301,46 +261,28 @@ class Reader:
             message = f"keepalived rejects this {line.text[:4]}, or crashes"
             self._problem(line, message, ProblemKind.DEFINITION)
         else:
-            self._sequences.append(Turns(sequence))
+            self._pending.sequences.append(Turns(sequence))
 
     def _seq(self, line: Line) -> Sequence | None:
-        found = definitions.SEQ.match(line.text)
-        if found is None:
+        match = definitions.SEQ.match(line.text)
+        if match is None:
             return None
         if not self._rules.sequence_is_line:
-            return None if found[1] else definitions.sequence(line, found[3])
-        if _size(found[3]) + 2 > SEQ_ROOM:
+            return None if match[1] else definitions.sequence(line, match[3])
+        if _size(match[3]) + 2 > SEQ_ROOM:
             return None
-        if found[2].startswith("{") and self._rules.sequence_name_is_checked:
+        if match[2].startswith("{") and self._rules.sequence_name_is_checked:
             return None
-        rests = len(self._rests)
+        rests = len(self._pending.rests)
         self._unseen = MAXBUF
-        numbers, _ = self._replace(line.cut(found.start(3), found.end(3)))
-        if len(self._rests) > rests:
-            self._rests.pop()
+        numbers, _ = self._replace(line.cut(match.start(3), match.end(3)))
+        if len(self._pending.rests) > rests:
+            self._pending.rests.pop()
             return None
         return definitions.sequence(line, numbers.text)
 
     def _problem(self, line: Line, message: str, kind: ProblemKind) -> None:
         note(self.problems, line, message, kind)
-
-
-class Turns:
-    """A sequence and how far it is."""
-
-    def __init__(self, sequence: Sequence) -> None:
-        self.sequence = sequence
-        self._index = 0
-        self.next = sequence.at(0)
-
-    def advance(self) -> bool:
-        """Advance to the next turn; return whether there is one."""
-        self._index += 1
-        try:
-            self.next = self.sequence.at(self._index)
-        except IndexError:
-            return False
-        return True
 
 
 def _size(text: str) -> int:

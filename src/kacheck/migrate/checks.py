@@ -39,7 +39,7 @@ class Checks:
         """
         try:
             text = table(equivalent, name)
-            wanted = config.parse(text, self.path).checks[0]
+            check = config.parse(text, self.path).checks[0]
         except UnicodeEncodeError:
             why = "its process is not UTF-8, which every check is; take --mode script"
             raise LeftError(why) from None
@@ -48,7 +48,7 @@ class Checks:
         if name not in self._known:
             self._added.append(text)
             self._owners[name] = equivalent.name
-        if meaning(self._known.setdefault(name, wanted)) != meaning(wanted):
+        if meaning(self._known.setdefault(name, check)) != meaning(check):
             if name in self._owners:
                 raise LeftError(
                     f"its check would be {name}, as {self._owners[name]}'s is, which asks something"

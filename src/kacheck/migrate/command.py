@@ -22,7 +22,7 @@ from kacheck.migrate.interruption import Interruption
 from kacheck.migrate.plan import MigrationOrder, changes_of, in_order, in_steps, read, rewritten
 from kacheck.migrate.transaction import Change, Transaction, recover, refuse_killed, written
 from kacheck.migrate.unmatched import note_unmatched
-from kacheck.result import BadConfigError
+from kacheck.result import BadConfigError, KacheckError
 
 DOUBTFUL = (ProblemKind.QUOTE, ProblemKind.BRACE, ProblemKind.CYCLE, ProblemKind.DEFINITION)
 SKIPPED = ("no file matches", "is executable")
@@ -50,7 +50,7 @@ def migrate(order: MigrationOrder) -> MigrationAnswer:
     """Migrate a configuration.
 
     Raises:
-        BadConfigError: it could not be done; nothing was written.
+        KacheckError: it could not be done; nothing was written.
 
     """
     if order.output is None and not order.in_place:
@@ -60,7 +60,7 @@ def migrate(order: MigrationOrder) -> MigrationAnswer:
     keepalived = verify.program()
     release = version_at(keepalived) if keepalived else None
     if release is not None and release < OLDEST:
-        raise BadConfigError(
+        raise KacheckError(
             f"keepalived {release} is too old: kacheck's checks need {OLDEST} or later; upgrade"
             " keepalived first"
         )
@@ -128,11 +128,11 @@ def redirected(configuration: Configuration, changes: list[Change], output: str)
 def refuse_output(configuration: Configuration, changes: list[Change], output: str) -> None:
     """Check that the main file's new content can be written and means the same."""
     main = next(iter(configuration.files))
-    place = os.path.realpath(output)
-    if place == os.path.realpath(main):
+    target = os.path.realpath(output)
+    if target == os.path.realpath(main):
         raise BadConfigError(f"-o {output} is the file itself; take --in-place, which keeps it")
     for path in (*configuration.files, *(change.path for change in changes)):
-        if place == os.path.realpath(path):
+        if target == os.path.realpath(path):
             raise BadConfigError(f"-o {output} is {path}, which is in use; name another file")
     if directory_of(output) == directory_of(main):
         return
@@ -191,18 +191,20 @@ def write(
             said = ["keepalived is not installed here: keepalived -t has not seen the result"]
             with interruption.now():
                 if keepalived and before:
-                    said = [judgement(before, verify.ask(keepalived, result), result, release)]
+                    said = [
+                        keepalived_report(before, verify.ask(keepalived, result), result, release)
+                    ]
             transaction.finish()
         except BaseException as error:
             if stuck := transaction.undo():
-                raise BadConfigError(
-                    "; but ".join((str(error) or "interrupted", *stuck))
-                ) from error
+                raise KacheckError("; but ".join((str(error) or "interrupted", *stuck))) from error
             raise
     return [*written(changes, transaction.backups), *transaction.lost, *said]
 
 
-def judgement(before: verify.Said, after: verify.Said, result: str, release: Version) -> str:
+def keepalived_report(
+    before: verify.Said, after: verify.Said, result: str, release: Version
+) -> str:
     """Return what keepalived says.
 
     A complaint that it did not have before takes everything back.
@@ -210,7 +212,7 @@ def judgement(before: verify.Said, after: verify.Said, result: str, release: Ver
     user = verify.other_user(load(result, release=release)) if after.is_terminated else None
     new = verify.new_complaints(before, after, may_end=user is not None)
     if new:
-        raise BadConfigError(
+        raise KacheckError(
             f"keepalived -t complains: {new[0]}; nothing was written; {cure_of(new[0], before)}"
         )
     if user is not None:

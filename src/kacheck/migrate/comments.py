@@ -64,7 +64,7 @@ def _is_behind(node: Node, offset: int) -> bool:
 def _comments(node: Node, *, behind: bool) -> list[Comment]:
     if node.tree is None:
         return []
-    text, found = node.tree.source.text, []
+    text, comments = node.tree.source.text, []
     start = node.start
     behind = behind and not text[node.tree.source.line_start(start) : start].strip(" \t")
     while start < node.end:
@@ -77,6 +77,6 @@ def _comments(node: Node, *, behind: bool) -> list[Comment]:
             words = comment[1].rstrip()
             # keepalived takes a \ at the end of a line for a statement, behind a comment, too.
             is_statement = (len(words) - len(words.rstrip("\\"))) % 2
-            found.append(Comment(comment.start(1), words + " " * is_statement))
+            comments.append(Comment(comment.start(1), words + " " * is_statement))
         start = end + 1
-    return found
+    return comments

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from kacheck.result import BadConfigError
+from kacheck.result import BadConfigError, KacheckError
 
 ACLS = frozenset({"system.posix_acl_access", "system.nfs4_acl", "system.richacl", "security.NTACL"})
 """Attributes that say who may read and write the file."""
@@ -25,7 +25,7 @@ def content(path: str) -> bytes | None:
     """Return the content of a regular file; None if it does not exist.
 
     Raises:
-        BadConfigError: it is something else, or cannot be read.
+        BadConfigError: it is something else; KacheckError: it cannot be read.
 
     """
     with naming(path), suppress(FileNotFoundError):
@@ -47,7 +47,7 @@ def _refuse_other(path: str, mode: int) -> None:
 
 @contextmanager
 def naming(path: str) -> Iterator[None]:
-    """Raise BadConfigError, with the file that it is about, where there is an OSError."""
+    """Raise KacheckError, with the file that it is about, where there is an OSError."""
     try:
         yield
     except OSError as error:
@@ -55,7 +55,7 @@ def naming(path: str) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() != 0:
             cure = "run it as root"
         text = f"{path}: {error.strerror}; nothing was written"
-        raise BadConfigError(f"{text}; {cure}" if cure else text) from None
+        raise KacheckError(f"{text}; {cure}" if cure else text) from None
 
 
 def write(path: str, data: bytes, like: str | None) -> list[str]:
@@ -85,7 +85,7 @@ def copy_attributes(like: str, file: int) -> list[str]:
     """Give a new file the extended attributes of another one; what could not be copied, in words.
 
     Raises:
-        BadConfigError: one that could not be is an access control list.
+        KacheckError: one that could not be is an access control list.
 
     """
     lost = []
@@ -95,7 +95,7 @@ def copy_attributes(like: str, file: int) -> list[str]:
             os.setxattr(file, name, os.getxattr(like, name))
         except OSError as error:
             if name in ACLS:
-                raise BadConfigError(
+                raise KacheckError(
                     f"{like}: its access control list, {name}, cannot be kept ({error.strerror});"
                     f" nothing was written; remove it first: setfacl -b {shlex.quote(like)}"
                 ) from None

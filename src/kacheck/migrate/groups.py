@@ -45,8 +45,8 @@ class Groups:
 
     def of(self, instance: Node) -> list[Node]:
         """Return the sync groups that an instance is in."""
-        found = [group for name in instance.arguments for group in self._by_member.get(name, ())]
-        return list(dict.fromkeys(found))
+        groups = [group for name in instance.arguments for group in self._by_member.get(name, ())]
+        return list(dict.fromkeys(groups))
 
     def is_certain(self, instance: Node) -> bool:
         """Return whether an instance is in one sync group and in no other, for every `@id`."""

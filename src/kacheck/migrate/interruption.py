@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
-from kacheck.result import BadConfigError
+from kacheck.result import KacheckError
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -32,8 +32,13 @@ class Interruption:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        if self._came is not None and kind is not BadConfigError:
+        if self._came is not None and not (kind and issubclass(kind, KacheckError)):
             os.kill(os.getpid(), self._came)
+
+    @property
+    def is_hangup(self) -> bool:
+        """Whether the terminal has gone, which nobody has asked for."""
+        return self._came == signal.SIGHUP
 
     @contextmanager
     def now(self) -> Iterator[None]:

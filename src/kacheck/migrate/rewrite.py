@@ -75,8 +75,8 @@ class Rewrite:
 
     def _plan(self, name: str, node: Node, data: Tracked) -> None:
         """Find the equivalent of a block."""
-        found = [reference for _, reference in self.survey.references.get(name, ())]
-        uses = [reference.own or data.weight for reference in found]
+        references = [reference for _, reference in self.survey.references.get(name, ())]
+        uses = [reference.own or data.weight for reference in references]
         try:
             refuse(
                 self.survey.is_shared(node.source), "its file is included twice; include it once"
@@ -185,9 +185,9 @@ class Rewrite:
                     for line in block.children or ():
                         if above.get(line.keyword, last) < last:
                             continue
-                        place = f"{line.position.file}:{line.position.line}"
+                        where = f"{line.position.file}:{line.position.line}"
                         return (
-                            f"{place} tracks {line.keyword}, but no track_file has this"
+                            f"{where} tracks {line.keyword}, but no track_file has this"
                             " name above: with another one keepalived 2.2.7 would hang; write one,"
                             " remove that line, or take --mode script"
                         )

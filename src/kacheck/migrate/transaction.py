@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from kacheck.keepalived.edit import Span
 from kacheck.migrate.files import content, naming, persist, write
 from kacheck.procfs import Process
-from kacheck.result import BadConfigError
+from kacheck.result import KacheckError
 
 BACKUP = ".kacheck-backup"
 
@@ -37,7 +37,7 @@ class Transaction:
 
     They are made in order. A file may change more than once, from one content to the next.
 
-    The first two raise BadConfigError where a file cannot be written or is not as it was read.
+    The first two raise KacheckError where a file cannot be written or is not as it was read.
     Whoever calls them then calls `undo()`.
     """
 
@@ -64,9 +64,9 @@ class Transaction:
         staged = self._names()
         with naming(self._journal):
             self._write_journal(names, staged)
-        for place, change in enumerate(self.changes):
+        for index, change in enumerate(self.changes):
             with naming(change.path):
-                self._stage(place, change, staged[place])
+                self._stage(index, change, staged[index])
         for path, backup in names.items():
             with naming(path):
                 self.lost += _back_up(path, self._first[path].old or b"", backup)
@@ -77,11 +77,11 @@ class Transaction:
 
     def commit(self) -> None:
         """Put the new contents into their places, each after the one before is on the disk."""
-        for place, change in enumerate(self.changes):
+        for index, change in enumerate(self.changes):
             self._refuse_changed(change)
             with naming(change.path):
-                os.rename(self._staged[place], change.path)
-                del self._staged[place]
+                os.rename(self._staged[index], change.path)
+                del self._staged[index]
                 if change.path not in self._written:
                     self._written.append(change.path)
                 persist(os.path.dirname(change.path))
@@ -120,14 +120,14 @@ class Transaction:
             names.append(f"{temporary}.{place}" if temporary in names else temporary)
         return names
 
-    def _stage(self, place: int, change: Change, temporary: str) -> None:
+    def _stage(self, index: int, change: Change, temporary: str) -> None:
         directory = os.path.dirname(change.path)
         if change.old is None and not os.path.isdir(directory):
             os.mkdir(directory, 0o755)
             self._directories.append(directory)
         with suppress(FileNotFoundError):
             os.unlink(temporary)  # of one that was killed
-        self._staged[place] = temporary
+        self._staged[index] = temporary
         like = None if self._first[change.path].old is None else change.path
         lost = write(temporary, change.new, like)
         self.lost += [text for text in lost if text not in self.lost]
@@ -149,13 +149,13 @@ class Transaction:
             write(self._journal, json.dumps(said).encode(), None)
         except FileExistsError:
             self._has_journal = False
-            raise BadConfigError(f"another run on {self._main} is under way; wait for it") from None
+            raise KacheckError(f"another run on {self._main} is under way; wait for it") from None
 
     @staticmethod
     def _refuse_changed(change: Change) -> None:
         """Somebody else may edit the file at the same time."""
         if content(change.path) != change.old:
-            raise BadConfigError(f"{change.path} has changed meanwhile; try again")
+            raise KacheckError(f"{change.path} has changed meanwhile; try again")
 
 
 # --- a run that was killed ------------------------------------------------------------------
@@ -171,7 +171,7 @@ def recover(main: str) -> None:
     """Take back what a run has written that was killed.
 
     Raises:
-        BadConfigError: it runs; or that cannot be, since a file has been changed since.
+        KacheckError: it runs; or that cannot be, since a file has been changed since.
 
     """
     journal = journal_of(main)
@@ -182,7 +182,7 @@ def recover(main: str) -> None:
     for entry in said["files"]:
         now = _digest(content(entry["path"]))
         if now != entry["old"] and now not in entry["new"]:
-            raise BadConfigError(
+            raise KacheckError(
                 f"an earlier run on {main} was killed, and {entry['path']} has changed since;"
                 f" compare it with {entry['backup'] or 'what you want'}, and then:"
                 f" rm {shlex.quote(journal)}"
@@ -205,7 +205,7 @@ def _said(main: str) -> Any:
     """Return what the journal says of a run that was killed.
 
     Raises:
-        BadConfigError: the run is under way, or another user may have written the journal.
+        KacheckError: the run is under way, or another user may have written the journal.
 
     """
     journal = journal_of(main)
@@ -217,7 +217,7 @@ def _said(main: str) -> Any:
     pid, started = said["run"]
     with suppress(OSError):
         if Process("/proc", pid).started_ticks() == started:
-            raise BadConfigError(f"another run on {main} is under way, pid {pid}; wait for it")
+            raise KacheckError(f"another run on {main} is under way, pid {pid}; wait for it")
     return said
 
 
@@ -227,7 +227,7 @@ def _refuse_foreign(journal: str) -> None:
         status = os.lstat(journal)
     shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or shared:
-        raise BadConfigError(
+        raise KacheckError(
             f"{journal} may have been written by another user; rm {shlex.quote(journal)}"
         )
 
@@ -236,7 +236,7 @@ def refuse_killed(main: str) -> None:
     """Refuse to look at what a run has left that was killed."""
     if os.path.lexists(journal_of(main)):
         _said(main)
-        raise BadConfigError(
+        raise KacheckError(
             f"an earlier run on {main} was killed; run it with --in-place again, which takes that"
             " back first"
         )

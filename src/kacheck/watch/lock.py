@@ -9,8 +9,7 @@ from contextlib import contextmanager, suppress
 
 from kacheck.files import head, identity, replace
 from kacheck.procfs import Process
-from kacheck.result import BadConfigError
-from kacheck.statedir import DEFAULT, PID, user_name
+from kacheck.statedir import DEFAULT, PID, StateDirectoryError, user_name
 
 LOCK = "watcher/lock"
 """Whoever can open a file can lock it, and keep the watcher from coming back from an upgrade. So
@@ -32,7 +31,7 @@ class Lock:
         """Lock the directory's file, and say so, unless that is done.
 
         Raises:
-            BadConfigError: another watcher has it.
+            StateDirectoryError: another watcher has it.
             OSError: a file cannot be made.
 
         """
@@ -69,7 +68,7 @@ def lock_file(directory: str) -> int:
     """Open and lock the file of a state directory.
 
     Raises:
-        BadConfigError: another watcher has it.
+        StateDirectoryError: another watcher has it.
         OSError: it cannot be made.
 
     """
@@ -84,7 +83,7 @@ def lock_file(directory: str) -> int:
     except BlockingIOError:
         os.close(file)
         other = (read(f"{directory}/{PID}") or "").split()
-        raise BadConfigError(
+        raise StateDirectoryError(
             f"another watcher, pid {other[0] if other else 'unknown'}, has {directory}: stop it, "
             "or give another one with --state-dir"
         ) from None
@@ -108,21 +107,21 @@ def refuse_foreign(path: str, state_dir: str, *users: int) -> None:
     """Refuse a directory in which another user decides what a name leads to.
 
     Raises:
-        BadConfigError: it belongs to none of these users.
+        StateDirectoryError: it belongs to none of these users.
         OSError: it is something else than a directory, a symbolic link included.
 
     """
-    found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode):
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-    if found.st_uid in users:
+    if status.st_uid in users:
         return
-    theirs, ours = user_name(found.st_uid), user_name(os.geteuid())
+    theirs, ours = user_name(status.st_uid), user_name(os.geteuid())
     cure = f"let root run chown {ours}: {path}"
     if os.geteuid() == 0:
         where = "" if state_dir == DEFAULT else f" --state-dir {state_dir}"
         cure = f"runuser -u {theirs} -- kacheck watch{where}"
-    raise BadConfigError(
+    raise StateDirectoryError(
         f"{path} belongs to {theirs}, and this watcher runs as {ours}: {cure}, or give another "
         "directory with --state-dir"
     )

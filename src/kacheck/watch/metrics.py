@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kacheck.deadline import start_thread
 from kacheck.files import replace
-from kacheck.result import STOPPED, BadConfigError, Reason, Status
+from kacheck.result import STOPPED, KacheckError, Reason, Status
 from kacheck.state import passes
 from kacheck.watch.timers import Timer, Timers
 from kacheck.watch.watched import Overview
@@ -73,7 +73,7 @@ def require(path: str | None) -> None:
     """Find out whether metrics can be had, if they are wanted.
 
     Raises:
-        BadConfigError: prometheus_client is not installed.
+        KacheckError: prometheus_client is not installed.
 
     """
     if path is None:
@@ -81,7 +81,7 @@ def require(path: str | None) -> None:
     try:
         import prometheus_client  # noqa: F401 - for the thread it is loaded then
     except ImportError as error:
-        raise BadConfigError(
+        raise KacheckError(
             f"metrics = {path!r} needs prometheus_client ({error}): "
             "apt install python3-prometheus-client, or leave metrics out"
         ) from None

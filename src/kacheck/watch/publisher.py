@@ -10,12 +10,11 @@ name (comm), which kacheck-verdict reads.
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
 
-from kacheck.files import Stamp, make_directory, replace, stamp
-from kacheck.result import BadConfigError
-from kacheck.statedir import Published, names_in, uptime, verdicts
-from kacheck.watch.lock import Lock, is_same, read, refuse_foreign
+from kacheck.files import make_directory, replace
+from kacheck.statedir import Published, StateDirectoryError, names_in, uptime, verdicts
+from kacheck.watch.lock import Lock, is_same, refuse_foreign
+from kacheck.watch.track_files import TrackFiles
 
 DIRECTORIES = ("track", "verdict", "failing", "watcher")
 CURE = "systemd-tmpfiles --create kacheck.conf"
@@ -25,18 +24,11 @@ MUTE = "kacheck-mute"
 """The comm of a watcher that cannot publish: its files do not contain its verdict."""
 
 
-class Written(NamedTuple):
-    """What a track file was when its value had been written."""
-
-    value: int
-    stamp: Stamp
-
-
 class Publisher:
     """Writes the files of one state directory; there is one watcher for each.
 
     Raises:
-        BadConfigError: another watcher has the directory, or it cannot be written.
+        StateDirectoryError: another watcher has the directory, or it cannot be written.
 
     """
 
@@ -47,8 +39,6 @@ class Publisher:
         notice: Callable[[str, str], None],
     ) -> None:
         self.directory = directory
-        self._notice = notice
-        """Called with a check's name and what was found and mended."""
         self._report = report
         """Called with what is wrong, when that changes; None: it is well again."""
         self._trouble: str | None = None
@@ -60,18 +50,16 @@ class Publisher:
         """The checks whose files say something that is not their verdict."""
         self._comm = COMM
         set_comm(COMM)
-        self._track: dict[str, Written] = {}
-        self._failing: dict[str, int] = {}
-        self._ready: dict[str, Stamp] = {}
+        self._track = TrackFiles(directory, notice)
         self.lock = Lock(directory)
-        self._place = -1
+        self._directory_file = -1
         """The directory that keepalived watches; while it is open no other can have its inode."""
         self._earlier: dict[str, Published] = {}
         """What this process published before it re-executed."""
         try:
             self._prepare()
         except OSError as error:
-            raise BadConfigError(
+            raise StateDirectoryError(
                 f"{error.filename or directory} cannot be written ({error.strerror}): make the "
                 f"state directory ({CURE}), or give another one with --state-dir"
             ) from None
@@ -88,18 +76,17 @@ class Publisher:
         if earlier is None:
             self._remove("verdict", name)
         else:
-            self._adopt_track(name)
-        self._failing[name] = failing
-        self._ready.pop(name, None)
-        self._try(name, lambda: self._make_ready(name))
+            self._track.adopt(name)
+        self._track.expect(name, failing)
+        self._try(name, lambda: self._track.make_ready(name))
         return earlier
 
     def end_others(self) -> None:
         """Let the checks fail that were published before, and that nobody expects any more."""
         self._earlier = {}
         for name in names_in(self._path("failing")):
-            if name not in self._failing:
-                self._rename(name)
+            if name not in self._track.failing:
+                self._track.rename(name)
                 self._remove("verdict", name)
 
     def _fresh(self) -> dict[str, Published]:
@@ -113,13 +100,15 @@ class Publisher:
 
     def publish(self, name: str, track: int, verdict: Published | None) -> None:
         """Write the track file, if it is not as it should be, and the verdict; None: remove it."""
-        told, renewed = self._write(name, track, verdict)
-        if told and renewed:
+        has_track, has_verdict = self._write(name, track, verdict)
+        if has_track and has_verdict:
             self._recover(name)
         else:
             self._remove("verdict", name)  # its room may be all that there is to be had
-            told, renewed = self._write(name, track, verdict)
-        if (told or self._fail(name, track)) and (renewed or self._remove("verdict", name)):
+            has_track, has_verdict = self._write(name, track, verdict)
+        if (has_track or self._track.fail(name, track)) and (
+            has_verdict or self._remove("verdict", name)
+        ):
             self._untrue.discard(name)
         else:
             self._untrue.add(name)
@@ -127,17 +116,16 @@ class Publisher:
 
     def _write(self, name: str, track: int, verdict: Published | None) -> tuple[bool, bool]:
         """Return whether the track file is as it should be, and whether the verdict is."""
-        told = self._try(name, lambda: self._write_track(name, track))
+        has_track = self._try(name, lambda: self._track.write(name, track))
         if verdict is None:
-            return told, self._remove("verdict", name)
+            return has_track, self._remove("verdict", name)
         path, line = self._path("verdict", name), verdict.line()
-        return told, self._try(name, lambda: replace(path, line))
+        return has_track, self._try(name, lambda: replace(path, line))
 
     def forget(self, name: str, verdict: Published) -> None:
         """Leave the failing value and this verdict behind."""
-        self.publish(name, self._failing[name], verdict)
-        for memory in (self._track, self._failing, self._ready):
-            memory.pop(name, None)
+        self.publish(name, self._track.failing[name], verdict)
+        self._track.forget(name)
         self._untrue.discard(name)
         self._recover(name)
         self._remove("failing", name)
@@ -146,14 +134,14 @@ class Publisher:
         """Find out whether the state directory is still the one that was locked.
 
         Raises:
-            BadConfigError: another watcher has it now; or track/ is missing, and this user cannot
-                make it, but whatever starts the watcher again may, as its unit does.
+            StateDirectoryError: another watcher has it now; or track/ is missing, and this user
+                cannot make it, but whatever starts the watcher again may, as its unit does.
 
         """
-        if (self.lock.holds() and self._has_place()) or self._try("", self._prepare):
+        if (self.lock.holds() and self._has_track_directory()) or self._try("", self._prepare):
             self._recover("")
         elif not os.path.isdir(self._path("track")):
-            raise BadConfigError(
+            raise StateDirectoryError(
                 f"{self._path('track')} is gone, and cannot be made by this user: make it "
                 f"({CURE}) and start the watcher again"
             )
@@ -161,7 +149,7 @@ class Publisher:
     def close(self) -> None:
         """Let another watcher have the directory."""
         self.lock.close()
-        os.close(self._place)
+        os.close(self._directory_file)
 
     def _path(self, *parts: str) -> str:
         return "/".join((self.directory, *parts))
@@ -175,91 +163,23 @@ class Publisher:
             make_directory(path)
             refuse_foreign(path, self.directory, os.geteuid())
         self.lock.take()
-        if not self._has_place():
-            self._take_place(self._path("track"))
+        if not self._has_track_directory():
+            self._take_track_directory(self._path("track"))
 
-    def _has_place(self) -> bool:
-        return is_same(self._path("track"), self._place)
+    def _has_track_directory(self) -> bool:
+        return is_same(self._path("track"), self._directory_file)
 
-    def _take_place(self, path: str) -> None:
-        place = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        if self._place >= 0:
-            os.close(self._place)
+    def _take_track_directory(self, path: str) -> None:
+        directory = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        if self._directory_file >= 0:
+            os.close(self._directory_file)
             words = (
                 f"{path} is another directory than before: reload keepalived, which looks at the "
                 "old one until then"
             )
             self._lasting = "another directory", words
             self._set_trouble(*self._lasting)
-        self._place = place
-
-    def _write_track(self, name: str, value: int) -> None:
-        path, before = self._path("track", name), self._track.get(name)
-        now = stamp(path)
-        is_changed = False
-        if before is not None:
-            if is_unchanged(path, before.stamp, now, before.value):
-                if before.value == value:
-                    if not before.stamp.still_holds(now):
-                        self._track[name] = Written(value, now)
-                    self._make_ready(name)
-                    return
-            else:  # but out of descriptors nobody can tell
-                is_changed = before.stamp.identity != now.identity or read(path) is not None
-        if not (value == self._failing[name] and self._is_ready(name) and self._rename(name)):
-            replace(path, f"{value}\n")
-        self._track[name] = Written(value, just_written(path))
-        if is_changed:
-            what = "changed" if now.identity else "deleted"
-            self._notice(name, f"somebody has {what} {path}: it says {value} again")
-        self._make_ready(name)
-
-    def _adopt_track(self, name: str) -> None:
-        """Take a track file that has a number for one that was written."""
-        path = self._path("track", name)
-        now = stamp(path)
-        with suppress(ValueError):
-            self._track[name] = Written(int(read(path) or ""), now)
-
-    def _is_ready(self, name: str) -> bool:
-        """Return whether the failing value is in its place, unchanged."""
-        path = self._path("failing", name)
-        before, now = self._ready.get(name), stamp(path)
-        if before is None or not is_unchanged(path, before, now, self._failing[name]):
-            return False
-        if not before.still_holds(now):
-            self._ready[name] = now
-        return True
-
-    def _make_ready(self, name: str) -> None:
-        if not self._is_ready(name):
-            path = self._path("failing", name)
-            replace(path, f"{self._failing[name]}\n")
-            self._ready[name] = just_written(path)
-
-    def _rename(self, name: str) -> bool:
-        """Put the failing value that lies ready into place: one system call, at any time."""
-        try:
-            os.rename(self._path("failing", name), self._path("track", name))
-        except OSError:
-            return False
-        return True
-
-    def _fail(self, name: str, track: int) -> bool:
-        """Rename the failing value into place, unless the file says that or what it should."""
-        path, failing = self._path("track", name), self._failing[name]
-        before, now = self._track.get(name), stamp(path)
-        if before is not None and before.stamp.identity != now.identity:
-            before = None
-        if before is not None and (
-            before.value == track != failing
-            or (before.value == failing and before.stamp.still_holds(now))
-        ):
-            return True
-        if not self._rename(name):
-            return before is not None and before.value == failing
-        self._track[name] = Written(failing, just_written(path))
-        return True
+        self._directory_file = directory
 
     def _remove(self, *parts: str) -> bool:
         try:
@@ -306,18 +226,6 @@ class Publisher:
             with suppress(OSError):
                 set_comm(comm)
                 self._comm = comm
-
-
-def just_written(path: str) -> Stamp:
-    """Return the stamp of a file that nobody has read since it was written: it never holds."""
-    return stamp(path)._replace(is_settled=False)
-
-
-def is_unchanged(path: str, before: Stamp, now: Stamp, value: int) -> bool:
-    """Return whether a file is certain to have the value that it had at the earlier stamp."""
-    if not now.identity or before.identity != now.identity:
-        return False
-    return before.still_holds(now) or read(path) == f"{value}\n"
 
 
 def set_comm(name: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from kacheck import config
-from kacheck.result import BadConfigError
+from kacheck.result import KacheckError
 from kacheck.watch.journal import Journal, LineWriter, LogFormat
 from kacheck.watch.notify import Notifier
 from kacheck.watch.successor import Successor
@@ -33,7 +33,8 @@ def watch(
     Then, and after a crash, every check fails; with `leaves_files`, what started it decides.
 
     Raises:
-        BadConfigError: the configuration is bad, or the state directory cannot be had.
+        BadConfigError: the configuration is bad; StateDirectoryError: the directory cannot be had;
+            KacheckError: metrics or a thread cannot be.
 
     """
     fill_standard_files()
@@ -51,7 +52,7 @@ def watch(
         gc.enable()
         gc.freeze()  # what is loaded now stays
         supervisor.run()
-    except BadConfigError as error:
+    except KacheckError as error:
         Notifier(os.environ, os.getpid()).tell(f"STATUS={error}")
         raise
     finally:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from kacheck.check import Question
 from kacheck.deadline import Deadline, NoThreadError, start_thread
 from kacheck.looks import RepeatedLook, repeated_look_of, threads_needed
-from kacheck.result import BadConfigError, Loss, Result, bug
+from kacheck.result import KacheckError, Loss, Result, bug
 
 
 class Job:
@@ -134,7 +134,7 @@ class Worker:
             if self._look is None:
                 self._look = repeated_look_of(self._question, iter(self._threads))
             return self._look(deadline)
-        except BadConfigError as error:
+        except KacheckError as error:
             return error.result()
         except Exception as error:  # noqa: BLE001 - a bug must be `unknown`, with its name
             return bug(error)

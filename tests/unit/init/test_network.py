@@ -4,7 +4,8 @@ from ipaddress import ip_interface
 
 import pytest
 
-from kacheck.init.network import NetworkInterfaces, OwnAddress, choose, interfaces, own_address
+from kacheck.init.network import choose
+from kacheck.network import NetworkInterfaces, OwnAddress, interfaces, own_address
 from kacheck.result import BadConfigError
 
 VIP = ip_interface("10.0.0.100/24")

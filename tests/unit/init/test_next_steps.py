@@ -11,6 +11,7 @@ HERE = Situation(
     "10.0.0.100/24",
     1,
     ("--ca-cert", "/etc/my ca.pem"),
+    (),
     "10.0.0.1",
     (),
     is_written=True,
@@ -44,6 +45,13 @@ def test_the_other_nodes_have_other_numbers_and_the_same_options() -> None:
         ["kacheck", "init", "--vip", "10.0.0.100/24", "--node", "2",
          "--ca-cert", "/etc/my ca.pem", "--write"]
     ]  # fmt: skip
+
+
+def test_a_program_comes_last() -> None:
+    situation = HERE._replace(given=("--service", "command"), argv=("/bin/check", "-w", "a b"))
+    (words,) = (words for words in commands(situation) if "init" in words)
+    assert words[-5:] == ["--write", "--", "/bin/check", "-w", "a b"]
+    assert arguments.parse(words[1:]).words == ["/bin/check", "-w", "a b"]
 
 
 def test_each_unicast_peer_gets_all_nodes_but_itself() -> None:

@@ -1,6 +1,7 @@
 """What init writes is the shipped recipe, with the node's values in the marked lines."""
 
 import tomllib
+from collections.abc import Mapping
 from ipaddress import ip_interface
 
 import pytest
@@ -19,6 +20,7 @@ from kacheck.init.recipe import (
     shipped,
     track_lines,
 )
+from kacheck.init.services import SERVICES, service_check
 from kacheck.keepalived import parse
 
 EXAMPLES = ROOT / "examples"
@@ -28,7 +30,21 @@ VAULT = NodeValues(
     address="https://127.0.0.1:8200",
     ca_cert="/etc/vault.d/ca.pem",
 )
-NGINX = NodeValues(ip_interface("10.0.0.100/24"), "ens3", process="nginx")
+GIVEN: dict[str, dict[str, object]] = {
+    "process": {"process": "nginx"},
+    "http": {"url": "https://127.0.0.1:8443/health?key=secret", "ca_cert": "/etc/ca.pem"},
+    "tcp": {"to": "[::1]:5432"},
+    "command": {"argv": ("/usr/lib/nagios/plugins/check_load", "-w", "5")},
+}
+"""What is given to init for each service that is not Vault."""
+
+
+def following(service: str, given: Mapping[str, object]) -> NodeValues:
+    """Return the values of a node whose VIP follows a service."""
+    return VAULT._replace(service=service_check(service, given), address=None, ca_cert=None)
+
+
+SERVED = {service: following(service, given) for service, given in GIVEN.items()}
 
 
 def values_of(text: str, *path: str) -> list[list[str]]:
@@ -87,7 +103,7 @@ def test_unicast_goes_to_each_peer_from_this_node() -> None:
     assert "unicast" not in keepalived_text(VAULT, shipped())
 
 
-@pytest.mark.parametrize("values", [VAULT, NGINX], ids=["vault", "process"])
+@pytest.mark.parametrize("values", [VAULT, *SERVED.values()], ids=["vault", *SERVED])
 def test_what_the_instance_tracks_is_what_the_recipe_defines(values: NodeValues) -> None:
     recipe = recipe_text(values, shipped())
     defined = {name for keyword in ("vrrp_track_file", "vrrp_script")
@@ -103,8 +119,8 @@ def test_what_the_instance_tracks_is_what_the_recipe_defines(values: NodeValues)
 
 
 @pytest.mark.parametrize("name", ["nginx", "my.service", "a b", "ünïcode", "a\nb"])
-def test_a_process_has_a_check_by_its_name_that_the_recipe_reads(name: str) -> None:
-    values = NGINX._replace(process=name)
+def test_the_recipe_reads_a_check_named_after_the_process(name: str) -> None:
+    values = following("process", {"process": name})
     (check,) = config.parse(checks_text(values, shipped()), "kacheck.toml").checks
     assert check.name == values.check
     assert check.interval == 0.25
@@ -112,6 +128,43 @@ def test_a_process_has_a_check_by_its_name_that_the_recipe_reads(name: str) -> N
     assert f'file "/run/kacheck/track/{check.name}"' in recipe
     assert f'kacheck-verdict --timeout 1.5 {check.name}"' in recipe
     assert "vault-node" not in recipe
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "keys", "state"),
+    [
+        ("process", "nginx", {"name": "nginx"}, "nginx runs"),
+        (
+            "http",
+            "http-8443",
+            {"url": "https://127.0.0.1:8443/health?key=secret", "ca_cert": "/etc/ca.pem"},
+            "https://127.0.0.1:8443/health answers as expected",
+        ),
+        ("tcp", "tcp-5432", {"address": "[::1]:5432"}, "[::1]:5432 accepts connections"),
+        (
+            "command",
+            "check_load",
+            {"argv": ["/usr/lib/nagios/plugins/check_load", "-w", "5"]},
+            "/usr/lib/nagios/plugins/check_load succeeds",
+        ),
+    ],
+)
+def test_a_service_has_a_check_of_its_probe(
+    service: str, name: str, keys: dict[str, object], state: str
+) -> None:
+    values = SERVED[service]
+    text = checks_text(values, shipped())
+    config.parse(text, "kacheck.toml")
+    ((checked, table),) = tomllib.loads(text)["check"].items()
+    assert (checked, table["probe"]) == (name, service)
+    assert table.items() >= keys.items()
+    assert table["interval"] >= table.get("timeout", 0)
+    recipe = recipe_text(values, shipped())
+    assert recipe.startswith(f"# kacheck-{name}.conf: the VIP where {state}.\n")
+
+
+def test_every_service_is_tried_here() -> None:
+    assert GIVEN.keys() == SERVICES.keys()
 
 
 def test_the_table_has_what_is_needed_and_no_more() -> None:
@@ -124,7 +177,7 @@ def test_the_table_has_what_is_needed_and_no_more() -> None:
     config.parse(table, "kacheck.toml")
 
 
-def test_an_instance_can_stand_alone() -> None:
+def test_an_instances_text_is_complete_by_itself() -> None:
     text = instance_text(VAULT._replace(instance="OTHER"), shipped())
     assert text.startswith("vrrp_instance OTHER {\n")
     assert parse(text).problems == []

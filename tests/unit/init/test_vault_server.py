@@ -11,13 +11,13 @@ import pytest
 
 from helpers.certificates import Authority, server_context
 from helpers.vault import StandInVault
-from kacheck.init.network import NetworkInterfaces, OwnAddress
 from kacheck.init.server_process import configurations_in, listening, local_address
 from kacheck.init.vault_server import (
+    GivenServer,
     ServerSearch,
-    ServerWanted,
     VaultServer,
 )
+from kacheck.network import NetworkInterfaces, OwnAddress
 from kacheck.result import BadConfigError
 
 VIP = ip_interface("192.0.2.100/24")
@@ -47,7 +47,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def find(root: Path, environ: dict[str, str] | None = None, **wanted: str) -> VaultServer:
-    return ServerSearch(ServerWanted(VIP, **wanted), MACHINE, environ or {}, str(root)).find()
+    return ServerSearch(GivenServer(VIP, **wanted), MACHINE, environ or {}, str(root)).find()
 
 
 def configure(root: Path, more: str = "", port: int = 1) -> None:
@@ -73,7 +73,7 @@ def test_the_environment_comes_before_the_configuration(root: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["vault.example.com", "192.0.2.100", "192.0.2.9"])
-def test_what_may_lead_to_another_node_is_not_taken_from_the_environment(
+def test_an_address_of_another_node_is_not_taken_from_the_environment(
     root: Path, host: str
 ) -> None:
     configure(root, "tls_disable = true")

@@ -9,6 +9,7 @@ from kacheck import config
 from kacheck.check import Check
 from kacheck.doctor.files.tracked_file import below_run
 from kacheck.result import BadConfigError
+from kacheck.statedir import StateDirectoryError
 
 
 class Installation(NamedTuple):
@@ -42,7 +43,7 @@ def gather(path: str, state_dir: str) -> Installation:
     from kacheck.drain import all_drains
 
     drains: tuple[tuple[str, str], ...] = ()
-    with suppress(BadConfigError, OSError):
+    with suppress(StateDirectoryError, OSError):
         drains = tuple((drain.name, drain.sentence()) for drain in all_drains(state_dir))
     installation = Installation(path, state_dir, drains=drains)
     try:

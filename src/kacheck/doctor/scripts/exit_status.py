@@ -95,8 +95,8 @@ def file_always_succeeds(context: Context) -> Iterator[Observation]:
     """Find shell files that end in success on every way."""
     for program in context.programs:
         text = shell_file(program, context.system) if program.is_executable else None
-        found = file_commands(text) if text is not None else None
-        last = _last_success(found) if found else None
+        commands = file_commands(text) if text is not None else None
+        last = _last_success(commands) if commands else None
         if last is not None:
             operand = script_operand(program.script.argv)
             file = operand or program.real
@@ -106,20 +106,20 @@ def file_always_succeeds(context: Context) -> Iterator[Observation]:
             yield at(program.script.node, what, why, cure)
 
 
-def _last_success(found: list[ShellCommand]) -> str | None:
+def _last_success(commands: list[ShellCommand]) -> str | None:
     """Return the last command of a file that succeeds on every way; None where one may fail."""
     leaves = ("return", "set", "trap", "exec", "kill", "source", ".", "case")
-    for command in found:
+    for command in commands:
         is_failing_exit = command.name == "exit" and command.words[1:] != ["0"]
         stops = command.name in KILLERS or "stop" in command.words  # keepalived itself, mostly
         if is_failing_exit or stops or any(word in leaves for word in command.words[:1]):
             return None
-    names = [command.name for command in found]
+    names = [command.name for command in commands]
     if names[-1] not in BLOCK_END:
-        last = found[-1]
+        last = commands[-1]
         return " ".join(last.words[:3]) if _succeeds(last) and last.joint != "&&" else None
     ends = [
-        found[index - 1]
+        commands[index - 1]
         for index, name in enumerate(names)
         if index and name in BRANCH and names[index - 1] not in BRANCH
     ]

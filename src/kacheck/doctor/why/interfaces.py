@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from kacheck.doctor.why.instance import VrrpInstance
 from kacheck.doctor.why.state import FaultCause, SeenState
-from kacheck.init.network import NetworkInterfaces, interfaces
+from kacheck.network import NetworkInterfaces, interfaces
 
 SIOCGIFFLAGS = 0x8913
 IFF_UP, IFF_RUNNING = 0x1, 0x40
@@ -30,8 +30,8 @@ class LocalNetwork(NamedTuple):
 
     def addresses(self, name: str, ip_version: int, *, without: tuple[str, ...] = ()) -> list[str]:
         """Return the addresses of an interface in a family, without VIPs."""
-        found = [str(each.address.ip) for each in self.machine.of(name, ip_version)]
-        return [address for address in found if address not in without]
+        addresses = [str(each.address.ip) for each in self.machine.of(name, ip_version)]
+        return [address for address in addresses if address not in without]
 
     def has(self, address: str) -> bool:
         """Return whether an address is on one of the interfaces."""

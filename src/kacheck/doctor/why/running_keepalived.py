@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache, partial
 from typing import NamedTuple
 
 from kacheck import procfs
@@ -35,11 +36,11 @@ def running_keepalived(
     processes: Sequence[RunningProcess], conf: str, files: Sequence[str]
 ) -> KeepalivedInUse | None:
     """Return the keepalived that runs with a configuration; None: none does, or it is hidden."""
+    uses = cache(partial(_uses, conf))  # a keepalived is several processes
     for process in processes:
         if process.comm != "keepalived" or not is_trusted(process.pid):
             continue
-        used = option(process.argv[1:], FILE_OPTIONS) or DEFAULT_FILE
-        if not _is_same(used, conf) and not _includes(used, conf):
+        if not uses(option(process.argv[1:], FILE_OPTIONS) or DEFAULT_FILE):
             continue
         return KeepalivedInUse(
             process.pid,
@@ -50,14 +51,15 @@ def running_keepalived(
     return None
 
 
+def _uses(conf: str, used: str) -> bool:
+    """Return whether a configuration is the one that is used, or included in it."""
+    return _is_same(used, conf) or any(_is_same(path, conf) for path in load(used).files)
+
+
 def _is_same(one: str, other: str) -> bool:
     with suppress(OSError):
         return os.path.samefile(one, other)
     return False
-
-
-def _includes(used: str, conf: str) -> bool:
-    return any(_is_same(path, conf) for path in load(used).files)
 
 
 def _environment(pid: int) -> dict[str, str]:

@@ -35,6 +35,12 @@ class Combination(NamedTuple):
     """Whether the members' names are words for people, and not names of checks."""
 
     @property
+    def consul_service(self) -> str | None:
+        """The first Consul service whose state decides about a member."""
+        services = (member.consul_service for _, member in self.members)
+        return next((service for service in services if service), None)
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """The names of the checks among the members that all have to be ok."""
         if self.mode == "any" or self.inline:
@@ -85,7 +91,7 @@ def look(asked: Combination, deadline: Deadline) -> Result:
     """Ask the members once.
 
     Raises:
-        BadConfigError: as their looks do.
+        KacheckError: as their looks do.
 
     """
     members = [Member(name, look_of(member)) for name, member in asked.members]

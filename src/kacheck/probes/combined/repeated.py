@@ -34,13 +34,13 @@ class RepeatedCombination:
         self._probe = partial(combined.probe, asked.mode, members)
         self._asked: set[RepeatedLook] = set()
         """Those that the last look has come to."""
-        self._told: set[int] = set()
-        """The descriptors that had something to tell before it began."""
+        self._readable: set[int] = set()
+        """The descriptors that were readable before it began."""
 
     def __call__(self, deadline: Deadline) -> Result:
         """Look once."""
         self._asked = set()
-        self._told = readable([file for look in self._idle() for file in look.watched()])
+        self._readable = readable([file for look in self._idle() for file in look.watched()])
         return self._probe(deadline)
 
     def _ask(self, look: RepeatedLook, deadline: Deadline) -> Result:
@@ -56,7 +56,7 @@ class RepeatedCombination:
         return max([look.loss() for look in self._idle()], default=Loss.NOTHING)
 
     def watched(self) -> list[int]:
-        """Return the members' descriptors, but what one that was not asked had told already.
+        """Return the members' descriptors, but what one that was not asked had ready already.
 
         That has called for a look which did not come to it, and would call for one after the other.
         """
@@ -64,7 +64,7 @@ class RepeatedCombination:
             file
             for look in self._idle()
             for file in look.watched()
-            if look in self._asked or file not in self._told
+            if look in self._asked or file not in self._readable
         ]
 
     def _idle(self) -> list[RepeatedLook]:
@@ -79,7 +79,7 @@ class RepeatedCombination:
 
 
 def readable(files: list[int]) -> set[int]:
-    """Those of these descriptors that have something to tell."""
+    """Return those of these descriptors that can be read."""
     from select import POLLIN, poll
 
     descriptors = poll()

@@ -34,6 +34,6 @@ PROBE = Probe(
     reasons=REASONS,
     prepare="kacheck.probes.command.look:prepare",
     look="kacheck.probes.command.look:look",
-    repeated="kacheck.probes.command.look:RepeatedCommand",
+    repeated="kacheck.probes.command.look:repeated",
     warnings="kacheck.probes.command.look:warnings",
 )

@@ -17,7 +17,7 @@ from kacheck.probes.command.reasons import (
 )
 from kacheck.redact import redact
 from kacheck.render import printable
-from kacheck.result import Loss, Result, Status
+from kacheck.result import Result, Status
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, NamedTuple
 
     from kacheck.deadline import Deadline
+    from kacheck.looks import RepeatedLook
 else:
     from kacheck.light import NamedTuple
 
@@ -75,30 +76,11 @@ def look(options: CommandOptions, deadline: Deadline) -> Result:
     return run_and_judge(options, deadline, lambda *_: None)
 
 
-class RepeatedCommand:
-    """A program that the watcher runs again and again, without the watcher's own privileges."""
+def repeated(options: CommandOptions) -> RepeatedLook:
+    """Return a look that runs the program without the watcher's own privileges."""
+    from kacheck.looks import OneShotRepeated
 
-    def __init__(self, options: CommandOptions) -> None:
-        self._options = options
-
-    def __call__(self, deadline: Deadline) -> Result:
-        """Run the program once."""
-        return run_and_judge(self._options, deadline, make_ordinary)
-
-    def quick_result(self) -> Result | None:
-        """Return nothing: only a run can tell."""
-        return None
-
-    def loss(self) -> Loss:
-        """Return that nothing was lost, since nothing is held."""
-        return Loss.NOTHING
-
-    def watched(self) -> list[int]:
-        """Return no descriptors."""
-        return []
-
-    def close(self) -> None:
-        """Do nothing: nothing is held."""
+    return OneShotRepeated(lambda deadline: run_and_judge(options, deadline, make_ordinary))
 
 
 def make_ordinary(pid: int, group: int) -> None:

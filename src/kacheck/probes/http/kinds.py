@@ -75,13 +75,13 @@ class Condition:
 
     def __init__(self, words: str) -> None:
         path, equals, self.value = words.partition("=")
-        self.is_wanted = not path.endswith("!")
+        self.is_equal = not path.endswith("!")
         """Whether the field must have the value, or must not."""
         self.path = path.removesuffix("!")
         if not (self.path and equals) or self.value[:1] in QUOTES:
             raise ValueError(words)
         # What nothing can equal would make `!=` pass whatever the field is.
-        if not self.is_wanted and (self.value != self.value.strip() or is_misspelt(self.value)):
+        if not self.is_equal and (self.value != self.value.strip() or is_misspelt(self.value)):
             raise ValueError(words)
         self.keys = self.keys_of(self.path)
 

@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 from kacheck.exchange.once import ask_once
-from kacheck.probes.http.answer import judge, with_certificate
+from kacheck.probes.http.judge import judge, with_certificate
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def look(options: HttpOptions, deadline: Deadline) -> Result:
     """Ask once.
 
     Raises:
-        BadConfigError: a file cannot be used, or httpx is needed and not installed.
+        KacheckError: a file cannot be used, or httpx is needed and not installed.
 
     """
     in_detail = options.in_detail or options.cert_days is not None
@@ -49,7 +49,7 @@ def preload(_: HttpOptions) -> None:
     """Import all that a look needs, whatever it asks.
 
     Raises:
-        BadConfigError: httpx is not installed.
+        KacheckError: httpx is not installed.
 
     """
     from kacheck.exchange import client

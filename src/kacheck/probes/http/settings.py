@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kacheck.exchange.options import refuse_half_a_certificate
+from kacheck.exchange.options import Trust, split_trust
 from kacheck.exchange.place import unproven
 from kacheck.kinds import BLANK
 from kacheck.probe import OptionError
@@ -32,13 +32,7 @@ class HttpOptions(NamedTuple):
     auth_file: str | None = None
     unix_socket: str | None = None
     cert_days: int | None = None
-    ca_cert: str | None = None
-    ca_path: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
-    tls_server_name: str | None = None
-    insecure: bool = False
-    remote: bool = False
+    trust: Trust = Trust()
     in_detail: bool = False
 
     @property
@@ -50,16 +44,6 @@ class HttpOptions(NamedTuple):
     def service(self) -> str:
         """Whose address it is."""
         return "the service"
-
-    @property
-    def ca_cert_bytes(self) -> str | None:
-        """No option gives an authority's certificate itself."""
-        return None
-
-    @property
-    def ca_cert_bytes_source(self) -> str:
-        """Return nothing, since there are no such bytes."""
-        return ""
 
     def fields(self) -> Mapping[str, str]:
         """Return the header fields that were given, with the credentials."""
@@ -79,14 +63,13 @@ def prepare(values: Mapping[str, Any]) -> HttpOptions:
         OptionError: the URL is invalid, or options do not fit together.
 
     """
-    refuse_half_a_certificate(values)
+    trust, given = split_trust(values)
     url = values["url"]
     try:
         address = address_of(url)
     except ValueError as error:
         raise OptionError("url", "{url} {what}", what=error) from None
-    given = {name: value for name, value in values.items() if value}
-    options = HttpOptions(**{**given, "address": address})
+    options = HttpOptions(**{**given, "address": address, "trust": trust})
     refuse_contradictions(options)
     return options
 
@@ -102,7 +85,7 @@ def refuse_contradictions(options: HttpOptions) -> None:
     if both:
         raise OptionError("warn", "{warn} and {expect} both list {code}; leave it out of one",
                           code=both[0])  # fmt: skip
-    if options.cert_days and (not options.url.startswith("https:") or options.insecure):
+    if options.cert_days and (not options.url.startswith("https:") or options.trust.insecure):
         raise OptionError(
             "cert_days",
             "{cert_days} needs a certificate that is verified: use an address that begins with "

@@ -1,7 +1,6 @@
 """What a person wants to know of a process that matched. Imports psutil: for --verbose and JSON."""
 
 import os
-import pwd
 from contextlib import suppress
 from typing import Any
 
@@ -9,6 +8,7 @@ import psutil
 
 from kacheck.procfs import GONE, Process, age
 from kacheck.redact import redact
+from kacheck.statedir import user_name
 
 LONGEST_COMMAND = 4096
 """Bytes of a command line that are shown."""
@@ -36,11 +36,3 @@ def command(process: Process) -> str:
     """Return the command line; of a long one the beginning, with an ellipsis."""
     line = b" ".join(process.argv(LONGEST_COMMAND))
     return os.fsdecode(line.removesuffix(b"\0")) + ("..." if line.endswith(b"\0") else "")
-
-
-def user_name(uid: int) -> str:
-    """Return the name of a user, or the number if it has no name."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

@@ -1,28 +1,24 @@
 """The watcher's connection to a port: kept between looks where the service allows it.
 
-An idle connection is a tripwire: its descriptor becomes readable when the service dies. But it
-shows nothing of what a new client would meet, so it is believed for KEPT_FOR, then the next look
-connects again; so does each look that has something to say. What the service sends unasked is read
-and dropped. A service that ends connections soon after it has accepted them, or that goes on
-sending, is not watched so for a while: each event would be for nothing.
+A look that has something to say connects again. What the service sends unasked is read and
+dropped. A service that ends connections soon after it has accepted them, or that goes on sending,
+is not watched so for a while: each event would be for nothing.
 """
 
 from __future__ import annotations
 
 import time
 
-from kacheck.deadline import Deadline
-from kacheck.exchange.connection import Connection
 from kacheck.exchange.failures import with_seen
+from kacheck.exchange.kept import KEPT_FOR, LastingConnection
 from kacheck.probes.tcp.look import CHUNK, connect
 from kacheck.result import Loss, Result, Status
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
+    from kacheck.deadline import Deadline
     from kacheck.probes.tcp.settings import TcpOptions
 
-KEPT_FOR = 2.5
-"""Seconds that a connection is believed."""
 NOT_KEPT_FOR = 60.0
 """Seconds for which a service that does not allow it is not watched by a connection."""
 MOST_UNASKED = 4
@@ -30,18 +26,16 @@ MOST_UNASKED = 4
 MOST_CHUNKS = 16
 
 
-class KeptConnection(Connection):
+class KeptConnection(LastingConnection):
     """Connects to one address again and again, and keeps the connection in between."""
 
     def __init__(self, options: TcpOptions) -> None:
-        super().__init__(options, Deadline(0))
+        super().__init__(options)
         self._options = options
-        self._connected_at = 0.0
         self._unasked = 0
         """Looks at this connection that have found something."""
         self._not_before = 0.0
         """When a connection may be kept again (time.monotonic())."""
-        self._loss = Loss.NOTHING
         self._result: Result | None = None
         """What connecting has shown."""
 
@@ -65,8 +59,7 @@ class KeptConnection(Connection):
         is_enough = not (self._options.send or self._options.expect) or self._unasked > unasked
         if self._result and was_kept and not is_lost and is_enough and age <= KEPT_FOR:
             return with_seen(self._result, deadline)
-        self.forget()
-        self.close()
+        self.reset()
         self._connected_at, self._unasked = time.monotonic(), 0
         result = self._result = connect(self, self._options)
         if result.status is not Status.OK:
@@ -75,21 +68,11 @@ class KeptConnection(Connection):
             self._not_before = now + NOT_KEPT_FOR
         return with_seen(result, deadline)
 
-    def quick_result(self) -> Result | None:
-        """Return nothing: the connection has to be looked at."""
-        return None
-
     def loss(self) -> Loss:
-        """Return whether the kept connection has been lost since the look before."""
+        """Return whether the kept connection was lost; end one that is not to be kept."""
         if time.monotonic() < self._not_before:
             self.close()
-        loss, self._loss = self._loss, Loss.NOTHING
-        return loss
-
-    def watched(self) -> list[int]:
-        """Return the descriptor of the kept connection."""
-        file = -1 if self._socket is None else self._socket.fileno()
-        return [] if file < 0 else [file]
+        return super().loss()
 
     def _is_lost(self) -> bool:
         """Return whether the connection was ended; read and drop what else has come."""

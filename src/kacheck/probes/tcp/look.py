@@ -59,9 +59,9 @@ def context(options: TcpOptions) -> ssl.SSLContext:
     """Return the TLS context, which asks for no protocol above TLS."""
     from kacheck.exchange import tls
 
-    found = tls.context(options)
-    found.set_alpn_protocols([])
-    return found
+    tls_context = tls.context(options)
+    tls_context.set_alpn_protocols([])
+    return tls_context
 
 
 def converse(sock: socket.socket, options: TcpOptions, deadline: Deadline) -> Result:
@@ -74,21 +74,21 @@ def converse(sock: socket.socket, options: TcpOptions, deadline: Deadline) -> Re
     if options.send:
         plain.set_timeout(sock, deadline)
         sock.sendall(options.send)
-    wanted, seen = options.expect, b""
-    while len(seen) < len(wanted) and wanted.startswith(seen):
+    expected, seen = options.expect, b""
+    while len(seen) < len(expected) and expected.startswith(seen):
         plain.set_timeout(sock, deadline)
         chunk = sock.recv(CHUNK)
         if not chunk:
             break
         seen += chunk
-    if seen.startswith(wanted):
-        said = "answers as expected" if wanted else "accepts connections and what was sent"
+    if seen.startswith(expected):
+        said = "answers as expected" if expected else "accepts connections and what was sent"
         return Result(Status.OK, CONNECTED, f"{options.address} {said}", {})
     if not seen:
         return reset(options.address)
     from kacheck.exchange.body import quote
 
-    message = f"{options.address} sent {quote(seen)} (wanted: {quote(wanted)})"
+    message = f"{options.address} sent {quote(seen)} (wanted: {quote(expected)})"
     return Result(Status.CRITICAL, UNEXPECTED_ANSWER, message, {})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kacheck.exchange.options import refuse_half_a_certificate
+from kacheck.exchange.options import Trust, split_trust
 from kacheck.exchange.place import unproven
 from kacheck.probe import OptionError
 from kacheck.probes.tcp.kinds import bytes_of, place_of
@@ -28,13 +28,7 @@ class TcpOptions(NamedTuple):
     tls: bool = False
     send: bytes = b""
     expect: bytes = b""
-    ca_cert: str | None = None
-    ca_path: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
-    tls_server_name: str | None = None
-    insecure: bool = False
-    remote: bool = False
+    trust: Trust = Trust()
 
     @property
     def socket_form(self) -> str:
@@ -61,16 +55,6 @@ class TcpOptions(NamedTuple):
         """Return nothing: this is not HTTP."""
         return {}
 
-    @property
-    def ca_cert_bytes(self) -> str | None:
-        """No option gives an authority's certificate itself."""
-        return None
-
-    @property
-    def ca_cert_bytes_source(self) -> str:
-        """Return nothing, since there are no such bytes."""
-        return ""
-
 
 def prepare(values: Mapping[str, Any]) -> TcpOptions:
     """Return what is asked, as the probe's `prepare`.
@@ -79,24 +63,23 @@ def prepare(values: Mapping[str, Any]) -> TcpOptions:
         OptionError: options do not fit together.
 
     """
-    refuse_half_a_certificate(values)
-    given = {name: value for name, value in values.items() if value}
+    trust, given = split_trust(values)
     for name in FOR_TLS:
-        if name in given and "tls" not in given:
+        if values.get(name) and "tls" not in given:
             raise OptionError(name, f"{{{name}}} has no meaning without {{tls}}; add {{tls}}")
     try:
         place = place_of(values["address"])
     except ValueError:
         message = "{address} is not HOST:PORT, with an IPv6 address in brackets, nor unix:PATH"
         raise OptionError("address", message) from None
-    if place.unix_socket and "tls" in given and "tls_server_name" not in given:
+    if place.unix_socket and "tls" in given and not trust.tls_server_name:
         raise OptionError(
             "tls", "{tls} over a Unix socket needs {tls_server_name}; add the name to verify"
         )
     for name in ("send", "expect"):
         if name in given:
             given[name] = bytes_of(given[name])
-    return TcpOptions(**given, **place._asdict())
+    return TcpOptions(**given, trust=trust, **place._asdict())
 
 
 def warnings(options: TcpOptions) -> list[str]:

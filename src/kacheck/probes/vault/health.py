@@ -79,10 +79,10 @@ def judge(answer: HttpAnswer, accept: tuple[str, ...], address: str) -> Result:
     state = STATES.get(answer.code)
     if state is None or fields is None or not agree(state, fields):
         return strange(answer, fields or {}, address)._replace(data=data)
-    wanted = " or ".join(accept)
+    roles = " or ".join(accept)
     if state.reason in accept:
         return Result(Status.OK, state.reason, f"{address} {state.words}", data)
-    message = f"{address} {state.words} (wanted: {wanted})"
+    message = f"{address} {state.words} (wanted: {roles})"
     status = Status.WARNING if state.is_role else Status.CRITICAL
     return Result(status, state.reason, message, data)
 
@@ -91,8 +91,8 @@ def parse(body: bytes) -> dict[str, Any] | None:
     """Return the JSON object of a body; None if it is not one."""
     if len(body) > MAX_BODY:
         return None
-    found: dict[str, Any] | None = flat_object(body)
-    return parse_any(body) if found is None else found
+    fields: dict[str, Any] | None = flat_object(body)
+    return parse_any(body) if fields is None else fields
 
 
 def parse_any(body: bytes) -> dict[str, Any] | None:

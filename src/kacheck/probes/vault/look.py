@@ -25,7 +25,7 @@ def look(options: VaultOptions, deadline: Deadline) -> Result:
     """Ask the node once.
 
     Raises:
-        BadConfigError: a certificate file cannot be used, or httpx is needed and not installed.
+        KacheckError: a certificate file cannot be used, or httpx is needed and not installed.
 
     """
     answer = ask_once(options, judge_of(options), STATES, deadline, in_detail=options.in_detail)
@@ -64,7 +64,7 @@ def preload(_: VaultOptions) -> None:
     """Import all that a look needs, whatever it asks.
 
     Raises:
-        BadConfigError: httpx is not installed.
+        KacheckError: httpx is not installed.
 
     """
     from kacheck.exchange import client
