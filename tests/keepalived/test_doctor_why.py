@@ -74,6 +74,19 @@ def no_carrier(node: Node) -> None:
     node.run(["ip", "link", "set", "dev", "eth9", "up"])
 
 
+def vanished(node: Node) -> None:
+    node.run(["ip", "link", "delete", "dev", "eth9"])
+
+
+def tracked_down(node: Node) -> None:
+    node.run(["ip", "link", "set", "dev", "eth9", "down"])
+
+
+def another(node: Node) -> None:
+    no_carrier(node)
+    node.run(["ip", "link", "set", "dev", "eth9p", "up"])
+
+
 def no_address(node: Node) -> None:
     node.run(["ip", "address", "flush", "dev", "eth0"])
 
@@ -84,6 +97,14 @@ FAULTS = {
     "script": Fault(
         GLOBALS + SCRIPT % "/bin/false" + instance(TRACK_SCRIPT),
         "chk fails: exit code 1",
+    ),
+    "script that hangs": Fault(
+        GLOBALS + SCRIPT % "/bin/sleep 60" + instance(TRACK_SCRIPT),
+        "chk fails: it has not ended within its timeout",
+    ),
+    "script that dies": Fault(
+        GLOBALS + SCRIPT % "/bin/sh -c 'kill -SEGV $$'" + instance(TRACK_SCRIPT),
+        "chk fails: it died of SIGSEGV",
     ),
     "file": Fault(
         "vrrp_track_file f {\n    file /run/state\n    weight 0 reverse\n}\n"
@@ -97,6 +118,24 @@ FAULTS = {
         "f fails: /run/state does not exist",
     ),
     "interface down": Fault(instance(), "its interface eth0 is down", after=down),
+    "interface that vanished": Fault(
+        instance(interface="eth9"),
+        "its interface eth9 does not exist",
+        before=another,
+        after=vanished,
+    ),
+    "file with a number": Fault(
+        "vrrp_track_file f {\n    file /run/state\n    weight 1\n}\n"
+        + instance("track_file {\nf\n}"),
+        "f fails: /run/state says -254",
+        before=lambda node: (node.root / "run/state").write_text("-254\n"),
+    ),
+    "tracked interface down": Fault(
+        instance("track_interface {\neth9\n}"),
+        "the tracked interface eth9 is down",
+        before=another,
+        after=tracked_down,
+    ),
     "no address": Fault(instance(), "its interface eth0 has no IPv4 address", before=no_address),
     "no carrier": Fault(
         instance(interface="eth9"), "its interface eth9 has no carrier", before=no_carrier
