@@ -5,24 +5,20 @@ between "With the Debian package" and "Upgrade", and to start the watcher, is ru
 editor that it calls changes the lines that it tells the user to change.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from helpers import package, vault
-from helpers.certificates import Authority
-from helpers.keepalived import command, wait_until
-from helpers.machine import Machine, put
-from helpers.paths import ROOT
+from helpers import package
+from helpers.keepalived import wait_until
+from helpers.machine import put
+from helpers.vault_machines import VaultMachine, commands, settles, vault_machines
 from kacheck import __version__
 
 pytestmark = [pytest.mark.keepalived, pytest.mark.timeout(600)]
 
-VIP = "192.0.2.100"
 TOML = "/etc/kacheck/kacheck.toml"
 CONF = "/etc/keepalived/keepalived.conf"
 RECIPES = "/usr/share/doc/kacheck/examples/keepalived.conf.d"
@@ -30,19 +26,6 @@ TRACK = "/run/kacheck/track/vault-node"
 SUMS = "find /etc/keepalived -type f -exec md5sum {} +"
 ENTRY_POINTS = ("process", "vault", "http", "tcp", "command", "combined", "verdict")
 
-VAULT_SERVICE = """
-[Unit]
-StartLimitIntervalSec=0
-[Service]
-ExecStart=/usr/local/bin/vault -I /usr/local/lib/vault.py --listen 127.0.0.1:8200 \\
-    --state-file /etc/vault.d/state --cert /etc/vault.d/vault.pem --key /etc/vault.d/vault.pem
-User=daemon
-Restart=always
-RestartSec=1
-KillSignal=SIGKILL
-[Install]
-WantedBy=multi-user.target
-"""
 EDITOR = r"""#!/bin/sh
 # Change the lines that are marked in a file that docs/ says to edit.
 set -e
@@ -60,88 +43,21 @@ esac
 """
 
 
-class Node:
-    """One of the two machines."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.run = machine.run
-
-    def vault(self, state: str) -> None:
-        """What its Vault says it is."""
-        self.machine.write("/etc/vault.d/state", state)
-
-    def has_vip(self) -> bool:
-        return self.machine.has_address(VIP)
-
-    def states(self) -> list[str]:
-        """The states that its VRRP instance has been in."""
-        return re.findall(r"Entering (\w+) STATE", self.machine.journal("keepalived"))
-
-    def sh(self, line: str) -> str:
-        """What a line of sh prints. A check may say that this node is the standby (1)."""
-        if line.startswith(("kacheck vault", "kacheck status")):
-            line += " || [ $? = 1 ]"
-        done = self.run(["sh", "-euc", f"cd /root; {line}"], timeout=300)
-        return done.stdout + ("" if line.startswith("apt ") else done.stderr)
-
-    def track(self) -> str:
-        return self.sh(f"cat {TRACK} 2>/dev/null || :").strip()
-
-
-def blocks(page: str, title: str, end: str) -> list[str]:
-    """The commands of a part of a page of docs/, in order."""
-    text = (ROOT / "docs" / page).read_text()
-    part = text[text.index(f"\n{title}\n") :]
-    lines = part[: part.index(f"\n{end}")].splitlines()
-    return [line.strip() for line in lines if line.startswith("    ")]
-
-
 @pytest.fixture(params=package.SUITES)
-def nodes(request: pytest.FixtureRequest) -> Iterator[tuple[Node, Node]]:
-    """Two clean machines on a wire; Vault starts when Python is there to stand in for it."""
-    package.package()
-    authority = Authority()
+def nodes(request: pytest.FixtureRequest) -> Iterator[tuple[VaultMachine, VaultMachine]]:
+    """Two clean machines on a wire, with an editor."""
 
-    def prepare(priority: int) -> Callable[[Path], None]:
-        def prepared(root: Path) -> None:
-            package.prepare_apt(root)
-            editor = EDITOR.replace("PRIORITY", str(priority))
-            put(root, "usr/local/bin/editor", editor, 0o755)
-            put(root, "usr/local/lib/vault.py", Path(vault.__file__).read_text())
-            (root / "usr/local/bin/vault").symlink_to("/usr/bin/python3")
-            put(root, "etc/systemd/system/vault.service", VAULT_SERVICE)
-            put(root, "etc/vault.d/state", "standby")
-            authority.write(root / "etc/vault.d/ca.pem")
-            leaf = authority.server("127.0.0.1")
-            leaf.private_key_and_cert_chain_pem.write_to_path(str(root / "etc/vault.d/vault.pem"))
-            (root / "etc/vault.d/vault.pem").chmod(0o644)
-            command(["systemctl", "--root", root, "enable", "vault.service"])
+    def editor(priority: int) -> Callable[[Path], object]:
+        text = EDITOR.replace("PRIORITY", str(priority))
+        return lambda root: put(root, "usr/local/bin/editor", text, 0o755)
 
-        return prepared
-
-    with ExitStack() as stack:
-        root = package.clean(request.param)
-        a, b = (stack.enter_context(Machine(root, prepare(number))) for number in (220, 218))
-        a.run(["true"])
-        wire = ["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0"]
-        command(["nsenter", f"--target={a.leader}", "--net", *wire, "netns", str(b.leader)])
-        for number, machine in enumerate((a, b), 1):
-            machine.run(["ip", "address", "add", f"192.0.2.{number}/24", "dev", "eth0"])
-            machine.run(["ip", "link", "set", "eth0", "up"])
-        yield Node(a), Node(b)
+    with vault_machines(request.param, editor(220), editor(218)) as nodes:
+        yield nodes
 
 
-def settles(a: Node, b: Node, *, on: Node) -> None:
-    """Wait until that node alone has the VIP."""
-
-    def settled() -> bool:
-        return [each.has_vip() for each in (a, b)] == [each is on for each in (a, b)]
-
-    wait_until(settled, "the VIP is elsewhere", 60)
-
-
-def test_from_nothing_to_a_moving_vip_and_back(nodes: tuple[Node, Node], tmp_path: Path) -> None:
+def test_from_nothing_to_a_moving_vip_and_back(
+    nodes: tuple[VaultMachine, VaultMachine], tmp_path: Path
+) -> None:
     a, b = nodes
     a.vault("active")
     began = time.monotonic()
@@ -150,12 +66,12 @@ def test_from_nothing_to_a_moving_vip_and_back(nodes: tuple[Node, Node], tmp_pat
         print(f"{time.monotonic() - began:6.1f} s: {what}")  # noqa: T201 - shown where it fails
 
     step("the installation")
-    first, *rest = blocks("install.md", "## With the Debian package", "### Upgrade")
+    first, *rest = commands("docs/install.md", "## With the Debian package", "### Upgrade")
     for node in nodes:
         node.sh(first)
         assert_installed(node)
         assert node.sh("grep -rl kacheck /etc/keepalived || :") == ""
-        wait_until(lambda node=node: listens(node), "Vault does not start", 60)  # type: ignore[misc]
+        node.wait_for_vault()
     for line in rest:
         for number, node in enumerate(nodes, 1):
             node.sh(line.replace("--node 1", f"--node {number}"))
@@ -169,16 +85,16 @@ def test_from_nothing_to_a_moving_vip_and_back(nodes: tuple[Node, Node], tmp_pat
     a.vault("active")
     b.vault("standby")
     for node in nodes:
-        for line in blocks("watch.md", "## Start it", "Then let the instance"):
+        for line in commands("docs/watch.md", "## Start it", "Then let the instance"):
             node.sh(line)
             if line == "systemctl reload kacheck":  # which does not wait for the first look
-                wait_until(lambda node=node: node.track() != "", "no look", 30)  # type: ignore[misc]
+                wait_until(lambda node=node: track(node) != "", "no look", 30)  # type: ignore[misc]
         node.sh(
             f"touch event-driven; cp {RECIPES}/event-driven.conf {RECIPES}/keepalived.conf /etc/keepalived"
         )
         node.sh(f"editor {CONF}; keepalived -t; systemctl restart keepalived")
     settles(a, b, on=a)
-    assert a.track() == "1"
+    assert track(a) == "1"
 
     step("upgrade: the VIP stays")
     upgraded(a, b, package.next_version(package.package(), tmp_path))
@@ -188,7 +104,7 @@ def test_from_nothing_to_a_moving_vip_and_back(nodes: tuple[Node, Node], tmp_pat
     said = package.apt(a.machine, "remove kacheck").stdout
     assert "still named in" in said
     assert CONF.rpartition("/")[0] in said
-    assert a.track() == "0"
+    assert track(a) == "0"
     wait_until(lambda: not a.has_vip(), "the VIP stays", 30)
     assert a.sh(f"cat {TOML}") == toml
 
@@ -206,12 +122,12 @@ def test_from_nothing_to_a_moving_vip_and_back(nodes: tuple[Node, Node], tmp_pat
     step("done")
 
 
-def listens(node: Node) -> bool:
-    done = node.run(["kacheck", "process", "vault"], check=False)
-    return done.returncode == 0
+def track(node: VaultMachine) -> str:
+    """The content of the track file."""
+    return node.sh(f"cat {TRACK} 2>/dev/null || :").strip()
 
 
-def assert_installed(node: Node) -> None:
+def assert_installed(node: VaultMachine) -> None:
     """Everything is where it belongs, and harmless."""
     assert (
         node.sh("systemctl is-enabled kacheck; systemctl is-active kacheck") == "enabled\nactive\n"
@@ -231,7 +147,7 @@ def assert_installed(node: Node) -> None:
     assert active == []
 
 
-def upgraded(a: Node, b: Node, new: Path) -> None:
+def upgraded(a: VaultMachine, b: VaultMachine, new: Path) -> None:
     """While the new version comes, A has the VIP at every moment."""
     machine = a.machine
     machine.write("/root/new.deb", "")
@@ -261,7 +177,7 @@ def upgraded(a: Node, b: Node, new: Path) -> None:
     assert a.sh("kacheck status vault-node").count("ok") > 0
 
 
-def left(node: Node) -> list[str]:
+def left(node: VaultMachine) -> list[str]:
     """What a purge has left behind."""
     found = node.sh(
         "find / -xdev -name '*kacheck*' ! -path '/root/*.deb'; find /run -name '*kacheck*'"
