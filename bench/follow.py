@@ -142,6 +142,7 @@ def goals(name: str, trials: dict[str, Trial]) -> Iterator[str]:
         (longest, trial.CRASHED, 0),
         (longest, trial.STOPPED, 0),
         (longest, trial.RESTARTED, 0),
+        (longest, trial.BUSY, 0),
         (longest, trial.DEAF_OLD, 2),
         (longest, trial.DEAF_NEW, 2),
     ]

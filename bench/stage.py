@@ -91,6 +91,10 @@ def processes(least: int) -> Iterator[int]:
         end(shell, patience=20)
 
 
+LOOPS = 4 * (os.cpu_count() or 1)
+"""Four for each core: a machine that has much else to do."""
+
+
 @contextmanager
 def busy(number: int) -> Iterator[None]:
     """As many loops that do nothing but run."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import NamedTuple
 
+from bench import stage
 from bench.cluster import LETTERS, Cluster
 from bench.measure import UnexpectedError
 
@@ -21,6 +22,7 @@ ANNOUNCED = "new leader's 200 -> track file"
 CRASHED = "watcher killed: VIP away"
 STOPPED = "watcher stopped: VIP away"
 RESTARTED = "watcher restarted: VIP away"
+BUSY = "busy loops: VIP away"
 DEAF_OLD = "old leader's watcher dead: 200 -> VIP"
 DEAF_NEW = "new leader's watcher dead: 200 -> VIP"
 NOWHERE = "VIP nowhere"
@@ -28,11 +30,13 @@ NOWHERE_PULLED = "VIP nowhere, cable pulled"
 TWICE = "VIP on two nodes"
 ROWS = [
     KILLED, HUNG, SEALED, PULLED, ANNOUNCED, FOLLOWED, NOWHERE, NOWHERE_PULLED, TWICE, CRASHED,
-    STOPPED, RESTARTED, DEAF_OLD, DEAF_NEW,
+    STOPPED, RESTARTED, BUSY, DEAF_OLD, DEAF_NEW,
 ]  # fmt: skip
 """In the order in which they are shown."""
 DEAF = [(DEAF_OLD, True), (DEAF_NEW, False), (DEAF_NEW, True), (DEAF_OLD, False)]
 """Whose watcher it is, and whether that is killed or stopped, in turn."""
+BUSY_SECONDS = 15.0
+"""How long there are busy loops, four for each core."""
 STOP_SECONDS = 5.0
 """How long a watcher is stopped: less than its watchdog waits."""
 DEAF_SECONDS = 4.0
@@ -128,6 +132,11 @@ class Trial:
         """The leader's watcher is restarted by its unit."""
         self.cluster.units[self.cluster.leader].restart()
 
+    def load(self) -> None:
+        """The machine of all nodes has much else to do."""
+        with stage.busy(stage.LOOPS):
+            time.sleep(BUSY_SECONDS)
+
     def deafen(self) -> None:
         """The watcher of the old or the new leader is dead or stopped when the leader changes.
 
@@ -166,6 +175,7 @@ SCENARIOS = {
     "crash": Scenario(Trial.crash, away=CRASHED),
     "stop": Scenario(Trial.stop, away=STOPPED),
     "restart": Scenario(Trial.restart, away=RESTARTED),
+    "load": Scenario(Trial.load, away=BUSY),
     "deafen": Scenario(Trial.deafen),
     "pull": Scenario(Trial.pull, nowhere=NOWHERE_PULLED),
 }

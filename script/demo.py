@@ -394,7 +394,7 @@ def steps_down(timeline: Timeline, giver: str, taker: str) -> str:
     timeline.vip(taker)
     return (
         f"{taker}'s Vault active: the VIP was on {taker} after {taken - done:.2f} s\n"
-        "  one look of the watcher, then 2 to 3 x advert_int 0.3, as for every change of priority"
+        "  one look of the watcher, then 2 to 3 x advert_int 0.25, as for every change of priority"
     )
 
 

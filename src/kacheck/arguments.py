@@ -147,8 +147,8 @@ def split(argv: Sequence[str]) -> tuple[list[str], bool, list[str]]:
     words = list(argv)
     if "--" not in words:
         return words, False, []
-    place = words.index("--")
-    return words[:place], True, words[place + 1 :]
+    end = words.index("--")
+    return words[:end], True, words[end + 1 :]
 
 
 def build(argv: Sequence[str] | None = None) -> Parser:

@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
     from typing import Any, NamedTuple
 
+    from kacheck.consul.ttl_check import Reporting
     from kacheck.result import Reason, Status
 else:
     from kacheck.light import NamedTuple
@@ -22,6 +23,12 @@ class Question(NamedTuple):
     """What the probe's `prepare` made of its options."""
 
     @property
+    def consul_service(self) -> str | None:
+        """The Consul service whose state decides about this, by name or ID."""
+        service: str | None = getattr(self.asked, "consul_service", None)
+        return service
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """The names of other checks that must be ok for this one; their drain drains it."""
         needs: tuple[str, ...] = getattr(self.asked, "needs", ())
@@ -34,7 +41,8 @@ class Track(NamedTuple):
     ok: int = 1
     warning: int = 0
     critical: int = 0
-    unknown: int = 0
+    unknown: int | None = None
+    """None: that of `ok` where `on_unknown` lets it pass, otherwise that of `critical`."""
     reasons: tuple[tuple[Reason, int], ...] = ()
     """Exceptions by reason."""
 
@@ -43,8 +51,10 @@ class Track(NamedTuple):
         exceptions = dict(self.reasons)
         if reason in exceptions:
             return exceptions[reason]
-        up = passes(policy, status, reason)
-        return self.ok if up else (self.ok, self.warning, self.critical, self.unknown)[status]
+        given = (self.ok, self.warning, self.critical, self.unknown)[status]
+        if given is not None:
+            return given
+        return self.ok if passes(policy, status, reason) else self.critical
 
 
 class Check(NamedTuple):
@@ -56,6 +66,8 @@ class Check(NamedTuple):
     timeout: float = 0.8
     policy: Policy = Policy()
     track: Track = Track()
+    consul_check: str | None = None
+    """The ID of the TTL check of Consul's that its verdict is reported to."""
 
 
 def drained_by(check: Check) -> tuple[str, ...]:
@@ -70,3 +82,5 @@ class CheckConfiguration(NamedTuple):
     """In the file's order."""
     metrics: str | None = None
     """The file for Prometheus's textfile collector."""
+    consul: Reporting | None = None
+    """Where the verdicts of checks with `consul_check` are reported; None: to the usual agent."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SIGNALS = 1 << 14 | 1 << 1
 """SIGTERM and SIGINT, as /proc/PID/status has them (proc(5)): signal N is bit N - 1."""
+CRASHED = 1
+"""The exit code of a watcher; to its unit 3 is a refused configuration, and the checks fail."""
 LOGGER_TIMEOUT = 0.1
 """Seconds that /dev/log may take for a line."""
 
@@ -104,7 +106,7 @@ def main(argv: Sequence[str]) -> int:
         return refuse(error, argv)
     except Exception as error:  # noqa: BLE001 - the last line of defence
         complain(line(bug(error)), argv)
-        return unknown_code(argv)
+        return CRASHED if argv[:1] == ["watch"] else unknown_code(argv)
 
 
 def parse(argv: Sequence[str]) -> Namespace:

@@ -126,11 +126,11 @@ def identity(path: str | int) -> tuple[int, ...]:
     Anyone may set a file's mtime, nobody its ctime.
     """
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return ()
-    times = found.st_mtime_ns, found.st_ctime_ns
-    return found.st_dev, found.st_ino, found.st_mode, found.st_size, *times
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_mode, status.st_size, *times
 
 
 class Stamp(NamedTuple):
@@ -157,5 +157,5 @@ def stamp(path: str) -> Stamp:
     """Return the stamp of a file that is about to be read; of a missing one it never holds."""
     now = time.time()
     clock = now - time.monotonic()
-    found = identity(path)
-    return Stamp(found, bool(found) and now - found[-1] / 1e9 > SETTLED, clock)
+    current = identity(path)
+    return Stamp(current, bool(current) and now - current[-1] / 1e9 > SETTLED, clock)

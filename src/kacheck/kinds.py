@@ -117,6 +117,8 @@ def one_of(*words: str) -> ValueKind:
 ANY_TEXT = ValueKind(any_text, any_text)
 TEXT = ValueKind(text, any_text)
 FILE = ValueKind(absolute, any_text, completion="file", word="file")
+NAMED_FILE = ValueKind(absolute, text, completion="file", word="file")
+"""A file without which something else would be asked, so that an empty word is refused."""
 DIRECTORY = ValueKind(absolute, any_text, completion="directory", word="directory")
 USER = ValueKind(user, any_text)
 URL = ValueKind(url, any_text)

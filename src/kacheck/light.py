@@ -25,8 +25,8 @@ class NamedTuple(tuple):
         """Read the fields of a class."""
         cls._fields = tuple(cls.__annotations__)
         cls._field_defaults = {name: vars(cls)[name] for name in cls._fields if name in vars(cls)}
-        for place, name in enumerate(cls._fields):
-            setattr(cls, name, property(lambda self, place=place: self[place]))
+        for index, name in enumerate(cls._fields):
+            setattr(cls, name, property(lambda self, index=index: self[index]))
 
     def __new__(cls, *values, **named):
         """Make a tuple of values by place and by name."""

@@ -30,14 +30,14 @@ class NetworkInterfaces(NamedTuple):
 
     def in_network(self, vip: NetworkAddress) -> list[OwnAddress]:
         """Return the addresses in whose network the VIP is, the smallest networks first."""
-        found = [
+        inside = [
             each
             for each in self.addresses
             if each.address.version == vip.version
             and vip.ip in each.address.network
             and each.address.ip != vip.ip
         ]
-        return sorted(found, key=lambda each: -each.address.network.prefixlen)
+        return sorted(inside, key=lambda each: -each.address.network.prefixlen)
 
     def of(self, name: str, version: int) -> list[OwnAddress]:
         """Return the addresses of an interface in a family."""

@@ -152,9 +152,9 @@ class Probe:
         return "".join(f" {word}" for word in words)
 
 
-def load(place: str) -> Any:
+def load(target: str) -> Any:
     """Return what `module:name` names."""
-    module, _, name = place.partition(":")
+    module, _, name = target.partition(":")
     __import__(module)
     return getattr(sys.modules[module], name)
 
@@ -168,13 +168,13 @@ def from_environment(
         ValueError: a variable's value is invalid; names it, and what to give.
 
     """
-    found: dict[str, Any] = {}
+    from_variables: dict[str, Any] = {}
     for option in options:
         word = environ.get(option.environment) if option.environment else None
         if word and option.name not in values:
             try:
-                found[option.name] = option.kind.from_word(word)
+                from_variables[option.name] = option.kind.from_word(word)
             except ValueError as error:
                 shown = "" if option.is_secret else f'="{word}"'
                 raise ValueError(f"invalid {option.environment}{shown}: give {error}") from None
-    return {**found, **values}
+    return {**from_variables, **values}

@@ -146,18 +146,18 @@ def named(proc: str, comm: bytes) -> list[int]:
 
     What a death waits for before it is a verdict (bench/failover.py): nothing is done twice here.
     """
-    found: list[int] = []
+    pids: list[int] = []
     line = comm + b"\n"
     for name in os.listdir(proc):
         if name.isdecimal():
             try:
                 if read(f"{proc}/{name}/comm") == line:
-                    found.append(int(name))
+                    pids.append(int(name))
             except GONE:
                 continue  # it ended between the listing and the reading
             except OSError:
-                found.append(int(name))
-    return found
+                pids.append(int(name))
+    return pids
 
 
 def own_pid(proc: str) -> int:

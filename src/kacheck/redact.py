@@ -46,10 +46,11 @@ def redact_word(word: str) -> str:
 
     start = re.match(START, word)
     rest = word[start.end() :] if start else word
-    at, query = re.search(AT, rest), re.search(QUERY, rest)
+    *user, _ = re.split(AT, rest)
+    query = re.search(QUERY, rest)
     is_address = (
         (start and start["scheme"])
-        or (at and ":" in rest[: at.start()])
+        or any(":" in part for part in user)
         or (query and "=" in rest[query.end() :])
     )
     return redact_address(word) if is_address else word

@@ -42,8 +42,8 @@ class Reason(str):
     """
 
     __slots__ = (
-        "confirms_arrival", "confirms_loss", "describes_kacheck", "is_intended", "is_role",
-        "limits_rate", "meaning", "statuses",
+        "confirms_arrival", "confirms_loss", "describes_kacheck", "includes_failure",
+        "is_intended", "is_role", "limits_rate", "meaning", "statuses",
     )  # fmt: skip
     statuses: tuple[Status, ...]
     """Every status that it may come with, the usual one first."""
@@ -56,6 +56,8 @@ class Reason(str):
     """It confirms that a process too many was started: `fork_delay` applies."""
     describes_kacheck: bool
     """It says nothing of the node, so it always fails, whatever `on_unknown` says."""
+    includes_failure: bool
+    """A part of what was asked is known to be down, so it always fails, too."""
     is_intended: bool
     """Somebody asked for it, so it acts at once, without `rise` and `fall`."""
     is_role: bool
@@ -72,6 +74,7 @@ class Reason(str):
         confirms_loss: bool = False,
         confirms_arrival: bool = False,
         describes_kacheck: bool = False,
+        includes_failure: bool = False,
         is_intended: bool = False,
         is_role: bool = False,
         limits_rate: bool = False,
@@ -80,14 +83,20 @@ class Reason(str):
         row = super().__new__(cls, word)
         row.statuses, row.meaning = statuses, meaning
         row.confirms_loss, row.confirms_arrival = confirms_loss, confirms_arrival
-        row.describes_kacheck, row.is_intended = describes_kacheck, is_intended
+        row.describes_kacheck, row.includes_failure = describes_kacheck, includes_failure
+        row.is_intended = is_intended
         row.is_role, row.limits_rate = is_role, limits_rate
         return row
 
     @property
+    def always_fails(self) -> bool:
+        """Whether it fails as an unknown, whatever `on_unknown` says."""
+        return self.describes_kacheck or self.includes_failure
+
+    @property
     def may_pass(self) -> bool:
         """Whether a healthy node can have it, so that it may have a healthy node's number."""
-        return not self.describes_kacheck and self.statuses != (Status.CRITICAL,)
+        return not self.always_fails and Status.CRITICAL not in self.statuses
 
 
 CRITICAL, UNKNOWN = (Status.CRITICAL,), (Status.UNKNOWN,)
@@ -181,6 +190,12 @@ class BadConfigError(KacheckError):
     """
 
 
+def reasons_of(result: Result) -> list[str]:
+    """Return every reason of a result; several warnings of a combination have more than one."""
+    reasons = result.data.get("reasons")  # or the data of a check of this name
+    return reasons if isinstance(reasons, list) else [str(result.reason)]
+
+
 def bug(error: Exception) -> Result:
     """Return the result for an exception that nobody expected."""
     from kacheck.redact import redact
@@ -200,9 +215,11 @@ def exit_code(result: Result, *, on_unknown: str = "fail", misc: bool = False) -
     """Return the exit code for a result: its status, but for two policies.
 
     `on_unknown="ok"` passes what could not be told about the node; never a bad configuration or
-    a bug, which say nothing about it. `misc` maps every failure to 1, because keepalived's
-    MISC_CHECK with misc_dynamic reads 2..255 as "up, with this weight".
+    a bug, which say nothing about it, nor what is known to be down in part. `misc` maps every
+    failure to 1, because keepalived's MISC_CHECK with misc_dynamic reads 2..255 as "up, with this
+    weight".
     """
-    if result.status is Status.UNKNOWN and on_unknown == "ok" and not result.is_blind:
+    passes = on_unknown == "ok" and not result.reason.always_fails
+    if result.status is Status.UNKNOWN and passes:
         return 0
     return min(result.status, 1) if misc else int(result.status)

@@ -44,14 +44,14 @@ def parse(argv: Sequence[str]) -> Namespace | None:
         return None
     args: Any = GivenOptions({"command": declared.name, **values})
     args.values = values_of(declared, args)
-    found: Namespace = args
-    return found
+    namespace: Namespace = args
+    return namespace
 
 
 def read(words: Sequence[str], declared: Probe) -> dict[str, Any] | None:
     """Return what these words give, by its place in the namespace; None for argparse's."""
-    places = {option.flag: (option, PREFIX + option.name) for option in declared.options}
-    places |= {option.flag: (option, option.name) for option in COMMON}
+    flags = {option.flag: (option, PREFIX + option.name) for option in declared.options}
+    flags |= {option.flag: (option, option.name) for option in COMMON}
     has_words = any(option.is_positional for option in declared.options)
     values: dict[str, Any] = {option.name: option.default for option in COMMON}
     names: list[str] = []
@@ -65,8 +65,8 @@ def read(words: Sequence[str], declared: Probe) -> dict[str, Any] | None:
                 return None
             names.append(word)
         else:
-            option, place = places.get(word, (None, ""))
-            if option is None or not add(values, place, option, rest):
+            option, key = flags.get(word, (None, ""))
+            if option is None or not add(values, key, option, rest):
                 return None
             may_go_on = not names
     if has_words:
@@ -76,12 +76,12 @@ def read(words: Sequence[str], declared: Probe) -> dict[str, Any] | None:
     return values
 
 
-def add(values: dict[str, Any], place: str, option: Option, rest: Any) -> bool:
+def add(values: dict[str, Any], key: str, option: Option, rest: Any) -> bool:
     """Add what an option gives; return whether it is given in the short way."""
     if option.is_positional or option.names_checks:
         return False
     if not option.kind.takes_value:
-        values[place] = True
+        values[key] = True
         return True
     word = next(rest, "-")
     if word.startswith("-"):
@@ -90,5 +90,5 @@ def add(values: dict[str, Any], place: str, option: Option, rest: Any) -> bool:
         value = option.kind.from_word(word)
     except ValueError:
         return False
-    values[place] = [*values.get(place, ()), value] if option.is_repeatable else value
+    values[key] = [*values.get(key, ()), value] if option.is_repeatable else value
     return True

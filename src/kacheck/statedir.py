@@ -140,10 +140,10 @@ def verdicts(
     try:
         there = names_in(path)
         chosen = there if names is None else [name for name in names if name in there]
-        found = {name: published(name, directory) for name in chosen}
+        by_name = {name: published(name, directory) for name in chosen}
     finally:
         os.close(directory)
-    return {name: verdict for name, verdict in found.items() if verdict is not None}
+    return {name: verdict for name, verdict in by_name.items() if verdict is not None}
 
 
 def published(name: str, directory: int) -> tuple[Published, float] | None:

@@ -8,7 +8,7 @@ import struct
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from kacheck import statedir
 from kacheck.files import open_directory
@@ -24,6 +24,8 @@ from kacheck.status_table import (
 SCHEMA = 1
 TIMEOUT = 2.0
 """Seconds that the watcher has to answer."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of an answer, in which a check has a few thousand."""
 AGAIN = 0.02
 """Seconds until the next try where an answer was cut off, because too many ask."""
 WAITED = 0.1
@@ -122,14 +124,20 @@ def ask(state_dir: str) -> dict[str, Any]:
             f"no watcher answers at {path} ({error.strerror}); systemctl start kacheck, "
             f"or kacheck watch{where}"
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         reply = None
-    if not isinstance(reply, dict) or reply.get("schema") != SCHEMA:
-        raise NoWatcherError(
-            f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
-            "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
-        )
-    return reply
+    if is_answer(reply):
+        return reply
+    raise NoWatcherError(
+        f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
+        "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
+    )
+
+
+def is_answer(reply: Any) -> TypeGuard[dict[str, Any]]:
+    """Return whether this is a watcher's answer, as this version understands it."""
+    is_known = isinstance(reply, dict) and reply.get("schema") == SCHEMA
+    return is_known and isinstance(reply.get("checks"), list)
 
 
 def whole_answer(state_dir: str, end: float) -> bytes:
@@ -144,25 +152,27 @@ def received(state_dir: str, end: float) -> bytes:
 
     Raises:
         OSError: nobody listens; TimeoutError: it takes too long.
+        ValueError: it is more than any watcher sends.
 
     """
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
         # Through a descriptor: the path in a socket's address has room for 107 bytes, and this one
         # leads nowhere else.
-        place, owner = opened_socket(f"{state_dir}/{SOCKET}")
+        file, owner = opened_socket(f"{state_dir}/{SOCKET}")
         try:
-            connect(connection, f"/proc/self/fd/{place}", end)
+            connect(connection, f"/proc/self/fd/{file}", end)
         finally:
-            os.close(place)
+            os.close(file)
         if (user := peer(connection)) != owner:
             what = f"{statedir.user_name(user)} answers instead of {statedir.user_name(owner)}"
             raise ConnectionRefusedError(errno.ECONNREFUSED, what)
-        parts: list[bytes] = []
-        while True:
+        answer = bytearray()
+        while len(answer) <= MOST_BYTES:
             connection.settimeout(remaining(end))
             if not (part := connection.recv(65536)):
-                return b"".join(parts)
-            parts.append(part)
+                return bytes(answer)
+            answer += part
+        raise ValueError(f"more than {MOST_BYTES} bytes")
 
 
 def opened_socket(path: str) -> tuple[int, int]:
@@ -173,12 +183,12 @@ def opened_socket(path: str) -> tuple[int, int]:
 
     """
     directory, _, name = path.rpartition("/")
-    place = open_directory(directory)
+    parent = open_directory(directory)
     try:
-        file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
-        owner = os.fstat(place).st_uid
+        file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        owner = os.fstat(parent).st_uid
     finally:
-        os.close(place)
+        os.close(parent)
     if not stat.S_ISSOCK(os.fstat(file).st_mode):
         os.close(file)
         raise OSError(errno.ENOTSOCK, "it is not a socket")
@@ -249,8 +259,8 @@ def remains(
     from kacheck.doctor.machine.system import Machine
 
     left = statedir.verdicts(state_dir, [*dict.fromkeys(names)] or None)
-    found = [(name, *verdict) for name, verdict in left.items()]
+    verdicts = [(name, *verdict) for name, verdict in left.items()]
     uptime = None
     with suppress(OSError):
         uptime = statedir.uptime()
-    return found, uptime, watcher_trouble(Machine(), state_dir)
+    return verdicts, uptime, watcher_trouble(Machine(), state_dir)

@@ -140,7 +140,7 @@ def is_now(check: dict[str, Any], transition: dict[str, Any]) -> bool:
 
 
 def left_behind(
-    found: Sequence[tuple[str, Published, float]],
+    verdicts: Sequence[tuple[str, Published, float]],
     uptime: float | None,
     trouble: str | None,
     view: View,
@@ -149,7 +149,7 @@ def left_behind(
 
     `trouble` is why none is believed.
     """
-    if not found:
+    if not verdicts:
         return
     rows = [
         [
@@ -159,12 +159,12 @@ def left_behind(
             f"{age(old)} ago",
             validity(verdict, uptime, trouble),
         ]
-        for name, verdict, old in found
+        for name, verdict, old in verdicts
     ]
     heads = ("CHECK", "VERDICT FILE", "REASON", "WRITTEN", "VALIDITY")
     widths = widths_of([heads, *rows], 5)
     yield aligned(heads, widths)
-    for row, (_, verdict, _) in zip(rows, found, strict=True):
+    for row, (_, verdict, _) in zip(rows, verdicts, strict=True):
         yield aligned(row, widths)
         if verdict.status is not Status.OK:
             yield from wrapped(verdict.message, view)
@@ -193,9 +193,9 @@ def shortened(blocks: Sequence[Section], view: View) -> list[str]:
     head, *rest = blocks
     rest.sort(key=lambda block: block.is_ok)
     shown, left = [*head.lines], 0
-    for place, block in enumerate(rest):
+    for index, block in enumerate(rest):
         if len(shown) + len(block.lines) > view.height - 2:
-            left = place
+            left = index
             break
         shown += block.lines
     hidden = rest[left:]

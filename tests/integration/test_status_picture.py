@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def shown(path: Path) -> str:
-    """The text of a picture, without what is not the terminal's."""
+    """Return the text of a picture, without what is not the terminal's."""
     ET.parse(path)
     text = " ".join(re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text()))
     return re.sub(r"\s+", " ", unescape(text))
@@ -35,7 +35,7 @@ def test_the_picture_is_what_the_script_draws(tmp_path: Path) -> None:
 
 
 def words(path: Path) -> list[str]:
-    """What does not depend on the time: the words without a digit."""
+    """Return what does not depend on the time: the words without a digit."""
     return [word for word in shown(path).split() if not re.search(r"\d", word)]
 
 

@@ -42,7 +42,7 @@ vrrp_instance OTHER {
     interface eth0
     virtual_router_id 51
     priority 100
-    advert_int 0.3
+    advert_int 0.25
     virtual_ipaddress {
         192.0.2.77/24
     }
@@ -77,7 +77,7 @@ def start(node: VaultNode) -> Keepalived:
 
 
 def files(node: VaultNode) -> dict[str, str]:
-    """What init may have written."""
+    """Return what init may have written."""
     etc = node.node.root / "etc"
     paths = [*(etc / "keepalived").iterdir(), *(etc / "kacheck").iterdir()]
     return {path.name: path.read_text() for path in paths if path.suffix != ".sample"}
@@ -179,7 +179,7 @@ def test_another_vip_on_this_id_is_a_conflict(nodes: tuple[VaultNode, VaultNode]
     ("old", "new", "words"),
     [
         ("version 3", "version 2", "VRRPv2, advert_int 1, id 51"),
-        ("advert_int 0.3", "advert_int 1", "write advert_int 1 here"),
+        ("advert_int 0.25", "advert_int 1", "write advert_int 1 here"),
         ("virtual_router_id 51", "virtual_router_id 60", "give --router-id 60"),
     ],
 )
@@ -188,7 +188,7 @@ def test_a_peer_that_disagrees_is_reported(
 ) -> None:
     a, b = nodes
     conf = FOREIGN.replace("192.0.2.77", VIP).replace(old, new)
-    b.keepalived(conf.replace("advert_int 0.3", "advert_int 1") if "version 2" in new else conf)
+    b.keepalived(conf.replace("advert_int 0.25", "advert_int 1") if "version 2" in new else conf)
     wait_until(lambda: b.has_vip, "b is not MASTER")
     done = init(a, "--write")
     assert done.returncode == 3
@@ -196,7 +196,7 @@ def test_a_peer_that_disagrees_is_reported(
     assert files(a) == {}
 
 
-def test_a_ca_file_that_the_watcher_cannot_read_is_reported_with_the_cure(
+def test_a_ca_file_unreadable_to_the_watcher_gets_a_cure(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     a, _ = nodes

@@ -26,10 +26,10 @@ FILES = (
     "tests/keepalived/test_watcher_recipes.py",
     "tests/keepalived/test_usual_answers.py",
     "tests/integration/test_entry_points.py",
-    "tests/integration/test_kept.py",
+    "tests/integration/exchange",
     "tests/integration/test_process.py",
     "tests/integration/test_tracker.py",
-    "tests/integration/test_vault_servers.py",
+    "tests/integration/vault",
     "tests/integration/test_verdict.py",
 )
 COMING = "forky"

@@ -2,9 +2,9 @@
 
 import argparse
 from argparse import Namespace
-from collections.abc import Container, Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from kacheck import statedir
 from kacheck.check import Check
@@ -15,6 +15,9 @@ from kacheck.handover import consequences, drained_checks
 from kacheck.probes import MODULES
 from kacheck.render import printable
 from kacheck.result import BadConfigError, KacheckError, Status
+
+if TYPE_CHECKING:
+    from kacheck.migrate.interruption import Interruption
 
 DESCRIPTION = """Fail checks on purpose with `critical draining`, so that the VIP leaves before \
 maintenance; or end that.
@@ -68,8 +71,9 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "The VIPs are those of the vrrp_instances that track the checks, in the file of the "
         "keepalived that runs or else /etc/keepalived/keepalived.conf. With --for it also waits "
         "until the VIP is back, which is a rehearsal of a failover: `drain on CHECK --for 20s "
-        "--wait`. If the VIP cannot be followed, the drain is on nevertheless, and the exit code "
-        "is 3."
+        "--wait`. Interrupted by Ctrl-C or SIGTERM, a rehearsal ends the drain; without --for the "
+        "drain stays. If the VIP cannot be followed, the drain is on nevertheless, and the exit "
+        "code is 3."
     )
     options.add_wait(parser, default="30s", help=help_text)
     help_text = f"the file whose checks CHECK may name; default {CONFIGURATION}"
@@ -130,10 +134,12 @@ def rehearse(args: Namespace, names: list[str], checks: Sequence[Check], edge: E
         departure = Departure(followed_vips(drained, args.state_dir))
     except (KacheckError, OSError) as error:
         trouble = f"the VIP cannot be followed: {error}"
-    switch(args, names)
-    say(answer(args, names, [], checks))
-    if departure is not None:
-        trouble, code = departure.wait(args.wait, args.span, say), int(Status.CRITICAL)
+    with interruptible(args, names, edge) as interruption:
+        switch(args, names)
+        say(answer(args, names, [], checks))
+        if departure is not None:
+            with interruption.now():
+                trouble, code = departure.wait(args.wait, args.span, say), int(Status.CRITICAL)
     if args.format == "json":
         vips = departure.as_data() if departure is not None else None
         edge.answer(answer(args, names, [], checks, vips=vips))
@@ -141,6 +147,26 @@ def rehearse(args: Namespace, names: list[str], checks: Sequence[Check], edge: E
         return 0
     edge.note(f"{trouble}; the drain is on" if departure is None else trouble)
     return code
+
+
+@contextmanager
+def interruptible(args: Namespace, names: list[str], edge: Edge) -> "Iterator[Interruption]":
+    """Let Ctrl-C or SIGTERM end a rehearsal, and with it the drain; any other drain stays."""
+    from kacheck.migrate.interruption import Interruption
+
+    with Interruption() as interruption:
+        try:
+            yield interruption
+        except KeyboardInterrupt:
+            if args.span is None or interruption.is_hangup:
+                edge.note("interrupted, and the drain is on")
+            else:
+                from kacheck.drain import switch_off
+
+                switch_off(args.state_dir, names)
+                tell_watcher(args.state_dir)
+                edge.note("interrupted, so the drain has ended")
+            raise
 
 
 def ignore(_: str) -> None:

@@ -55,7 +55,10 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument(
         "--recipes",
         action="store_true",
-        help="also replace scripts that are pidof, pgrep -x, killall -0, or curl of Vault's health",
+        help="also replace scripts that are one-liners: curl, wget, nc, pidof, pgrep, killall, "
+        "systemctl is-active, monitoring plugins\n\n"
+        "Each becomes the check that means the same, or that fails where it passed wrongly. What "
+        "has no such equivalent is left alone.",
     )
     options.add_config(parser, help=f"the file to which checks are added; default {CONFIGURATION}")
     parser.epilog = (

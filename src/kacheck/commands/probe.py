@@ -158,8 +158,8 @@ def completed(declared: Probe, values: dict[str, Any], timeout: float | None) ->
     if timeout is not None:
         values = {**values, "timeout": timeout}
     if declared.environment:
-        found: dict[str, Any] = load(declared.environment)(values, os.environ)
-        return found
+        complete: dict[str, Any] = load(declared.environment)(values, os.environ)
+        return complete
     try:
         return from_environment(declared.options, values, os.environ)
     except ValueError as error:

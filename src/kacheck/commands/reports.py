@@ -156,9 +156,9 @@ def unless_drained(state_dir: str, name: str, prepare: Preparation) -> Prepared:
     if may_be_drained(state_dir, checked(name)):
         from kacheck.drain import drained
 
-        found = drained(state_dir, name)
-        if found is not None:
-            return answered(found.result())
+        drain = drained(state_dir, name)
+        if drain is not None:
+            return answered(drain.result())
     return prepare()
 
 

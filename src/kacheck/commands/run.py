@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kacheck.commands import Edge, options
 from kacheck.commands.reports import Prepared, answered, run_all, wants_details
-from kacheck.result import BadConfigError, Result, Status
+from kacheck.result import BadConfigError, Result, Status, reasons_of
 
 if TYPE_CHECKING:
     from kacheck.check import CheckConfiguration
@@ -35,7 +35,8 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         action="append",
         default=[],
         metavar="REASON",
-        help="count a warning with this reason, such as standby, as ok; may be repeated",
+        help="count a warning with this reason, such as standby, as ok; may be repeated\n\n"
+        "Where several members of a combination have a warning, each of the reasons must be named.",
     )
     parser.add_argument(
         "--timeout",
@@ -74,9 +75,9 @@ def prepared(load: Load, name: str, args: Namespace) -> Prepared:
     if name not in known:
         raise BadConfigError(f"{args.config} has no check {name}; {suggestion(name, known)}")
     check = known[name]
-    found = Drains(args.state_dir).find(drained_by(check))
-    if found is not None:
-        return answered(found.result())
+    drain = Drains(args.state_dir).find(drained_by(check))
+    if drain is not None:
+        return answered(drain.result())
     question = detailed(check.question) if wants_details(args) else check.question
     on_unknown = "ok" if check.policy.on_unknown == "ok" else "fail"
     look = look_of(question)
@@ -89,8 +90,8 @@ def prepared(load: Load, name: str, args: Namespace) -> Prepared:
 
 
 def with_accepted(result: Result, args: Namespace) -> Result:
-    """Return the result, as ok where it is a warning with an accepted reason."""
-    if result.status is Status.WARNING and result.reason in args.accept:
+    """Return the result, as ok where it is a warning and each of its reasons is accepted."""
+    if result.status is Status.WARNING and {*reasons_of(result)}.issubset(args.accept):
         return result._replace(status=Status.OK)
     return result
 

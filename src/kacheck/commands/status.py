@@ -56,15 +56,15 @@ def run(args: Namespace, edge: Edge) -> int:
     if args.wait is not None and (missing := wait(args.state_dir, args.names, args.wait)):
         edge.note(missing)
     view = view_of(sys.stdout, os.environ)
-    found = answer(args.state_dir, args.names, view, as_json=args.json)
-    if found.trouble is not None:
-        edge.note(found.trouble)
-    if found.text:
-        edge.answer(found.text)
+    shown = answer(args.state_dir, args.names, view, as_json=args.json)
+    if shown.trouble is not None:
+        edge.note(shown.trouble)
+    if shown.text:
+        edge.answer(shown.text)
     if not args.json and not args.names:
         for line in vips():
             edge.answer(line)
-    return max(found.codes, key=MILDEST_FIRST.index)
+    return max(shown.codes, key=MILDEST_FIRST.index)
 
 
 def vips() -> list[str]:

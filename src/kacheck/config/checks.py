@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 from kacheck import statedir
-from kacheck.check import Check, Question
-from kacheck.config.keys import OPTIONS, PROBE, track
+from kacheck.check import Check, Question, Track
+from kacheck.config.keys import OPTIONS, PROBE, refuse_unknown_as_ok, track
 from kacheck.config.toml_lines import Path
 from kacheck.config.values import WrongError, read
 from kacheck.deadline import DEFAULT_TIMEOUT
@@ -80,7 +80,21 @@ def unknown_key(key: str, declared: Probe) -> str:
 def checks_of(tables: Tables) -> tuple[Check, ...]:
     """All checks, in this order."""
     questions = Questions(tables)
-    return tuple(check_of(name, values, questions) for name, values in tables.items())
+    checks = tuple(check_of(name, values, questions) for name, values in tables.items())
+    refuse_same_report(checks)
+    return checks
+
+
+def refuse_same_report(checks: Iterable[Check]) -> None:
+    """Refuse two checks that report to one of Consul's."""
+    owners: dict[str, str] = {}
+    for check in checks:
+        if check.consul_check and owners.setdefault(check.consul_check, check.name) != check.name:
+            raise WrongError(
+                ("check", check.name, "consul_check"),
+                f"checks {owners[check.consul_check]} and {check.name} both report to "
+                f"{check.consul_check}; combine them in a third check that reports",
+            )
 
 
 def check_of(name: str, values: dict[str, Any], questions: "Questions") -> Check:
@@ -94,8 +108,25 @@ def check_of(name: str, values: dict[str, Any], questions: "Questions") -> Check
             'hold_for has no meaning without on_unknown = "hold"; add that, or leave it out',
         )
     policy = Policy(**chosen(values, Policy))
-    check = Check(name, questions.of(name).question, interval, timeout, policy)
-    return check._replace(track=values["track"]) if "track" in values else check
+    numbers = values.get("track", Track())
+    if policy.on_unknown != "ok":
+        refuse_unknown_as_ok((*path, "track"), numbers)
+    asked, report = questions.of(name).question, values.get("consul_check")
+    check = Check(name, asked, interval, timeout, policy, numbers, report)
+    refuse_echo(check)
+    return check
+
+
+def refuse_echo(check: Check) -> None:
+    """Refuse to report to Consul what Consul itself has said."""
+    service = check.question.consul_service
+    if check.consul_check and service:
+        raise WrongError(
+            ("check", check.name, "consul_check"),
+            f"check {check.name} asks Consul about service {service} and would report to Consul: "
+            "once critical, each would keep the other so; leave out consul_check, or ask the "
+            "service itself",
+        )
 
 
 def chosen(values: dict[str, Any], fields: Any) -> dict[str, Any]:
@@ -186,5 +217,5 @@ def question(path: Path, declared: Probe, values: dict[str, Any]) -> Question:
         return Question(declared.name, load(declared.prepare)(values))
     except OptionError as error:
         names = [option.name for option in declared.options]
-        place = (*path, error.option) if error.option else path
-        raise WrongError(place, error.text(str, names)) from None
+        key_path = (*path, error.option) if error.option else path
+        raise WrongError(key_path, error.text(str, names)) from None

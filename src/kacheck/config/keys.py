@@ -5,7 +5,7 @@ from typing import Any
 from kacheck.check import Track
 from kacheck.config.toml_lines import Path
 from kacheck.config.values import WrongError, of_kind, shown
-from kacheck.kinds import ABOVE_0, ValueKind, any_text, one_of, seconds, suggestion, whole
+from kacheck.kinds import ABOVE_0, TEXT, ValueKind, any_text, one_of, seconds, suggestion, whole
 from kacheck.probe import Option
 from kacheck.probes import MODULES, reasons
 from kacheck.result import Status
@@ -27,10 +27,12 @@ TRACK = Option(
     ValueKind(any_text, any_text, word="table"),  # see track()
     "the numbers for keepalived's track file, from -254 to 254: one for each status, and for "
     "single reasons as exceptions",
-    details="Default { ok = 1, warning = 0, critical = 0, unknown = 0 }. Where only `critical` is "
-    "given, `warning` and `unknown` have its number. keepalived reads 0 in a missing, empty or "
-    "garbled file, so `ok` must be above 0. `critical`, `unknown` and every reason that a healthy "
-    "node never has, such as `sealed` or `timeout`, must be below `ok`. The table may have the "
+    details="Default { ok = 1, critical = 0 }. `warning` and `unknown` have the number of "
+    '`critical`, unless they are given; an unknown that passes by `on_unknown = "ok"` has that of '
+    "`ok`, unless `unknown` is given. keepalived reads 0 in a missing, empty or garbled file, so "
+    "`ok` must be above 0. `critical`, `unknown` and every reason that a healthy node never has, "
+    "such as `sealed` or `timeout`, must be below `ok`; so must a reason that may be unknown, such "
+    'as `hidden`, without `on_unknown = "ok"`. The table may have the '
     "header `[check.NAME.track]` instead. `rise` and `fall` apply to changes between up, alive in "
     "another role, and down. Between two reasons that are equally bad, and between two roles that "
     "`accept` names, the number changes with one look.",
@@ -89,7 +91,7 @@ OPTIONS = (
         one_of("fail", "ok", "hold"),
         "what a look counts as if it cannot determine the state; `hold`: the verdict stays",
         default="fail",
-        details="A bad configuration and a bug always fail.",
+        details="A bad configuration, a bug, and `not-ok` of a combination always fail.",
     ),
     Option(
         "hold_for",
@@ -99,6 +101,15 @@ OPTIONS = (
         details='Only with `on_unknown = "hold"`.',
     ),
     TRACK,
+    Option(
+        "consul_check",
+        TEXT,
+        "report the verdict to Consul's TTL check with this ID, such as `service:web`",
+        metavar="ID",
+        details="Only the watcher does, to the agent of the table `[consul]`: at once when the "
+        "verdict changes, and within the TTL. `ok` is passing, `warning` warning, and everything "
+        "else critical; the output is the reason and the message.",
+    ),
 )
 NAMES = tuple(option.name for option in OPTIONS)
 NUMBER = whole(-254, 254)
@@ -116,10 +127,10 @@ def track(path: Path, value: Any) -> Track:
             raise WrongError((*path, key), f"{key} in track {not_in_track(key)}")
     numbers = {key: of_kind((*path, key), NUMBER, value[key]) for key in value}
     down = numbers.get("critical", 0)
-    all_four = {"ok": 1, **dict.fromkeys(statuses[1:], down), **numbers}
-    sensible(path, all_four)
+    sensible(path, {"ok": 1, **dict.fromkeys(statuses[1:], down), **numbers})
     exceptions = tuple((known[key], number) for key, number in numbers.items() if key in known)
-    return Track(**{word: all_four[word] for word in statuses}, reasons=exceptions)
+    given = {word: number for word, number in numbers.items() if word not in known}
+    return Track(**{"warning": down, **given}, reasons=exceptions)
 
 
 def not_in_track(key: str) -> str:
@@ -157,4 +168,18 @@ def sensible(path: Path, numbers: dict[str, int]) -> None:
             key = word if word in numbers else "critical"
             raise WrongError(
                 (*path, key), f"{key} in track is {numbers[key]}, not below ok ({up}), {cure}"
+            )
+
+
+def refuse_unknown_as_ok(path: Path, track: Track) -> None:
+    """Refuse numbers by which keepalived would take what cannot be determined for healthy.
+
+    For a check without `on_unknown = "ok"`, which asks for that.
+    """
+    for reason, number in track.reasons:
+        if Status.UNKNOWN in reason.statuses and number >= track.ok:
+            raise WrongError(
+                (*path, reason),
+                f"{reason} in track is {number}, not below ok ({track.ok}), so a node whose state "
+                'cannot be determined would keep the VIP; give it less, or on_unknown = "ok"',
             )

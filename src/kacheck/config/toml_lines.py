@@ -168,8 +168,8 @@ class Scan:
             ValueError: something else does.
 
         """
-        found = pattern.match(self.text, self.position)
-        if found is None:
+        match = pattern.match(self.text, self.position)
+        if match is None:
             raise ValueError(f"offset {self.position}: not {pattern.pattern}")
-        self.position = found.end()
-        return found[0]
+        self.position = match.end()
+        return match[0]

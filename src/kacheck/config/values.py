@@ -33,15 +33,15 @@ def read(path: Path, option: Option, value: Any) -> Any:
     if not isinstance(value, list):
         refuse(path, option, value, "an array, in square brackets")
     values = tuple(read_one((*path, index), option, each) for index, each in enumerate(value))
+    if not values:
+        raise WrongError(path, f"{option.name} is empty; give at least one, or leave it out")
     if option.is_set:
-        refuse_repeated(path, option, values)
+        refuse_repeated(path, values)
     return values
 
 
-def refuse_repeated(path: Path, option: Option, values: tuple[Any, ...]) -> None:
-    """Refuse an empty array, and one with the same value twice."""
-    if not values:
-        raise WrongError(path, f"{option.name} is empty; give at least one")
+def refuse_repeated(path: Path, values: tuple[Any, ...]) -> None:
+    """Refuse an array with the same value twice."""
     seen = set()
     for index, each in enumerate(values):
         if each in seen:

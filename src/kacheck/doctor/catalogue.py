@@ -18,6 +18,7 @@ from kacheck.doctor.machine import (
 )
 from kacheck.doctor.processes import names, numbers
 from kacheck.doctor.scripts import (
+    any_answer,
     curl,
     execution,
     exit_status,
@@ -40,6 +41,7 @@ SCRIPTS = (
     security,
     shell_syntax,
     curl,
+    any_answer,
     process_search,
     exit_status,
     missing_file,

@@ -27,6 +27,8 @@ TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs
 """The characters of a header field's name (RFC 9110, 5.6.2)."""
 MAX_HEAD = 16 * 1024
 """Bytes; what every release of httpx takes, where h11 has its default."""
+CONTROLS = (b"\0", b"\v", b"\f")
+"""What neither a reason phrase nor a header field may have in it for httpx."""
 CHANGING = (b"transfer-encoding", b"content-encoding")
 """Header fields after which the body is another one."""
 ENDINGS = (b"close", b"keep-alive")
@@ -104,8 +106,8 @@ def connect(address: tuple[str, int] | str, deadline: Deadline) -> socket.socket
     if not isinstance(address, str):
         host, port = address
         # As bytes: for a str the socket module would import the codec idna, which takes 3 ms.
-        place: Any = (host.encode("ascii"), port)
-        return socket.create_connection(place, time_left(deadline))
+        destination: Any = (host.encode("ascii"), port)
+        return socket.create_connection(destination, time_left(deadline))
     sock = socket.socket(socket.AF_UNIX)
     try:
         set_timeout(sock, deadline)
@@ -157,6 +159,8 @@ def read_head(head: bytes, codes: Container[int], *, once: bool = False) -> tupl
     is_start = start[:9] == b"HTTP/1.1 " and len(code) == 3 and start[12:13] in (b"", b" ")
     if not (is_start and code.isdigit()) or code[:1] == b"1" or b"\r" in start:
         raise MisreadError
+    if any(each in head for each in CONTROLS):
+        raise MisreadError
     fields = [read_field(line) for line in lines]
     lengths = [value for name, value in fields if name == b"content-length"]
     if len(lengths) > 1 or not all(value.isdigit() and len(value) <= 9 for value in lengths):
@@ -175,7 +179,7 @@ def read_field(line: bytes) -> tuple[bytes, bytes]:
 
     """
     name, colon, value = line.partition(b":")
-    if not (name and colon) or name.translate(None, TOKEN) or b"\r" in value or b"\0" in value:
+    if not (name and colon) or name.translate(None, TOKEN) or b"\r" in value:
         raise MisreadError
     return name.lower(), value.strip(b" \t")
 

@@ -52,7 +52,7 @@ def init(order: InitOrder, environ: Mapping[str, str]) -> InitAnswer:
     doubts = [each.text for each in tried if not each.is_wrong and not each.is_good]
     remarks = [*wrong, *planned.left, *doubts, *known.remarks]
     good = [each.text for each in tried if each.is_good]
-    lines = [*known.found, *good, ""]
+    lines = [*known.sources, *good, ""]
     if not planned.changes:
         lines.append("nothing to write: all of it is there")
     elif order.write and not wrong:

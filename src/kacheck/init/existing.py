@@ -17,7 +17,7 @@ from kacheck.init.recipe import (
 )
 from kacheck.init.recipe import track_lines as lines_of
 from kacheck.keepalived import Configuration, EditError, Node
-from kacheck.migrate.rewrite import has_comment
+from kacheck.migrate.comments import has_comment
 from kacheck.migrate.security import secure
 from kacheck.result import BadConfigError
 
@@ -142,7 +142,14 @@ def refuse_unfit(configuration: Configuration, node: Node, values: NodeValues) -
 def track(node: Node, keyword: str, names: list[str]) -> None:
     """Let an instance track these, too."""
     blocks = node.find(keyword)
-    there = {child.keyword for block in blocks for child in block.children or ()}
+    tracked = [child for block in blocks for child in block.children or ()]
+    for child in tracked:
+        if child.keyword in names and child.arguments:
+            raise LeftAloneError(
+                f"{child.position} has {' '.join(child.arguments)}, in place of what the recipe"
+                f" gives {child.keyword}; remove it"
+            )
+    there = {child.keyword for child in tracked}
     missing = [name for name in names if name not in there]
     if not missing:
         return

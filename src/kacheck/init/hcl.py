@@ -82,7 +82,7 @@ class TokenReader:
         """Return the attributes and blocks up to `end`."""
         if not depth:
             raise HclError("its blocks are nested too deeply")
-        found: Body = {}
+        members: Body = {}
         while (token := self.take()) != end:
             if token == END:
                 raise HclError("a } is missing")
@@ -93,8 +93,8 @@ class TokenReader:
             labels = []
             while not self._next.is_sign:
                 labels.append(self.take().text)
-            found.setdefault(token.text, []).append(self._content(labels, depth))
-        return found
+            members.setdefault(token.text, []).append(self._content(labels, depth))
+        return members
 
     def _content(self, labels: list[str], depth: int) -> Any:
         """Return the value of a key: behind `=` or `:`, or a block."""
@@ -132,19 +132,19 @@ def tokens(text: str) -> Iterator[Token]:
     """Yield the tokens of a text."""
     offset = 0
     while offset < len(text):
-        found = TOKEN.match(text, offset)
-        if found is None:
+        match = TOKEN.match(text, offset)
+        if match is None:
             line = text.count("\n", 0, offset) + 1
             raise HclError(f"line {line} cannot be read")
-        offset = found.end()
-        if found["sign"]:
-            yield Token(found["sign"], is_sign=True)
-        elif found["text"] is not None:
-            yield Token(re.sub(r'\\(["\\])', r"\1", found["text"]))
-        elif found["here"] is not None:
-            yield Token(found["here"])
-        elif found["word"]:
-            yield Token(found["word"])
+        offset = match.end()
+        if match["sign"]:
+            yield Token(match["sign"], is_sign=True)
+        elif match["text"] is not None:
+            yield Token(re.sub(r'\\(["\\])', r"\1", match["text"]))
+        elif match["here"] is not None:
+            yield Token(match["here"])
+        elif match["word"]:
+            yield Token(match["word"])
 
 
 # --- what a server says ---------------------------------------------------------------------

@@ -9,7 +9,7 @@ from kacheck.keepalived import Configuration, Node
 from kacheck.result import BadConfigError
 
 DEFAULT_INTERVAL = 1.0
-FASTEST = 0.3
+FASTEST = 0.25
 """The advert_int of the shipped keepalived.conf."""
 
 
@@ -89,7 +89,7 @@ def number(text: str | None) -> float | None:
 
 
 def select(
-    found: list[ExistingInstance], vip: str, name: str | None
+    existing: list[ExistingInstance], vip: str, name: str | None
 ) -> tuple[str, ExistingInstance | None]:
     """Return the name of the instance for a VIP, and what is there of it.
 
@@ -97,11 +97,11 @@ def select(
         BadConfigError: the named one has another VIP, or the VIP is another one's.
 
     """
-    with_vip = [each for each in found if vip in each.addresses]
+    with_vip = [each for each in existing if vip in each.addresses]
     if name is None and with_vip:
         return with_vip[0].name, with_vip[0]
     name = name or "VI_1"
-    named = next((each for each in found if each.name == name), None)
+    named = next((each for each in existing if each.name == name), None)
     if with_vip and with_vip[0].name != name:
         raise BadConfigError(
             f"{vip} is a VIP of {with_vip[0].name} here; give --instance {with_vip[0].name}"

@@ -53,7 +53,7 @@ class Gathered(NamedTuple):
     configuration: Configuration | None
     existing: ExistingInstance | None
     values: NodeValues
-    found: list[str]
+    sources: list[str]
     """Where each value is from, in words."""
     remarks: list[str]
 
@@ -71,7 +71,7 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
         raise BadConfigError(f"--instance {name} cannot be a name in keepalived.conf; give another")
     given = order.interface or (existing.interface if existing else None)
     interface, own, source = interface_of(given, order, machine, vip)
-    found = [f"interface {interface}: {source}"]
+    sources = [f"interface {interface}: {source}"]
     peers = peers_of(order, machine, vip)
     values = NodeValues(
         vip,
@@ -85,19 +85,19 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
     if order.service != "vault":
         values = with_service(values, order)
         remarks = doubts_about(values, machine)
-        return Gathered(machine, configuration, existing, values, found, remarks)
-    sought = GivenServer(vip, order.address, order.ca_cert, order.process)
-    server = ServerSearch(sought, machine, environ).find()
+        return Gathered(machine, configuration, existing, values, sources, remarks)
+    asked = GivenServer(vip, order.address, order.ca_cert, order.process)
+    server = ServerSearch(asked, machine, environ).find()
     authority = server.ca_cert
-    found.append(f"address {server.address.value}: {server.address.source}")
+    sources.append(f"address {server.address.value}: {server.address.source}")
     if authority is not None:
-        found.append(f"ca_cert {authority.value}: {authority.source}")
+        sources.append(f"ca_cert {authority.value}: {authority.source}")
     elif server.address.value.startswith("https:"):
-        found.append("ca_cert: none; the system's authorities prove the certificate")
+        sources.append("ca_cert: none; the system's authorities prove the certificate")
     name_shown = server.tls_server_name
     if name_shown is not None:
-        found.append(f"tls_server_name {name_shown.value}: {name_shown.source}")
-    found.append(f"process {server.process.value}: {server.process.source}")
+        sources.append(f"tls_server_name {name_shown.value}: {name_shown.source}")
+    sources.append(f"process {server.process.value}: {server.process.source}")
     values = values._replace(
         process=server.process.value,
         address=server.address.value,
@@ -105,7 +105,7 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
         all_namespaces=server.in_container,
         ca_cert=authority.value if authority else None,
     )
-    return Gathered(machine, configuration, existing, values, found, list(server.remarks))
+    return Gathered(machine, configuration, existing, values, sources, list(server.remarks))
 
 
 def with_service(values: NodeValues, order: InitOrder) -> NodeValues:

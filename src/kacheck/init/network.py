@@ -30,8 +30,8 @@ def choose(machine: NetworkInterfaces, vip: Vip, routed: str | None) -> OwnAddre
         BadConfigError: none has its network, or which one cannot be known.
 
     """
-    found = machine.in_network(vip)
-    if not found:
+    inside = machine.in_network(vip)
+    if not inside:
         others = [each for each in machine.addresses if each.interface != "lo"]
         shown = [each for each in others if not each.address.ip.is_link_local]
         have = ", ".join(f"{each.interface} {each.address}" for each in shown)
@@ -39,8 +39,8 @@ def choose(machine: NetworkInterfaces, vip: Vip, routed: str | None) -> OwnAddre
             f"no interface here has an address in the network of {vip} ({have or 'none has any'});"
             " give --interface IF, or another --vip"
         )
-    longest = found[0].address.network.prefixlen
-    candidates = [each for each in found if each.address.network.prefixlen == longest]
+    longest = inside[0].address.network.prefixlen
+    candidates = [each for each in inside if each.address.network.prefixlen == longest]
     names = {each.interface for each in candidates}
     if len(names) > 1:
         candidates = [each for each in candidates if str(each.address.ip) == routed]

@@ -187,7 +187,7 @@ def check_table(values: NodeValues, texts: ShippedTexts) -> str:
     text = filled_in(table[0], {key: text and toml_string(text) for key, text in strings.items()})
     if values.tls_server_name is not None:
         name = toml_string(values.tls_server_name)
-        text = re.sub(r"^(address = .*\n)", lambda found: f"{found[1]}tls_server_name = {name}\n",
+        text = re.sub(r"^(address = .*\n)", lambda match: f"{match[1]}tls_server_name = {name}\n",
                       text, flags=re.MULTILINE)  # fmt: skip
     if values.all_namespaces:
         text = text.replace(

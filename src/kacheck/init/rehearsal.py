@@ -101,9 +101,9 @@ def hidden(ca: str, user: ServiceUser | None) -> str | None:
     component = unreadable(ca, user)
     if component is not None and not can_read(ca, user):
         return f"user {user.name} cannot read {ca} ({component}); {cure(ca, component)}"
-    for place in HIDDEN:
-        if ca.startswith(f"{place}/") and user.source == "kacheck.service":
-            return f"kacheck.service does not see {place}; {cure(ca, '/')}"
+    for directory in HIDDEN:
+        if ca.startswith(f"{directory}/") and user.source == "kacheck.service":
+            return f"kacheck.service does not see {directory}; {cure(ca, '/')}"
     return None
 
 

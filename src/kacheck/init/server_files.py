@@ -32,9 +32,9 @@ def configured(root: str, pids: Iterable[int], remarks: list[str]) -> ServerFile
 
     What cannot be read is added to the remarks.
     """
-    for place in configurations(root, pids):
+    for path in configurations(root, pids):
         body: hcl.Body = {}
-        for file in files_of(f"{root}{place}"):
+        for file in files_of(f"{root}{path}"):
             try:
                 with open(file, encoding="utf-8", errors="replace") as stream:
                     said = hcl.parse(stream.read(MAX_SIZE))
@@ -45,7 +45,7 @@ def configured(root: str, pids: Iterable[int], remarks: list[str]) -> ServerFile
             for key, values in said.items():
                 body.setdefault(key, []).extend(values)
         if hcl.settings_of(body).address is not None:
-            return ServerFiles(body, place)
+            return ServerFiles(body, path)
     return ServerFiles({}, "")
 
 

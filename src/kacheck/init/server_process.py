@@ -24,14 +24,14 @@ def listening(proc: str, pid: int) -> set[tuple[str, int]]:
                 target = os.readlink(f"{proc}/{pid}/fd/{name}")
                 if target.startswith("socket:["):
                     inodes.add(target[8:-1])
-    found = set()
+    ports = set()
     for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         with suppress(OSError), open(f"{proc}/{pid}/net/{table}", encoding="ascii") as file:
             for line in file:
                 fields = line.split()
                 if len(fields) > 9 and fields[3] == LISTENING and fields[9] in inodes:
-                    found.add(local_address(fields[1], family))
-    return found
+                    ports.add(local_address(fields[1], family))
+    return ports
 
 
 def local_address(text: str, family: int) -> tuple[str, int]:
@@ -49,17 +49,17 @@ def running(proc: str) -> dict[int, str]:
 
     A client of Vault has the same name.
     """
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     servers: dict[int, str] = {}
     for name in PROCESSES:
         for pid in procfs.named(proc, name.encode()):
             process = procfs.Process(proc, pid)
             with suppress(OSError):
                 if process.comm() == name.encode():  # not one that hides
-                    found[pid] = name
+                    names[pid] = name
                     if b"server" in process.argv(LONGEST):
                         servers[pid] = name
-    candidates = servers or found
+    candidates = servers or names
     here = {pid: name for pid, name in candidates.items() if not is_contained(proc, pid)}
     return here or candidates
 
@@ -82,6 +82,6 @@ def configurations_of(proc: str, pid: int) -> Iterator[str]:
 def configurations_in(words: list[str]) -> Iterator[str]:
     """Yield the paths of `-config` in a command line."""
     for word, behind in zip(words, [*words[1:], ""], strict=True):
-        found = re.fullmatch(r"--?config(?:=(.*))?", word)
-        if found and (found[1] or behind).startswith("/"):
-            yield found[1] or behind
+        match = re.fullmatch(r"--?config(?:=(.*))?", word)
+        if match and (match[1] or behind).startswith("/"):
+            yield match[1] or behind

@@ -99,14 +99,14 @@ class ServerSearch:
                 f"{variable} is not taken: its host is not an IP address of this machine alone;"
                 " give --address to ask it nevertheless"
             )
-        found = [*self._configured_addresses(), *self._listening_addresses()]
-        if not found:
+        addresses = [*self._configured_addresses(), *self._listening_addresses()]
+        if not addresses:
             raise BadConfigError(
                 f"the address of Vault cannot be known: {variable} is not set to one of this"
                 f" machine, there is no listener in {', '.join(place for _, place in PLACES)}, and"
                 f" no process {' or '.join(PROCESSES[:2])} that listens here; give --address URL"
             )
-        return found
+        return addresses
 
     @staticmethod
     def _judge(address: str, source: str) -> None:
@@ -182,9 +182,9 @@ class ServerSearch:
         for pid, name in self._running.items():
             where = " in a container (all_namespaces)" if self._in_container else ""
             return Sourced(name, f"it runs{where}, pid {pid}")
-        for name, place in PLACES:
-            if self._configuration.body and self._configuration.place == place:
-                return Sourced(name, place)
+        for name, path in PLACES:
+            if self._configuration.body and self._configuration.place == path:
+                return Sourced(name, path)
         raise BadConfigError(
             f"no process {', '.join(PROCESSES)} runs here; give --process NAME, Vault's or"
             " OpenBao's, as `ps -e` shows it"

@@ -75,21 +75,21 @@ def find_reference(
     text: str, start: int, names: dict[str, Variable], rules: Rules
 ) -> VariableReference | None:
     """Return the first that is defined, from `start` on: find_definition()."""
-    for found in rules.reference.finditer(text, start):
-        name = found[1] or found[3]
+    for match in rules.reference.finditer(text, start):
+        name = match[1] or match[3]
         definition = names.get(name)
         if definition is None:
             continue
-        behind = found[2] or ""
+        behind = match[2] or ""
         parameters = behind.split()
         # Without a parameter the blanks are not counted, so that what ends the reference stays.
-        end = found.end() - (0 if parameters else len(behind))
+        end = match.end() - (0 if parameters else len(behind))
         if definition.multiline and (end != len(text)):
             continue
         if parameters and (behind[-1] in lexer.BLANK or not _are_accepted(name, parameters, rules)):
             continue
         return VariableReference(
-            found.start(), end, name, definition, parameters if found[1] else None
+            match.start(), end, name, definition, parameters if match[1] else None
         )
     return None
 
@@ -138,22 +138,22 @@ def sequence(line: Line, numbers: str) -> Sequence | None:
 
     `numbers` are those of the line, with what they refer to.
     """
-    found = SEQ.match(line.text)
-    if found is None or line.text[found.end(2) :].lstrip(lexer.BLANK)[:1] != ",":
+    match = SEQ.match(line.text)
+    if match is None or line.text[match.end(2) :].lstrip(lexer.BLANK)[:1] != ",":
         return None
     values = _range([_number(part) for part in numbers.split(",")])
-    hexadecimal = bool(found[1])
+    hexadecimal = bool(match[1])
     if values is None or (hexadecimal and (values[0] < 0 or values[-1] < 0)):
         return None
-    return Sequence([found[2]], values, hexadecimal, line.cut(found.end()))
+    return Sequence([match[2]], values, hexadecimal, line.cut(match.end()))
 
 
 def _number(text: str) -> int | None:
     """Read a number as strtol(3) does with base 0; anything else is 0."""
-    found = NUMBER.fullmatch(text)
-    if found is None:
+    match = NUMBER.fullmatch(text)
+    if match is None:
         return None
-    digits = (found[1] or "0").lower()
+    digits = (match[1] or "0").lower()
     octal = digits.lstrip("+-").startswith("0") and "x" not in digits
     if octal and ("8" in digits or "9" in digits):
         return None
@@ -185,8 +185,8 @@ COMMA = re.compile(r",[ \t]*")
 
 def list_of(line: Line, rules: Rules) -> Sequence | None:
     """add_lst(): `~LST(NAME, a, b) TEXT` or `~LST({A, B}, {a, b}, {c, d}) TEXT`."""
-    found = LST.match(line.text)
-    names, position = _set(line.text, found.end()) if found else (None, 0)
+    match = LST.match(line.text)
+    names, position = _set(line.text, match.end()) if match else (None, 0)
     if not names:
         return None
     rows: list[list[str]] = []
@@ -205,13 +205,13 @@ def list_of(line: Line, rules: Rules) -> Sequence | None:
 def _set(text: str, position: int) -> tuple[list[str] | None, int]:
     """One value, or several in braces, and where it ends."""
     if text[position : position + 1] != "{":
-        found = ITEM.match(text, position)
-        return ([found[1]], found.end()) if found else (None, position)
+        match = ITEM.match(text, position)
+        return ([match[1]], match.end()) if match else (None, position)
     position += 1 + len(text[position + 1 :]) - len(text[position + 1 :].lstrip(lexer.BLANK))
     values: list[str] = []
-    while found := ITEM.match(text, position):
-        values.append(found[1])
-        position = found.end()
+    while match := ITEM.match(text, position):
+        values.append(match[1])
+        position = match.end()
         if text[position : position + 1] == "}":
             blank = len(text[position + 1 :]) - len(text[position + 1 :].lstrip(lexer.BLANK))
             return values, position + 1 + blank

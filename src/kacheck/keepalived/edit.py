@@ -84,7 +84,7 @@ class Edits:
 
     def spans(self) -> list[Span]:
         """Which lines the edits change, in order; edits of one line have it twice."""
-        found, shift = [], 0
+        spans, shift = [], 0
         for start, end, text in self._edits:
             first, last = (bisect_left(self.source.newlines, offset) for offset in (start, end))
             grows = text.count("\n") - (last - first)
@@ -94,9 +94,9 @@ class Edits:
                 and text[-1:] in ("", "\n")
             )
             behind = last if whole else last + 1
-            found.append(Span(first, behind, first + shift, behind + shift + grows))
+            spans.append(Span(first, behind, first + shift, behind + shift + grows))
             shift += grows
-        return found
+        return spans
 
     def replace_word(self, word: Word, raw: str) -> None:
         """Write `raw` (see `quote()`) where the word stands."""
@@ -193,8 +193,8 @@ class Edits:
         behind = self._edits[index] if index < len(self._edits) else None
         overlaps = index > 0 and before.end > edit.start
         if overlaps or (behind is not None and behind.start < edit.end):
-            place = self.source.position(edit.start)
-            raise EditError(f"{place}: this place was edited already")
+            position = self.source.position(edit.start)
+            raise EditError(f"{position}: this place was edited already")
         self._edits.insert(index, edit)
 
     def _is_behind_edit(self, offset: int) -> bool:

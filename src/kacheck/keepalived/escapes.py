@@ -23,15 +23,15 @@ def quoted_escaped(text: str, rules: Rules, *, unescape: bool = True) -> list[st
     (alloc_strvec_quoted()). None where a quote or `\` is open. `\x` takes all the hex digits there
     are and keeps the last byte; two since 2.3.2.
     """
-    found: list[str] = []
+    words: list[str] = []
     position = 0
     hex_digits = 2 if rules.unescapes_once else None
     while (position := _skip_space(text, position)) < len(text):
         word, position = _escaped_word(text, position, hex_digits, unescape=unescape)
         if word is None:
             return None
-        found.append(word)
-    return found
+        words.append(word)
+    return words
 
 
 def _skip_space(text: str, position: int) -> int:

@@ -165,8 +165,8 @@ class Reader:
                 applies, condition, line = pieces.conditional(line, self._config_id)
                 if not applies:
                     return condition, empty
-            if found := pieces.DEFINITION.match(line.text):
-                self._define(found[1], line.text[found.end() :])
+            if match := pieces.DEFINITION.match(line.text):
+                self._define(match[1], line.text[match.end() :])
                 return condition, empty
             if self._rules.sequence_is_line and pieces.is_sequence(line.text, self._rules):
                 self._add_sequence(line)
@@ -264,18 +264,18 @@ class Reader:
             self._pending.sequences.append(Turns(sequence))
 
     def _seq(self, line: Line) -> Sequence | None:
-        found = definitions.SEQ.match(line.text)
-        if found is None:
+        match = definitions.SEQ.match(line.text)
+        if match is None:
             return None
         if not self._rules.sequence_is_line:
-            return None if found[1] else definitions.sequence(line, found[3])
-        if _size(found[3]) + 2 > SEQ_ROOM:
+            return None if match[1] else definitions.sequence(line, match[3])
+        if _size(match[3]) + 2 > SEQ_ROOM:
             return None
-        if found[2].startswith("{") and self._rules.sequence_name_is_checked:
+        if match[2].startswith("{") and self._rules.sequence_name_is_checked:
             return None
         rests = len(self._pending.rests)
         self._unseen = MAXBUF
-        numbers, _ = self._replace(line.cut(found.start(3), found.end(3)))
+        numbers, _ = self._replace(line.cut(match.start(3), match.end(3)))
         if len(self._pending.rests) > rests:
             self._pending.rests.pop()
             return None

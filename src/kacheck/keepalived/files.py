@@ -86,13 +86,13 @@ def _read(descriptor: int) -> bytes:
 
 def glob(pattern: str, directory: str, budget: Budget) -> GlobMatch:
     """Return what a pattern in a file of that directory names; paths begin with the directory."""
-    found: list[str] = []
+    paths: list[str] = []
     missing = False
     for alternative in braces(pattern, budget):
         names = sorted(_expand(alternative, directory, budget))
         missing = missing or (not names and not MAGIC.search(alternative))
-        found += names
-    return GlobMatch(found, missing, budget.left >= 0)
+        paths += names
+    return GlobMatch(paths, missing, budget.left >= 0)
 
 
 def braces(pattern: str, budget: Budget) -> Iterator[str]:
@@ -134,20 +134,20 @@ def _expand(pattern: str, directory: str, budget: Budget) -> list[str]:
     """Return the names that match a pattern without braces."""
     if "\0" in pattern or not pattern.strip("/"):
         return []
-    found = ["/" if pattern.startswith("/") else directory]
+    paths = ["/" if pattern.startswith("/") else directory]
     for part in filter(None, pattern.split("/")):
         if MAGIC.search(part):
-            found = [name for base in found for name in _matching(base, part, budget)]
+            paths = [name for base in paths for name in _matching(base, part, budget)]
         else:
             name = re.sub(r"\\(.)", r"\1", part)
-            found = [os.path.join(base, name) for base in found]
-    return [name for name in found if budget.take(name) and os.path.lexists(name)]
+            paths = [os.path.join(base, name) for base in paths]
+    return [name for name in paths if budget.take(name) and os.path.lexists(name)]
 
 
 def _matching(base: str, part: str, budget: Budget) -> list[str]:
     """Return what one component of a pattern matches in a directory."""
     expression = component(part)
-    found = []
+    names = []
     try:
         with os.scandir(base or ".") as entries:
             for entry in entries:
@@ -155,10 +155,10 @@ def _matching(base: str, part: str, budget: Budget) -> list[str]:
                     break
                 hidden = entry.name.startswith(".") and not part.startswith(".")
                 if not hidden and expression.fullmatch(entry.name):
-                    found.append(os.path.join(base, entry.name))
+                    names.append(os.path.join(base, entry.name))
     except OSError:
         return []
-    return found
+    return names
 
 
 def component(part: str) -> re.Pattern[str]:

@@ -189,8 +189,8 @@ def include_of(text: str, rules: Rules) -> tuple[str, str] | None:
         return None
     if not rules.include_is_words:
         return match[0], text[match.end() + 1 :].lstrip(BLANK)
-    found = [each[1] if each[2] is None else each[2] for each in WORD.finditer(text) if not each[3]]
-    return (found[0], found[1]) if len(found) == 2 else None
+    words = [each[1] if each[2] is None else each[2] for each in WORD.finditer(text) if not each[3]]
+    return (words[0], words[1]) if len(words) == 2 else None
 
 
 def next_brace(text: str) -> int:
@@ -198,10 +198,10 @@ def next_brace(text: str) -> int:
     if text[:1] in ("{", "}"):
         return 0
     position = 0
-    while found := BRACE_OR_QUOTE.search(text, position):
-        if found[0] != '"':
-            return found.start()
-        close = text.find('"', found.end())
+    while match := BRACE_OR_QUOTE.search(text, position):
+        if match[0] != '"':
+            return match.start()
+        close = text.find('"', match.end())
         if close < 0:
             break
         position = close + 1
@@ -210,7 +210,7 @@ def next_brace(text: str) -> int:
 
 def words(line: Line) -> list[Word]:
     """alloc_strvec(): the words; they end where a quote is open."""
-    found: list[Word] = []
+    words: list[Word] = []
     source, at = line.source, line.at
     for match in WORD.finditer(line.text):
         if match[3]:
@@ -221,14 +221,14 @@ def words(line: Line) -> list[Word]:
         # What stands for a reference has its place, which ends where the next character stands.
         end = at[bisect_right(at, last)] if line.made else last + 1
         value = match[1] if quoted else match[2]
-        found.append(Word(value, source.text[start:end], source.position(start), start, end))
-    return found
+        words.append(Word(value, source.text[start:end], source.position(start), start, end))
+    return words
 
 
 def first_word(text: str) -> str:
     """Return the value of the first of the words, or nothing."""
-    found = WORD.search(text)
-    return (found[1] or found[2] or "") if found else ""
+    match = WORD.search(text)
+    return (match[1] or match[2] or "") if match else ""
 
 
 def quote(value: str) -> str:

@@ -42,7 +42,7 @@ class MissingBrace(NamedTuple):
 def missing_braces(root: Node) -> list[MissingBrace]:
     """Return the blocks that have no `{`."""
     nodes = [each for each in root.children or () if each.kind is Kind.STATEMENT]
-    found = []
+    missing = []
     swallowed = set()
     for index, node in enumerate(nodes):
         if node.keyword not in BLOCKS or node.children is not None or len(node.words) > 3:
@@ -50,12 +50,12 @@ def missing_braces(root: Node) -> list[MissingBrace]:
         after = next((each for each in nodes[index + 1 :] if each.children is not None), None)
         end = nodes.index(after) if after is not None else len(nodes)
         swallowed.add(after)
-        found.append(MissingBrace(node, after, nodes[index + 1 : end], False))  # noqa: FBT003
+        missing.append(MissingBrace(node, after, nodes[index + 1 : end], False))  # noqa: FBT003
     instances = [
         each for each in nodes if each.keyword == "vrrp_instance" and each.children is not None
     ]
     has_none = bool(instances) and all(instance in swallowed for instance in instances)
-    return [each._replace(is_last_instance=has_none) for each in found]
+    return [each._replace(is_last_instance=has_none) for each in missing]
 
 
 def unread(root: Node) -> list[Node]:

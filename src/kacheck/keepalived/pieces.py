@@ -66,7 +66,8 @@ def statement_lines(source: Source, problems: list[Problem]) -> Iterator[Line]:
         once, quote = lexer.decomment(line)
         if not once.text and text and rules.skips_comment_lines:
             continue
-        if once.text[-1:] == "\r" and rules.children_read_copy:
+        is_copied = rules.children_read_copy and not lexer.is_include(once.text, rules)
+        if once.text[-1:] == "\r" and is_copied:
             once = lexer.strip(once.cut(0, len(once.text.rstrip("\r"))))
         if once.text[-1:] == "\\" and ("#" in text or "!" in text) and lexer.has_comment_end(once):
             note(problems, once, COMMENT_END, ProblemKind.LINE, len(once.text) - 1)
@@ -130,8 +131,8 @@ def is_simple(text: str) -> bool:
 
 def simple_pieces(line: Line) -> Iterator[Piece]:
     """Yield the pieces of such a line."""
-    for found in TOKEN.finditer(line.text):
-        head = line.cut(*found.span())
+    for match in TOKEN.finditer(line.text):
+        head = line.cut(*match.span())
         kind = BRACES.get(head.text, Kind.STATEMENT)
         if kind is not Kind.STATEMENT or (head := lexer.strip(head)).text:
             yield Piece(kind, head, head.at[-1])
@@ -191,11 +192,11 @@ def is_sequence(text: str, rules: Rules) -> bool:
 
 def conditional(line: Line, config_id: str | None) -> tuple[bool, str, Line]:
     """Whether a line that begins with `@id` counts, its id, and what is behind it."""
-    found = CONDITION.match(line.text)
-    if found is None or found.end() == found.end(2):
+    match = CONDITION.match(line.text)
+    if match is None or match.end() == match.end(2):
         return False, line.text[1:], line.cut(len(line.text))
-    applies = (config_id == found[2]) != bool(found[1])
-    return applies, found[1] + found[2], line.cut(found.end())
+    applies = (config_id == match[2]) != bool(match[1])
+    return applies, match[1] + match[2], line.cut(match.end())
 
 
 def brace_cut(line: Line) -> tuple[Line, Line | None]:

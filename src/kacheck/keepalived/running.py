@@ -31,8 +31,8 @@ def running() -> RunningKeepalived | None:
 
     Of several processes the oldest: its children have its command line.
     """
-    found = [*keepaliveds()]
-    return next((each for each in found if each.shares_network()), found[0] if found else None)
+    here = [*keepaliveds()]
+    return next((each for each in here if each.shares_network()), here[0] if here else None)
 
 
 def keepaliveds() -> Iterator[RunningKeepalived]:

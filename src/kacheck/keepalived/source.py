@@ -77,12 +77,12 @@ class Source:
     @cached_property
     def newlines(self) -> list[int]:
         """The offset of each line end."""
-        found = []
+        offsets = []
         offset = self.text.find("\n")
         while offset >= 0:
-            found.append(offset)
+            offsets.append(offset)
             offset = self.text.find("\n", offset + 1)
-        return found
+        return offsets
 
     def position(self, offset: int) -> Position:
         """Where an offset is."""

@@ -239,12 +239,12 @@ def parse(
     return Tree(Source(text, name, rules_of(release)), config_id)
 
 
-def grow(found: Iterable[Piece], tree: Tree | None, problems: list[Problem]) -> Node:
+def grow(pieces: Iterable[Piece], tree: Tree | None, problems: list[Problem]) -> Node:
     """Nodes from pieces; braces that do not match are problems."""
     root = top = Node(Kind.STATEMENT, NO_LINE, tree, None)
     children = root.children = []
     last: Node | None = None
-    for piece in found:
+    for piece in pieces:
         kind, line = piece.kind, piece.line
         if kind is Kind.OPEN:
             if last is None:

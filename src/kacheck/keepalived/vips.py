@@ -76,11 +76,11 @@ def checks_of(words: list[str]) -> AbstractSet[str]:
     from kacheck.result import BadConfigError
 
     programs = {**ENTRY_POINTS, **{f"kacheck-{name}": name for name in MODULES}}
-    for place, word in enumerate(words):  # `timeout 2 kacheck-verdict vault` is one, too
+    for index, word in enumerate(words):  # `timeout 2 kacheck-verdict vault` is one, too
         command = programs.get(os.path.basename(word))
         if command is not None:
             with suppress(BadConfigError, TextRequested):
-                args = arguments.parse([*filter(None, [command]), *words[place + 1 :]])
+                args = arguments.parse([*filter(None, [command]), *words[index + 1 :]])
                 return {*args.names} if args.command == "run" else {args.command} & {*MODULES}
     return set()
 

@@ -128,11 +128,11 @@ def redirected(configuration: Configuration, changes: list[Change], output: str)
 def refuse_output(configuration: Configuration, changes: list[Change], output: str) -> None:
     """Check that the main file's new content can be written and means the same."""
     main = next(iter(configuration.files))
-    place = os.path.realpath(output)
-    if place == os.path.realpath(main):
+    target = os.path.realpath(output)
+    if target == os.path.realpath(main):
         raise BadConfigError(f"-o {output} is the file itself; take --in-place, which keeps it")
     for path in (*configuration.files, *(change.path for change in changes)):
-        if place == os.path.realpath(path):
+        if target == os.path.realpath(path):
             raise BadConfigError(f"-o {output} is {path}, which is in use; name another file")
     if directory_of(output) == directory_of(main):
         return

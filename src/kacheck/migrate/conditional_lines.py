@@ -43,8 +43,8 @@ def conditional_lines(
     nodes = [*configuration.written()]
     stands_for: dict[str, list[str]] = {}
     for node in nodes:
-        if found := DEFINITION.match(node.line.text):
-            stands_for.setdefault(found[1], []).append(text_of(node))
+        if match := DEFINITION.match(node.line.text):
+            stands_for.setdefault(match[1], []).append(text_of(node))
     lines = [
         (node, whole(node.line.text, stands_for)) for node in nodes if node.kind is Kind.OTHER_ID
     ]
@@ -56,8 +56,8 @@ def conditional_lines(
 
     def may_track(node: Node) -> bool:
         """Return whether it may name a process, or be a part of such a line."""
-        if found := DEFINITION.match(node.line.text):
-            return found[1] in used
+        if match := DEFINITION.match(node.line.text):
+            return match[1] in used
         return id(node) in tracking or may_name(node, opened)
 
     for node, text, words in others:

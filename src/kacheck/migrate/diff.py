@@ -91,10 +91,10 @@ def compared(old: list[str], new: list[str], span: Span) -> Iterator[Code]:
         yield tag, a + i, a + j, c + k, c + m
 
 
-def joined(found: Iterable[Code]) -> list[Code]:
+def joined(codes: Iterable[Code]) -> list[Code]:
     """Without what is empty, and what is equal in one piece."""
     kept: list[Code] = []
-    for tag, a, b, c, d in found:
+    for tag, a, b, c, d in codes:
         if a == b and c == d:
             continue
         if kept and tag == kept[-1][0] == "equal":

@@ -261,8 +261,8 @@ def script_word(command: list[str], release: Version = DEFAULT) -> str:
 
 
 def _script_part(word: str, backslash: str) -> str:
-    def octal(found: re.Match[str]) -> str:
-        return f"{backslash}{ord(found[0]):03o}"
+    def octal(match: re.Match[str]) -> str:
+        return f"{backslash}{ord(match[0]):03o}"
 
     escaped = ESCAPED.sub(octal, word)
     if "\\" in escaped:

@@ -35,6 +35,11 @@ class Interruption:
         if self._came is not None and not (kind and issubclass(kind, KacheckError)):
             os.kill(os.getpid(), self._came)
 
+    @property
+    def is_hangup(self) -> bool:
+        """Whether the terminal has gone, which nobody has asked for."""
+        return self._came == signal.SIGHUP
+
     @contextmanager
     def now(self) -> Iterator[None]:
         """Be interrupted, also by what has come already."""

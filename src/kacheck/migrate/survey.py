@@ -137,18 +137,20 @@ class Survey:
         """
         for name, (_, data) in self.definitions.items():
             lines = self.references.get(name, [])
-            faults = {id(owner) for owner, found in lines if not (found.own or data.weight).value}
-            for place, (owner, found) in enumerate(lines):
+            faults = {
+                id(owner) for owner, reference in lines if not (reference.own or data.weight).value
+            }
+            for index, (owner, reference) in enumerate(lines):
                 if owner.keyword == SYNC_GROUP or id(owner) not in faults:
                     continue
                 groups = self._groups.of(owner)
                 if faults.isdisjoint(map(id, groups)):
                     continue
                 group = " ".join(groups[0].arguments)
-                lines[place] = owner, found._replace(group=group)
-                if self.is_shared(found.node.source) or not self._groups.is_certain(owner):
+                lines[index] = owner, reference._replace(group=group)
+                if self.is_shared(reference.node.source) or not self._groups.is_certain(owner):
                     error = LeftError(f"{group} tracks it for its members, too; remove this line")
-                    self.leave(name, found.node, error)
+                    self.leave(name, reference.node, error)
 
     def _find_lost(self, lost: str) -> None:
         """Have a sync group track what its members would lose.
@@ -158,21 +160,21 @@ class Survey:
         for name, (_, data) in self.definitions.items():
             lines = self.references.get(name, [])
             moved: dict[int, tuple[Node, TrackReference]] = {}
-            for place, (owner, found) in enumerate(lines):
-                is_fault = not (found.own or data.weight).value
-                if not is_fault or found.group or not self._groups.is_fixed(owner):
+            for index, (owner, reference) in enumerate(lines):
+                is_fault = not (reference.own or data.weight).value
+                if not is_fault or reference.group or not self._groups.is_fixed(owner):
                     continue
                 try:
-                    group = self._taker(owner, found, lost)
+                    group = self._taker(owner, reference, lost)
                 except LeftError as error:
-                    self.leave(name, found.node, error)
+                    self.leave(name, reference.node, error)
                     continue
                 title = " ".join(group.arguments)
-                moved.setdefault(id(group), (group, found._replace(group=title, is_new=True)))
-                lines[place] = owner, found._replace(group=title)
+                moved.setdefault(id(group), (group, reference._replace(group=title, is_new=True)))
+                lines[index] = owner, reference._replace(group=title)
             lines += moved.values()
 
-    def _taker(self, instance: Node, found: TrackReference, lost: str) -> Node:
+    def _taker(self, instance: Node, reference: TrackReference, lost: str) -> Node:
         """Return the sync group that can track it instead of its member."""
         refuse(
             self._groups.owns_address(instance),
@@ -182,9 +184,9 @@ class Survey:
         groups = self._groups.of(instance)
         refuse(
             not self._groups.is_certain(instance)
-            or self.is_shared(found.node.source)
+            or self.is_shared(reference.node.source)
             or self.is_shared(groups[0].source)
-            or (found.name, id(groups[0])) in self._tracking,
+            or (reference.name, id(groups[0])) in self._tracking,
             f"{lost} from members of a vrrp_sync_group; upgrade it to 2.2.2 or later, or write a"
             " track_script into the group",
         )

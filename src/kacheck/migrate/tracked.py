@@ -190,8 +190,8 @@ def _count(node: Node, least: int) -> int:
 def _microseconds(node: Node) -> int:
     """Return a delay: read_decimal_unsigned_strvec()."""
     word = node.arguments[0] if node.arguments else ""
-    found = SECONDS.fullmatch(word)
-    whole, fraction = (found[1] or "0", found[2] or "") if found else ("0", "")
+    match = SECONDS.fullmatch(word)
+    whole, fraction = (match[1] or "0", match[2] or "") if match else ("0", "")
     delay = int(whole) * MICROSECONDS + int(fraction.ljust(6, "0"))
     if not 1 <= delay <= LONGEST_DELAY * MICROSECONDS:
         raise LeftError(f"{word!r} is no {node.keyword} from 0.000001 to 3600 seconds; correct it")

@@ -64,9 +64,9 @@ class Transaction:
         staged = self._names()
         with naming(self._journal):
             self._write_journal(names, staged)
-        for place, change in enumerate(self.changes):
+        for index, change in enumerate(self.changes):
             with naming(change.path):
-                self._stage(place, change, staged[place])
+                self._stage(index, change, staged[index])
         for path, backup in names.items():
             with naming(path):
                 self.lost += _back_up(path, self._first[path].old or b"", backup)
@@ -77,11 +77,11 @@ class Transaction:
 
     def commit(self) -> None:
         """Put the new contents into their places, each after the one before is on the disk."""
-        for place, change in enumerate(self.changes):
+        for index, change in enumerate(self.changes):
             self._refuse_changed(change)
             with naming(change.path):
-                os.rename(self._staged[place], change.path)
-                del self._staged[place]
+                os.rename(self._staged[index], change.path)
+                del self._staged[index]
                 if change.path not in self._written:
                     self._written.append(change.path)
                 persist(os.path.dirname(change.path))
@@ -120,14 +120,14 @@ class Transaction:
             names.append(f"{temporary}.{place}" if temporary in names else temporary)
         return names
 
-    def _stage(self, place: int, change: Change, temporary: str) -> None:
+    def _stage(self, index: int, change: Change, temporary: str) -> None:
         directory = os.path.dirname(change.path)
         if change.old is None and not os.path.isdir(directory):
             os.mkdir(directory, 0o755)
             self._directories.append(directory)
         with suppress(FileNotFoundError):
             os.unlink(temporary)  # of one that was killed
-        self._staged[place] = temporary
+        self._staged[index] = temporary
         like = None if self._first[change.path].old is None else change.path
         lost = write(temporary, change.new, like)
         self.lost += [text for text in lost if text not in self.lost]

@@ -14,6 +14,7 @@ MODULES = {
     "http": "kacheck.probes.http",
     "tcp": "kacheck.probes.tcp",
     "command": "kacheck.probes.command",
+    "consul": "kacheck.probes.consul",
     "combined": "kacheck.probes.combined",
 }
 """Where each probe's declaration PROBE is."""
@@ -26,8 +27,8 @@ def probe(name: str) -> Probe:
         KeyError: the probe does not exist.
 
     """
-    found: Probe = load(f"{MODULES[name]}:PROBE")
-    return found
+    declared: Probe = load(f"{MODULES[name]}:PROBE")
+    return declared
 
 
 def reasons() -> dict[str, Reason]:

@@ -11,4 +11,5 @@
 - notify.py: systemd's READY, WATCHDOG, STATUS
 - readable.py: whether the watcher's user can read what a configuration names
 - metrics.py: Prometheus's textfile collector
+- consul_reports.py: verdicts reported to Consul's TTL checks
 """

@@ -32,5 +32,5 @@ class Alarm:
     def numbers(self) -> set[int]:
         """Empty the pipe; return the numbers of the signals that were in it, and perhaps 0."""
         with suppress(BlockingIOError):
-            return {*os.read(self._read, 4096)}
+            return {*os.read(self._read, 65536)}  # all that a pipe has room for
         return set()

@@ -111,12 +111,12 @@ def refuse_foreign(path: str, state_dir: str, *users: int) -> None:
         OSError: it is something else than a directory, a symbolic link included.
 
     """
-    found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode):
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-    if found.st_uid in users:
+    if status.st_uid in users:
         return
-    theirs, ours = user_name(found.st_uid), user_name(os.geteuid())
+    theirs, ours = user_name(status.st_uid), user_name(os.geteuid())
     cure = f"let root run chown {ours}: {path}"
     if os.geteuid() == 0:
         where = "" if state_dir == DEFAULT else f" --state-dir {state_dir}"

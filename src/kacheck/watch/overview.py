@@ -28,8 +28,8 @@ def describe(watcher: Overview) -> Iterator[str]:
         "trouble": watcher.trouble,
     }
     yield json.dumps(head).removesuffix("}") + ', "checks": ['
-    for place, watched in enumerate(in_order):
-        comma = ", " if place else ""
+    for index, watched in enumerate(in_order):
+        comma = ", " if index else ""
         yield comma + json.dumps(about(watched, time.monotonic(), time.time()))
     yield "]}\n"
 

@@ -52,7 +52,7 @@ class Publisher:
         set_comm(COMM)
         self._track = TrackFiles(directory, notice)
         self.lock = Lock(directory)
-        self._place = -1
+        self._directory_file = -1
         """The directory that keepalived watches; while it is open no other can have its inode."""
         self._earlier: dict[str, Published] = {}
         """What this process published before it re-executed."""
@@ -138,7 +138,7 @@ class Publisher:
                 cannot make it, but whatever starts the watcher again may, as its unit does.
 
         """
-        if (self.lock.holds() and self._has_place()) or self._try("", self._prepare):
+        if (self.lock.holds() and self._has_track_directory()) or self._try("", self._prepare):
             self._recover("")
         elif not os.path.isdir(self._path("track")):
             raise StateDirectoryError(
@@ -149,7 +149,7 @@ class Publisher:
     def close(self) -> None:
         """Let another watcher have the directory."""
         self.lock.close()
-        os.close(self._place)
+        os.close(self._directory_file)
 
     def _path(self, *parts: str) -> str:
         return "/".join((self.directory, *parts))
@@ -163,23 +163,23 @@ class Publisher:
             make_directory(path)
             refuse_foreign(path, self.directory, os.geteuid())
         self.lock.take()
-        if not self._has_place():
-            self._take_place(self._path("track"))
+        if not self._has_track_directory():
+            self._take_track_directory(self._path("track"))
 
-    def _has_place(self) -> bool:
-        return is_same(self._path("track"), self._place)
+    def _has_track_directory(self) -> bool:
+        return is_same(self._path("track"), self._directory_file)
 
-    def _take_place(self, path: str) -> None:
-        place = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        if self._place >= 0:
-            os.close(self._place)
+    def _take_track_directory(self, path: str) -> None:
+        directory = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        if self._directory_file >= 0:
+            os.close(self._directory_file)
             words = (
                 f"{path} is another directory than before: reload keepalived, which looks at the "
                 "old one until then"
             )
             self._lasting = "another directory", words
             self._set_trouble(*self._lasting)
-        self._place = place
+        self._directory_file = directory
 
     def _remove(self, *parts: str) -> bool:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from kacheck import __version__
+from kacheck.check import CheckConfiguration
 from kacheck.result import KacheckError
 from kacheck.watch.journal import ERROR, NOTICE, Journal
 from kacheck.watch.lock import Lock
@@ -15,6 +16,7 @@ from kacheck.watch.timers import Timer, Timers
 
 TRIAL = 10.0
 """Seconds that the program as it is installed now has for its trial."""
+Load = Callable[[], CheckConfiguration]
 
 
 class ReExecution:
@@ -43,20 +45,29 @@ class ReExecution:
         self._timers = timers
         self._journal = journal
 
-    def begin(self, load: Callable[[], object]) -> None:
+    def begin(self, load: Load) -> None:
         """Try the successor, if `load` can read the configuration; execute it when it succeeds."""
         if self._successor.pid:
             return  # it is being tried
         try:
-            load()
-            trial = self._successor.try_it()
-            over = self._timers.at(time.monotonic() + TRIAL, self._successor.give_up)
-            end = partial(self._end_trial, trial, over)
-            self._selector.register(trial, selectors.EVENT_READ, end)
+            tried = load()
+            self._await_trial(self._successor.try_it(), load, tried)
         except (KacheckError, OSError) as error:
             self._refuse(str(error))
 
-    def _end_trial(self, trial: int, over: Timer) -> None:
+    def _await_trial(self, trial: int, load: Load, tried: CheckConfiguration) -> None:
+        """Go on when the trial has ended, or give it up when its time is over."""
+        over = self._timers.at(time.monotonic() + TRIAL, self._successor.give_up)
+        end = partial(self._end_trial, trial, over, load, tried)
+        try:
+            self._selector.register(trial, selectors.EVENT_READ, end)
+        except OSError:
+            over.cancel()
+            os.close(trial)
+            self._successor.abandon()
+            raise
+
+    def _end_trial(self, trial: int, over: Timer, load: Load, tried: CheckConfiguration) -> None:
         over.cancel()
         self._selector.unregister(trial)
         os.close(trial)
@@ -65,12 +76,18 @@ class ReExecution:
             ended = f"ends with {code}" if code > 0 else f"dies of signal {-code}"
             self._refuse(f"what is installed now {ended} at watch --check-config")
             return
-        self._journal.say(NOTICE, f"re-executing, kacheck {__version__} until now")
         try:
-            with self._lock.kept():
-                self._successor.execute(self._arrived)
-        except OSError as error:
+            if load() != tried:
+                self.begin(load)  # what was tried is not what it would find
+            else:
+                self._execute()
+        except (KacheckError, OSError) as error:
             self._refuse(str(error))
+
+    def _execute(self) -> None:
+        self._journal.say(NOTICE, f"re-executing, kacheck {__version__} until now")
+        with self._lock.kept():
+            self._successor.execute(self._arrived)
 
     def _refuse(self, why: str) -> None:
         self._journal.say(ERROR, f"not re-executed, kacheck {__version__} goes on: {why}")

@@ -271,23 +271,23 @@ def listen(path: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     directory, _, name = path.rpartition("/")
     try:
-        place = open_directory(directory)
+        parent = open_directory(directory)
     except OSError:
         listener.close()
         raise
-    new = f"/proc/self/fd/{place}/.{name}.new"
+    new = f"/proc/self/fd/{parent}/.{name}.new"
     try:
         with suppress(FileNotFoundError):
             os.unlink(new)
         listener.bind(new)
         os.chmod(new, 0o666)  # noqa: S103 - whoever may see the checks' files may ask
         listener.listen(BACKLOG)
-        os.rename(new, f"/proc/self/fd/{place}/{name}")
+        os.rename(new, f"/proc/self/fd/{parent}/{name}")
     except OSError:
         listener.close()
         with suppress(OSError):
             os.unlink(new)
         raise
     finally:
-        os.close(place)
+        os.close(parent)
     return listener

@@ -34,12 +34,16 @@ class Successor:
         try:
             return os.pidfd_open(self.pid)
         except OSError:
-            self.give_up()
-            self.exit_code()
+            self.abandon()
             raise
 
+    def abandon(self) -> None:
+        """End the trial, whose end nobody waits for."""
+        self.give_up()
+        self.exit_code()
+
     def give_up(self) -> None:
-        """End the trial."""
+        """Have the trial end."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 

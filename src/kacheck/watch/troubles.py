@@ -5,6 +5,7 @@ import os
 from contextlib import suppress
 
 from kacheck.statedir import UPTIME, uptime, uptime_of
+from kacheck.watch.bounded_read import BoundedRead, is_mounted
 from kacheck.watch.journal import NOTICE, WARNING, Journal
 
 
@@ -53,27 +54,25 @@ class Troubles:
 
 
 class UptimeClock:
-    """The uptime that readers of verdict files will compare with."""
+    """The uptime that readers of verdict files will compare with.
+
+    lxcfs may hang, too; then the read is left behind.
+    """
 
     def __init__(self, troubles: Troubles) -> None:
         self._troubles = troubles
+        self._read = (
+            BoundedRead(self._read_file, "uptime") if is_mounted(UPTIME) else self._read_file
+        )
         self._file = -1
         with suppress(OSError):
             self._file = os.open(UPTIME, os.O_RDONLY | os.O_CLOEXEC)
 
     def now(self) -> float | None:
-        """Return the uptime; None, and say so, if it cannot be read.
-
-        It is opened again each time, since lxcfs may cache what is kept open.
-        """
+        """Return the uptime; None, and say so, if it cannot be read."""
         trouble, now = None, None
         try:
-            try:
-                now = uptime()
-            except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE):
-                    raise
-                now = uptime_of(self._file)
+            now = self._read()
         except OSError as error:
             trouble = (
                 f"{UPTIME}: {error.strerror}: verdict files are withdrawn, and kacheck-verdict "
@@ -82,3 +81,12 @@ class UptimeClock:
             )
         self._troubles.report_uptime(trouble)
         return now
+
+    def _read_file(self) -> float:
+        """Read it; it is opened again each time, since lxcfs may cache what is kept open."""
+        try:
+            return uptime()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            return uptime_of(self._file)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kacheck import arguments
 from kacheck.commands import TextRequested
+from kacheck.commands.run import require_reasons
 from kacheck.doctor.scripts.script import Script
 from kacheck.doctor.scripts.shell import unwrapped
 from kacheck.probe import OptionError, load
@@ -50,7 +51,10 @@ def calls_of(scripts: list[Script]) -> list[Call]:
 def _call_of(script: Script, words: list[str]) -> Call:
     """Return a call, with the meaning of its words."""
     try:
-        return Call(script, arguments.parse(words))
+        args = arguments.parse(words)
+        if args.command == "run":
+            require_reasons(args.accept)
+        return Call(script, args)
     except TextRequested:
         return Call(script, None, "it only prints a text, and is always healthy")
     except BadConfigError as error:

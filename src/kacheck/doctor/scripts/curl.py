@@ -37,7 +37,7 @@ def grep_for_active(context: Context) -> Iterator[Observation]:
         script = command_line.script
         words = _searched_words(command_line.commands)
         is_searched = any("active" in word.lower() and "/" not in word for word in words)
-        if is_searched and _asks_health(script.argv):
+        if is_searched and asks_health(script.argv):
             what = f"{script.name}: the answer of sys/health never has the word active in it"
             why = "it says initialized, sealed and standby; the role is the HTTP code"
             yield at(script.node, what, why, f"{script_line('kacheck-vault')}, or curl -f")
@@ -50,14 +50,14 @@ def _searched_words(commands: list[ShellCommand]) -> list[str]:
     for command in commands:
         source = source if command.joint == "|" else command
         is_variable = source.name == "curl" and any("$" in word for word in source.words)
-        if _asks_health(source.words) or is_variable or source.name in (*GREPS, *SHOWN):
+        if asks_health(source.words) or is_variable or source.name in (*GREPS, *SHOWN):
             searched += itertools.dropwhile(
                 lambda word: os.path.basename(word) not in GREPS, command.words
             )
     return searched
 
 
-def _asks_health(words: list[str]) -> bool:
+def asks_health(words: list[str]) -> bool:
     """Return whether words ask for the health of Vault or OpenBao."""
     return "sys/health" in " ".join(words)
 
@@ -116,15 +116,17 @@ def any_answer_succeeds(context: Context) -> Iterator[Observation]:
     """Find a curl whose exit code, which is 0 for every answer, decides."""
     for script, _, runs in context.command_lines:
         for index, command in enumerate(runs[0]):
-            if _takes_any_answer(command, runs[0][index + 1 :]):
+            is_health = asks_health(command.words)
+            if is_health and takes_any_answer(command, runs[0][index + 1 :]):
                 what = f"{script.name}: curl succeeds on every answer, that of a sealed Vault too"
                 why = "without -f its exit code does not depend on the HTTP code"
                 yield at(script.node, what, why, f"{script_line('kacheck-vault')}, or curl -f")
 
 
-def _takes_any_answer(command: ShellCommand, after: list[ShellCommand]) -> bool:
+def takes_any_answer(command: ShellCommand, after: list[ShellCommand]) -> bool:
+    """Return whether a curl without -f decides, and nothing reads the answer."""
     words = command.words
-    if command.name != "curl" or not _asks_health(words) or any(map(FAILS.match, words)):
+    if command.name != "curl" or any(map(FAILS.match, words)):
         return False
     is_piped = bool(after) and after[0].joint == "|"
     is_read = any(

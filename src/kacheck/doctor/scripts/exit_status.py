@@ -36,7 +36,8 @@ A pipeline's exit code is its last command's. wc, cat, tee, head, awk, echo, tru
 succeed whatever went before them: the check is always successful. So is `CMD &>FILE` where sh
 is dash, as Debian's and Ubuntu's: that is `CMD &`, which nobody waits for, and then `>FILE`.
 
-Do: end it with the command that decides, such as grep -q; and >FILE 2>&1 for &>FILE.""",
+Do: end it with the command that decides, such as grep -q; exit 1 instead of echo 1; and
+>FILE 2>&1 for &>FILE.""",
 )
 def always_succeeds(context: Context) -> Iterator[Observation]:
     """Find an end that succeeds whatever went before it."""
@@ -45,12 +46,19 @@ def always_succeeds(context: Context) -> Iterator[Observation]:
         if _may_fail_before_end(script, commands):
             continue
         last = commands[-1] if commands else ShellCommand([])
-        if _ends_in_success(commands, last):
-            what = f"{script.name} is always successful: it ends with {last.name}"
+        branch = _branch_success(command_line.program)
+        if branch is not None or _ends_in_success(commands, last):
+            what = f"{script.name} is always successful: it ends with {branch or last.name}"
             why = "the last command's exit code is the script's"
             yield at(script.node, what, why, "end it with the command that decides")
         if command_line.program is not None:
             yield from _background(command_line, context.system)
+
+
+def _branch_success(program: str | None) -> str | None:
+    """Return what a program ends with whose `if` succeeds on every way; None for another one."""
+    found = file_commands(program) if program is not None else None
+    return _last_success(found) if found and found[-1].name == "fi" else None
 
 
 def _ends_in_success(commands: list[ShellCommand], last: ShellCommand) -> bool:
@@ -87,8 +95,8 @@ def file_always_succeeds(context: Context) -> Iterator[Observation]:
     """Find shell files that end in success on every way."""
     for program in context.programs:
         text = shell_file(program, context.system) if program.is_executable else None
-        found = file_commands(text) if text is not None else None
-        last = _last_success(found) if found else None
+        commands = file_commands(text) if text is not None else None
+        last = _last_success(commands) if commands else None
         if last is not None:
             operand = script_operand(program.script.argv)
             file = operand or program.real
@@ -98,20 +106,20 @@ def file_always_succeeds(context: Context) -> Iterator[Observation]:
             yield at(program.script.node, what, why, cure)
 
 
-def _last_success(found: list[ShellCommand]) -> str | None:
+def _last_success(commands: list[ShellCommand]) -> str | None:
     """Return the last command of a file that succeeds on every way; None where one may fail."""
     leaves = ("return", "set", "trap", "exec", "kill", "source", ".", "case")
-    for command in found:
+    for command in commands:
         is_failing_exit = command.name == "exit" and command.words[1:] != ["0"]
         stops = command.name in KILLERS or "stop" in command.words  # keepalived itself, mostly
         if is_failing_exit or stops or any(word in leaves for word in command.words[:1]):
             return None
-    names = [command.name for command in found]
+    names = [command.name for command in commands]
     if names[-1] not in BLOCK_END:
-        last = found[-1]
+        last = commands[-1]
         return " ".join(last.words[:3]) if _succeeds(last) and last.joint != "&&" else None
     ends = [
-        found[index - 1]
+        commands[index - 1]
         for index, name in enumerate(names)
         if index and name in BRANCH and names[index - 1] not in BRANCH
     ]

@@ -55,8 +55,8 @@ def file_commands(text: str) -> list[ShellCommand] | None:
         return None
     lines = [re.sub(r"(^|\s)#.*$", r"\1", line) for line in text.replace("\\\n", " ").splitlines()]
     joined = ";".join(line.strip().rstrip(";") for line in lines if line.strip())
-    found = commands([], re.sub(r"(?<![^;\s])(?:else|elif)(?=[;\s])", f"{ELSE};", joined))
-    return found or None
+    whole = commands([], re.sub(r"(?<![^;\s])(?:else|elif)(?=[;\s])", f"{ELSE};", joined))
+    return whole or None
 
 
 def missing_program(argv: list[str], system: System) -> str | None:

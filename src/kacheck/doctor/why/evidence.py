@@ -97,9 +97,9 @@ def _always_failing(
     context: Context, findings: Sequence[Finding]
 ) -> Iterator[tuple[KEY, SeenState]]:
     """Yield the scripts that fail whatever runs, so that they need not be run."""
-    found = {each[4:]: each for each in findings if each.code.name in ALWAYS_FAILS}
-    for script in context.scripts if found else ():
-        finding = found.get(script.node.position[:2])
+    failing = {each[4:]: each for each in findings if each.code.name in ALWAYS_FAILS}
+    for script in context.scripts if failing else ():
+        finding = failing.get(script.node.position[:2])
         if finding is not None:
             cause = FaultCause(finding.what, finding.cure)
             yield ("track_script", script.name), SeenState(is_good=False, cause=cause)

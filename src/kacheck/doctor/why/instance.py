@@ -120,7 +120,7 @@ def _instance(node: Node, surroundings: Surroundings, release: Version | None) -
 
 def _tracked(surroundings: Surroundings, name: str, release: Version | None) -> list[TrackedThing]:
     """Return the scripts, processes and files that count, with the weights that hold."""
-    found = []
+    things = []
     for reference in surroundings.tracked_by(name):
         owner = reference.owner
         definition = surroundings.definitions.get((reference.kind, reference.name))
@@ -128,8 +128,8 @@ def _tracked(surroundings: Surroundings, name: str, release: Version | None) -> 
             continue  # KA010, KA011, KA018: it runs without
         weight = _holding(reference, owner, reference.weight(definition.weight), release)
         if weight is not None:
-            found.append(TrackedThing(reference.kind, reference.name, weight))
-    return found
+            things.append(TrackedThing(reference.kind, reference.name, weight))
+    return things
 
 
 def _holding(
@@ -149,19 +149,19 @@ def _holding(
 
 
 def _interfaces(node: Node) -> list[TrackedThing]:
-    found = []
+    things = []
     is_tracked = not node.find("dont_track_primary")
     for line in _lines(node, "track_interface"):
         if is_tracked and not line.arguments and line.keyword == _last(node, "interface"):
             continue  # it counts anyway
         words = line.arguments
         value = whole_number(words[1]) if words[:1] == ["weight"] and words[1:] else 0
-        found.append(
+        things.append(
             TrackedThing(
                 "track_interface", line.keyword, Weight(value or 0, reverse="reverse" in words)
             )
         )
-    return found
+    return things
 
 
 def _lines(node: Node, keyword: str) -> list[Node]:

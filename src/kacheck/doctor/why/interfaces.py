@@ -30,8 +30,8 @@ class LocalNetwork(NamedTuple):
 
     def addresses(self, name: str, ip_version: int, *, without: tuple[str, ...] = ()) -> list[str]:
         """Return the addresses of an interface in a family, without VIPs."""
-        found = [str(each.address.ip) for each in self.machine.of(name, ip_version)]
-        return [address for address in found if address not in without]
+        addresses = [str(each.address.ip) for each in self.machine.of(name, ip_version)]
+        return [address for address in addresses if address not in without]
 
     def has(self, address: str) -> bool:
         """Return whether an address is on one of the interfaces."""

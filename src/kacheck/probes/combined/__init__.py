@@ -3,6 +3,7 @@
 from kacheck.kinds import TEXT
 from kacheck.probe import Option, Probe
 from kacheck.probes import process, vault
+from kacheck.probes.combined.reasons import NOT_OK
 
 PROBE = Probe(
     name="combined",
@@ -26,7 +27,8 @@ PROBE = Probe(
             "any",
             TEXT,
             "names of other checks, at least one of which must be ok",
-            details="Each of them gets an equal share of the time.",
+            details="Each of them gets an equal share of the time. One that cannot be determined "
+            'does not pass beside one that is down, not even by `on_unknown = "ok"`.',
             is_repeatable=True,
             is_set=True,
             names_checks=True,
@@ -42,7 +44,7 @@ PROBE = Probe(
         *process.SCOPE,
         *vault.OPTIONS,
     ),
-    reasons=(*process.PROBE.reasons, *vault.PROBE.reasons),
+    reasons=(*process.PROBE.reasons, *vault.PROBE.reasons, NOT_OK),
     prepare="kacheck.probes.combined.question:prepare",
     look="kacheck.probes.combined.question:look",
     repeated="kacheck.probes.combined.repeated:RepeatedCombination",

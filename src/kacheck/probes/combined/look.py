@@ -9,11 +9,12 @@ import _thread  # threading takes 2 ms to import
 from functools import partial
 
 from kacheck.deadline import Deadline, NoThreadError, in_new_thread, within
-from kacheck.result import MILDEST_FIRST, KacheckError, Result, Status, bug
+from kacheck.probes.combined.reasons import NOT_OK
+from kacheck.result import MILDEST_FIRST, KacheckError, Result, Status, bug, reasons_of
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, Literal
 
     from kacheck.deadline import Run
@@ -24,6 +25,8 @@ else:
 
 SHARED = 0.9
 """Of the time that is left: the answer of the last one must still be in time."""
+ALSO = "; also "
+"""Before each warning with another reason than the first one; kacheck-verdict looks for it."""
 
 
 class Member:
@@ -101,11 +104,11 @@ def probe_all(members: Sequence[Member], deadline: Deadline) -> Result:
         elif result.status is not Status.OK:
             return failed(before, name, result)
     if unknown:
-        # A bad configuration or a bug never passes.
-        name = next((each for each in unknown if seen[each].is_blind), unknown[0])
-        return failed(seen, name, seen.pop(name))
+        name = least_passable(unknown, seen)
+        result = failed(seen, name, seen[name])
+        return not_ok(result, also(warned, seen)) if warned else result
     if warned:
-        return failed(seen, warned[0], seen.pop(warned[0]))
+        return warnings_of(warned, seen)
     message = "; ".join(result.message for result in seen.values())
     return result._replace(message=message, data=merged(seen))
 
@@ -123,9 +126,53 @@ def probe_any(members: Sequence[Member], deadline: Deadline) -> Result:
         result = seen[member.name] = answer(share, member)
         if result.status is Status.OK:
             return result._replace(message=f"{member.name}: {result.message}", data=merged(seen))
-    mildest = min(seen.values(), key=lambda result: MILDEST_FIRST.index(result.status))
+    mildest = mildest_failure(seen)
     message = "; ".join(f"{name}: {result.message}" for name, result in seen.items())
-    return mildest._replace(message=message, data={"failed": ", ".join(seen), **merged(seen)})
+    data = {"failed": ", ".join(seen), **merged(seen)}
+    if len(reasons := reasons_of(mildest)) > 1:
+        data["reasons"] = reasons
+    return mildest._replace(message=message, data=data)
+
+
+def mildest_failure(seen: dict[str, Result]) -> Result:
+    """Return the mildest of these failures.
+
+    An unknown may be told to pass. Then it must not speak for one that is known to be down.
+    """
+    mildest = min(seen.values(), key=lambda result: MILDEST_FIRST.index(result.status))
+    if mildest.status is not Status.UNKNOWN:
+        return mildest
+    unknown = [name for name, result in seen.items() if result.status is Status.UNKNOWN]
+    mildest = seen[least_passable(unknown, seen)]
+    return mildest if len(unknown) == len(seen) else not_ok(mildest)
+
+
+def not_ok(result: Result, others: str = "") -> Result:
+    """Return an unknown that does not pass, with what others say."""
+    reason = result.reason if result.reason.always_fails else NOT_OK
+    return result._replace(reason=reason, message=result.message + others)
+
+
+def also(names: Iterable[str], seen: dict[str, Result]) -> str:
+    """Return what these say, to go on from the message of another."""
+    return "".join(f"{ALSO}{name}: {seen[name].message}" for name in names)
+
+
+def least_passable(names: Sequence[str], seen: dict[str, Result]) -> str:
+    """Return the first of the unknowns that never pass; a bad configuration or a bug before all."""
+    return max(names, key=lambda name: (seen[name].is_blind, seen[name].reason.always_fails))
+
+
+def warnings_of(names: Sequence[str], seen: dict[str, Result]) -> Result:
+    """Return the first of the warnings, with the reasons of all: a guard has to accept each."""
+    first = names[0]
+    result = failed(seen, first, seen[first])
+    reasons = [*dict.fromkeys(reason for name in names for reason in reasons_of(seen[name]))]
+    if len(reasons) == 1:
+        return result
+    others = [name for name in names[1:] if {*reasons_of(seen[name])} != {result.reason}]
+    data = {**result.data, "reasons": reasons}
+    return result._replace(message=result.message + also(others, seen), data=data)
 
 
 def answer(deadline: Deadline, member: Member) -> Result:

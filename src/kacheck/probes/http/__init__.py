@@ -2,7 +2,7 @@
 
 from kacheck.exchange.options import tls_options
 from kacheck.exchange.reasons import BAD_RESPONSE, DNS, REFUSED, RESET, TLS, UNREACHABLE
-from kacheck.kinds import FILE, URL, one_of, whole
+from kacheck.kinds import NAMED_FILE, URL, one_of, whole
 from kacheck.probe import Option, Probe
 from kacheck.probes.http.kinds import CODES, CONDITION, CONTENT, HEADER
 from kacheck.probes.http.reasons import ANSWERS
@@ -69,7 +69,7 @@ PROBE = Probe(
         ),
         Option(
             "auth_file",
-            FILE,
+            NAMED_FILE,
             "send the credentials in this file: a line `basic USER:PASSWORD`, or `bearer TOKEN`",
             metavar="FILE",
             details="Others than its owner and group may not read it, and its group may not write "
@@ -77,7 +77,7 @@ PROBE = Probe(
         ),
         Option(
             "unix_socket",
-            FILE,
+            NAMED_FILE,
             "connect to this Unix socket instead of the URL's host",
             metavar="FILE",
         ),

@@ -33,14 +33,14 @@ def probe(options: ProcessOptions, deadline: Deadline) -> Result:
     return result
 
 
-def answer(options: ProcessOptions, found: ScanResult) -> Result:
+def answer(options: ProcessOptions, scan: ScanResult) -> Result:
     """Return the result of a scan."""
-    data: dict[str, Any] = {"count": len(found.counted), "pids": [m.pid for m in found.counted]}
-    if found.not_counted:
-        data["not_counted"] = [{"pid": m.pid, "why": m.objection} for m in found.not_counted]
+    data: dict[str, Any] = {"count": len(scan.counted), "pids": [m.pid for m in scan.counted]}
+    if scan.not_counted:
+        data["not_counted"] = [{"pid": m.pid, "why": m.objection} for m in scan.not_counted]
     if options.describe:
-        data |= described(found.counted)
-    return judge(options, found, data)
+        data |= described(scan.counted)
+    return judge(options, scan, data)
 
 
 def described(matches: list[Match]) -> dict[str, Any]:
@@ -56,22 +56,22 @@ def described(matches: list[Match]) -> dict[str, Any]:
     return {"matches": [describe(match.pid) for match in matches]}
 
 
-def judge(options: ProcessOptions, found: ScanResult, data: dict[str, Any]) -> Result:
+def judge(options: ProcessOptions, scan: ScanResult, data: dict[str, Any]) -> Result:
     """Return the result for what a scan found."""
-    count = len(found.counted)
+    count = len(scan.counted)
     most = options.quorum_max
     least = 0 if most == 0 else options.quorum  # as vrrp_parser.c has it for quorum_max 0
     what = description(options)
-    some = f"{plural(count)} {what} ({pid_list(found.counted)})" if count else f"no process {what}"
+    some = f"{plural(count)} {what} ({pid_list(scan.counted)})" if count else f"no process {what}"
     if most is not None and count > most:
         return Result(Status.CRITICAL, TOO_MANY, f"{some}, at most {most} wanted", data)
-    if found.hidden and (count < least or most is not None):
-        message = f"cannot tell whether a process {what} runs: {found.hidden}"
+    if scan.hidden and (count < least or most is not None):
+        message = f"cannot tell whether a process {what} runs: {scan.hidden}"
         return Result(Status.UNKNOWN, HIDDEN, message, data)
     if count < least:
         reason = TOO_FEW if count else MISSING
         need = f", at least {least} wanted" if count else ""
-        return Result(Status.CRITICAL, reason, some + need + aside(found.not_counted), data)
+        return Result(Status.CRITICAL, reason, some + need + aside(scan.not_counted), data)
     return Result(Status.OK, RUNNING if count else MISSING, some, data)
 
 

@@ -34,11 +34,11 @@ def other_name(options: ProcessOptions, deadline: Deadline) -> str:
         if pid == own or pid in parents:
             continue
         try:
-            found = path_with_name(procfs.Process(options.proc, pid), name)
+            executable = path_with_name(procfs.Process(options.proc, pid), name)
         except (OSError, ValueError):
             continue
-        if found is not None:
-            path, comm = map(os.fsdecode, found)
+        if executable is not None:
+            path, comm = map(os.fsdecode, executable)
             return f"; pid {pid} runs {path} but calls itself {comm}: use the path"
     return ""
 

@@ -82,9 +82,9 @@ class Pattern:
             return False
         if self.full_command:
             return argv[0] == self.name and self.args_match(argv[1:])
-        place = self.place(argv, process)
-        if place is not None:
-            return self.args_match(argv[place + 1 :])
+        index = self.place(argv, process)
+        if index is not None:
+            return self.args_match(argv[index + 1 :])
         # The executable last: to read another user's takes permission.
         return self.args_match(argv[1:]) and self.runs(process)
 

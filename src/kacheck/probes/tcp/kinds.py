@@ -81,23 +81,23 @@ def bytes_of(words: str) -> bytes:
 
     """
     first, *pieces = words.split("\\")
-    found = first.encode()
+    encoded = first.encode()
     rest = iter(pieces)
     for piece in rest:
         if piece[:1] == "x":
-            found += bytes.fromhex(piece[1:3]) + piece[3:].encode()
+            encoded += bytes.fromhex(piece[1:3]) + piece[3:].encode()
             if len(piece) < 3:
                 raise ValueError(piece)
         elif piece:
             if piece[0] not in ESCAPES:
                 raise ValueError(piece)
-            found += (ESCAPES[piece[0]] + piece[1:]).encode()
+            encoded += (ESCAPES[piece[0]] + piece[1:]).encode()
         else:  # two backslashes
             following = next(rest, None)
             if following is None:
                 raise ValueError(words)
-            found += b"\\" + following.encode()
-    return found
+            encoded += b"\\" + following.encode()
+    return encoded
 
 
 ADDRESS = ValueKind(address, address)

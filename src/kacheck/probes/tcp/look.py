@@ -59,9 +59,9 @@ def context(options: TcpOptions) -> ssl.SSLContext:
     """Return the TLS context, which asks for no protocol above TLS."""
     from kacheck.exchange import tls
 
-    found = tls.context(options)
-    found.set_alpn_protocols([])
-    return found
+    tls_context = tls.context(options)
+    tls_context.set_alpn_protocols([])
+    return tls_context
 
 
 def converse(sock: socket.socket, options: TcpOptions, deadline: Deadline) -> Result:

@@ -91,8 +91,8 @@ def parse(body: bytes) -> dict[str, Any] | None:
     """Return the JSON object of a body; None if it is not one."""
     if len(body) > MAX_BODY:
         return None
-    found: dict[str, Any] | None = flat_object(body)
-    return parse_any(body) if found is None else found
+    fields: dict[str, Any] | None = flat_object(body)
+    return parse_any(body) if fields is None else fields
 
 
 def parse_any(body: bytes) -> dict[str, Any] | None:
