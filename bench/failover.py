@@ -37,6 +37,7 @@ NATIVE = "kill -9: native vrrp_track_process"
 WATCHER = "kill -9: kacheck watch"
 PGREP = "kill -9: pgrep -x, interval {0}, fall {0}"
 VAULT_KILLED = "kill -9 of Vault: kacheck watch"
+HTTP_KILLED = "kill -9 of an HTTP server: kacheck watch"
 SEALED = "Vault sealed: kacheck watch, fall {}"
 COLOURS = {NATIVE: "a", PGREP.format(1): "c", PGREP.format(2): "c"}
 HEADING = "From the failure to FAULT on keepalived's notify FIFO"
@@ -51,6 +52,11 @@ rise = 1
 [check.vault-killed]
 probe = "vault"
 address = "{killed}"
+rise = 1
+
+[check.http-killed]
+probe = "http"
+url = "{http_killed}/v1/sys/health"
 rise = 1
 
 [check.sealed-1]
@@ -130,7 +136,7 @@ class Scene:
         sleepers = [enter(stage.Sleeper(self.directory, name)) for name in names]
         vaults = {
             word: enter(stage.Vault(self.directory, word))
-            for word in ("killed", "sealed_1", "sealed_2")
+            for word in ("killed", "http_killed", "sealed_1", "sealed_2")
         }
         addresses = {word: vault.address for word, vault in vaults.items()}
         configuration = CONFIGURATION.format(process=names[1], **addresses)
@@ -144,6 +150,8 @@ class Scene:
             self.add(name, text, killing(sleepers[1 + number]), number)
         text = FILE % f"{track}/vault-killed"
         self.add(VAULT_KILLED, text, killing(vaults["killed"]))
+        text = FILE % f"{track}/http-killed"
+        self.add(HTTP_KILLED, text, killing(vaults["http_killed"]))
         for number in (1, 2):
             text = FILE % f"{track}/sealed-{number}"
             self.add(SEALED.format(number), text, sealing(vaults[f"sealed_{number}"]), 1)
@@ -229,6 +237,8 @@ def goals(trials: Sequence[Trial]) -> Iterator[str]:
     yield goal("killed to FAULT, p99", percentile(times[WATCHER], 99), 10, " ms")
     yield goal("Vault killed to FAULT, median", medians[VAULT_KILLED], 10, " ms")
     yield goal("Vault killed to FAULT, p99", percentile(times[VAULT_KILLED], 99), 10, " ms")
+    ratio = medians[HTTP_KILLED] / medians[VAULT_KILLED]
+    yield goal("HTTP server killed to FAULT, median against Vault killed", ratio, 1.2)
     if sealed := times.get(SEALED.format(1)):
         yield goal("sealed to FAULT, fall 1, the longest", max(sealed), 1000, " ms")
 

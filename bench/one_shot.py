@@ -39,11 +39,18 @@ from bench.measure import (
 )
 from bench.rows import (
     BARE,
+    COMMAND,
     FAIR_GET,
+    FAIR_RUN,
+    HTTP,
     LONG,
     NAME,
+    ONE_CONNECT,
     OURS,
+    PROCESS,
+    TCP,
     Bench,
+    other_rows,
     process_rows,
     recipe_rows,
     start_rows,
@@ -51,7 +58,7 @@ from bench.rows import (
 )
 
 AT_MOST = {"http": 2.3, "https": 3.5}
-"""Times BARE that kacheck-vault may cost."""
+"""Times BARE that kacheck-vault and kacheck-http may cost."""
 
 
 class Goal(NamedTuple):
@@ -113,10 +120,23 @@ def measure_vault(bench: Bench, runs: int) -> Iterator[Goal]:
     for scheme, authority, options in kinds:
         with stage.vault(*options) as address:
             measured = measure(vault_rows(bench, address, authority), runs, bench.environ)
-        title(f"Is Vault active? {scheme}, {runs} runs")
+        title(f"Is Vault active, and does a URL answer? {scheme}, {runs} runs")
         print(table(measured, FAIR_GET))
-        yield Goal(scheme, OURS, BARE, AT_MOST[scheme], measured)
+        for row in (OURS, HTTP):
+            yield Goal(scheme, row, BARE, AT_MOST[scheme], measured)
         yield Goal(scheme, f"{OURS} --verbose", FAIR_GET, 1.5, measured)
+
+
+def measure_others(bench: Bench, runs: int) -> Iterator[str]:
+    """The table of a port and a program; a goal for each."""
+    with stage.named(bench.directory, NAME), stage.vault() as address:
+        measured = measure(other_rows(bench, address), runs, bench.environ)
+    title(f"Does a port accept, and does a program succeed? {runs} runs")
+    print(table(measured, BARE))
+    cpu = {name: row.cpu for name, row in measured.items()}
+    most = cpu[PROCESS] + cpu[ONE_CONNECT] - cpu[BARE]
+    yield goal(f"{TCP} against {PROCESS} and one connect", cpu[TCP] / most, 1)
+    yield Goal("a program", COMMAND, FAIR_RUN, 1.5, measured).line()
 
 
 def measure_busy(bench: Bench, looks: int) -> Iterator[str]:
@@ -233,6 +253,7 @@ def report(args: argparse.Namespace, directory: str) -> None:
     lines = list(show_imports(bench))
     goals = measure_start(bench, args.runs or 30)
     goals += measure_vault(bench, args.runs or 30)
+    lines += measure_others(bench, args.runs or 30)
     lines += measure_busy(bench, args.looks)
     for number in args.processes:
         goals += measure_processes(bench, number, args.runs or (30 if number < 1000 else 15))

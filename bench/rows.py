@@ -15,6 +15,23 @@ PLUGINS = "/usr/lib/nagios/plugins"
 BARE = "python3 -I -c pass"
 FAIR_GET = "bare script: httpx.get, no environment"
 OURS = "kacheck-vault"
+HTTP = "kacheck-http"
+PROCESS = f"kacheck-process {NAME}"
+TCP = "kacheck-tcp"
+ONE_CONNECT = "bare script: socket.create_connection"
+CONNECT = "import socket; socket.create_connection({place!r}, 20).close()"
+PROGRAM = "/bin/echo"
+COMMAND = f"kacheck-command -- {PROGRAM}"
+FAIR_RUN = "bare script: subprocess.run, a group, a deadline"
+RUN = """
+import subprocess
+done = subprocess.run(
+    [{program!r}, "fine"], stdin=subprocess.DEVNULL, capture_output=True, timeout=20,
+    start_new_session=True,
+)
+print(done.stdout.decode().partition("\\n")[0])
+raise SystemExit(done.returncode)
+"""
 ONE_GET = "import ssl, httpx; print(httpx.get({url!r}{options}).status_code)"
 FAIR = ", trust_env=False, timeout=0.8"
 PSUTIL = (
@@ -119,6 +136,21 @@ def process_rows(bench: Bench, path: str) -> list[Command]:
     ]
 
 
+def other_rows(bench: Bench, address: str) -> list[Command]:
+    """A port and a program, each beside what it is compared with."""
+    host, _, port = address.partition("://")[2].partition(":")
+    return [
+        bench.script(BARE, "pass"),
+        bench.check("kacheck-process", NAME),
+        bench.script(ONE_CONNECT, CONNECT.format(place=(host, int(port)))),
+        bench.check(TCP, "--timeout", "20", f"{host}:{port}", name=TCP),
+        bench.script(FAIR_RUN, RUN.format(program=PROGRAM), "fine"),
+        bench.check("kacheck-command", "--timeout", "20", "--", PROGRAM, "fine", name=COMMAND),
+        *bench.tool("nc", "-z", host, port),
+        Command(f"{PROGRAM} alone", [PROGRAM, "fine"], "fine"),
+    ]
+
+
 def recipe_rows(bench: Bench, address: str, ca: str) -> list[tuple[Command, float]]:
     """The looks of the recipes, as examples/ has them, each with keepalived's timeout."""
     vault = ("--address", address, "--ca-cert", ca, "--timeout", "1.5")
@@ -161,6 +193,7 @@ def vault_rows(bench: Bench, address: str, ca: str | None) -> list[Command]:
         ),
         bench.check("kacheck-vault", *ours, name=OURS),
         bench.check("kacheck-vault", *ours, "--verbose", name=f"{OURS} --verbose"),
+        bench.check(HTTP, *ours[2:], url, name=HTTP),
         *bench.tool("curl", "-f", *curl, name="curl -sf"),
         one_liners(bench, address, ca)[-1],
     ]

@@ -42,11 +42,12 @@ from bench.rows import NAME, Bench, one_liners
 WARM_UP = 5.0
 """Seconds after which a watcher has loaded everything, connected, and connected again."""
 MANY = 200
-"""Checks; half of them of processes, the others of Vaults."""
+"""Checks."""
 PAUSE = 0.2
 """Seconds between two looks, after which caches are about as cold as after one."""
 PROCESS = '[check.process{}]\nprobe = "process"\nname = "{}"\n'
 VAULT = '[check.vault{}]\nprobe = "vault"\naddress = "{}"\n'
+HTTP = '[check.http{}]\nprobe = "http"\nurl = "{}/v1/sys/health"\n'
 
 
 class Cost(NamedTuple):
@@ -153,30 +154,43 @@ def measure_verdict(bench: Bench, runs: int) -> Iterator[str]:
 
 
 def measure_many(bench: Bench, seconds: int) -> Iterator[str]:
-    """CPU, memory and punctuality with many checks."""
+    """CPU, memory and punctuality with many checks: of processes and Vaults, and of URLs."""
     with ExitStack() as stack:
         enter = stack.enter_context
         names = [f"crowd-{number}" for number in range(MANY // 2)]
         for name in names:
             enter(stage.named(bench.directory, name))
-        vaults = [enter(stage.vault()) for _ in range(4)]
-        text = "".join(PROCESS.format(f"-{name}", name) for name in names)
-        text += "".join(VAULT.format(f"-{n}", vaults[n % len(vaults)]) for n in range(MANY // 2))
-        watcher = enter(stage.Watcher(bench.kacheck, text, enter(stage.memory())))
+        servers = [enter(stage.vault()) for _ in range(4)]
+        processes = [PROCESS.format(f"-{name}", name) for name in names]
+        vaults, urls = (
+            [form.format(f"-{n}", servers[n % len(servers)]) for n in range(MANY)]
+            for form in (VAULT, HTTP)
+        )
+        mixed = processes + vaults[: MANY - len(names)]
+        yield from measure_crowd(bench, f"{MANY} checks", mixed, seconds)
+        yield from measure_crowd(bench, f"{MANY} http checks", urls, seconds)
+
+
+def measure_crowd(bench: Bench, what: str, checks: Sequence[str], seconds: int) -> Iterator[str]:
+    """The table of a watcher with these checks."""
+    with (
+        stage.memory() as memory,
+        stage.Watcher(bench.kacheck, "".join(checks), memory) as watcher,
+    ):
         time.sleep(WARM_UP)
         before, begun = cpu_of(watcher.pid), time.monotonic()
         off_time = deviations(f"{watcher.state_dir}/verdict", seconds)
         cpu = (cpu_of(watcher.pid) - before) / (time.monotonic() - begun) / 10
         whole, share = memory_of(watcher.pid)
     rows = [
-        [f"{MANY} checks, each once a second", "median", "p99", "max"],
+        [f"{what}, each once a second", "median", "p99", "max"],
         ["CPU of one core", f"{cpu:.1f} %", "", ""],
         ["memory", f"{whole:.1f} MB (Pss {share:.1f})", "", ""],
         [f"from renewal to renewal of a verdict, less 1 s ({len(off_time)})", *spread(off_time)],
     ]
     print(grid(rows))
-    yield goal(f"{MANY} checks, CPU of one core", cpu, 25, " %")
-    yield goal(f"{MANY} checks, looks off time, p99", percentile(off_time, 99), 100, " ms")
+    yield goal(f"{what}, CPU of one core", cpu, 25, " %")
+    yield goal(f"{what}, looks off time, p99", percentile(off_time, 99), 100, " ms")
 
 
 def deviations(directory: str, seconds: float) -> list[float]:
@@ -232,6 +246,7 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
 
     from kacheck.deadline import Deadline
     from kacheck.exchange import library, plain
+    from kacheck.exchange.answer import MAX_BODY
     from kacheck.exchange.request import HEADERS
     from kacheck.probes.vault.health import STATES
 
@@ -258,7 +273,7 @@ def ways(address: str) -> tuple[dict[str, Callable[[], int]], ExitStack]:
     def by_httpx(transport: httpx.HTTPTransport = transport) -> int:
         asked = httpx.Request("GET", url, headers=HEADERS, extensions=timeout)
         response = transport.handle_request(asked)
-        library.read_body(response.iter_raw())
+        library.read_body(response.iter_raw(), MAX_BODY)
         response.close()
         return response.status_code
 

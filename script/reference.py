@@ -12,9 +12,15 @@ from kacheck.arguments import EXIT_CODES, build
 from kacheck.commands import OTHERS, command
 from kacheck.commands.probe import PREFIX
 from kacheck.config.keys import OPTIONS
+from kacheck.consul.options import REPORT_OPTIONS
 from kacheck.probe import Option
 from kacheck.probes import MODULES, probe
 
+CONSUL = (
+    'The table "consul"',
+    "The agent that checks with `consul_check` are reported to.",
+    REPORT_OPTIONS,
+)
 LOWER = ("keepalived", "kacheck", "argv[0]")
 """Words that stay as they are at the beginning of a sentence."""
 
@@ -174,17 +180,18 @@ def references(again: list[argparse.Action], seen: dict[Identity, str]) -> Itera
 
 
 def key_sections() -> Iterator[Section]:
-    """Yield the keys of every check, then those of each probe."""
+    """Yield the keys of every check, those of each probe, and those of the table consul."""
     yield Section("Every check", (), tuple(map(key_row, OPTIONS)))
-    seen: set[str] = set()
-    for name in MODULES:
-        options = probe(name).options
-        again = [option.name for option in options if option.name in seen]
+    seen: set[Row] = set()
+    tables = [(f'Checks of probe "{name}"', f"{probe(name).summary}.", probe(name).options)
+              for name in MODULES]  # fmt: skip
+    for title, summary, options in (*tables, CONSUL):
+        rows = [*map(key_row, options)]
+        again = [key for row in rows if row in seen for key in row.names]
         also = (f"Also the keys {listed(f'`{key}`' for key in again)}, as above.",) if again else ()
-        own = [option for option in options if option.name not in seen]
-        seen |= {option.name for option in own}
-        title = f'Checks of probe "{name}"'
-        yield Section(title, (f"{probe(name).summary}.", *also), tuple(map(key_row, own)))
+        own = tuple(row for row in rows if row not in seen)
+        seen |= {*own}
+        yield Section(title, (summary, *also), own)
 
 
 def key_row(option: Option) -> Row:

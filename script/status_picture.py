@@ -22,7 +22,7 @@ import termios
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
@@ -67,7 +67,7 @@ def main() -> None:
 def frame_of(directory: Path, stack: ExitStack) -> str:
     """Return what the terminal shows when Vault has been sealed."""
 
-    def start(argv: list[str], **options: object) -> Process:
+    def start(argv: list[str], **options: Any) -> Process:
         process = Process(argv, **options)
         stack.callback(process.end)
         return process
@@ -125,6 +125,7 @@ def picture(frame: str) -> str:
     console.print(Text.from_ansi(frame), no_wrap=True, crop=True, overflow="crop")
     svg = console.export_svg(title="kacheck status --follow", theme=MONOKAI, unique_id="status")
     svg = re.sub(r" *@font-face \{.*?\}\n", "", svg, flags=re.DOTALL)
+    svg = svg.replace("<text ", '<text xml:space="preserve" ')
     return re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE)
 
 

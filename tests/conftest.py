@@ -16,6 +16,7 @@ import pytest
 
 from helpers import surroundings
 from helpers.answer import Answer
+from helpers.figures import SHOWN
 from helpers.machine import directory_of_the_run
 from helpers.needs import needs
 from helpers.paths import ROOT
@@ -23,13 +24,9 @@ from kacheck.cli import main
 
 
 def pytest_configure() -> None:
-    """What a run makes once, the workers of pytest-xdist find in their environment."""
+    """Make what a run has once; the workers of pytest-xdist find it in their environment."""
     surroundings.set_up()
     directory_of_the_run()
-
-
-SHOWN = "shown"
-"""The name of a test's property that is a line for the end of the run."""
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
     from typing import Any, NamedTuple
 
+    from kacheck.consul.ttl_check import Reporting
     from kacheck.result import Reason, Status
 else:
     from kacheck.light import NamedTuple
@@ -20,6 +21,12 @@ class Question(NamedTuple):
     """The probe's name."""
     asked: Any
     """What the probe's `prepare` made of its options."""
+
+    @property
+    def consul_service(self) -> str | None:
+        """The Consul service whose state decides about this, by name or ID."""
+        service: str | None = getattr(self.asked, "consul_service", None)
+        return service
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -59,6 +66,8 @@ class Check(NamedTuple):
     timeout: float = 0.8
     policy: Policy = Policy()
     track: Track = Track()
+    consul_check: str | None = None
+    """The ID of the TTL check of Consul's that its verdict is reported to."""
 
 
 def drained_by(check: Check) -> tuple[str, ...]:
@@ -73,3 +82,5 @@ class CheckConfiguration(NamedTuple):
     """In the file's order."""
     metrics: str | None = None
     """The file for Prometheus's textfile collector."""
+    consul: Reporting | None = None
+    """Where the verdicts of checks with `consul_check` are reported; None: to the usual agent."""

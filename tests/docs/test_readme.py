@@ -96,7 +96,7 @@ def test_the_metrics_in_the_documentation_are_those_that_are_written() -> None:
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
 
@@ -122,7 +122,7 @@ vrrp_instance VI_1 {
 
 
 def block(start: str) -> str:
-    """The only example that begins like this."""
+    """Return the only example that begins like this."""
     examples = re.findall(r"(?:^    .*\n|^\n(?=    ))+", README, re.MULTILINE)
     (found,) = (text for text in map(textwrap.dedent, examples) if text.strip().startswith(start))
     return found.strip()

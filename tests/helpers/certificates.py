@@ -32,15 +32,15 @@ class Authority:
         return path
 
     def server(self, *names: str) -> trustme.LeafCert:
-        """A valid certificate for these DNS names and IP addresses."""
+        """Return a valid certificate for these DNS names and IP addresses."""
         return self._issue(names, 30 * _DAY)
 
     def expired(self, *names: str) -> trustme.LeafCert:
-        """One that ended yesterday."""
+        """Return one that ended yesterday."""
         return self._issue(names, -_DAY)
 
     def not_yet_valid(self, *names: str) -> trustme.LeafCert:
-        """One that begins tomorrow."""
+        """Return one that begins tomorrow."""
         import pytest
 
         pytest.importorskip("trustme", minversion="1.1")  # Debian 12's cannot
@@ -48,7 +48,7 @@ class Authority:
         return self._ca.issue_cert(*names, not_before=now + _DAY, not_after=now + 30 * _DAY)
 
     def new(self, *names: str) -> trustme.LeafCert:
-        """A valid one that began yesterday; the others did long ago."""
+        """Return a valid one that began yesterday; the others did long ago."""
         now = dt.datetime.now(dt.UTC)
         return self._ca.issue_cert(*names, not_before=now - _DAY, not_after=now + 30 * _DAY)
 
@@ -74,7 +74,7 @@ class Authority:
         return context
 
     def client(self, name: str = "probe@example.org") -> trustme.LeafCert:
-        """A valid certificate for a client."""
+        """Return a valid certificate for a client."""
         return self._issue((name,), 30 * _DAY)
 
     def trust_clients_of(self, context: ssl.SSLContext) -> None:
@@ -88,7 +88,7 @@ class Authority:
 def server_context(
     certificate: trustme.LeafCert, *, clients: Authority | None = None, tls_1_2: bool = False
 ) -> ssl.SSLContext:
-    """A server's context.
+    """Return a server's context.
 
     With `clients` it demands a certificate of that authority; with `tls_1_2` it speaks no 1.3.
     """

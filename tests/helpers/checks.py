@@ -22,7 +22,7 @@ def vault_check(address: str, name: str = "vault", **keys: Any) -> str:
 
 
 def check(table: str, **keys: Any) -> str:
-    """A table of the configuration."""
+    """Return a table of the configuration."""
     shown = {True: "true", False: "false"}
     lines = [f"{key} = {shown[v] if isinstance(v, bool) else toml(v)}" for key, v in keys.items()]
     return "\n".join([f"[check.{table}]", *lines, ""])
@@ -30,17 +30,6 @@ def check(table: str, **keys: Any) -> str:
 
 def toml(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-COUNTS = """
-import kacheck.watch.worker as worker
-start = worker.Worker.start
-def counted(self, job):
-    start(self, job)
-    __import__("os").write(1, f"pending {self.pending}\\n".encode())
-worker.Worker.start = counted
-"""
-"""Each look that is begun is a line, `pending N`, with how many of its check have not ended."""
 
 
 def pending(watcher: Watcher) -> list[int]:
@@ -52,7 +41,7 @@ RARELY: dict[str, Any] = {"interval": 60.0, "timeout": 5.0}
 
 
 def comes_to_say(watcher: Watcher, name: str, words: str) -> list[str]:
-    """All that the check has said until it says this: on a busy machine a first look times out."""
+    """Wait until the check says this, and return its transitions: a first look may time out."""
     watcher.until(lambda: watcher.transitions(name)[-1:] == [words])
     return watcher.transitions(name)
 

@@ -1,4 +1,4 @@
-"""A machine and a kacheck that a test makes up, and a configuration's findings in them."""
+"""An invented machine and kacheck, and the findings of a configuration there."""
 
 import stat
 import textwrap
@@ -24,7 +24,7 @@ ELF = b"\x7fELF"
 
 
 class FakeMachine:
-    """A machine of files that are said; `/bin` is a link to `usr/bin`, as in Debian."""
+    """A machine of files that a test names; `/bin` is a link to `usr/bin`, as in Debian."""
 
     search_path = "/usr/bin:/bin"
 
@@ -155,7 +155,7 @@ class Doctor:
 
 
 def sound_machine(release: Version) -> Facts:
-    """A machine with a release of keepalived where process events arrive."""
+    """Return a machine with a release of keepalived where process events arrive."""
     return Facts(
         keepalived=Keepalived("/usr/sbin/keepalived", release, frozenset()),
         events=EventsTrial(ListenAnswer.WORKS),
@@ -170,7 +170,7 @@ def sound_machine(release: Version) -> Facts:
 
 
 def findings_with(facts: Facts, features: AbstractSet[str], *modules: ModuleType) -> list[Finding]:
-    """What is found on a machine, for a configuration that uses these features."""
+    """Return what is found on a machine, for a configuration that uses these features."""
     path = "/no/keepalived.conf"
     release = facts.keepalived.version if facts.keepalived is not None else None
     context = Context(
@@ -181,10 +181,10 @@ def findings_with(facts: Facts, features: AbstractSet[str], *modules: ModuleType
 
 
 def script(command: str, options: str = "interval 2\ntimeout 1\nuser root") -> str:
-    """A vrrp_script named chk, the command as it stands, quotes and all."""
+    """Return a vrrp_script named chk, the command written as given, quotes included."""
     return f"vrrp_script chk {{\nscript {command}\n{options}\n}}\n"
 
 
 def instance(track: str, options: str = "") -> str:
-    """A vrrp_instance named VI_1."""
+    """Return a vrrp_instance named VI_1."""
     return f"vrrp_instance VI_1 {{\n{options}\n{track}\n}}\n"

@@ -60,7 +60,7 @@ PLAIN: dict[str, tuple[bytes, HttpAnswer]] = {
 STRANGE: dict[str, bytes] = {
     "two lengths": plain(fields=LENGTH * 2),
     "two different lengths": plain(fields=LENGTH + b"Content-Length: 5\r\n"),
-    "a length and one that is none": plain(fields=LENGTH + b"Content-Length: x\r\n"),
+    "a length and an invalid one": plain(fields=LENGTH + b"Content-Length: x\r\n"),
     "a list of lengths": plain(fields=b"Content-Length: %d, %d\r\n" % (len(BODY), len(BODY))),
     "no length": plain(fields=b"Content-Type: application/json\r\n"),
     "no field": plain(fields=b""),
@@ -96,7 +96,7 @@ STRANGE: dict[str, bytes] = {
     "HTTP/2": plain(b"HTTP/2 200 OK"),
     "HTTP/1.10": plain(b"HTTP/1.10 200 OK"),
     "http in small letters": plain(b"http/1.1 200 OK"),
-    "a code that is no health": plain(b"HTTP/1.1 204 No Content"),
+    "a code that is not a health code": plain(b"HTTP/1.1 204 No Content"),
     "a redirect": plain(fields=b"Location: http://other/\r\n" + LENGTH, start=b"HTTP/1.1 307 T"),
     "a code of four digits": plain(b"HTTP/1.1 2000 OK"),
     "a code of two digits": plain(b"HTTP/1.1 20 OK"),
@@ -149,5 +149,5 @@ def files() -> int:
 
 
 def present(server: StandInVault, certificate: trustme.LeafCert) -> None:
-    """Show this certificate to whoever connects from now on."""
+    """Show this certificate on new connections."""
     server._tls = server_context(certificate)

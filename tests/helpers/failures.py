@@ -3,8 +3,8 @@
 A row is a test: `failure`, what is said about it, and the VIP. The words in backquotes are what
 the test finds there, in the watcher's journal, a verdict file or keepalived's log.
 
-Two nodes are up for all rows of a file. B serves all the time: in its stead Vault's own election
-would make it the active one. A is started anew for each row, Vault, watcher and keepalived, and the
+Two nodes are up for all rows of a file. B serves all the time: a real Vault would elect it as the
+active node. A is started again for each row, Vault, watcher and keepalived, and the
 row begins when A has the VIP.
 """
 
@@ -44,7 +44,7 @@ class Row(NamedTuple):
     vip: str
 
     def phrases(self) -> Iterator[tuple[str, str]]:
-        """Who says what."""
+        """Yield each source with a phrase that it has."""
         for part in self.said.split("; "):
             source, _, words = part.partition(": ")
             for phrase in re.findall("`([^`]+)`", words):
@@ -55,7 +55,7 @@ Test = TypeVar("Test", bound=Callable[..., None])
 
 
 def row(failure: str, said: str, vip: str) -> Callable[[Test], Test]:
-    """The test is this row of the table."""
+    """Make a test this row of the table."""
 
     def register(test: Test) -> Test:
         test.row = Row(failure, said, vip)  # type: ignore[attr-defined]
@@ -78,17 +78,17 @@ class Scene:
     # --- the healthy state ----------------------------------------------------------------
 
     def start(self, toml: str = CONFIGURATION) -> None:
-        """A Vault that is active, the watcher and keepalived: A gets the VIP."""
+        """Start a Vault that is active, the watcher and keepalived: A gets the VIP."""
         self.a.toml.write_text(toml)
         self.a.state = "active"
         self.a.start_vault()
-        self.settle(self.start_rest)
+        self.gains(self.start_rest)
 
     def start_process(self, toml: str = ONLY_THE_PROCESS) -> Process:
-        """The same with an idle process in place of Vault."""
+        """Start the same with an idle process in place of Vault."""
         self.a.toml.write_text(toml)
         process = self.spawn()
-        self.settle(self.start_rest)
+        self.gains(self.start_rest)
         return process
 
     def start_rest(self) -> None:
@@ -103,7 +103,7 @@ class Scene:
         self.keepaliveds.append(self.a.keepalived(fast(220)))
 
     def spawn(self, *argv: str, program: str = "sleep", **options: Any) -> Process:
-        """A process named vault, from a copy of that program."""
+        """Start a process named vault, from a copy of that program."""
         path = self.program(program)
         self.others.append(self.a.node.popen([path, *(argv or ["600"])], **options))
         wait_until(lambda: has_started(self.others[-1].pid, "vault"), "vault did not start")
@@ -113,7 +113,7 @@ class Scene:
         return self.copy(name, f"{name}/vault")
 
     def copy(self, name: str, place: str) -> Path:
-        """A copy of a program below A's directory."""
+        """Return a copy of a program below A's directory."""
         path = self.a.node.dir / place
         if not path.exists():
             self.a.node.write(place, "", 0o755).unlink()
@@ -135,7 +135,7 @@ class Scene:
         self.a.make_run_dir()
         self.a.certify()
 
-    # --- deeds and what comes of them -----------------------------------------------------
+    # --- actions and their effects -------------------------------------------------------
 
     @property
     def watcher(self) -> Watcher:
@@ -145,31 +145,35 @@ class Scene:
     def keepalived(self) -> Keepalived:
         return self.keepaliveds[-1]
 
-    def settle(self, deed: Callable[[], object]) -> None:
-        """After the deed A has the VIP, and B does not."""
-        deed()
+    def gains(self, action: Callable[[], object]) -> None:
+        """Act, and wait until A has the VIP, and B does not."""
+        action()
+        self.has_the_vip()
+
+    def has_the_vip(self) -> None:
+        """Wait until A has the VIP, and B does not."""
         settled = (["MASTER", "BACKUP"], [True, False])
         try:
             wait_until(lambda: self.states_and_vips() == settled, "A has no VIP", PATIENCE)
         except LabError as error:
-            raise AssertionError(f"{error}: {self.states_and_vips()}\n{self.told()}") from None
+            raise AssertionError(f"{error}: {self.states_and_vips()}\n{self.logs()}") from None
 
     def states_and_vips(self) -> tuple[list[str], list[bool]]:
-        """Of A and of B."""
+        """Return the states of A and B, and whether each has the VIP."""
         states = [each.state(INSTANCE) for each in (self.keepalived, self.b_keepalived)]
         return states, [self.a.has_vip, self.b.has_vip]
 
-    def leaves_by_the_guard(self, deed: Callable[[], object]) -> None:
-        """The same, where the guard alone can see it, and has just looked: as late as can be."""
+    def leaves_by_the_guard(self, action: Callable[[], object]) -> None:
+        """Do the same just after the guard has looked, where only the guard can see it."""
         vrrp = children_of(self.keepalived.process.pid)[0]
         wait_until(lambda: children_of(vrrp), "the guard does not run")
         wait_until(lambda: not children_of(vrrp), "the guard does not end")
-        self.leaves(deed)
+        self.leaves(action)
 
-    def leaves(self, deed: Callable[[], object]) -> None:
-        """After the deed A is in FAULT and without the VIP within BOUND, and B has it."""
+    def leaves(self, action: Callable[[], object]) -> None:
+        """Act, and wait until A is in FAULT without the VIP within BOUND, and B has it."""
         began = time.monotonic()
-        deed()
+        action()
         self.has_left(began)
 
     def has_left(self, began: float) -> None:
@@ -177,22 +181,22 @@ class Scene:
         wait_until(lambda: not self.a.has_vip, "A keeps the VIP")
         gone = time.monotonic() - began
         sys.stdout.write(f"FAULT after {fault.at - began:.3f} s, no VIP after {gone:.3f} s\n")
-        assert gone <= BOUND + BUSY, self.told()
+        assert gone <= BOUND + BUSY, self.logs()
         self.b_keepalived.wait_for("MASTER", PATIENCE, instance=INSTANCE, after=began)
         wait_until(lambda: self.b.has_vip and not self.a.has_vip, "B has no VIP", PATIENCE)
         assert self.keepalived.state(INSTANCE) == "FAULT"
 
-    def stays(self, deed: Callable[[], object]) -> None:
-        """After the deed A has the VIP, as long as the guard may take, and nothing moves."""
+    def stays(self, action: Callable[[], object]) -> None:
+        """Act, and check that A keeps the VIP for as long as the guard may take."""
         began = time.monotonic()
-        deed()
+        action()
         while time.monotonic() < began + BOUND:
             moves = self.keepalived.states(INSTANCE, began)
-            assert moves == self.b_keepalived.states(INSTANCE, began) == [], self.told()
+            assert moves == self.b_keepalived.states(INSTANCE, began) == [], self.logs()
             assert self.a.has_vip
             time.sleep(0.05)
 
-    def told(self) -> str:
+    def logs(self) -> str:
         return "\n".join(f"{source}:\n{text}" for source, text in self.sources().items())
 
     def sources(self) -> dict[str, str]:
@@ -216,7 +220,7 @@ class Scene:
 
 
 def fast(priority: int) -> str:
-    """event-driven.conf in the shipped configuration, with elections of tenths of a second."""
+    """Return the shipped configuration with event-driven.conf, and with fast elections."""
     conf = configuration("event-driven", priority)
     assert "advert_int 0.25 " in conf
     return conf.replace("advert_int 0.25 ", "advert_int 0.1 ")

@@ -26,7 +26,7 @@ ACCEPTED = re.findall(r"--accept (\S+)", SERVES["script"])
 
 
 def number(state: str) -> int:
-    """What the watcher writes in that state."""
+    """Return the number that the watcher writes in that state."""
     reason = REASON["refused" if state == "dead" else state]
     return CHECK.track.value(STATUS.get(state, Status.CRITICAL), reason, CHECK.policy)
 
@@ -62,12 +62,12 @@ def passes_serves(state: str) -> bool:
 
 
 def settled(base: int, state: str, file: int) -> Node:
-    """A node whose guards have seen its state."""
+    """Return a node whose guards have seen its state."""
     return Node(base, file, passes_active(state), passes_serves(state))
 
 
 def holder(nodes: tuple[Node, ...]) -> int | None:
-    """Which of them has the VIP."""
+    """Return which of them has the VIP."""
     priorities = {place: node.priority for place, node in enumerate(nodes)}
     able = {place: priority for place, priority in priorities.items() if priority is not FAULT}
     return max(able, key=lambda place: able[place]) if able else None

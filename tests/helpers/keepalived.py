@@ -6,7 +6,7 @@
         keepalived = a.keepalived(CONFIGURATION)
         keepalived.wait_for("MASTER")
 
-A node is what an LXC container is to keepalived: network, pid and mount namespaces of its own,
+A node is what an LXC container is to keepalived: separate network, pid and mount namespaces,
 with its own /proc, /sys and /run. Its first process reads a pipe from this process: when the lab
 ends, in whatever way, the pipe closes, that process exits, and the kernel kills everything else
 in the node.
@@ -30,11 +30,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
+from helpers.child import environment, kacheck_command
 from helpers.processes import has_started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
 
 NETNS_DIR = Path("/run/netns")
 PATIENCE = 30.0
@@ -100,7 +100,7 @@ class Process:
     """
 
     def __init__(self, argv: Sequence[StrPath], *, forks: bool = False, **options: Any) -> None:
-        # A session of its own: Ctrl-C at the terminal reaches the lab alone, which ends the rest.
+        # A separate session: Ctrl-C at the terminal reaches the lab alone, which ends the rest.
         self.popen: subprocess.Popen[str] = subprocess.Popen(
             argv, text=True, start_new_session=True, **options
         )
@@ -133,7 +133,7 @@ class Process:
                 self._continue_wrapper()
 
     def _continue_wrapper(self) -> None:
-        """A wrapper that sees its child stop stops itself, and would not reap it."""
+        """Continue the wrapper: it stops itself with its child, and would not reap it."""
         if self._forks:
             self.popen.send_signal(signal.SIGCONT)
 
@@ -187,6 +187,10 @@ class Place:
     ) -> subprocess.CompletedProcess[str]:
         """Run a program to its end; with `check`, LabError unless it exits 0."""
         return command([*self._enter(), *argv], check=check, timeout=timeout, env=env)
+
+    def kacheck(self, *words: object) -> subprocess.CompletedProcess[str]:
+        """Run kacheck to its end."""
+        return self.run(kacheck_command(*words), check=False, timeout=60, env=environment())
 
     def popen(self, argv: Sequence[StrPath], *, net: bool = True, **options: Any) -> Process:
         """Start a program, with options of subprocess.Popen; it dies with the lab at the latest.
@@ -398,7 +402,7 @@ class Keepalived:
         instance: str | None = None,
         after: float = 0,
     ) -> Event:
-        """The first event of that state (MASTER, BACKUP, FAULT, STOP...), even if it came before.
+        """Return the first event of that state (MASTER, BACKUP, FAULT, STOP...), even an earlier one.
 
         `instance` None takes any; `after` is a time.monotonic(), such as another event's `at`.
         """
@@ -412,7 +416,7 @@ class Keepalived:
         return self._wait(found, timeout, f"no {state} of {instance or 'any instance'}")
 
     def wait_log(self, text: str, timeout: float = PATIENCE, *, after: int = 0) -> str:
-        """The first log line with `text` in it, from the offset `after` on (a `len(log)`)."""
+        """Return the first log line with `text`, from the offset `after` on (a `len(log)`)."""
 
         def found() -> str | None:
             return next((line for line in self.log[after:].splitlines() if text in line), None)
@@ -420,10 +424,9 @@ class Keepalived:
         return self._wait(found, timeout, f"no {text!r} in the log")
 
     def states(self, instance: str, after: float = 0) -> list[str]:
-        """The states that the instance has reported since `after`, in order.
+        """Return the states that the instance has reported since `after`, in order.
 
-        What else is written to the FIFO, MASTER_RX_LOWER_PRI and changes of the priority, is none:
-        the state is the one before.
+        Other lines of the FIFO, MASTER_RX_LOWER_PRI and changes of the priority, are not states.
         """
         return [
             event.state
@@ -432,7 +435,7 @@ class Keepalived:
         ]
 
     def state(self, instance: str) -> str:
-        """The last of them, or `none`."""
+        """Return the last of them, or `none`."""
         return self.states(instance)[-1] if self.states(instance) else "none"
 
     def reload(self, conf: str | None = None) -> None:
@@ -517,12 +520,7 @@ class Lab:
         self.host = Place(self._stack, self.dir / "host")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def node(self, name: str) -> Node:
@@ -584,7 +582,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def require_secure(path: Path) -> None:
-    """LabError if `path` fails keepalived's script security check (check_security in notify.c)."""
+    """Raise LabError if `path` fails keepalived's script security check (notify.c)."""
     for part in (path, *path.parents):
         status = part.stat()
         by_group = status.st_mode & stat.S_IWGRP and status.st_gid != 0

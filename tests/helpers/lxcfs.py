@@ -1,6 +1,6 @@
 """A small lxcfs: files of /proc served through FUSE, as LXC serves them to a container.
 
-Run as root in a mount namespace of its own::
+Run as root in a separate mount namespace::
 
     unshare --mount python3 lxcfs.py PIDFILE /proc/uptime -- COMMAND...
 

@@ -5,7 +5,7 @@
         machine.run(["journalctl", "-u", "keepalived"])
 
 mmdebstrap makes a root directory, once for each suite in a run (about 25 s), whichever of
-the run's processes asks first; systemd-nspawn boots it in a second, in a network of its own, and
+the run's processes asks first; systemd-nspawn boots it in a second, in a separate network, and
 with an overlay that takes what is written. The machine dies with this process, in whatever way that
 ends; what a killed run has left on the disk is swept by the next one.
 
@@ -35,7 +35,6 @@ from helpers.keepalived import LabError, Process, StrPath, children_of, command,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -75,7 +74,7 @@ _numbers = itertools.count(1)
 
 @functools.cache
 def debian(suite: str, packages: Sequence[str], downloaded: Sequence[str] = ()) -> Path:
-    """A root directory with these packages; made once in a run, removed at the end of it.
+    """Return a root directory with these packages, made once in a run and removed at its end.
 
     It comes from where the host's own packages come from. What is `downloaded`, and all that it
     needs, can be installed without a network. Boot it, do not change it.
@@ -94,7 +93,7 @@ def debian(suite: str, packages: Sequence[str], downloaded: Sequence[str] = ()) 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """While another process makes that file, wait."""
+    """Wait while another process makes that file."""
     with path.with_name(f"{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -116,7 +115,7 @@ def _make_root(
 
 
 def directory_of_the_run() -> Path:
-    """The directory that all processes of a run share.
+    """Return the directory that all processes of a run share.
 
     RUN names it. Who finds none makes it, for its children too, and removes it at its end: it is
     script/test, or else the first process of pytest.
@@ -136,7 +135,7 @@ def _remove(directory: str, maker: int) -> None:
 
 
 def _mirrors(suite: str) -> list[str]:
-    """The host's sources of Debian packages for that suite, or none: mmdebstrap's own."""
+    """Return the host's sources of Debian packages for that suite, or none: mmdebstrap's own."""
     host = _os_release().get("VERSION_CODENAME", "")
     what = ["--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
     lines = command(["apt-get", "indextargets", *what]).stdout.splitlines()
@@ -153,7 +152,7 @@ def _os_release() -> dict[str, str]:
 
 
 def _apt_options() -> list[str]:
-    """The host's proxy and certificates."""
+    """Return the host's proxy and certificates."""
     lines = command(["apt-config", "dump", "Acquire::http", "Acquire::https"]).stdout.splitlines()
     return [f"--aptopt={line}" for line in lines if not line.endswith(' "";')]
 
@@ -191,12 +190,7 @@ class Machine:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def _boot(self, stack: contextlib.ExitStack) -> None:
@@ -260,15 +254,15 @@ class Machine:
         return process
 
     def systemctl(self, *words: str, check: bool = True) -> str:
-        """What systemctl prints."""
+        """Return what systemctl prints."""
         return self.run(["systemctl", "--no-pager", *words], check=check).stdout.rstrip("\n")
 
     def show(self, unit: str, name: str) -> str:
-        """A property of a unit."""
+        """Return a property of a unit."""
         return self.systemctl("show", "--value", "--property", name, unit)
 
     def main_pid(self, unit: str) -> int:
-        """The main process of a service, in the machine's numbering; 0 if there is none."""
+        """Return the main process of a service, in the machine's numbering; 0 if it has none."""
         return int(self.show(unit, "MainPID"))
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
@@ -278,35 +272,35 @@ class Machine:
         self.run(["mv", "-f", new, path])
 
     def journal(self, unit: str) -> str:
-        """A unit's messages since boot."""
+        """Return a unit's messages since boot."""
         return self.run(["journalctl", "--no-pager", "-o", "cat", "-u", unit]).stdout
 
     def has_address(self, address: str) -> bool:
-        """Has any of its interfaces this IPv4 address? Without starting a process in it."""
+        """Return whether it has this IPv4 address, without starting a process in it."""
         return f"|-- {address}\n" in Path(f"/proc/{self.leader}/net/fib_trie").read_text()
 
     def process(self, pid: int) -> dict[str, str]:
-        """/proc/PID/status of one of its processes, in its own numbering."""
+        """Return /proc/PID/status of one of its processes, in its numbering."""
         lines = (self.root / f"proc/{pid}/status").read_text().splitlines()
         return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
 def _is_first(pid: int) -> bool:
-    """Is it the first process of its pid namespace?"""
+    """Return whether it is the first process of its pid namespace."""
     return bool(re.search(r"^NSpid:.*\t1$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
 
 
 def _nspawn(name: str) -> list[StrPath]:
     options = ["--quiet", "--boot", "--private-network", "--notify-ready=yes", "--register=no"]
     options += ["--settings=no", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
-    # Without systemd on the host there is no scope to be had; the caller has made control groups.
+    # Without systemd on the host there are no scopes; the caller has made control groups.
     options += [] if BOOTED_BY_SYSTEMD else ["--keep-unit"]
     return ["systemd-nspawn", *options, "--console=pipe", f"--machine={name}"]
 
 
 @contextlib.contextmanager
 def _control_groups(name: str) -> Iterator[list[str]]:
-    """A control group of its own in each hierarchy that systemd manages; two machines cannot share.
+    """Make a control group in each hierarchy that systemd manages; two machines cannot share one.
 
     Where systemd runs on the host, nspawn asks it for a scope.
     """
@@ -320,7 +314,7 @@ def _control_groups(name: str) -> Iterator[list[str]]:
 
 
 def _own_control_groups() -> list[str]:
-    """The directories of the control groups that this process is in."""
+    """Return the directories of the control groups that this process is in."""
     groups = []
     own = dict(
         line.split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().splitlines()

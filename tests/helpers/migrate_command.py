@@ -1,14 +1,9 @@
 """Configurations to migrate, and what `kacheck migrate` answered."""
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
-import kacheck
-
 BLOCK = "vrrp_track_process app {\n    process app\n}\n"
-ENVIRON = {**os.environ, "PYTHONPATH": str(Path(kacheck.__file__).parents[1])}
-"""A process of its own has the kacheck that is tested here."""
 INSTANCE = "vrrp_instance VI_1 {\n    track_process {\n        app\n    }\n}\n"
 
 
@@ -21,7 +16,7 @@ class CommandOutput(NamedTuple):
 
 
 def snapshot(directory: Path) -> dict[str, tuple[bytes, int, int]]:
-    """All files below, their content, mode and inode."""
+    """Return all files below, their content, mode and inode."""
     return {
         str(path.relative_to(directory)): (
             path.read_bytes(),

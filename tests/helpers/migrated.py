@@ -33,7 +33,7 @@ class Migrated:
         self.notes = [each.text for each in sorted(self.rewrite.survey.remarks) if not each.is_left]
 
     def body(self, keyword: str) -> list[str]:
-        """The statements of the only block of this kind."""
+        """Return the statements of the only block of this kind."""
         (block,) = self.tree.find(keyword)
         return [child.line.text for child in block.children or ()]
 
@@ -74,7 +74,7 @@ PING = "vrrp_script ping {\n    script /bin/true\n    user root\n}\n"
 
 
 def stable(directory: Path, text: str, mode: Mode = "watch") -> Migrated:
-    """Migrated; a second time changes nothing."""
+    """Migrate, and check that a second time changes nothing."""
     done = migrated(directory, text, mode)
     for path, new in done.texts.items():
         Path(path).write_text(new)
@@ -94,7 +94,7 @@ def group(members: str, *lines: str, name: str = "G") -> str:
 
 
 def tracked_lines(done: Migrated) -> dict[str, list[str]]:
-    """What each instance and group tracks."""
+    """Return what each instance and group tracks."""
     return {
         node.arguments[0]: [f"{each.keyword}: {line.line.text}" for each in node.children or ()
                             if each.keyword.startswith("track_") for line in each.children or ()]

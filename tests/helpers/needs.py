@@ -12,6 +12,7 @@ import kacheck
 from kacheck.doctor.machine.process_events import ListenAnswer, try_them
 
 PACKAGES = {
+    "etcd": "etcd-server",
     "groff": "groff-base",
     "ip": "iproute2",
     "killall5": "sysvinit-utils",

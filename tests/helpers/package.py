@@ -29,7 +29,7 @@ DOWNLOADED = ("keepalived", "python3-httpx", "python3-psutil")
 
 @functools.cache
 def package() -> Path:
-    """The package of this source, as script/deb made it."""
+    """Return the package of this source, as script/deb made it."""
     needs("mmdebstrap", "systemd-nspawn", "nsenter", "setpriv", "unshare", "dpkg-deb", root=True)
     path = ROOT / "dist" / f"kacheck_{__version__}_all.deb"
     if not path.exists():
@@ -45,7 +45,7 @@ def package() -> Path:
 
 
 def next_version(path: Path, directory: Path) -> Path:
-    """The same package as the version after it, which says so of itself, too."""
+    """Return the same package as the version after it, which reports that version."""
     version = f"{__version__}+next"
     with tempfile.TemporaryDirectory(dir=directory) as name:
         tree = Path(name)
@@ -62,12 +62,12 @@ def next_version(path: Path, directory: Path) -> Path:
 
 
 def clean(suite: str) -> Path:
-    """A root directory in which nothing of kacheck's needs is installed, and all can be."""
+    """Return a root directory in which nothing of kacheck's needs is installed, and all can be."""
     return debian(suite, SYSTEM, DOWNLOADED)
 
 
 def prepare_apt(root: Path) -> None:
-    """The package where the user has put it, and a user who says yes, but not to Recommends."""
+    """Install the package as a user does, without the packages that it recommends."""
     words = 'APT::Get::Assume-Yes "true";\nAPT::Install-Recommends "false";\n'
     put(root, "etc/apt/apt.conf.d/90answers", words)
     (root / "root").mkdir(exist_ok=True)
@@ -108,12 +108,12 @@ exec chroot "$0" apt-get -q -y --no-install-recommends install "$1" keepalived
 
 
 def installed(suite: str) -> Path:
-    """A root directory with the package and keepalived, installed by apt."""
+    """Return a root directory with the package and keepalived, installed by apt."""
     return with_package(clean(suite))
 
 
 def with_package(made: Path) -> Path:
-    """A copy of a root directory with the package, what it depends on and keepalived."""
+    """Return a copy of a root directory with the package, what it depends on and keepalived."""
     deb = package()
     target = made.with_name(f"{made.name}-installed")
     with locked(target):

@@ -1,4 +1,4 @@
-"""Two nodes with a shipped recipe: what is read from the recipe, and who has the VIP."""
+"""Two nodes with a shipped recipe: what is read from the recipe, and which node has the VIP."""
 
 import re
 import time
@@ -13,20 +13,25 @@ INSTANCE = "VI_1"
 
 
 def recipe(name: str) -> str:
-    """The text of a shipped file."""
+    """Return the text of a shipped file."""
     return (RECIPES / f"{name}.conf").read_text()
 
 
 def tracking(name: str) -> str:
-    """What the recipe's comment says to put into the instance."""
+    """Return what the recipe's comment says to put into the instance."""
+    return tracking_of(recipe(name))
+
+
+def tracking_of(text: str) -> str:
+    """Return the same, of a recipe's text."""
     block = r"^#     track_\w+ \{\n(?:#.*\n)*?#     \}\n"
-    blocks = re.findall(block, recipe(name), re.MULTILINE)
+    blocks = re.findall(block, text, re.MULTILINE)
     assert blocks
     return re.sub(r"^#", "", "".join(blocks), flags=re.MULTILINE)
 
 
 def configuration(name: str, priority: int) -> str:
-    """The shipped keepalived.conf with this recipe in place of the one that it has."""
+    """Return the shipped keepalived.conf with this recipe in place of the one that it has."""
     conf = recipe("keepalived").replace("priority 220 ", f"priority {priority} ")
     conf = conf.replace("include vault-graded.conf\n", f"include {name}.conf\n")
     start, end = conf.index("    track_file {"), conf.rindex("}\n")
@@ -34,7 +39,7 @@ def configuration(name: str, priority: int) -> str:
 
 
 def scripts(name: str) -> dict[str, dict[str, str]]:
-    """The keys and values of the recipe's vrrp_script blocks, by name."""
+    """Return the keys and values of the recipe's vrrp_script blocks, by name."""
     blocks = re.findall(r"^vrrp_script (\w+) \{\n(.*?)^\}", recipe(name), re.MULTILINE | re.DOTALL)
     keys = re.compile(r"^    (\w+) +(.+?)(?: +#.*)?$", re.MULTILINE)
     return {script: dict(keys.findall(body)) for script, body in blocks}
@@ -59,12 +64,12 @@ class Pair:
         self.deed_at = 0.0
 
     def after(self, action: Callable[[], object]) -> None:
-        """Do something; the events that are waited for come later."""
+        """Act; the events that are waited for come later."""
         self.deed_at = time.monotonic()
         action()
 
     def set(self, a: str, b: str) -> None:
-        """Both Vaults' states."""
+        """Set the states of both Vaults."""
         self.deed_at = time.monotonic()
         self.a.state, self.b.state = a, b
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def has_started(pid: int, name: str) -> bool:
-    """Does it run the program so named? exec sets the name first, and the arguments last."""
+    """Return whether it runs that program: exec sets the name first, the arguments last."""
     proc = Path("/proc", str(pid))
     try:
         is_named = (proc / "comm").read_bytes() == name.encode()[:15] + b"\n"

@@ -19,7 +19,7 @@ ENVIRONMENT = {"PROBE": "(_ENV:PROBE)"}
 
 
 def installed() -> Version:
-    """The release of the keepalived in PATH."""
+    """Return the release of the keepalived in PATH."""
     keepalived = find_keepalived("", os.environ.get("PATH", ""))
     assert keepalived is not None
     assert keepalived.version is not None
@@ -27,7 +27,7 @@ def installed() -> Version:
 
 
 def ask(path: Path) -> subprocess.CompletedProcess[str]:
-    """What `keepalived -t` says of a file."""
+    """Return what `keepalived -t` says of a file."""
     command = ["unshare", "--net", "timeout", "-s", "KILL", "10"]
     keepalived = shutil.which("keepalived")
     assert keepalived is not None
@@ -43,7 +43,7 @@ def ask(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def keepalived_events(path: Path) -> list[tuple[int, str]]:
-    """The lines and keywords that keepalived's VRRP process reads, `{` included.
+    """Return the lines and keywords that keepalived's VRRP process reads, `{` included.
 
     Since 2.2.0 its messages name the file and its parent's do not; before that both read the same.
     """
@@ -58,7 +58,7 @@ def keepalived_events(path: Path) -> list[tuple[int, str]]:
 
 
 def our_events(configuration: Configuration) -> list[tuple[int | None, str]]:
-    """The same of what has been read here; where a brace stands is not known."""
+    """Return the same for what kacheck has read; the line of a brace is unknown."""
     found: list[tuple[int | None, str]] = []
     closing: list[Node] = []
     for node in configuration.root.walk():

@@ -3,10 +3,9 @@
 import os
 import pathlib
 import time
-from collections.abc import Callable
 from typing import Any
 
-from helpers.watcher import PATIENCE, Watcher
+from helpers.watcher import Watcher
 from kacheck import status
 from kacheck.cli import main
 
@@ -26,14 +25,6 @@ def kacheck(watcher: Watcher, *words: str) -> int:
 
 def ask(state_dir: pathlib.Path) -> dict[str, Any]:
     return status.ask(str(state_dir))
-
-
-def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    end = time.monotonic() + seconds
-    while not (said := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.005)
-    return said
 
 
 NOW = time.mktime((2026, 11, 23, 12, 0, 0, 0, 0, -1))

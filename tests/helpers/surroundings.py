@@ -1,4 +1,4 @@
-"""What a test inherits from whoever runs the tests: signals, umask, environment.
+"""What a test inherits from the program that runs the tests: signals, umask, environment.
 
 Under nohup(1) SIGHUP is ignored, in a shell's background job SIGINT is, a service manager may block
 signals, and an administrator's umask is 077. What a test starts would inherit all of that.

@@ -42,7 +42,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 __all__ = ["BEHAVIOURS", "HEALTH", "STATES", "WORDS", "Answer", "Request", "StandInVault"]
@@ -64,7 +63,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
 
     def head(self, *extra: tuple[str, str]) -> bytes:
-        """The status line and the headers, the empty line included."""
+        """Return the status line and the headers, the empty line included."""
         headers = [
             ("Cache-Control", "no-store"),
             *self.headers,
@@ -79,7 +78,7 @@ class Answer:
 
 
 def _phrase(code: int) -> str:
-    """What Go's net/http writes, for Vault's unofficial codes as well."""
+    """Return the phrase of Go's net/http, for Vault's unofficial codes as well."""
     try:
         return http.HTTPStatus(code).phrase
     except ValueError:
@@ -131,7 +130,7 @@ def _without(fields: Mapping[str, object], *names: str) -> dict[str, object]:
 
 
 def _sealed(fields: Mapping[str, object]) -> dict[str, object]:
-    """A sealed node cannot read its cluster's name, and calls itself a standby."""
+    """Return the fields of a sealed node: it cannot read its cluster's name, and is a standby."""
     return (
         _without(fields, "cluster_name", "cluster_id")
         | {"sealed": True, "standby": True}
@@ -234,12 +233,12 @@ class Request:
     headers: list[tuple[str, str]]
 
     def header(self, name: str) -> list[str]:
-        """Every value of a header, whatever the case of its name."""
+        """Return every value of a header, whatever the case of its name."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
 _CLIENT_HELLO: Final = b"\x16\x03"
-# Go's net/http on a request line that is none: what a TLS client hears from a plain listener.
+# Go's answer to an invalid request line: what a TLS client hears from a plain listener.
 _NOT_HTTP: Final = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Connection: close\r\n\r\n400 Bad Request"
@@ -272,7 +271,7 @@ class _Connection:
             self.receive()
 
     def until_client_leaves_unheard(self) -> None:
-        """As above below TLS: not even the handshake is answered."""
+        """Do the same below TLS: not even the handshake is answered."""
         while socket.socket.recv(self.sock, 65536):
             pass
 
@@ -337,7 +336,7 @@ def _hang(connection: _Connection) -> None:
 
 
 def _drip(connection: _Connection) -> None:
-    """The valid body, then white space for ever: every prefix from there on is a valid answer."""
+    """Send the valid body, then endless white space: a valid answer at any length."""
     connection.send(_head(200, ("Content-Length", "1000000")))
     connection.drip(itertools.chain(_bytes_of(_ACTIVE_BODY), itertools.repeat(b" ")))
 
@@ -355,7 +354,7 @@ def _drip_headers(connection: _Connection) -> None:
 
 
 def _drip_hints(connection: _Connection) -> None:
-    """Interim answers for ever: each one is complete, so a timeout per read never fires."""
+    """Send endless interim answers: each one is complete, so a timeout per read never fires."""
     connection.drip(
         itertools.repeat(b"HTTP/1.1 103 Early Hints\r\nLink: </ui>; rel=preload\r\n\r\n")
     )
@@ -372,7 +371,7 @@ def _reset_halfway(connection: _Connection) -> None:
 
 
 def _close(_connection: _Connection) -> None:
-    """Nothing: the connection is closed after every behaviour."""
+    """Send nothing: the connection is closed after every behaviour."""
 
 
 def _redirect(connection: _Connection, code: int) -> None:
@@ -394,7 +393,7 @@ def _huge_chunked(connection: _Connection) -> None:
 
 
 def _huge_declared(connection: _Connection) -> None:
-    """The valid answer, padded with white space to 1 MiB."""
+    """Send the valid answer, padded with white space to 1 MiB."""
     connection.send(_head(200, ("Content-Length", str(1 << 20))))
     connection.send(_ACTIVE_BODY.ljust(1 << 20))
 
@@ -428,7 +427,7 @@ def _chunked(connection: _Connection) -> None:
 
 
 def _short_body(connection: _Connection) -> None:
-    """The whole JSON, but the header promised more."""
+    """Send the whole JSON, but declare more."""
     connection.send(_head(200, ("Content-Length", str(len(_ACTIVE_BODY) + 100))) + _ACTIVE_BODY)
 
 
@@ -441,7 +440,7 @@ def _garbage(connection: _Connection) -> None:
 
 
 def _garbage_head(connection: _Connection) -> None:
-    """As above, with an empty line, where a parser that waits for one gives up waiting."""
+    """Send the same with an empty line, where a parser that waits for one gives up waiting."""
     connection.send(b"220 mail.example.org ESMTP\r\nSo: not HTTP\r\n\r\n")
 
 
@@ -564,16 +563,11 @@ class StandInVault:
         self._acceptor.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
-        """Break every connection; return when all threads and sockets are gone.
+        """Break every connection; return when all threads and sockets have ended.
 
         Harmless when repeated.
         """
@@ -701,7 +695,7 @@ def _answer_to(request: Request, state: str) -> Answer:
 
 
 def _break(sock: socket.socket) -> None:
-    """Wake whatever blocks on it.
+    """Wake the threads that block on it.
 
     Not by SSLSocket.shutdown, which pulls the TLS object from under the thread that uses it.
     """

@@ -1,4 +1,4 @@
-"""Two clean Debian machines on a wire, each with a Vault of its own, as an administrator has them.
+"""Two clean Debian machines on a wire, each with its Vault, as an administrator has them.
 
     with vault_machines("trixie") as (a, b):
         a.vault("active")
@@ -43,18 +43,18 @@ class VaultMachine:
         self.run = machine.run
 
     def vault(self, state: str) -> None:
-        """What its Vault says it is."""
+        """Set the state that its Vault answers with."""
         self.machine.write("/etc/vault.d/state", state)
 
     def has_vip(self) -> bool:
         return self.machine.has_address(VIP)
 
     def states(self) -> list[str]:
-        """The states that its VRRP instance has been in."""
+        """Return the states that its VRRP instance has been in."""
         return re.findall(r"Entering (\w+) STATE", self.machine.journal("keepalived"))
 
     def sh(self, line: str) -> str:
-        """What a line of sh prints. A check may say that this node is the standby (1)."""
+        """Return what a line of sh prints. A check may say that this node is the standby (1)."""
         if line.startswith(("kacheck vault", "kacheck status")):
             line += " || [ $? = 1 ]"
         done = self.run(["sh", "-euc", f"cd /root; {line}"], timeout=300)
@@ -116,7 +116,7 @@ def settles(a: VaultMachine, b: VaultMachine, *, on: VaultMachine) -> None:
 
 
 def commands(page: str, title: str, end: str) -> list[str]:
-    """The commands of a part of a page, in order: from a line that begins like this to another."""
+    """Return the commands of a part of a page, in order, from one line to another."""
     text = (ROOT / page).read_text()
     part = text[text.index(f"\n{title}") + 1 :]
     lines = part[: part.index(f"\n{end}")].splitlines()

@@ -36,7 +36,7 @@ def start_stand_in(
     """Start a stand-in for Vault whose process is named like the file `program`; its address."""
     if not program.is_symlink():
         program.symlink_to(os.path.realpath(sys.executable))
-    # It ends by itself should whoever started it be killed.
+    # It ends by itself if the program that started it is killed.
     argv = [program, "-I", str(vault.__file__), "--seconds", "900", *options]
     process = start(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     line = process.popen.stdout.readline() if process.popen.stdout else ""
@@ -59,7 +59,7 @@ class Watcher:
         return self._log.read_text()
 
     def wait_said(self, text: str, timeout: float = 30, *, after: int = 0) -> str:
-        """The first line with `text` in it, from the offset `after` on (a `len(journal)`)."""
+        """Return the first line with `text`, from the offset `after` on (a `len(journal)`)."""
 
         def found() -> list[str]:
             return [line for line in self.journal[after:].splitlines() if text in line]
@@ -152,7 +152,7 @@ class VaultNode:
         self.vault, _ = start_stand_in(self.node.popen, self.node.dir / "vault", options)
 
     def kill_vault(self) -> None:
-        """kill -9."""
+        """Kill Vault with SIGKILL."""
         if self.vault is not None:
             self.vault.kill()
             self.vault.wait()
@@ -182,7 +182,7 @@ class VaultNode:
         return self.node.run([program, "-IB", "-m", "kacheck", *argv], check=False)
 
     def read(self, name: str) -> str:
-        """A file of the state directory; nothing if it is not there."""
+        """Return a file of the state directory; nothing if it does not exist."""
         try:
             return (self.run_dir / name).read_text()
         except OSError:

@@ -2,21 +2,20 @@
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from helpers.vault import StandInVault
+from helpers.waiting import eventually
 
 STATUSES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 KEYS = {"schema", "check", "status", "reason", "message", "exit_code", "duration_ms", "data"}
 
 DEADLINE = 0.5
 GRACE = 3.0
-"""A hang would be for ever; how near to the deadline it ends is in bench/."""
-"""Seconds after the deadline within which the answer is there: the issue's number."""
+"""Seconds after the deadline within which the answer is there; bench/ measures how near it is."""
 
 BAD = ("critical", "bad-response")
 ENDLESS = ("hang", "drip", "drip-chunked", "drip-headers", "drip-hints")
@@ -50,18 +49,9 @@ def threads_and_files() -> tuple[int, int]:
     return threading.active_count(), sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 @contextmanager
 def nothing_left_behind(vault: StandInVault) -> Iterator[None]:
-    """The caller has warmed up, so that what is imported or opened once is open already."""
+    """Check that the block leaves no thread, file or connection; the caller has warmed up."""
     assert vault.wait_until_idle()
     before = threads_and_files()
     yield

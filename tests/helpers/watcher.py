@@ -1,4 +1,4 @@
-"""`kacheck watch` in a process of its own, as a service manager would run it.
+"""`kacheck watch` as a process, as a service manager would run it.
 
 In a test::
 
@@ -8,8 +8,8 @@ In a test::
         watcher.reload('[check.vault]\n...')
     assert watcher.returncode == 0
 
-Its log is JSON: `lines` has all of it, `transitions()` what checks said. `notified` has what it told
-systemd. It runs the package that the test has imported.
+Its log is JSON: `lines` has all of it, `transitions()` what checks said. `notified` has what it
+sent to systemd. It runs the package that the test has imported.
 """
 
 import contextlib
@@ -19,7 +19,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,48 +26,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import kacheck
-from helpers.paths import ROOT
+from helpers.child import Fault, environment, kacheck_command
+from helpers.waiting import PATIENCE
 from kacheck.statedir import Published, parse
-
-SOURCE = Path(kacheck.__file__).parent.parent
-PATIENCE = 30.0
-"""Seconds within which what a test waits for must have happened, on a busy machine too."""
-RUN = "import sys; from kacheck.cli import run; sys.argv[0] = 'kacheck'; run()"
-MEASURED = """
-import contextlib, coverage, os
-measure = coverage.Coverage(data_file={data!r}, data_suffix=True, config_file={config!r})
-measure.start()
-def exit(code, really=os._exit):
-    with contextlib.suppress(Exception):
-        measure.stop()
-        measure.save()
-    really(code)
-def execv(path, argv, really=os.execv):
-    with contextlib.suppress(Exception):  # another user's process may not write its data here
-        measure.stop()
-        measure.save()
-    really(path, argv)
-os._exit, os.execv = exit, execv
-"""
-"""What a watcher runs first where the tests' coverage is measured; pytest-cov combines the data."""
-
-
-def measured() -> str:
-    """MEASURED, if this process is."""
-    coverage = sys.modules.get("coverage")
-    current = coverage.Coverage.current() if coverage else None
-    if current is None:
-        return ""
-    return MEASURED.format(data=str(ROOT / ".coverage"), config=str(ROOT / "pyproject.toml"))
 
 
 class Watcher:
     """A watcher with a configuration; READY on entering, stopped by SIGTERM on leaving.
 
-    `wait` is false for one that cannot become READY. `prelude` is Python code that runs in its
-    process before it starts, `wrapper` a command that runs it, such as prlimit. `directory` is
-    where everything is put: kacheck.toml, and the state directory `state` unless another is given.
+    `wait` is false for one that cannot become READY. `settings`, `faults` and `wrapper` are those of
+    child.py. `directory` is where everything is put: kacheck.toml, and the state directory `state`
+    unless another is given.
     """
 
     def __init__(  # noqa: PLR0913 - each has its use
@@ -78,7 +46,8 @@ class Watcher:
         *,
         state_dir: Path | None = None,
         environ: Mapping[str, str] | None = None,
-        prelude: str = "",
+        settings: Mapping[str, object] | None = None,
+        faults: Sequence[Fault] = (),
         wrapper: Sequence[str] = (),
         options: Sequence[str] = (),
         wait: bool = True,
@@ -86,18 +55,14 @@ class Watcher:
         self.config = directory / "kacheck.toml"
         self.state_dir = state_dir or directory / "state"
         self.lines: list[dict[str, Any]] = []
-        """What it has logged; `{"text": ...}` is a line that is no JSON."""
+        """What it has logged; `{"text": ...}` is a line that is not JSON."""
         self.notified: list[str] = []
-        """What it has told systemd: assignments such as `READY=1`."""
+        """What it has sent to systemd: assignments such as `READY=1`."""
         self._directory = directory
         self._environ = environ or {}
         self._argv = [
             *wrapper,
-            sys.executable,
-            "-c",
-            f"{measured()}{prelude}\n{RUN}",
-            *self.arguments(),
-            *options,
+            *kacheck_command(*self.arguments(), *options, settings=settings, faults=faults),
         ]
         self._wait = wait
         self._process: subprocess.Popen[str] | None = None
@@ -106,7 +71,7 @@ class Watcher:
         self.configure(toml)
 
     def arguments(self) -> list[str]:
-        """The words after `kacheck`."""
+        """Return the words after `kacheck`."""
         files = ["--config", str(self.config), "--state-dir", str(self.state_dir)]
         return ["watch", *files, "--log-format", "json"]
 
@@ -116,7 +81,7 @@ class Watcher:
         address = f"\0kacheck-test-{os.getpid()}-{id(self)}"
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(address)
-        environ = {**os.environ, "PYTHONPATH": str(SOURCE), "NOTIFY_SOCKET": f"@{address[1:]}"}
+        environ = environment(NOTIFY_SOCKET=f"@{address[1:]}")
         self._process = subprocess.Popen(
             self._argv,
             env={**environ, **self._environ},
@@ -150,14 +115,14 @@ class Watcher:
             self._end()
 
     def stop(self) -> None:
-        """SIGTERM, and wait for the end."""
+        """Send SIGTERM, and wait for the end."""
         if self.returncode is None:
             self.signal(signal.SIGTERM)
             self.process.wait(PATIENCE)
         self._threads[0].join(PATIENCE)  # until all of the log is read
 
     def kill(self) -> None:
-        """SIGKILL, and wait for the end."""
+        """Send SIGKILL, and wait for the end."""
         self.process.kill()
         self.process.wait(PATIENCE)
         self._threads[0].join(PATIENCE)
@@ -224,12 +189,12 @@ class Watcher:
         return said
 
     def find(self, words: str, start: int = 0) -> dict[str, Any] | None:
-        """The first line of the log, from number `start` on, whose message has these words."""
+        """Return the first line of the log, from number `start` on, that has these words."""
         said = [line for line in self.lines[start:] if words in str(line.get("message"))]
         return said[0] if said else None
 
     def transitions(self, check: str) -> list[str]:
-        """What a check has said, such as `["ok running", "critical missing"]`."""
+        """Return what a check has said, such as `["ok running", "critical missing"]`."""
         return [
             f"{line['status']} {line['reason']}"
             for line in self.lines
@@ -237,19 +202,19 @@ class Watcher:
         ]
 
     def track(self, check: str) -> int | None:
-        """The number in a track file; None without one."""
+        """Return the number in a track file; None without one."""
         with contextlib.suppress(FileNotFoundError):
             return int((self.state_dir / "track" / check).read_text())
         return None
 
     def verdict(self, check: str) -> Published | None:
-        """A verdict file's content; None without one, or if it is malformed."""
+        """Return a verdict file's content; None without one, or if it is malformed."""
         with contextlib.suppress(FileNotFoundError):
             return parse((self.state_dir / "verdict" / check).read_text())
         return None
 
     def says(self, check: str, words: str) -> bool:
-        """Is this, `critical missing` for example, what the verdict file says?"""
+        """Return whether the verdict file says this, such as `critical missing`."""
         verdict = self.verdict(check)
         return verdict is not None and f"{verdict.status.word} {verdict.reason}" == words
 
@@ -258,7 +223,7 @@ class Watcher:
         self.until(functools.partial(self.says, check, words), seconds)
 
     def descriptors(self) -> int:
-        """How many it has open."""
+        """Return how many descriptors it has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     # --- threads ------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 
@@ -56,12 +55,7 @@ class WebServer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -101,7 +95,7 @@ class WebServer:
             do_GET = do_HEAD = answer  # noqa: N815 - http.server's names
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Write no log."""
 
             def address_string(self) -> str:
                 return "client"
@@ -122,7 +116,7 @@ class WebServer:
                 return connection, client
 
             def handle_error(self, *_: object) -> None:
-                """A client that hangs up is no error of the test."""
+                """Ignore clients that hang up."""
 
         return Server(address, Handler)
 

@@ -114,7 +114,7 @@ def test_a_watcher_of_the_stage_is_measured_while_it_runs(tmp_path: object) -> N
 
 
 @pytest.mark.slow
-def test_a_watcher_that_does_not_start_is_no_figure(tmp_path: object) -> None:
+def test_a_watcher_that_does_not_start_gives_no_figure(tmp_path: object) -> None:
     directory = str(tmp_path)
     kacheck = Bench(stage.install(f"{directory}/env"), directory, {}).kacheck
 

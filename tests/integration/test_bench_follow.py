@@ -61,7 +61,7 @@ def test_a_value_is_first_had_when_it_began_or_at_once(
         ({"blue"}, 0, 14, []),
     ],
 )
-def test_spans_are_as_long_as_the_value_was_had_between_two_times(
+def test_spans_last_while_the_value_held_between_two_times(
     colours: Timeline[str], values: set[str], begin: float, end: float, spans: list[float]
 ) -> None:
     assert colours.spans(values.__contains__, begin, end) == spans
@@ -73,7 +73,7 @@ def test_a_value_that_comes_later_is_waited_for(colours: Timeline[str]) -> None:
     assert colours.wait("black".__eq__, 0, 30, "black") == 20
 
 
-def test_a_value_that_does_not_come_is_an_error_with_the_one_that_is_there(
+def test_a_missing_value_is_reported_with_the_current_one(
     colours: Timeline[str],
 ) -> None:
     with pytest.raises(UnexpectedError, match=r"the VIP: not within 0\.01 s, but 'blue'"):

@@ -63,10 +63,10 @@ def test_a_missing_process_is_the_answer_and_vault_is_not_asked() -> None:
     ("vault", "reason", "failed"),
     [(ACTIVE, REASON["hidden"], "process"), (SEALED, REASON["sealed"], "vault")],
 )
-def test_a_process_that_cannot_be_seen_does_not_hide_what_vault_says(
+def test_a_hidden_process_does_not_hide_vaults_answer(
     vault: Result, reason: Reason, failed: str
 ) -> None:
-    """`unknown` can be told to pass: a dead Vault behind it must not."""
+    """`unknown` can be allowed to pass: a dead Vault behind it must not."""
     hidden = Result(Status.UNKNOWN, REASON["hidden"], "cannot tell", {"count": 0})
     result = both(says(hidden), says(vault), Deadline(5))
     assert (result.reason, result.data["failed"]) == (reason, failed)
@@ -179,7 +179,7 @@ def test_any_is_the_first_that_is_ok_and_says_which() -> None:
         ((OTHER, SEALED), REASON["refused"]),
     ],
 )
-def test_where_none_is_ok_the_mildest_failure_is_the_answer_and_all_are_named(
+def test_if_no_member_is_ok_the_mildest_failure_is_reported(
     looks: tuple[Result, ...], reason: Reason
 ) -> None:
     result = any_of(Deadline(5), **{f"m{n}": says(look) for n, look in enumerate(looks)})
@@ -191,9 +191,7 @@ def test_where_none_is_ok_the_mildest_failure_is_the_answer_and_all_are_named(
 
 @pytest.mark.parametrize("error", [BadConfigError("no such file"), KeyError("a bug")], ids=repr)
 @pytest.mark.parametrize("first", [True, False])
-def test_one_that_cannot_be_asked_does_not_speak_for_another_that_is_ok(
-    error: Exception, *, first: bool
-) -> None:
+def test_an_unaskable_member_does_not_hide_a_healthy_one(error: Exception, *, first: bool) -> None:
     """In whichever order they stand."""
 
     def broken(_: Deadline) -> Result:
@@ -208,7 +206,7 @@ def test_one_that_cannot_be_asked_does_not_speak_for_another_that_is_ok(
     assert str(error) in alone.message
 
 
-def test_one_that_hangs_has_its_share_and_the_next_one_is_still_asked_in_time() -> None:
+def test_a_hanging_member_leaves_time_for_the_next_one() -> None:
     hangs = Blocked()
     begun = time.monotonic()
     result = within(Deadline(2), lambda whole: any_of(whole, hangs=hangs, well=says(ACTIVE)))
@@ -233,7 +231,7 @@ def test_the_answer_is_the_same_each_time_wherever_one_hangs(order: tuple[str, s
         hangs.release.set()
 
 
-def test_a_look_that_was_left_behind_is_not_made_twice_at_once() -> None:
+def test_an_abandoned_look_is_not_repeated_while_it_runs() -> None:
     hangs = Blocked()
     members = [combined.Member("hangs", hangs), combined.Member("well", says(ACTIVE))]
     for _ in range(3):
@@ -292,7 +290,7 @@ def test_all_of_any_and_any_of_all() -> None:
     assert result.data["here"]["failed"] == "process"
 
 
-def test_what_one_member_has_seen_is_not_in_the_data_of_the_next() -> None:
+def test_members_do_not_share_their_data() -> None:
     def vault(address: str, **shown: object) -> Look:
         def look(deadline: Deadline) -> Result:
             deadline.enter("connect", address)
@@ -359,35 +357,35 @@ def test_the_descriptors_of_all_members_are_watched(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(("mode", "first"), [("all", GONE), ("any", ALIVE)])
-def test_what_one_that_was_not_asked_has_told_is_not_watched_again(
+def test_an_unasked_members_descriptor_is_not_watched_again(
     monkeypatch: pytest.MonkeyPatch, mode: Literal["all", "any"], first: Result
 ) -> None:
     """No look takes it: it would call for one after the other."""
     read, write = os.pipe()
     try:
-        told = [b"", b"x", b""]
+        data = [b"", b"x", b""]
 
         def tell(_: Deadline) -> Result:
-            os.write(write, told.pop(0))
+            os.write(write, data.pop(0))
             return first
 
         look = repeated(monkeypatch, mode, Repeated(tell, [read]), Repeated(says(ACTIVE), [read]))
         for watched in ([read, read], [read, read], [read]):
             look(Deadline(5))
-            assert look.watched() == watched, "told during a look, it calls for another one"
+            assert look.watched() == watched, "an event during a look calls for another one"
     finally:
         os.close(read)
         os.close(write)
 
 
-def test_the_worst_of_its_members_losses_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_worst_loss_of_its_members_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = Repeated(says(ALIVE), [3]), Repeated(says(ACTIVE), [4])
     look = repeated(monkeypatch, "all", one, other)
     one.lost, other.lost = Loss.SOME, Loss.ALL
     assert [look.loss(), look.loss()] == [Loss.ALL, Loss.NOTHING]
 
 
-def test_the_descriptors_of_one_that_was_left_behind_are_its_own_until_it_has_ended(
+def test_an_abandoned_member_keeps_its_descriptors_until_it_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It may close them at any time, and another check may get their numbers."""

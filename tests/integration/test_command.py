@@ -5,15 +5,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from helpers.answer import Answer
+from helpers.faults import be_privileged
 from helpers.paths import ROOT
+from helpers.waiting import until
 from helpers.watcher import Watcher
 from kacheck.cli import main
 from kacheck.deadline import Deadline, within
@@ -59,13 +61,6 @@ def may_lower_oom_score() -> bool:
     return subprocess.run(argv, check=False, capture_output=True).returncode == 0
 
 
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize(
     ("code", "verdict"),
     [(0, "ok succeeded"), (1, "warning warned"), (2, "critical failed"), (3, "unknown undetermined"),
@@ -84,7 +79,7 @@ def test_no_shell_reads_the_arguments(look: Look) -> None:
     assert answer.data["performance_data"] == "a b"
 
 
-def test_its_input_is_empty_and_kacheck_s_descriptors_are_not_its_own(look: Look) -> None:
+def test_its_input_is_empty_and_it_inherits_no_descriptors(look: Look) -> None:
     words = ("sh", "-c", "cat; ls /proc/self/fd | xargs")
     with open("/dev/null"):
         answer = look("command", "--timeout", "20", "--", *words)
@@ -104,7 +99,7 @@ def test_what_the_system_does_not_start_fails(look: Look, tmp_path: Path) -> Non
     assert look("command", "--", str(plain)).verdict == "critical not-found"
 
 
-def test_a_signal_is_no_success(look: Look, script: Script) -> None:
+def test_a_signal_is_not_a_success(look: Look, script: Script) -> None:
     answer = look("command", "--timeout", "20", "--", script("echo OK; kill -TERM $$"))
     assert answer.verdict == "critical killed"
     assert "SIGTERM" in answer.message
@@ -228,11 +223,7 @@ def test_it_runs_with_nice_0_and_oom_score_adj_0(tmp_path: Path, script: Script)
     )
     # To lower the score takes a capability that a container's root may not have.
     score = "-900" if may_lower_oom_score() else "0"
-    prelude = (
-        "import os, pathlib; os.setpriority(os.PRIO_PROCESS, 0, -10);"
-        f"pathlib.Path('/proc/self/oom_score_adj').write_text('{score}')"
-    )
-    with Watcher(tmp_path, check(program), prelude=prelude) as watcher:
+    with Watcher(tmp_path, check(program), faults=[partial(be_privileged, score)]) as watcher:
         watcher.wait_for("plugin", "ok succeeded")
         verdict = watcher.verdict("plugin")
         assert verdict is not None
@@ -241,7 +232,7 @@ def test_it_runs_with_nice_0_and_oom_score_adj_0(tmp_path: Path, script: Script)
         assert os.getpriority(os.PRIO_PROCESS, watcher.pid) == -10
 
 
-def test_the_unit_lets_the_watcher_outlive_a_programs_memory_and_lower_its_priority() -> None:
+def test_the_unit_lets_the_watcher_outlive_and_deprioritize_a_program() -> None:
     """systemd's default, OOMPolicy=stop, ends a service of which one process was OOM-killed."""
     lines = (ROOT / "systemd/kacheck.service").read_text().splitlines()
     assert "OOMPolicy=continue" in lines

@@ -79,7 +79,7 @@ def complete(generated: pathlib.Path, tmp_path: pathlib.Path) -> Complete:
 
 
 def actions(command: str) -> list[argparse.Action]:
-    """All that a command takes."""
+    """Return all that a command takes."""
     parser = arguments.build([command])
     (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     return [*commands.choices[command]._actions]
@@ -90,7 +90,7 @@ def options(command: str) -> list[str]:
 
 
 def valued() -> Iterator[tuple[str, argparse.Action]]:
-    """Every option with a value, by command."""
+    """Yield every option with a value, by command."""
     for command in COMMAND_NAMES:
         for action in actions(command):
             if action.option_strings and action.nargs not in (0, "?"):
@@ -99,7 +99,7 @@ def valued() -> Iterator[tuple[str, argparse.Action]]:
 
 @contextmanager
 def terminal(shell: list[str], cwd: pathlib.Path) -> Iterator[Callable[[str, str], str]]:
-    """A shell on a terminal: `enter(keys, awaited)` gives all that was shown until then."""
+    """Start a shell on a terminal: `enter(keys, awaited)` returns what was shown until then."""
     ours, theirs = pty.openpty()
     environment = {
         "PATH": "/usr/bin:/bin",

@@ -35,7 +35,7 @@ SAID = [
 
 
 def as_nobody() -> list[str]:
-    """The prefix that takes root away, where there is a root."""
+    """Return the prefix that drops root's rights, if the user is root."""
     if os.geteuid() != 0:
         return []
     needs("unshare")
@@ -52,7 +52,7 @@ def without_root() -> subprocess.CompletedProcess[str]:
 
 
 def scene(output: str, state: str) -> str:
-    """What it shows of one state."""
+    """Return what it shows of one state."""
     match = re.search(rf"^ ?\d+ {state}\n(.*?)^(?=\n|\Z)", output, re.MULTILINE | re.DOTALL)
     assert match, output
     return match[1]
@@ -105,7 +105,7 @@ class TestWithoutRoot:
 
 
 def traces(pid: int) -> list[str]:
-    """What a demonstration with that pid has made and not removed: processes, mounts, files."""
+    """Return the processes, mounts and files that a demonstration has not removed."""
     mark = f"kacheck-{pid}-"
     left = [str(path) for path in Path(tempfile.gettempdir()).glob(f"{mark}*")]
     left += [str(path) for path in Path("/run/netns").glob(f"{mark}*")]
@@ -121,7 +121,7 @@ def traces(pid: int) -> list[str]:
 
 @pytest.fixture
 def demo() -> Iterator[subprocess.Popen[str]]:
-    """A running demonstration, as the user has it who started the tests."""
+    """A running demonstration of the user who started the tests."""
     process = subprocess.Popen(
         DEMO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
@@ -138,7 +138,7 @@ def read_until(demo: subprocess.Popen[str], text: str) -> None:
 
 
 def stopped_by(demo: subprocess.Popen[str], signum: int) -> None:
-    """It ends with 128 + signum and one line more at most than what it was showing; and clean."""
+    """Check that it ends with 128 + signum, at most one line more, and leaves nothing."""
     os.kill(demo.pid, signum)
     output, _ = demo.communicate(timeout=30)
     assert demo.returncode == 128 + signum

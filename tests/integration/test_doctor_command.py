@@ -44,7 +44,7 @@ Start = Callable[..., subprocess.Popen[bytes]]
 
 @pytest.fixture(autouse=True)
 def _a_machine_without_findings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment has tests of its own, and takes a while."""
+    """The environment is tested elsewhere, and takes a while."""
     monkeypatch.setattr(facts, "gather", lambda: None)
     monkeypatch.setattr(entry_points, "entry_points", lambda: None)
 
@@ -75,7 +75,7 @@ class Command:
 
 @contextmanager
 def nobody() -> Iterator[None]:
-    """What root may do, and nobody may not."""
+    """Give what root may do, and nobody may not."""
     os.setegid(65534)
     os.seteuid(65534)
     try:
@@ -115,7 +115,7 @@ class TestExitCodes:
         assert main(argv) == 3
         assert why in capsys.readouterr().err
 
-    def test_3_where_the_file_is_no_file(
+    def test_a_path_that_is_not_a_file_exits_3(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         os.mkfifo(tmp_path / "fifo")
@@ -160,7 +160,7 @@ class TestExitCodes:
         assert main(["doctor"]) == 0
         assert capsys.readouterr().out.startswith("note KA009 /no/keepalived.conf does not exist")
 
-    def test_entry_points_that_keepalived_would_refuse_are_a_note_with_and_without_a_file(
+    def test_entry_points_that_keepalived_refuses_are_noted_without_a_file_too(
         self,
         doctor: Command,
         monkeypatch: pytest.MonkeyPatch,
@@ -185,7 +185,7 @@ class TestText:
         assert why.startswith("    why: keepalived ignores the line")
         assert cure == "    do:  move the definition above the vrrp_instance"
 
-    def test_what_makes_the_machine_unable_comes_first_then_what_is_so_now_then_the_worst(
+    def test_findings_are_ordered_by_inability_then_present_faults_then_severity(
         self,
     ) -> None:
         def made(name: str, severity: Severity, file: str | None, line: int | None) -> Finding:
@@ -219,20 +219,20 @@ class TestText:
 class TestJson:
     def test_its_keys_are_a_contract(self, doctor: Command) -> None:
         code, shown = doctor(LATE, "--format", "json")
-        told = json.loads(shown)
-        assert [*told] == ["schema", "instances", "findings", "exit_code"]
-        assert (told["schema"], told["exit_code"], code) == (1, 2, 2)
-        (finding,) = told["findings"]
+        report = json.loads(shown)
+        assert [*report] == ["schema", "instances", "findings", "exit_code"]
+        assert (report["schema"], report["exit_code"], code) == (1, 2, 2)
+        (finding,) = report["findings"]
         assert [*finding] == ["code", "severity", "file", "line", "what", "why", "cure"]
         assert finding["code"] == "KA011"
         assert finding["severity"] == "error"
         assert (finding["file"], finding["line"]) == (str(doctor.conf), 4)
 
     def test_a_finding_about_the_machine_has_no_place(self) -> None:
-        told = json.loads(
+        report = json.loads(
             text.as_json(Examined([Finding(CODES["KA101"], "a", "b", "c")], [], is_default=False))
         )
-        assert (told["findings"][0]["file"], told["findings"][0]["line"]) == (None, None)
+        assert (report["findings"][0]["file"], report["findings"][0]["line"]) == (None, None)
 
 
 class TestACrash:
@@ -310,7 +310,7 @@ def test_a_megabyte_of_findings_is_examined(tmp_path: Path) -> None:
     assert len(examine.examine(request).findings) > 10_000
 
 
-def test_the_shipped_recipes_are_well_but_for_what_is_not_installed_here(tmp_path: Path) -> None:
+def test_the_shipped_recipes_have_no_findings_but_missing_installations(tmp_path: Path) -> None:
     toml = tmp_path / "kacheck.toml"
     text = (ROOT / "examples/kacheck.toml").read_text()
     toml.write_text(re.sub(r"^#(?=[a-z[])", "", text, flags=re.MULTILINE))  # all checks in force
@@ -378,9 +378,7 @@ class TestTheRealMachine:
         assert which("sh", machine) is not None
         assert which("no-such-program", machine) is None
 
-    def test_what_is_not_there_is_missing_and_what_cannot_be_asked_is_not(
-        self, tmp_path: Path
-    ) -> None:
+    def test_absent_is_missing_and_unaskable_is_not(self, tmp_path: Path) -> None:
         machine = Machine()
         assert machine.is_missing(str(tmp_path / "none"))
         assert machine.is_missing(f"{tmp_path}/none/none")

@@ -5,16 +5,15 @@ import os
 import pathlib
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 
 import pytest
 
 from helpers.answer import Answer
+from helpers.child import run_kacheck
 from helpers.clock import SlowClock
 from helpers.needs import needs
-from helpers.paths import ROOT
 from kacheck import drain, statedir
 from kacheck.check import Check, Question, drained_by
 from kacheck.cli import main
@@ -89,7 +88,7 @@ def test_a_file_that_is_there_means_drained(
     assert (drain.drained(str(here), "other") is not None) is (name == "ALL")
 
 
-def test_a_file_whose_time_is_over_or_that_is_missing_means_nothing(here: pathlib.Path) -> None:
+def test_an_expired_or_missing_drain_file_has_no_effect(here: pathlib.Path) -> None:
     assert drain.drained(str(here), "vault") is None
     assert drain.drained("/no/such", "vault") is None
     put(here, "vault", "1 over\n")
@@ -111,7 +110,7 @@ def test_what_cannot_be_read_means_drained_and_does_not_block(here: pathlib.Path
     path.symlink_to("vault")
     assert drain.drained(str(here), "vault") is not None, "a loop"
     (here / "x").touch()
-    assert drain.drained(str(here / "x"), "vault") is not None, "a state directory that is none"
+    assert drain.drained(str(here / "x"), "vault") is not None, "not a state directory"
 
 
 def test_of_two_drains_the_one_that_ends_later_speaks(here: pathlib.Path) -> None:
@@ -160,7 +159,7 @@ def test_times_to_drain_for(text: str, seconds: int) -> None:
 @pytest.mark.parametrize(
     "text", ["", "0", "0m", "31d", "721h", "-1", "soon", "1w", "1 h", "1e3", "inf", "9" * 400]
 )
-def test_times_that_are_none(text: str) -> None:
+def test_invalid_times_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"invalid drain time .*: give one such as 30m"):
         drain.span(text)
 
@@ -239,7 +238,7 @@ def test_on_status_off(here: pathlib.Path, kacheck: Kacheck) -> None:
     assert os.listdir(here / "drain") == []
 
 
-def test_all_is_a_drain_of_its_own(kacheck: Kacheck) -> None:
+def test_all_is_a_separate_drain(kacheck: Kacheck) -> None:
     assert kacheck("on", "vault")[0] == 0
     assert kacheck("on", "--all", "--message", "disks")[0] == 0
     code, out, _ = kacheck("off", "vault")
@@ -302,7 +301,7 @@ def test_bad_usage_is_3_and_drains_nothing(
     assert os.listdir(here) == []
 
 
-def test_a_name_that_the_configuration_does_not_have_is_refused_but_can_be_ended(
+def test_an_unknown_name_cannot_be_drained_but_its_drain_can_end(
     here: pathlib.Path, kacheck: Kacheck
 ) -> None:
     config = here / "kacheck.toml"
@@ -330,7 +329,7 @@ def test_a_refusal_names_the_checks_and_says_what_a_probe_is(
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_where_the_default_configuration_cannot_be_read_the_watcher_knows_the_names(
+def test_the_watcher_knows_the_names_if_the_configuration_is_unreadable(
     here: pathlib.Path, kacheck: Kacheck, monkeypatch: pytest.MonkeyPatch, *, broken: bool
 ) -> None:
     default = here / "kacheck.toml"
@@ -353,7 +352,7 @@ def test_where_the_default_configuration_cannot_be_read_the_watcher_knows_the_na
         assert kacheck("on", name)[0] == 0
 
 
-def test_a_check_called_vault_is_not_the_vault_of_a_combination_in_place(
+def test_a_check_named_vault_is_not_a_combinations_inline_vault(
     here: pathlib.Path, look: Callable[..., Answer]
 ) -> None:
     config = here / "kacheck.toml"
@@ -406,7 +405,7 @@ def test_a_link_in_the_temporary_files_place_is_not_followed(
     assert (here / "drain/vault").read_text() == "0\n"
 
 
-def test_what_cannot_be_written_is_said_with_the_cure(here: pathlib.Path, kacheck: Kacheck) -> None:
+def test_an_unwritable_file_is_reported_with_the_cure(here: pathlib.Path, kacheck: Kacheck) -> None:
     missing = here / "a/b"
     code, _, err = kacheck("on", "vault", "--state-dir", str(missing))
     assert code == 3
@@ -430,19 +429,9 @@ def test_what_cannot_be_written_is_said_with_the_cure(here: pathlib.Path, kachec
     ],
     ids=["another user", "read-only"],
 )  # fmt: skip
-def test_who_may_not_write_is_told_the_cure(command: list[str], message: str) -> None:
+def test_without_permission_to_write_the_cure_is_given(command: list[str], message: str) -> None:
     needs("unshare", "setpriv", root=True)
-    code = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); from kacheck.cli import run; run()"
-    )
-    python = [sys.executable, "-I", "-c", code]
-    shown = subprocess.run(
-        [*command, *python, "drain", "on", "vault", "--state-dir", "/srv"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    shown = run_kacheck("drain", "on", "vault", "--state-dir", "/srv", wrapper=command)
     assert shown.returncode == 3, shown
     assert f"cannot drain: /srv/drain: {message}" in shown.stderr
 
@@ -463,7 +452,7 @@ class TestDrainsForTheWatcher:
         return tmp_path
 
     @pytest.mark.parametrize("name", ["a", "b", statedir.ALL])
-    def test_one_of_any_name_or_of_all_is_found_when_it_comes_and_not_when_it_has_gone(
+    def test_drains_are_noticed_when_created_and_when_removed(
         self, directory: pathlib.Path, name: str
     ) -> None:
         drains = drain.Drains(str(directory))
@@ -493,7 +482,7 @@ class TestDrainsForTheWatcher:
         assert drains.find(["a"]) is not None
 
     @pytest.mark.parametrize("later", [0.0, 0.5, 1.5, 3600.0])
-    def test_a_drain_created_in_the_clock_tick_of_the_last_listing_is_seen(
+    def test_a_drain_created_within_the_listings_clock_tick_is_seen(
         self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, later: float
     ) -> None:
         clock = SlowClock(monkeypatch)

@@ -1,16 +1,15 @@
 """`kacheck drain on --wait` that is interrupted: a rehearsal ends, and maintenance goes on."""
 
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from helpers.child import environment, kacheck_command
+from helpers.faults import find_no_running_keepalived
 from helpers.keepalived import wait_until
-from helpers.watcher import RUN, SOURCE
 
 CONF = """
 track_file node {
@@ -42,11 +41,7 @@ class Rehearsal:
         (directory / "kacheck.toml").write_text(
             '[check.node]\nprobe = "process"\nname = "ktest-none"\n'
         )
-        self.code = (
-            "import kacheck.departure as departure\n"
-            f"departure.DEFAULT_FILE = {str(conf)!r}\n"
-            f"departure.running = lambda: None\n{RUN}"
-        )
+        self.settings = {"kacheck.departure.DEFAULT_FILE": str(conf)}
         self.process: subprocess.Popen[str] | None = None
 
     @property
@@ -57,8 +52,12 @@ class Rehearsal:
         """Start it, let it wait, and send the signal; it has ended then."""
         files = [f"--state-dir={self.directory}", f"--config={self.directory}/kacheck.toml"]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", self.code, "drain", "on", "node", *files, *words],
-            env={**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"},
+            kacheck_command(
+                *("drain", "on", "node", *files, *words),
+                settings=self.settings,
+                faults=[find_no_running_keepalived],
+            ),
+            env=environment(PYTHONUNBUFFERED="1"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -104,6 +103,6 @@ def test_maintenance_goes_on_and_that_is_said(rehearsal: Rehearsal, number: sign
 
 
 def test_a_terminal_that_goes_ends_no_drain(rehearsal: Rehearsal) -> None:
-    """It has an end of its own, and whoever lost the connection may be at work here."""
+    """The drain ends by itself, and the administrator who lost the connection may be at work here."""
     rehearsal.interrupted(signal.SIGHUP, "--for", "1h", "--wait", "1h")
     assert rehearsal.drain.exists()

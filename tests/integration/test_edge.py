@@ -41,7 +41,7 @@ def shell(redirection: str, argv: list[str]) -> list[str]:
 
 
 def with_dev(dev: pathlib.Path, argv: list[str]) -> list[str]:
-    """The command in a mount namespace of its own, where /dev is that directory."""
+    """Return the command in a separate mount namespace, where /dev is that directory."""
     mount = f'mount --bind {dev} /dev && exec "$@"'
     return ["unshare", "--mount", "sh", "-c", mount, "sh", *argv]
 
@@ -84,7 +84,7 @@ def test_a_reader_that_has_gone_changes_nothing(start: Start, words: list[str], 
 def test_keepaliveds_surroundings_change_nothing(
     start: Start, tmp_path: pathlib.Path, words: list[str], code: int
 ) -> None:
-    """No environment, a working directory that is gone, umask 0177, a poisoned PYTHONPATH."""
+    """No environment, a deleted working directory, umask 0177, a poisoned PYTHONPATH."""
     start(NAME, "60")
     poison = tmp_path / "poison"
     poison.mkdir()
@@ -108,7 +108,7 @@ def test_keepaliveds_surroundings_change_nothing(
         assert shown.returncode == code, (env, shown)
 
 
-def test_a_name_that_is_no_text_is_printed_escaped_and_answered() -> None:
+def test_a_name_that_is_not_text_is_printed_escaped() -> None:
     for env in ({"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}):
         shown = run([*KACHECK, "process", b"\xff\xfe"], env=env)  # type: ignore[list-item]
         assert shown.returncode == 2
@@ -182,7 +182,7 @@ def test_warnings_reach_syslog_too(
     assert "kacheck: warning: not this machine" in capsys.readouterr().err
 
 
-def test_a_bug_is_unknown_and_one_line_and_a_traceback_with_verbose(
+def test_a_bug_is_one_line_and_a_traceback_with_verbose(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(_: ProcessOptions, __: Deadline) -> Result:
@@ -199,7 +199,7 @@ def test_a_bug_is_unknown_and_one_line_and_a_traceback_with_verbose(
     assert cli.main(["process", "--on-unknown", "ok", NAME]) == 3, "a bug is never ok"
 
 
-def test_a_bug_in_printing_is_no_success_either(
+def test_a_bug_in_printing_is_not_a_success(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], start: Start
 ) -> None:
     start(NAME, "60")
@@ -299,7 +299,7 @@ def test_a_watcher_without_outputs_watches_and_gives_no_file_their_numbers(
         (["--log-format", "json", "--nonsense"], "--nonsense"),
     ],
 )  # fmt: skip
-def test_what_a_watcher_that_logs_json_says_of_its_end_is_json(
+def test_a_watcher_that_logs_json_reports_its_end_in_json(
     capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     assert cli.main(["watch", *words]) == 3

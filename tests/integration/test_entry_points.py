@@ -24,7 +24,7 @@ NAMES = (*(f"kacheck-{name}" for name in MODULES), "kacheck-verdict")
 DEBIANS_PYTHON = "/usr/bin/python3"
 
 
-def test_the_entry_points_are_those_of_the_probes_as_the_template_has_them(
+def test_the_entry_points_match_the_probes_and_the_template(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.syspath_prepend(ROOT)  # script/ is not part of the package
@@ -45,7 +45,7 @@ def run(argv: list[Any], **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def checkout(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A checkout without a virtual environment: Debian's Python and its httpx and psutil."""
+    """Return a checkout without a virtual environment: Debian's Python and its httpx and psutil."""
     for part in ("checks", "src"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path / "checks"
@@ -60,12 +60,12 @@ def checkout_with_venv(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def venv(_: pathlib.Path) -> pathlib.Path:
-    """Where pip has put them, or the Debian package."""
+    """Return the directory where pip, or the Debian package, has installed them."""
     return pathlib.Path("/usr/libexec/kacheck" if IS_PACKAGE else sysconfig.get_path("scripts"))
 
 
 def link_to_venv(tmp_path: pathlib.Path) -> pathlib.Path:
-    """As somebody may link it: /usr/libexec/kacheck is a symbolic link."""
+    """Make /usr/libexec/kacheck a symbolic link, as an administrator may."""
     (tmp_path / "libexec").symlink_to(venv(tmp_path))
     return tmp_path / "libexec"
 
@@ -216,7 +216,7 @@ def test_a_check_writes_no_bytecode(tmp_path: pathlib.Path, start: Start) -> Non
     assert list(tmp_path.rglob("__pycache__")) == []
 
 
-def test_the_entry_points_are_executable_and_a_few_lines_of_posix_sh() -> None:
+def test_the_entry_points_are_a_few_lines_of_posix_sh() -> None:
     assert sorted(path.name for path in (ROOT / "checks").iterdir()) == sorted(NAMES)
     for name in NAMES:
         path = ROOT / "checks" / name

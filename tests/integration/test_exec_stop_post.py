@@ -17,7 +17,7 @@ STOP, RESTART, NOTHING = "7 kacheck.service stop running", "7 kacheck.service re
 
 
 def command(state_dir: Path) -> str:
-    """The line as systemd gives it to sh (systemd.service(5), Command lines)."""
+    """Return the line as systemd gives it to sh (systemd.service(5), Command lines)."""
     found = re.search(r"^ExecStopPost=\+/bin/sh -c '(.*?)'$", UNIT, re.MULTILINE | re.DOTALL)
     assert found is not None
     line = found[1].replace("\\\n", " ").replace("$$", "$").replace("%n", "kacheck.service")
@@ -121,7 +121,7 @@ def test_a_value_that_cannot_be_put_in_place_removes_the_file(ended: Ended) -> N
     assert [ended.track(check) for check in ("node", "new")] == [None, None]
 
 
-def test_a_file_that_cannot_be_made_to_fail_is_said_and_the_others_fail(ended: Ended) -> None:
+def test_a_file_that_cannot_be_written_is_reported_and_others_fail(ended: Ended) -> None:
     (ended.directory / "track/node").unlink()
     (ended.directory / "track/node/x").mkdir(parents=True)
     shown = ended.run("success", "0", STOP)

@@ -1,4 +1,4 @@
-"""What the watcher's user, or whoever may write to a directory, cannot make root do with it.
+"""What the watcher's user, or a user with a writable directory, cannot make root do.
 
 In /run/kacheck root owns the directory and drain/, the watcher's user the rest.
 """
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers.child import run_kacheck
 from helpers.needs import needs
-from helpers.paths import ROOT
 from helpers.watcher import Watcher
 from kacheck import status
 from kacheck.cli import main
@@ -83,16 +83,7 @@ TRAP = pytest.mark.parametrize("trap", TRAPS.values(), ids=TRAPS)
 
 def run(*argv: str) -> subprocess.CompletedProcess[str]:
     """Run a command of kacheck's, which must not block."""
-    code = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); from kacheck.cli import run; run()"
-    )
-    return subprocess.run(
-        [sys.executable, "-I", "-c", code, *argv],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
+    return run_kacheck(*argv, timeout=20)
 
 
 # --- kacheck watch, by root -----------------------------------------------------------------
@@ -104,7 +95,7 @@ TOUCHED = ("watcher/lock", "watcher/pid", "watcher/.pid.new", "watcher/status.so
 
 @TRAP
 @pytest.mark.parametrize("owner", ["of the subdirectories", "of everything"])
-def test_root_does_not_watch_where_another_user_decides_what_a_name_leads_to(
+def test_root_does_not_watch_below_another_users_directory(
     place: Path, state: Path, victim: Path, trap: Callable[[Path, Path], object], owner: str
 ) -> None:
     for name in TOUCHED:
@@ -123,7 +114,7 @@ def test_root_does_not_watch_where_another_user_decides_what_a_name_leads_to(
 
 
 @TRAP
-def test_a_trap_in_a_directory_of_its_own_leads_the_watcher_nowhere(
+def test_a_trap_in_its_own_directory_does_not_mislead_the_watcher(
     place: Path, victim: Path, trap: Callable[[Path, Path], object]
 ) -> None:
     state = place / "state"
@@ -152,7 +143,7 @@ def test_a_link_in_a_directorys_place_is_refused(place: Path, state: Path, name:
 # --- kacheck watch, by its user -------------------------------------------------------------
 
 
-def test_its_user_watches_where_root_owns_the_directory_and_root_drains_and_asks(
+def test_a_user_watches_and_root_drains_in_roots_directory(
     place: Path, state: Path, capsys: Shown
 ) -> None:
     with Watcher(place, NOTHING, state_dir=state, wrapper=AS_USER) as watcher:
@@ -169,7 +160,7 @@ def test_its_user_watches_where_root_owns_the_directory_and_root_drains_and_asks
 
 
 @pytest.mark.parametrize("missing", [*OURS])
-def test_its_user_is_told_what_makes_the_directories_that_are_missing(
+def test_missing_directories_are_reported_with_what_creates_them(
     place: Path, state: Path, missing: str
 ) -> None:
     (state / missing).rmdir()
@@ -180,23 +171,19 @@ def test_its_user_is_told_what_makes_the_directories_that_are_missing(
     assert "systemd-tmpfiles --create kacheck.conf" in said
 
 
-def test_a_directory_of_roots_that_should_be_its_users_is_refused_with_the_cure(
-    place: Path, state: Path
-) -> None:
+def test_a_root_owned_state_directory_is_refused_with_the_cure(place: Path, state: Path) -> None:
     os.chown(state / "failing", 0, 0)
     with Watcher(place, NOTHING, state_dir=state, wrapper=AS_USER, wait=False) as watcher:
         assert watcher.process.wait(20) == 3
     assert f"let root run chown nobody: {state / 'failing'}" in watcher.lines[0]["message"]
 
 
-QUICK = "import kacheck.watch.supervisor as s; s.LOCK_INTERVAL = 0.2"
+QUICK = {"kacheck.watch.supervisor.LOCK_INTERVAL": 0.2}
 
 
-def test_it_ends_where_its_track_files_are_gone_and_only_root_can_make_the_place(
-    place: Path, state: Path
-) -> None:
-    """keepalived reads a file that is gone as 0; what starts it again can make the directory."""
-    options = {"state_dir": state, "wrapper": AS_USER, "prelude": QUICK}
+def test_it_ends_where_only_root_can_recreate_its_track_directory(place: Path, state: Path) -> None:
+    """keepalived reads a missing file as 0; its service manager can recreate the directory."""
+    options = {"state_dir": state, "wrapper": AS_USER, "settings": QUICK}
     with Watcher(place, NOTHING, **options) as watcher:  # type: ignore[arg-type]
         (state / "track/nothing").unlink()
         (state / "track").rmdir()
@@ -210,7 +197,7 @@ def test_without_another_of_its_directories_it_goes_on_and_heals(
     place: Path, state: Path, name: str
 ) -> None:
     """A node is healthy without them, and a watcher that ends would fail it."""
-    options = {"state_dir": state, "wrapper": AS_USER, "prelude": QUICK}
+    options = {"state_dir": state, "wrapper": AS_USER, "settings": QUICK}
     with Watcher(place, NOTHING, **options) as watcher:  # type: ignore[arg-type]
         (state / name).rename(place / "away")
         watcher.until(lambda: watcher.find("Permission denied"))
@@ -285,7 +272,7 @@ def test_only_its_owner_can_open_the_lock(place: Path) -> None:
 
 @pytest.mark.parametrize("action", ["on", "off"])
 @pytest.mark.parametrize("foreign", [".", "drain"])
-def test_root_does_not_drain_where_another_user_decides_what_a_name_leads_to(
+def test_root_does_not_drain_below_another_users_directory(
     state: Path, action: str, foreign: str
 ) -> None:
     os.chown(state / foreign, USER, USER)
@@ -384,8 +371,8 @@ def test_a_verdict_that_never_ends_is_not_read_to_its_end(state: Path) -> None:
 
 @contextlib.contextmanager
 def answering(path: Path, user: int) -> Iterator[None]:
-    """Some other server of this user, which says what a watcher would say."""
-    told = {"schema": 1, "checks": [], "pid": 1, "config": "secret"}
+    """Run another server of this user that answers like a watcher."""
+    answer = {"schema": 1, "checks": [], "pid": 1, "config": "secret"}
     with socket.socket(socket.AF_UNIX) as listener:
         os.seteuid(user)  # whose credentials listen() keeps
         try:
@@ -397,7 +384,7 @@ def answering(path: Path, user: int) -> Iterator[None]:
 
         def serve() -> None:
             with contextlib.suppress(OSError), listener.accept()[0] as connection:
-                connection.sendall(json.dumps(told).encode() + b"\n")
+                connection.sendall(json.dumps(answer).encode() + b"\n")
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -438,9 +425,7 @@ def test_the_server_of_the_directorys_owner_is_believed(state: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, Path.touch, Path.mkdir])
-def test_what_is_no_socket_is_neither_opened_nor_waited_for(
-    state: Path, make: Callable[[Path], object]
-) -> None:
+def test_only_a_socket_is_opened(state: Path, make: Callable[[Path], object]) -> None:
     make(state / "watcher/status.sock")
     shown = run("status", "--state-dir", str(state))
     assert shown.returncode == 3

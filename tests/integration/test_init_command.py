@@ -208,7 +208,7 @@ def test_a_check_that_asks_something_else_is_left_alone(run: Run, tmp_path: Path
     assert toml.read_text() == before
 
 
-def test_a_configuration_that_cannot_be_edited_is_left_alone_with_the_lines_to_add(
+def test_an_uneditable_configuration_is_left_alone_with_lines_to_add(
     run: Run, tmp_path: Path
 ) -> None:
     conf = tmp_path / "keepalived.conf"

@@ -47,7 +47,7 @@ class Built(NamedTuple):
 
     checkout: Path
     wheels: Path
-    """A directory that stands for the registry."""
+    """A directory in place of the registry."""
     wheel: Path
     """From the checkout."""
     sdist: Path
@@ -78,7 +78,7 @@ def run(
 
 
 def tracked() -> list[str]:
-    """The files that git tracks, or would."""
+    """Return the files that git tracks, or would."""
     needs("git")
     words = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     git = ["git", "-c", "safe.directory=*", "-C", ROOT]
@@ -147,7 +147,7 @@ def test_the_sdist_builds_the_wheel_of_the_checkout_byte_for_byte(built: Built) 
     assert built.wheel.read_bytes() == built.from_sdist.read_bytes()
 
 
-def test_the_wheel_has_the_package_and_the_entry_points_as_they_are(built: Built) -> None:
+def test_the_wheel_has_the_package_and_unchanged_entry_points(built: Built) -> None:
     modules = {name.removeprefix("src/") for name in tracked() if name.startswith("src/")}
     scripts = {path.name: path.read_bytes() for path in (ROOT / "checks").iterdir()}
     with zipfile.ZipFile(built.wheel) as wheel:
@@ -159,7 +159,7 @@ def test_the_wheel_has_the_package_and_the_entry_points_as_they_are(built: Built
 
 
 def pip(built: Built, source: Path, home: Path) -> Place:
-    """The virtual environment of docs/install.md, and a link to each entry point."""
+    """Return the virtual environment of docs/install.md, and a link to each entry point."""
     run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], built.environ)
     programs, links = home / "venv/bin", home / "libexec"
     built.run("pip", "--python", programs / "python3", "install", source)
@@ -197,11 +197,11 @@ def place(
 
 
 def ask(argv: list[Any]) -> subprocess.CompletedProcess[str]:
-    """Without any environment, as keepalived may have none."""
+    """Run a check without any environment, as keepalived may have none."""
     return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, env={})
 
 
-def test_every_command_and_entry_point_answers_from_its_place_and_through_its_link(
+def test_every_command_and_entry_point_answers_directly_and_through_links(
     place: Place, tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     start(NAME, "60")
@@ -229,7 +229,7 @@ def test_every_command_and_entry_point_answers_from_its_place_and_through_its_li
 
 
 def test_the_doctor_says_where_keepalived_would_refuse_them(place: Place) -> None:
-    """As whoever runs this: for another user than root every directory of his own is refused."""
+    """Run as the user of the tests: keepalived refuses every directory that another user owns."""
     home = place.links.parent
     kacheck = place.links / "kacheck"
     conf = home / "keepalived.conf"

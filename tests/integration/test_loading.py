@@ -1,29 +1,24 @@
-"""What a look needs is imported before its deadline begins: an import is no failure of the node."""
+"""A look's imports come before its deadline begins: a slow import is not a failure of the node."""
 
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from helpers.certificates import Authority, server_context
+from helpers.checks import vault_check
+from helpers.child import environment
+from helpers.faults import fail_to_import, import_slowly
 from helpers.vault import StandInVault
-from helpers.watcher import SOURCE, Watcher
+from helpers.watcher import Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
 NAME = f"kload-{os.getpid()}"
-SLOW = """
-import sys, time
-class Slow:
-    def find_spec(self, name, path=None, target=None):
-        if name == {name!r}:
-            time.sleep(1.5)
-sys.meta_path.insert(0, Slow())
-"""
-"""A machine on which this module takes longer to import than a look may take."""
 MODULES = (
     "httpx",
     "httpcore",
@@ -34,10 +29,6 @@ MODULES = (
     "kacheck.probes.combined.repeated",
 )
 PROCESS = f'[check.proc]\nprobe = "process"\nname = "{NAME}"\n'
-
-
-def vault(address: str, name: str = "vault") -> str:
-    return f'[check.{name}]\nprobe = "vault"\naddress = "{address}"\n'
 
 
 def both() -> str:
@@ -52,11 +43,11 @@ def server(start: Start) -> Iterator[StandInVault]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_slow_import_is_not_taken_for_a_timeout_of_the_first_look(
+def test_a_slow_import_does_not_make_the_first_look_time_out(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
-    toml = PROCESS + vault(server.address) + both()
-    with Watcher(tmp_path, toml, prelude=SLOW.format(name=module)) as watcher:
+    toml = PROCESS + vault_check(server.address) + both()
+    with Watcher(tmp_path, toml, faults=[partial(import_slowly, module)]) as watcher:
         assert watcher.says("proc", "ok running")
         assert watcher.says("vault", "ok active")
         assert watcher.says("both", "ok active")
@@ -68,8 +59,9 @@ def test_a_slow_import_is_not_taken_for_a_timeout_of_the_first_look(
 def test_a_slow_import_after_a_re_execution_leaves_the_verdict(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
-    prelude = SLOW.format(name=module)
-    with Watcher(tmp_path, vault(server.address), prelude=prelude) as watcher:
+    with Watcher(
+        tmp_path, vault_check(server.address), faults=[partial(import_slowly, module)]
+    ) as watcher:
         requests = len(server.requests)
         watcher.signal(signal.SIGUSR2)
         watcher.until(lambda: watcher.notified.count("READY=1") == 2)
@@ -79,21 +71,21 @@ def test_a_slow_import_after_a_re_execution_leaves_the_verdict(
 
 
 @pytest.mark.parametrize("module", ["httpx", "kacheck.exchange.client"])
-def test_a_slow_import_for_a_reload_is_not_taken_for_a_timeout(
+def test_a_slow_import_for_a_reload_causes_no_timeout(
     tmp_path: Path, server: StandInVault, module: str
 ) -> None:
-    with Watcher(tmp_path, PROCESS, prelude=SLOW.format(name=module)) as watcher:
-        watcher.reload(PROCESS + vault(server.address))
+    with Watcher(tmp_path, PROCESS, faults=[partial(import_slowly, module)]) as watcher:
+        watcher.reload(PROCESS + vault_check(server.address))
         watcher.until(lambda: watcher.transitions("vault"))
     assert watcher.transitions("vault") == ["ok active"]
 
 
-@pytest.mark.parametrize("what", ["raise ImportError('gone')", "1 / 0"])
-def test_a_module_that_cannot_be_imported_fails_only_the_checks_that_need_it(
-    tmp_path: Path, server: StandInVault, what: str
+@pytest.mark.parametrize("error", ["ImportError", "ZeroDivisionError"])
+def test_an_unimportable_module_fails_only_the_checks_that_need_it(
+    tmp_path: Path, server: StandInVault, error: str
 ) -> None:
-    prelude = SLOW.format(name="httpx").replace("time.sleep(1.5)", what)
-    with Watcher(tmp_path, PROCESS + vault(server.address), prelude=prelude) as watcher:
+    fails = partial(fail_to_import, "httpx", error)
+    with Watcher(tmp_path, PROCESS + vault_check(server.address), faults=[fails]) as watcher:
         assert watcher.says("proc", "ok running")
         verdict = watcher.verdict("vault")
         assert verdict is not None
@@ -119,8 +111,7 @@ def first_look(tmp_path: Path, toml: str) -> str:
     file = tmp_path / "first.toml"
     file.write_text(toml)
     argv = [sys.executable, "-c", FIRST_LOOK, str(file)]
-    environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    ended = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True)
+    ended = subprocess.run(argv, env=environment(), capture_output=True, text=True, check=True)
     return ended.stdout.strip()
 
 
@@ -131,16 +122,16 @@ def test_a_first_look_imports_nothing(tmp_path: Path, server: StandInVault) -> N
     named = f"http://localhost:{server.port}"
     assert first_look(tmp_path, PROCESS) == "running"
     assert first_look(tmp_path, PROCESS + f'user = "{os.getuid()}"\n') == "running"
-    assert first_look(tmp_path, vault(server.address)) == "active"
-    assert first_look(tmp_path, vault(named)) == "active"
+    assert first_look(tmp_path, vault_check(server.address)) == "active"
+    assert first_look(tmp_path, vault_check(named)) == "active"
     with StandInVault(unix_path=tmp_path / "vault.sock") as unix:
-        assert first_look(tmp_path, vault(unix.address)) == "active"
+        assert first_look(tmp_path, vault_check(unix.address)) == "active"
     with StandInVault(tls=server_context(authority.server("127.0.0.1"))) as tls:
-        assert first_look(tmp_path, vault(tls.address) + trust) == "active"
-        assert first_look(tmp_path, vault(tls.address)) == "tls"
+        assert first_look(tmp_path, vault_check(tls.address) + trust) == "active"
+        assert first_look(tmp_path, vault_check(tls.address)) == "tls"
     with StandInVault(tls=server_context(authority.server("vault.example"))) as tls:
-        assert first_look(tmp_path, vault(tls.address) + trust) == "tls"
+        assert first_look(tmp_path, vault_check(tls.address) + trust) == "tls"
     server.stop()
-    assert first_look(tmp_path, vault(server.address)) == "refused"
+    assert first_look(tmp_path, vault_check(server.address)) == "refused"
     inline = f'[check.both]\nprobe = "combined"\nprocess = "{NAME}"\naddress = "{named}"\n'
     assert first_look(tmp_path, inline) == "refused"

@@ -9,12 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from helpers.child import environment, run_kacheck
+from helpers.faults import hide_module, restrict_umask
 from helpers.reasons import REASON
-from helpers.watcher import RUN, SOURCE, Watcher
+from helpers.status import GONE, HERE, NAME
+from helpers.watcher import Watcher
 from kacheck import files
 from kacheck.cli import main
 from kacheck.result import Status
@@ -24,21 +28,12 @@ from kacheck.watch.timers import Timers
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
-NAME = f"kmetr-{os.getpid()}"
-QUICK = "import kacheck.watch.metrics as m; m.LEAST = 0.05; m.INTERVAL = 0.2"
-MISSING = "import sys; sys.modules['prometheus_client'] = None"
-"""As where it is not installed."""
-
-
-def check(name: str, process: str, more: str = "") -> str:
-    return f'[check.{name}]\nprobe = "process"\nname = "{process}"\n{more}\n'
-
-
-HERE, GONE = check("here", NAME), check("gone", "kmetr-none")
+QUICK = {"kacheck.watch.metrics.LEAST": 0.05, "kacheck.watch.metrics.INTERVAL": 0.2}
+missing = partial(hide_module, "prometheus_client")
 
 
 def values(text: str) -> dict[tuple[str, ...], float]:
-    """Name and labels in the order of their names, but for the check's own, to value."""
+    """Return each value by its name and labels, without the check's own."""
     return {
         (
             sample.name,
@@ -117,12 +112,12 @@ def test_a_transition_is_in_the_file_within_a_moment(
         assert read(file)["kacheck_looks_total", "here", "critical"] >= 1
 
 
-def test_it_is_readable_by_all_and_nothing_else_is_left_beside_it(
+def test_it_is_world_readable_and_the_only_file_left(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
     start(NAME, "60")
-    with Watcher(tmp_path, toml(file, HERE), prelude=f"import os; os.umask(0o177); {QUICK}") as r:
-        r.until(file.exists)
+    with Watcher(tmp_path, toml(file, HERE), settings=QUICK, faults=[restrict_umask]) as watcher:
+        watcher.until(file.exists)
         assert file.stat().st_mode & 0o777 == 0o644
     assert os.listdir(file.parent) == ["kacheck.prom"]
 
@@ -131,7 +126,7 @@ def test_it_goes_on_while_nothing_happens(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
     start(NAME, "60")
-    with Watcher(tmp_path, toml(file, HERE), prelude=QUICK) as watcher:
+    with Watcher(tmp_path, toml(file, HERE), settings=QUICK) as watcher:
         watcher.until(lambda: read(file).get(("kacheck_looks_total", "here", "ok"), 0) >= 2)
 
 
@@ -140,7 +135,7 @@ def test_a_check_that_was_removed_disappears_and_so_does_a_file(
 ) -> None:
     start(NAME, "60")
     other = file.with_name("other.prom")
-    with Watcher(tmp_path, toml(file, HERE, GONE), prelude=QUICK) as watcher:
+    with Watcher(tmp_path, toml(file, HERE, GONE), settings=QUICK) as watcher:
         watcher.until(lambda: ("kacheck_up", "gone") in read(file))
         watcher.reload(toml(file, HERE))
         watcher.until(lambda: ("kacheck_up", "gone") not in read(file))
@@ -170,7 +165,7 @@ def test_a_directory_that_cannot_be_written_is_reported_once_and_healed(
 ) -> None:
     start(NAME, "60")
     file.parent.rmdir()
-    with Watcher(tmp_path, toml(file, HERE), prelude=QUICK) as watcher:
+    with Watcher(tmp_path, toml(file, HERE), settings=QUICK) as watcher:
         said = watcher.until(lambda: watcher.find("metrics are not written"))
         assert said["message"] == f"{file}: No such file or directory: metrics are not written"
         known = len(watcher.lines)
@@ -184,7 +179,7 @@ def test_a_directory_that_cannot_be_written_is_reported_once_and_healed(
 
 @pytest.mark.parametrize("name", ["kacheck.prom", ".kacheck.prom.new"])
 @pytest.mark.parametrize("kind", ["symbolic link", "hard link", "FIFO"])
-def test_a_trap_in_the_directory_leads_the_watcher_nowhere_and_does_not_block_it(
+def test_a_trap_in_the_metrics_directory_is_neither_followed_nor_blocking(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path, kind: str, name: str
 ) -> None:
     """The directory may be another user's, and the watcher root's."""
@@ -197,7 +192,7 @@ def test_a_trap_in_the_directory_leads_the_watcher_nowhere_and_does_not_block_it
         os.mkfifo(trap)
     else:
         (trap.symlink_to if kind == "symbolic link" else trap.hardlink_to)(victim)
-    with Watcher(tmp_path, toml(file, HERE), prelude=QUICK) as watcher:
+    with Watcher(tmp_path, toml(file, HERE), settings=QUICK) as watcher:
         watcher.until(lambda: stat.S_ISREG(file.lstat().st_mode) if file.exists() else False)
         watcher.until(lambda: file.stat().st_nlink == 1 and "kacheck_up" in file.read_text())
     assert victim.read_text() == "precious"
@@ -211,19 +206,19 @@ def test_a_directory_in_the_files_place_is_reported(
 ) -> None:
     start(NAME, "60")
     file.with_name(name).mkdir()
-    with Watcher(tmp_path, toml(file, HERE), prelude=QUICK) as watcher:
+    with Watcher(tmp_path, toml(file, HERE), settings=QUICK) as watcher:
         said = f"{file}: Is a directory: metrics are not written"
         watcher.until(lambda: watcher.find(said))
         file.with_name(name).rmdir()
         watcher.until(lambda: watcher.find("metrics are written again"))
 
 
-def test_who_wants_no_metrics_any_more_is_not_told_that_they_are_written(
+def test_after_a_reload_without_metrics_they_are_not_announced(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
     start(NAME, "60")
     other = tmp_path / "kacheck.prom"
-    with Watcher(tmp_path, toml(other, HERE), prelude=QUICK) as watcher:
+    with Watcher(tmp_path, toml(other, HERE), settings=QUICK) as watcher:
         watcher.until(other.exists)
         file.parent.rmdir()
         watcher.reload(toml(file, HERE))
@@ -332,11 +327,7 @@ def test_without_the_package_a_configuration_that_wants_it_is_refused(
     config = tmp_path / "kacheck.toml"
     config.write_text(toml(file, HERE))
     for words in (["--check-config"], ["--state-dir", str(tmp_path / "state")]):
-        run = subprocess.run(
-            [sys.executable, "-c", f"{MISSING}\n{RUN}", "watch", "--config", str(config), *words],
-            env={**os.environ, "PYTHONPATH": str(SOURCE)}, check=False, capture_output=True,
-            text=True, timeout=20,
-        )  # fmt: skip
+        run = run_kacheck("watch", "--config", config, *words, faults=[missing])
         assert run.returncode == 3
         assert "apt install python3-prometheus-client" in run.stderr
         assert run.stdout == ""
@@ -344,11 +335,11 @@ def test_without_the_package_a_configuration_that_wants_it_is_refused(
     assert main(["watch", "--check-config", "--config", str(config)]) == 0, "where it is there"
 
 
-def test_without_the_package_a_reload_that_wants_it_is_refused_and_the_rest_goes_on(
+def test_a_reload_that_needs_the_missing_package_is_refused_harmlessly(
     tmp_path: pathlib.Path, start: Start, file: pathlib.Path
 ) -> None:
     start(NAME, "60")
-    with Watcher(tmp_path, HERE, prelude=MISSING) as watcher:
+    with Watcher(tmp_path, HERE, faults=[missing]) as watcher:
         said = watcher.reload(toml(file, HERE, GONE))
         assert "not reloaded, the old one stays" in said["message"]
         assert "python3-prometheus-client" in said["message"]
@@ -360,7 +351,6 @@ def test_without_the_package_a_reload_that_wants_it_is_refused_and_the_rest_goes
 def test_who_wants_no_metrics_does_not_load_the_package() -> None:
     code = "import sys, kacheck.watch.watcher; print('prometheus_client' in sys.modules)"
     run = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(SOURCE)},
-    )  # fmt: skip
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment()
+    )
     assert run.stdout == "False\n"

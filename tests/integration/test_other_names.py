@@ -40,7 +40,7 @@ def test_missing_names_it(
 
 
 @pytest.mark.usefixtures("milvus")
-def test_pidof_is_left_alone_where_the_check_would_not_find_what_it_finds(
+def test_pidof_stays_where_the_check_would_find_other_processes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     conf = tmp_path / "keepalived.conf"

@@ -1,25 +1,20 @@
-"""A file that the user may not read: who, what refuses, and commands that can be pasted."""
+"""A file that the user may not read: the user, what refuses, and commands to paste."""
 
 import grp
 import os
 import pathlib
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
+from helpers.child import run_kacheck
 from helpers.needs import needs
-from helpers.paths import ROOT
 
 NOBODY = 65534
-RUN = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); from kacheck.cli import run; run()"
-AS_SERVICE = (
-    f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r})\n"
-    "import kacheck.permission as p; p.SERVICE_USER = 'nobody'\n"
-    "from kacheck.cli import run; run()"
-)
+AS_SERVICE = {"kacheck.permission.SERVICE_USER": "nobody"}
+VAULT = ("vault", "--timeout", "30", "--address", "https://127.0.0.1:1", "--ca-cert")
 GROUP = grp.getgrgid(4).gr_name
 
 
@@ -38,30 +33,19 @@ def closed() -> Iterator[pathlib.Path]:
         yield directory
 
 
-def as_nobody(code: str, *words: str) -> str:
-    done = subprocess.run(
-        ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-         sys.executable, "-IB", "-c", code, *words],
-        check=False, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+def as_nobody(*words: object, settings: Mapping[str, object] | None = None) -> str:
+    """Run kacheck as a user who may read little, and return what it prints."""
+    user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    done = run_kacheck(*words, wrapper=user, settings=settings)
     assert done.returncode == 3, done
     return done.stdout + done.stderr
 
 
-def test_the_watchers_user_gets_the_drop_in_of_its_unit_to_paste(
+def test_the_watchers_user_gets_a_drop_in_to_paste(
     closed: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     path = closed / "ca.pem"
-    said = as_nobody(
-        AS_SERVICE,
-        "vault",
-        "--timeout",
-        "30",
-        "--address",
-        "https://127.0.0.1:1",
-        "--ca-cert",
-        str(path),
-    )
+    said = as_nobody(*VAULT, path, settings=AS_SERVICE)
     what, _, cure = said.rstrip("\n").partition("; ")
     assert what.endswith(
         f"the CA file {path} cannot be used: Permission denied: user nobody may not enter {closed} "
@@ -78,7 +62,7 @@ def test_the_watchers_user_gets_the_drop_in_of_its_unit_to_paste(
 
 def test_anybody_else_is_to_be_root(closed: pathlib.Path) -> None:
     path = closed / "kacheck.toml"
-    said = as_nobody(RUN, "watch", "--check-config", "--config", str(path))
+    said = as_nobody("watch", "--check-config", "--config", path)
     assert said == (
         f"kacheck: {path}: Permission denied: user nobody may not enter {closed} "
         f"(drwxr-x--- root:{GROUP}); run it as root\n"
@@ -89,15 +73,6 @@ def test_a_file_that_no_group_may_read_needs_an_acl(closed: pathlib.Path) -> Non
     closed.chmod(0o755)
     path = closed / "ca.pem"
     path.chmod(0o600)
-    said = as_nobody(
-        AS_SERVICE,
-        "vault",
-        "--timeout",
-        "30",
-        "--address",
-        "https://127.0.0.1:1",
-        "--ca-cert",
-        str(path),
-    )
+    said = as_nobody(*VAULT, path, settings=AS_SERVICE)
     assert f"user nobody may not read {path} (-rw------- root:root)" in said
     assert f"; let it: setfacl -m u:nobody:rX {path}; systemctl restart kacheck" in said

@@ -48,7 +48,7 @@ def both(address: str, seconds: float = LONG, **values: Any) -> tuple[Result, Re
 
 
 def assert_same(first: Result, second: Result) -> None:
-    """Whatever a text shows of them: all but the times, and the details."""
+    """Compare what a text shows of them: all but the times and the details."""
     assert first[:3] == second[:3]
     assert first.data.get("warnings") == second.data.get("warnings")
     for key in ("http_status", "fields", "address"):
@@ -291,7 +291,7 @@ def test_an_authoritys_file_that_cannot_be_used_is_a_bad_configuration(
     assert_same(first, second)
 
 
-def test_only_the_given_authority_is_trusted_and_the_systems_store_is_not_read(
+def test_a_given_authority_replaces_the_systems_store_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trusted, given = trustme.CA(), Authority()

@@ -211,7 +211,7 @@ def test_a_script_with_a_long_name_is_found(look: Look, start: Start, tmp_path: 
     assert look("process", str(path)).verdict == "ok running"
 
 
-def test_a_zombie_is_missing_and_the_message_says_so(look: Look, script: Script) -> None:
+def test_a_zombie_is_missing_and_the_message_explains_it(look: Look, script: Script) -> None:
     (pid,) = script(ZOMBIE, NAME)
     answer = look("process", NAME)
     assert answer.verdict == "critical missing"
@@ -304,10 +304,10 @@ def test_a_proc_that_is_not_mounted_is_hidden(tmp_path: pathlib.Path) -> None:
     assert (result.status.word, result.reason) == ("unknown", "hidden")
     assert "none" in result.message
     result = probe(ProcessOptions("vault", proc=str(tmp_path)), Deadline(1))
-    assert result.reason == "hidden", "an empty directory is no procfs"
+    assert result.reason == "hidden", "an empty directory is not procfs"
 
 
-def test_out_of_descriptors_at_the_end_of_a_scan_is_no_bug(
+def test_running_out_of_descriptors_during_a_scan_is_not_a_bug(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def hidepid(_: str) -> None:
@@ -341,10 +341,10 @@ def test_an_unreadable_process_is_hidden_unless_enough_others_are_seen(
 
 
 @pytest.mark.parametrize("file", ["comm", "cmdline", "status"])
-def test_a_process_that_ends_between_listing_and_reading_is_no_failure(
+def test_a_process_that_ends_while_it_is_read_is_skipped(
     monkeypatch: pytest.MonkeyPatch, look: Look, start: Start, file: str
 ) -> None:
-    """The file is read when the process has just gone: ENOENT on opening, ESRCH on reading."""
+    """The file is read when the process has just exited: ENOENT on opening, ESRCH on reading."""
     stays, goes = start(NAME, "60").pid, start(NAME, "60")
     real = procfs.read
 
@@ -399,7 +399,7 @@ def test_it_never_counts_itself_or_its_parents(tmp_path: pathlib.Path) -> None:
         ("python3|-c|code|/run/kacheck-mysvc.pid|mysvc", False),
     ],
 )
-def test_a_look_of_kachecks_is_no_service(line: str, expected: bool) -> None:
+def test_kachecks_own_looks_are_not_counted_as_the_service(line: str, expected: bool) -> None:
     assert is_one_shot(line.encode().split(b"|")) is expected
 
 
@@ -444,7 +444,7 @@ def test_only_the_wanted_users_processes_count(look: Look, script: Script) -> No
         ("0 65534 0", "real uid 0"),  # root's, which acts as another user for a while
     ],
 )
-def test_a_process_is_a_users_if_both_its_real_and_its_effective_uid_are(
+def test_a_process_belongs_to_a_user_by_real_and_effective_uid(
     look: Look, start: Start, name: str, uids: str, objection: str | None
 ) -> None:
     needs(root=True)
@@ -476,7 +476,7 @@ def test_su_that_waits_for_a_password_is_not_roots_nginx(look: Look, start: Star
     assert "of another user (real uid 65534)" in answer.message
 
 
-def test_the_user_is_the_effective_one_also_of_a_process_that_hides_its_memory(
+def test_the_effective_user_counts_even_if_a_process_hides_its_memory(
     look: Look, script: Script
 ) -> None:
     """Vault with cap_ipc_lock is not dumpable: its files in /proc belong to root."""
@@ -498,7 +498,7 @@ def test_verbose_shows_pid_user_age_command_and_state(
         assert part in shown
 
 
-def test_the_age_is_that_of_the_process_whatever_proc_stat_says_of_the_boot(
+def test_a_processs_age_does_not_depend_on_proc_stats_boot_time(
     look: Look, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As under lxcfs, which shows the container's own boot time."""
@@ -570,7 +570,7 @@ class Reads:
         return data
 
     def of(self, pid: str | int) -> dict[str, int]:
-        """The files of one process, by their names."""
+        """Return the files of one process, by their names."""
         start = f"/proc/{pid}/"
         return {p.removeprefix(start): n for p, n in self.sizes.items() if p.startswith(start)}
 
@@ -592,7 +592,7 @@ def attacked(start: Start, name: str, uids: str = "65534 65534 65534") -> str:
 
 @pytest.mark.parametrize("options", [[], ["--user", "root"]], ids=["anybody", "root"])
 @pytest.mark.parametrize("words", [[NAME], [LONG], [NAME, "60"]], ids=["short", "long", "args"])
-def test_a_huge_command_line_of_an_unprivileged_process_does_not_hold_a_look_up(
+def test_a_strangers_huge_command_line_does_not_delay_a_look(
     look: Look, start: Start, reads: Reads, words: list[str], options: list[str]
 ) -> None:
     pid = attacked(start, words[0])
@@ -605,7 +605,7 @@ def test_a_huge_command_line_of_an_unprivileged_process_does_not_hold_a_look_up(
 
 @pytest.mark.parametrize("uids", ["65534 65534 65534", "65534 0 0"], ids=["own", "setuid"])
 @pytest.mark.parametrize("words", [[NAME], [LONG], [NAME, "60"]], ids=["short", "long", "args"])
-def test_another_users_process_is_not_read_closer_where_the_owner_is_asked_for(
+def test_an_owners_check_does_not_read_other_users_processes_closely(
     look: Look, start: Start, reads: Reads, words: list[str], uids: str
 ) -> None:
     pid = attacked(start, words[0], uids)
@@ -617,9 +617,7 @@ def test_another_users_process_is_not_read_closer_where_the_owner_is_asked_for(
     assert ("of another user" in why.get(int(pid), "")) == (len(words) == 1), "args are unread"
 
 
-def test_the_user_is_read_beside_65536_groups_and_what_follows_them_too(
-    look: Look, start: Start, reads: Reads
-) -> None:
+def test_the_user_is_read_despite_65536_groups(look: Look, start: Start, reads: Reads) -> None:
     needs(root=True)
     (pid,) = run_as(start, "65534 65534 65534", MANY_GROUPS, NAME)
     calls = 0
@@ -652,7 +650,7 @@ def test_a_match_is_described_with_the_beginning_of_its_command_line(
 
 
 @pytest.mark.parametrize("uids", ["65533 65533 65533", "65533 65534 65534"], ids=["own", "setuid"])
-def test_another_users_unreadable_executable_hides_nothing_where_the_owner_is_asked_for(
+def test_another_users_unreadable_executable_does_not_disturb_an_owners_check(
     public_copy: list[str], start: Start, uids: str
 ) -> None:
     """With a maximum a process that could be one more makes the answer unknown."""
@@ -679,7 +677,7 @@ def test_another_users_unreadable_executable_hides_nothing_where_the_owner_is_as
     assert shown[1].startswith("ok missing"), shown[1]
 
 
-def test_a_proc_that_shows_the_owners_hides_nothing_where_the_owner_is_asked_for(
+def test_hidepid_that_shows_owners_hides_nothing_from_an_owners_check(
     public_copy: list[str],
 ) -> None:
     """hidepid=1 lists every process: those that cannot be read are another user's."""

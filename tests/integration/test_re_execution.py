@@ -4,10 +4,22 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from helpers.checks import vault_check
+from helpers.faults import (
+    exit_if,
+    hang_while,
+    ignore_ends_of_children,
+    kill_before_execv,
+    report_imports,
+    start_slowly,
+    stop_before,
+    write_before_execv,
+)
 from helpers.vault import StandInVault
 from helpers.watcher import Watcher
 from kacheck import __version__
@@ -21,19 +33,15 @@ RARELY = "interval = 60.0\ntimeout = 5.0\n"
 PROCESS = f'[check.proc]\nprobe = "process"\nname = "{NAME}"\n'
 
 
-def vault(address: str) -> str:
-    return f'[check.vault]\nprobe = "vault"\naddress = "{address}"\n'
-
-
 def re_execute(watcher: Watcher) -> None:
-    """SIGUSR2, and wait until it is READY again."""
+    """Send SIGUSR2, and wait until it is READY again."""
     ready = watcher.notified.count("READY=1")
     watcher.signal(signal.SIGUSR2)
     watcher.until(lambda: watcher.notified.count("READY=1") > ready)
 
 
 def refused(watcher: Watcher) -> str:
-    """SIGUSR2, and what it says against it."""
+    """Send SIGUSR2, and return why it is refused."""
     known = len(watcher.lines)
     watcher.signal(signal.SIGUSR2)
     return str(watcher.until(lambda: watcher.find("not re-executed", known))["message"])
@@ -43,7 +51,7 @@ def test_the_pid_the_track_files_and_the_verdicts_stay(tmp_path: Path, start: St
     process = start(NAME, "60")
     with (
         StandInVault() as server,
-        Watcher(tmp_path, PROCESS + RARELY + vault(server.address) + RARELY) as watcher,
+        Watcher(tmp_path, PROCESS + RARELY + vault_check(server.address) + RARELY) as watcher,
     ):
         tracks = [watcher.state_dir / "track" / name for name in ("proc", "vault")]
         before = watcher.pid, [identity(str(track)) for track in tracks]
@@ -63,7 +71,7 @@ def test_one_look_that_fails_is_not_taken_for_the_first(tmp_path: Path) -> None:
     """A watcher that starts believes its first look; one that has re-executed asks for `fall`."""
     with (
         StandInVault() as server,
-        Watcher(tmp_path, vault(server.address) + RARELY) as watcher,
+        Watcher(tmp_path, vault_check(server.address) + RARELY) as watcher,
     ):
         asked = len(server.requests)
         server.state = "sealed"
@@ -75,18 +83,11 @@ def test_one_look_that_fails_is_not_taken_for_the_first(tmp_path: Path) -> None:
         assert watcher.track("vault") == 1
 
 
-def test_who_has_gone_meanwhile_has_failed_at_once(tmp_path: Path, start: Start) -> None:
+def test_a_process_that_exits_meanwhile_fails_at_once(tmp_path: Path, start: Start) -> None:
     """Nobody has seen the exit: the look that misses the process is as good as an event."""
     process = start(NAME, "60")
-    dies = f"""
-import os
-execv = os.execv
-def kill_and_execv(*args):
-    os.kill({process.pid}, 9)
-    execv(*args)
-os.execv = kill_and_execv
-"""
-    with Watcher(tmp_path, PROCESS + RARELY, prelude=dies) as watcher:
+    dies = partial(kill_before_execv, str(process.pid))
+    with Watcher(tmp_path, PROCESS + RARELY, faults=[dies]) as watcher:
         assert watcher.track("proc") == 1
         re_execute(watcher)
         watcher.wait_for("proc", "critical missing")
@@ -117,15 +118,10 @@ def test_a_bad_configuration_is_not_re_executed_with(tmp_path: Path, start: Star
 
 
 def test_a_program_that_does_not_start_is_not_executed(tmp_path: Path, start: Start) -> None:
-    """An upgrade that has gone wrong: what runs is better than nothing."""
+    """After a broken upgrade the running program is better than nothing."""
     start(NAME, "60")
     broken = tmp_path / "broken"
-    prelude = f"""
-import os
-if os.path.exists({str(broken)!r}):
-    os._exit(7)
-"""
-    with Watcher(tmp_path, PROCESS, prelude=prelude) as watcher:
+    with Watcher(tmp_path, PROCESS, faults=[partial(exit_if, str(broken))]) as watcher:
         broken.touch()
         assert "what is installed now ends with 7" in refused(watcher)
         assert watcher.track("proc") == 1
@@ -136,17 +132,15 @@ if os.path.exists({str(broken)!r}):
 def test_whoever_starts_it_may_ignore_the_ends_of_children(tmp_path: Path, start: Start) -> None:
     """That is inherited, and would leave no exit code of the trial."""
     start(NAME, "60")
-    ignores = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
-    with Watcher(tmp_path, PROCESS, prelude=ignores) as watcher:
+    with Watcher(tmp_path, PROCESS, faults=[ignore_ends_of_children]) as watcher:
         re_execute(watcher)
         assert watcher.track("proc") == 1
 
 
-def test_a_reload_that_comes_with_it_is_done_all_the_same(tmp_path: Path, start: Start) -> None:
+def test_a_reload_that_arrives_with_it_is_done_too(tmp_path: Path, start: Start) -> None:
     start(NAME, "60")
     broken = tmp_path / "broken"
-    prelude = f"import os\nif os.path.exists({str(broken)!r}): os._exit(7)"
-    with Watcher(tmp_path, PROCESS, prelude=prelude) as watcher:
+    with Watcher(tmp_path, PROCESS, faults=[partial(exit_if, str(broken))]) as watcher:
         broken.touch()
         for number in (signal.SIGSTOP, signal.SIGHUP, signal.SIGUSR2, signal.SIGCONT):
             watcher.signal(number)
@@ -157,14 +151,9 @@ def test_a_reload_that_comes_with_it_is_done_all_the_same(tmp_path: Path, start:
 def test_a_program_that_hangs_is_not_executed(tmp_path: Path, start: Start) -> None:
     process = start(NAME, "60")
     hangs = tmp_path / "hangs"
-    prelude = f"""
-import os, time
-while os.path.exists({str(hangs)!r}):
-    time.sleep(0.1)
-import kacheck.watch.reexecution as reexecution
-reexecution.TRIAL = 1.0
-"""
-    with Watcher(tmp_path, PROCESS + RARELY, prelude=prelude) as watcher:
+    soon = {"kacheck.watch.reexecution.TRIAL": 1.0}
+    hanging = partial(hang_while, str(hangs))
+    with Watcher(tmp_path, PROCESS + RARELY, faults=[hanging], settings=soon) as watcher:
         hangs.touch()
         watcher.signal(signal.SIGUSR2)
         process.kill()
@@ -176,8 +165,8 @@ reexecution.TRIAL = 1.0
 
 def test_without_an_interpreter_the_old_program_goes_on(tmp_path: Path, start: Start) -> None:
     process = start(NAME, "60")
-    prelude = "import sys; sys.executable = '/nonexistent/python3'"
-    with Watcher(tmp_path, PROCESS + RARELY, prelude=prelude) as watcher:
+    gone = {"sys.executable": "/nonexistent/python3"}
+    with Watcher(tmp_path, PROCESS + RARELY, settings=gone) as watcher:
         assert "No such file or directory" in refused(watcher)
         watcher.reload(PROCESS + RARELY)
         process.kill()
@@ -187,8 +176,7 @@ def test_without_an_interpreter_the_old_program_goes_on(tmp_path: Path, start: S
 def test_a_signal_that_comes_meanwhile_is_not_lost(tmp_path: Path, start: Start) -> None:
     """It would end a program that has no handler yet, and leave the track files as they are."""
     start(NAME, "60")
-    slow = "import time; time.sleep(0.3)"
-    with Watcher(tmp_path, PROCESS, prelude=slow) as watcher:
+    with Watcher(tmp_path, PROCESS, faults=[start_slowly]) as watcher:
         known = len(watcher.lines)
         watcher.signal(signal.SIGUSR2)
         comm = Path(f"/proc/{watcher.pid}/comm")
@@ -220,19 +208,13 @@ def test_a_check_that_is_no_longer_configured_ends_failing(tmp_path: Path, start
 
 
 @pytest.mark.parametrize("content", ["", "garbage", "0 9999999999 ok"])
-def test_a_verdict_that_cannot_be_read_is_looked_for_anew(
+def test_an_unreadable_verdict_is_replaced_by_a_look(
     tmp_path: Path, start: Start, content: str
 ) -> None:
     process = start(NAME, "60")
-    garble = f"""
-import os
-execv = os.execv
-def garble_and_execv(*args):
-    open({str(tmp_path / "state/verdict/proc")!r}, "w").write({content!r})
-    execv(*args)
-os.execv = garble_and_execv
-"""
-    with Watcher(tmp_path, PROCESS + RARELY, prelude=garble) as watcher:
+    file = str(tmp_path / "state/verdict/proc")
+    garble = partial(write_before_execv, file, content)
+    with Watcher(tmp_path, PROCESS + RARELY, faults=[garble]) as watcher:
         re_execute(watcher)
         watcher.wait_for("proc", "ok running")
         process.kill()
@@ -250,44 +232,13 @@ def test_another_watchers_verdicts_are_not_taken_over(tmp_path: Path, start: Sta
         assert watcher.track("proc") == 0
 
 
-COMES = """
-import os, signal
-from kacheck.watch import successor
-def execute(self, *args, really=successor.Successor.execute):
-    def first(*args, really={place}):
-        os.kill(os.getpid(), signal.SIGTERM)
-        return really(*args)
-    {place} = first
-    really(self, *args)
-successor.Successor.execute = execute
-"""
-"""SIGTERM comes as the watcher is about to execute itself."""
-
-
 @pytest.mark.parametrize("place", ["signal.pthread_sigmask", "os.execv"])
 def test_a_stop_that_comes_as_it_executes_itself_is_not_lost(tmp_path: Path, place: str) -> None:
-    with Watcher(tmp_path, PROCESS, prelude=COMES.format(place=place)) as watcher:
+    with Watcher(tmp_path, PROCESS, faults=[partial(stop_before, place)]) as watcher:
         watcher.signal(signal.SIGUSR2)
         watcher.until(lambda: watcher.returncode is not None)
         assert watcher.returncode == 0
         assert watcher.find("the watcher was stopped: all checks fail now")
-
-
-IMPORTS = """
-import sys
-import kacheck.watch.notify as notify
-tell = notify.Notifier.tell
-seen = []
-def hook(event, args):
-    if event == "import" and seen:
-        __import__("os").write(1, f"imported {args[0]}\\n".encode())
-def told(self, *lines):
-    tell(self, *lines)
-    if "READY=1" in lines:
-        seen.append(True)
-notify.Notifier.tell = told
-sys.addaudithook(hook)
-"""
 
 
 def test_it_needs_no_file_of_the_program_once_it_is_ready(tmp_path: Path, start: Start) -> None:
@@ -295,9 +246,9 @@ def test_it_needs_no_file_of_the_program_once_it_is_ready(tmp_path: Path, start:
     process = start(NAME, "60")
     metrics = f'metrics = "{tmp_path}/kacheck.prom"\n'
     with StandInVault() as server:
-        toml = metrics + PROCESS + "interval = 0.2\ntimeout = 0.2\n" + vault(server.address)
+        toml = metrics + PROCESS + "interval = 0.2\ntimeout = 0.2\n" + vault_check(server.address)
         toml += '[check.both]\nprobe = "combined"\nall = ["proc", "vault"]\n'
-        with Watcher(tmp_path, toml, prelude=IMPORTS) as watcher:
+        with Watcher(tmp_path, toml, faults=[report_imports]) as watcher:
             watcher.reload(toml + "interval = 0.5\ntimeout = 0.4\n")
             for state, words in (
                 ("sealed", "critical sealed"),

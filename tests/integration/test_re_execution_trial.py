@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from helpers.child import Fault
+from helpers.faults import move_after_trial, refuse_to_watch_trials_while
 from helpers.watcher import Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -14,33 +16,21 @@ Start = Callable[..., subprocess.Popen[bytes]]
 NAME = f"ktry-{os.getpid()}"
 PROCESS = f'[check.proc]\nprobe = "process"\nname = "{NAME}"\ninterval = 60.0\ntimeout = 5.0\n'
 
-AFTER_TRIAL = """
-import os, sys
-if "--check-config" in sys.argv and os.path.exists({flag!r}):
-    leave = os._exit
-    def change_and_leave(code):
-        os.unlink({flag!r})
-        os.rename({new!r}, {config!r})
-        leave(code)
-    os._exit = change_and_leave
-"""
-"""The configuration changes when the trial has read it."""
 
-
-def changing(tmp_path: Path, toml: str) -> str:
-    """The prelude of a watcher whose configuration becomes this behind the trial."""
+def changing(tmp_path: Path, toml: str) -> Fault:
+    """Return the fault by which the configuration becomes this behind the trial."""
     flag, new = tmp_path / "flag", tmp_path / "new.toml"
     flag.touch()
     new.write_text(toml)
-    return AFTER_TRIAL.format(flag=str(flag), new=str(new), config=str(tmp_path / "kacheck.toml"))
+    return partial(move_after_trial, str(flag), str(new), str(tmp_path / "kacheck.toml"))
 
 
-def test_a_configuration_that_becomes_bad_behind_the_trial_does_not_end_it(
+def test_a_configuration_broken_behind_the_trial_does_not_end_it(
     tmp_path: Path, start: Start
 ) -> None:
     process = start(NAME, "60")
     bad = changing(tmp_path, "intervall = 1\n")
-    with Watcher(tmp_path, PROCESS, prelude=bad) as watcher:
+    with Watcher(tmp_path, PROCESS, faults=[bad]) as watcher:
         watcher.signal(signal.SIGUSR2)
         said = watcher.until(lambda: watcher.find("not re-executed"))
         assert "intervall" in str(said["message"])
@@ -52,25 +42,11 @@ def test_a_configuration_that_becomes_bad_behind_the_trial_does_not_end_it(
 def test_one_that_changes_behind_the_trial_is_tried_too(tmp_path: Path, start: Start) -> None:
     start(NAME, "60")
     other = PROCESS + PROCESS.replace("check.proc", "check.other")
-    with Watcher(tmp_path, PROCESS, prelude=changing(tmp_path, other)) as watcher:
+    with Watcher(tmp_path, PROCESS, faults=[changing(tmp_path, other)]) as watcher:
         ready = watcher.notified.count("READY=1")
         watcher.signal(signal.SIGUSR2)
         watcher.until(lambda: watcher.notified.count("READY=1") > ready)
         assert watcher.track("other") == 1
-
-
-NO_ROOM = """
-import os, selectors
-import kacheck.watch.reexecution as reexecution
-reexecution.TRIAL = 0.2
-os.setpgrp()
-register = selectors.DefaultSelector.register
-def refuse(self, file, events, data=None):
-    if "_end_trial" in repr(data) and os.path.exists({flag!r}):
-        raise OSError(28, "No space left on device")
-    return register(self, file, events, data)
-selectors.DefaultSelector.register = refuse
-"""
 
 
 def test_a_trial_that_cannot_be_waited_for_is_given_up(tmp_path: Path, start: Start) -> None:
@@ -78,7 +54,9 @@ def test_a_trial_that_cannot_be_waited_for_is_given_up(tmp_path: Path, start: St
     start(NAME, "60")
     flag = tmp_path / "flag"
     flag.touch()
-    with Watcher(tmp_path, PROCESS, prelude=NO_ROOM.format(flag=str(flag))) as watcher:
+    refuse = partial(refuse_to_watch_trials_while, str(flag))
+    soon = {"kacheck.watch.reexecution.TRIAL": 0.2}
+    with Watcher(tmp_path, PROCESS, faults=[refuse], settings=soon) as watcher:
         for _ in range(2):
             known = len(watcher.lines)
             watcher.signal(signal.SIGUSR2)

@@ -1,6 +1,6 @@
 """`kacheck vault` and a real Vault or OpenBao: uninitialized, sealed, active.
 
-The only tests that may skip: where neither `vault` nor `bao` is on PATH.
+With test_real_consul.py the only tests that may skip: where neither `vault` nor `bao` is on PATH.
 """
 
 import http.client
@@ -101,7 +101,7 @@ def said(port: int, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
 def said_at_last(
     wanted: str, port: int, capsys: pytest.CaptureFixture[str], seconds: float = 30.0
 ) -> tuple[str, str]:
-    """What it says when it says `wanted`, or in the end: a server is a standby before it leads."""
+    """Return the answer once it is `wanted`, or the last one: a leader begins as a standby."""
     deadline = time.monotonic() + seconds
     while (answer := said(port, capsys))[1] != wanted and time.monotonic() < deadline:
         time.sleep(0.05)

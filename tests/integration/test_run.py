@@ -42,7 +42,7 @@ def config(tmp_path: pathlib.Path, start: Start) -> Callable[..., str]:
 
 @pytest.fixture
 def words(tmp_path: pathlib.Path, config: Callable[..., str]) -> Callable[..., list[str]]:
-    """The command's words: a configuration, and a state directory of its own."""
+    """The command's words: a configuration, and a separate state directory."""
 
     def listed(*tables: str) -> list[str]:
         return ["run", "--state-dir", str(tmp_path), "--config", config(*tables)]
@@ -99,7 +99,7 @@ def test_details_reach_the_members_of_a_combination(words: Words, look: Look) ->
         (["limited", "sealed", "standby"], 2),
     ],
 )
-def test_the_worst_is_the_exit_code_and_down_is_worse_than_unknown(
+def test_the_worst_status_is_the_exit_code_and_critical_exceeds_unknown(
     words: Words, states: list[str], code: int
 ) -> None:
     bodies = {"limited": "rate-limited"}
@@ -121,7 +121,7 @@ def test_the_worst_is_the_exit_code_and_down_is_worse_than_unknown(
 
 
 @pytest.mark.parametrize(("on_unknown", "code"), [("fail", 3), ("hold", 3), ("ok", 0)])
-def test_on_unknown_is_the_files_and_one_look_has_nothing_to_hold(
+def test_run_applies_on_unknown_but_has_nothing_to_hold(
     words: Words, on_unknown: str, code: int
 ) -> None:
     with StandInVault(state="rate-limited") as limited:
@@ -129,7 +129,7 @@ def test_on_unknown_is_the_files_and_one_look_has_nothing_to_hold(
         assert main([*argv, "node"]) == code
 
 
-def test_each_has_its_own_deadline_and_the_slowest_is_how_long_it_takes(
+def test_each_check_has_its_deadline_and_the_slowest_sets_the_time(
     words: Words, capsys: Shown
 ) -> None:
     with StandInVault(state="hang") as hangs:
@@ -196,7 +196,7 @@ def test_a_configuration_that_is_bad_or_missing_is_unknown(
     assert shown.err.count(str(path)) == 2, "each check says it"
 
 
-def test_options_may_stand_between_the_names(words: Words, capsys: Shown) -> None:
+def test_options_may_come_between_the_names(words: Words, capsys: Shown) -> None:
     assert main([*words(HERE, GONE), "here", "--format", "text", "gone"]) == 2
     assert len(capsys.readouterr().out.splitlines()) == 2
 
@@ -208,7 +208,7 @@ def test_without_an_option_it_is_the_file_in_etc(capsys: Shown) -> None:
     assert "/etc/kacheck/kacheck.toml: No such file or directory" in capsys.readouterr().err
 
 
-def test_it_and_its_entry_point_are_no_service_to_be_counted() -> None:
+def test_run_and_its_entry_point_are_not_counted_as_the_service() -> None:
     for line in (
         "/bin/sh /usr/libexec/kacheck/kacheck-verdict vault",
         "python3 -IB -m kacheck run vault",

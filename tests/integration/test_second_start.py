@@ -17,7 +17,7 @@ from kacheck.cli import main
 
 NAME = f"ksec-{os.getpid()}"
 Start = Callable[..., subprocess.Popen[bytes]]
-ENTRY_POINTS = ("process", "vault", "http", "tcp", "command", "combined", "verdict")
+ENTRY_POINTS = ("process", "vault", "http", "tcp", "command", "consul", "combined", "verdict")
 PYTHON = """#!/bin/sh
 echo "$0" "$@"
 """

@@ -114,7 +114,7 @@ def test_a_variable_s_address_is_not_repeated(
 
 
 @ON_WORD
-def test_an_address_in_the_wrong_place_of_the_command_line_is_not_repeated(
+def test_a_misplaced_address_on_the_command_line_is_not_repeated(
     outputs: Outputs, address: str
 ) -> None:
     for words in (

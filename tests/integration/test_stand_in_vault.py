@@ -218,7 +218,7 @@ def test_a_bomb_is_small_on_the_wire(state: str) -> None:
 
 
 @pytest.mark.parametrize("state", sorted(WORDS))
-def test_it_stops_at_once_and_leaves_no_thread_and_no_socket_behind(state: str) -> None:
+def test_it_stops_at_once_and_leaves_nothing_behind(state: str) -> None:
     with nothing_left_behind():
         vault = StandInVault(state)
         with vault, connect(vault) as client:
@@ -294,7 +294,7 @@ def script(python: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], 
             process.wait(timeout=30)
 
 
-def test_the_script_reads_its_state_at_every_request_and_dies_of_sigterm(tmp_path: Path) -> None:
+def test_the_script_rereads_its_state_and_ends_at_sigterm(tmp_path: Path) -> None:
     word = tmp_path / "state"
     with script(sys.executable, "--state-file", os.fspath(word), "--state", "standby") as running:
         process, port = running

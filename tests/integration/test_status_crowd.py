@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.child import SOURCE, run_kacheck
 from helpers.needs import needs
-from helpers.watcher import RUN, SOURCE, Watcher
+from helpers.watcher import Watcher
 from kacheck import statedir, status
 from kacheck.watch import clients
 
@@ -93,7 +94,7 @@ def many(number: int) -> str:
 
 @contextlib.contextmanager
 def attacked(watcher: Watcher, code: str, number: int = 2) -> Iterator[None]:
-    """Have so many processes of another user do that."""
+    """Let many processes of another user run this code."""
     path = watcher.state_dir / statedir.SOCKET
     argv = [*as_user(ATTACKER), sys.executable, "-I", "-c", code, str(path)]
     with contextlib.ExitStack() as stack:
@@ -114,8 +115,8 @@ def test_root_is_answered_each_time_whatever_other_users_do(
         with attacked(watcher, code):
             time.sleep(0.5)  # it is under way
             for _ in range(TRIES):
-                told = status.ask(str(watcher.state_dir))
-                assert (told["pid"], len(told["checks"])) == (watcher.pid, 201)
+                report = status.ask(str(watcher.state_dir))
+                assert (report["pid"], len(report["checks"])) == (watcher.pid, 201)
             began = time.monotonic()
             process.kill()
             watcher.until(lambda: watcher.track("proc") == 0)
@@ -125,26 +126,22 @@ def test_root_is_answered_each_time_whatever_other_users_do(
         watcher.until(lambda: watcher.descriptors() < 40)
 
 
-def test_another_user_is_answered_while_one_holds_all_that_it_can_get(
+def test_another_user_is_answered_while_one_holds_every_place(
     directory: Path, start: Start
 ) -> None:
     start(NAME, "60")
     with Watcher(directory, many(200), wrapper=as_user(WATCHER)) as watcher:
-        argv = [*as_user(READER), sys.executable, "-c", RUN, "status", "--json"]
-        argv += ["--state-dir", str(watcher.state_dir)]
+        words = ("status", "--json", "--state-dir", watcher.state_dir)
         with attacked(watcher, HOLDS):
             for _ in range(5):
-                shown = subprocess.run(
-                    argv, capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)},
-                    check=False,
-                )  # fmt: skip
+                shown = run_kacheck(
+                    *words, wrapper=as_user(READER), env={"PYTHONPATH": str(SOURCE)}
+                )
                 assert shown.stderr == ""
                 assert f'"pid": {watcher.pid}' in shown.stdout
 
 
-def test_users_who_connect_without_end_cost_a_part_of_one_processor_at_most(
-    directory: Path, start: Start
-) -> None:
+def test_endless_connections_cost_only_part_of_one_processor(directory: Path, start: Start) -> None:
     start(NAME, "60")
     with Watcher(directory, many(200), wrapper=as_user(WATCHER)) as watcher:
         for code in (HOLDS, GOES, READS):
@@ -160,7 +157,7 @@ def processor_share(pid: int) -> float:
     return (cpu(pid) - before) / (time.monotonic() - began)
 
 
-def test_who_reads_as_somebody_else_takes_its_place_does_not_end_the_watcher(
+def test_a_slow_reader_that_is_displaced_does_not_end_the_watcher(
     tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start(NAME, "60")
@@ -176,7 +173,7 @@ def test_who_reads_as_somebody_else_takes_its_place_does_not_end_the_watcher(
         assert oldest.recv(1), "they have been let in, and have not read all"
         time.sleep(0.3)  # all of them
         watcher.signal(signal.SIGSTOP)
-        connected()  # told first, it takes the place
+        connected()  # notified first, it takes the place
         with contextlib.suppress(BlockingIOError):
             while oldest.recv(1 << 16, socket.MSG_DONTWAIT):
                 pass  # now it can be written to
@@ -185,7 +182,7 @@ def test_who_reads_as_somebody_else_takes_its_place_does_not_end_the_watcher(
         assert watcher.track("proc") == 1
 
 
-def test_a_crowd_of_users_takes_places_from_the_one_that_has_most() -> None:
+def test_a_crowd_of_users_displaces_the_greediest() -> None:
     places = clients.Places()
     with contextlib.ExitStack() as stack:
 

@@ -15,7 +15,7 @@ SENT = 1 << 20
 
 @contextmanager
 def answering(tmp_path: Path, answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """The state directory of a server that answers so."""
+    """Run a server with this answer, and give its state directory."""
     (tmp_path / "watcher").mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "watcher/status.sock"))

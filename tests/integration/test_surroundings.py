@@ -1,4 +1,4 @@
-"""The tests themselves: what they inherit from whoever runs them changes nothing."""
+"""The tests themselves: what they inherit from their caller changes nothing."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def ignore_and_block() -> None:
     os.umask(0o077)
 
 
-def test_a_test_and_what_it_starts_have_the_usual_signals_umask_and_environment() -> None:
+def test_tests_and_their_children_have_default_signals_umask_and_environment() -> None:
     shown = subprocess.run(
         [sys.executable, "-c", SHOWN],
         env={**os.environ, **HOSTILE, "PYTHONPATH": str(TESTS)},

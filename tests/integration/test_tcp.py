@@ -212,7 +212,7 @@ def test_a_service_that_closes_at_once_is_asked_at_the_interval(tmp_path: Path) 
         assert watcher.descriptors() < 40
 
 
-def test_a_greeting_and_tls_tickets_are_no_events_for_ever(tmp_path: Path) -> None:
+def test_greetings_and_tls_tickets_do_not_cause_events_endlessly(tmp_path: Path) -> None:
     authority = Authority()
     ca = authority.write(tmp_path / "ca.pem")
     context = server_context(authority.server("127.0.0.1"))

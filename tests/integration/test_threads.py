@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -12,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from helpers.checks import process_check
+from helpers.child import PATH, SOURCE, run_kacheck
 from helpers.needs import needs
-from helpers.watcher import RUN, SOURCE, Watcher
+from helpers.watcher import Watcher
 from kacheck import status
 from kacheck.cli import main
 
@@ -27,13 +28,11 @@ REFUSED = "cannot start a thread"
 CURE = "raise TasksMax= of the unit, pids.max of the container or ulimit -u of the user"
 
 
-def process_check(name: str, process: str = NAME, **keys: Any) -> str:
-    more = "".join(f"{key} = {value!r}\n" for key, value in keys.items())
-    return f'[check.{name}]\nprobe = "process"\nname = "{process}"\ninterval = 0.5\n{more}'
-
-
 def checks(number: int, **keys: Any) -> str:
-    return "".join(process_check(f"c{place}", timeout=0.5, **keys) for place in range(number))
+    return "".join(
+        process_check(f"c{place}", NAME, interval=0.5, timeout=0.5, **keys)
+        for place in range(number)
+    )
 
 
 ANY = """
@@ -59,24 +58,20 @@ def threads(watcher: Watcher) -> int:
 
 
 def limit(watcher: Watcher, more: int) -> None:
-    """Let the watcher have so many threads more than it has."""
+    """Let the watcher start that many threads more."""
     soft = ["prlimit", f"--pid={watcher.pid}", f"--nproc={threads(watcher) + more}:"]
     subprocess.run([*AS_USER, *soft], check=True)
 
 
 def looks(watcher: Watcher, check: str) -> dict[str, int]:
-    told = status.ask(str(watcher.state_dir))["checks"]
-    return next(each["looks"] for each in told if each["check"] == check)
+    checks = status.ask(str(watcher.state_dir))["checks"]
+    return next(each["looks"] for each in checks if each["check"] == check)
 
 
 def kacheck(most: int, *words: object) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user who may have so many threads."""
-    argv = [*AS_USER, "prlimit", f"--nproc={most}:{most}", sys.executable, "-c", RUN]
-    environ = {"PYTHONPATH": str(SOURCE), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    return subprocess.run(
-        [*argv, *map(str, words)],
-        check=False, capture_output=True, text=True, env=environ, timeout=60,
-    )  # fmt: skip
+    """Run the command as a user with a limit of threads."""
+    limit = [*AS_USER, "prlimit", f"--nproc={most}:{most}"]
+    return run_kacheck(*words, wrapper=limit, env={"PYTHONPATH": str(SOURCE), "PATH": PATH})
 
 
 # --- the watcher ----------------------------------------------------------------------------
@@ -87,7 +82,7 @@ def kacheck(most: int, *words: object) -> subprocess.CompletedProcess[str]:
     [checks(12), checks(2, quorum=2), "metrics = '{}/kacheck.prom'\n" + checks(2), checks(2) + ANY],
     ids=["more checks", "changed checks", "metrics", "any"],
 )
-def test_a_reload_that_needs_more_threads_than_there_are_is_refused_and_harms_nothing(
+def test_a_reload_that_needs_too_many_threads_is_refused_harmlessly(
     directory: Path, start: Start, new: str
 ) -> None:
     processes = [start(NAME, "60"), start(NAME, "60")]

@@ -110,7 +110,7 @@ def pids(each: Tracker) -> list[int]:
 
 
 def readable(each: Tracker, seconds: float = 5) -> bool:
-    """Has an event come, or does it come within that time?"""
+    """Return whether an event has come or comes within that time."""
     poll = select.poll()
     for file in each.watched():
         poll.register(file, select.POLLIN)
@@ -175,9 +175,7 @@ def test_of_more_than_the_quorum_the_oldest_are_held(looks: Looks, start: Start)
     assert sorted(each._held) == sorted(older)
 
 
-def test_fewer_than_the_quorum_are_all_held_and_looked_for_each_time(
-    looks: Looks, start: Start
-) -> None:
+def test_fewer_than_the_quorum_are_held_and_searched_each_time(looks: Looks, start: Start) -> None:
     first = start(NAME, "60").pid
     each = looks.tracker(quorum=2)
     assert [look(each), look(each)] == ["critical too-few"] * 2
@@ -241,7 +239,7 @@ def test_a_process_whose_main_thread_goes_lives_on(looks: Looks, start: Start) -
 
 
 @pytest.mark.parametrize("name", [NAME, LONG], ids=["short", "long"])
-def test_a_process_that_becomes_another_program_is_noticed_by_the_next_look(
+def test_the_next_look_notices_a_process_that_became_another_program(
     looks: Looks, start: Start, tmp_path: pathlib.Path, name: str
 ) -> None:
     (tmp_path / name).symlink_to("/bin/sh")
@@ -267,7 +265,7 @@ def test_a_process_that_becomes_another_program_is_noticed_by_the_next_look(
     ],
     ids=["whole", "real", "effective"],
 )
-def test_a_process_that_becomes_another_users_is_noticed_by_the_next_look(
+def test_the_next_look_notices_a_process_that_changed_its_user(
     looks: Looks, start: Start, uids: str, nobodys_then: str
 ) -> None:
     needs(root=True)
@@ -319,7 +317,7 @@ def test_when_one_of_the_quorum_exits_another_one_takes_its_place(
     assert look(each) == "critical too-few"
 
 
-def test_with_a_maximum_every_look_sees_who_has_come(looks: Looks, start: Start) -> None:
+def test_with_a_maximum_every_look_sees_new_processes(looks: Looks, start: Start) -> None:
     first, each = start(NAME, "60"), looks.tracker(quorum_max=1)
     assert look(each) == "ok running"
     second = start(NAME, "60")
@@ -334,7 +332,7 @@ def test_with_a_maximum_every_look_sees_who_has_come(looks: Looks, start: Start)
     assert look(none) == "ok missing"
 
 
-def test_a_link_that_leads_elsewhere_now_is_followed_anew(
+def test_a_changed_link_is_followed_again(
     looks: Looks, start: Start, tmp_path: pathlib.Path
 ) -> None:
     """As alternatives(8) and upgrades do: the process is named after the file."""
@@ -377,7 +375,7 @@ def test_many_restarts_leave_no_descriptor_behind(looks: Looks, start: Start) ->
 def between_scan_and_hold(
     monkeypatch: pytest.MonkeyPatch, happens: Callable[[int], int | None]
 ) -> list[int]:
-    """What `happens` before each pidfd_open(2); it may return another pid to be opened."""
+    """Call `happens` before each pidfd_open(2); it may return another pid to open."""
     opened: list[int] = []
     real = os.pidfd_open
 
@@ -389,7 +387,7 @@ def between_scan_and_hold(
     return opened
 
 
-def test_a_process_that_goes_before_it_is_held_is_looked_for_again(
+def test_a_process_that_exits_before_it_is_held_is_searched_again(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     goes, stays = start(NAME, "60"), start(NAME, "60")
@@ -462,7 +460,7 @@ def test_another_users_process_that_has_got_the_number_is_not_held(
     assert each.watched() == []
 
 
-def test_processes_that_go_faster_than_they_can_be_held_are_counted_unheld(
+def test_short_lived_processes_are_counted_without_being_held(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(pid: int) -> int:
@@ -479,11 +477,11 @@ def test_processes_that_go_faster_than_they_can_be_held_are_counted_unheld(
     assert looks.scans == ATTEMPTS + 1
 
 
-# --- where there is no pidfd --------------------------------------------------------------------
+# --- without pidfds -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EPERM, errno.ENOSYS])
-def test_without_pidfds_every_look_is_a_scan_and_a_warning_says_so(
+def test_without_pidfds_every_look_scans_and_warns(
     looks: Looks, start: Start, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def refuse(_: int) -> int:
@@ -597,7 +595,7 @@ def test_what_takes_more_than_comm_has_no_quick_result(
     assert each.quick_result() is None
 
 
-def test_an_exit_is_told_once_by_the_look_that_finds_it(looks: Looks, start: Start) -> None:
+def test_an_exit_is_reported_once_by_the_look_that_finds_it(looks: Looks, start: Start) -> None:
     first, second = start(NAME, "60"), start(NAME, "60")
     each = looks.tracker(quorum=2)
     assert look(each) == "ok running"
@@ -611,7 +609,7 @@ def test_an_exit_is_told_once_by_the_look_that_finds_it(looks: Looks, start: Sta
     assert [each.loss(), each.loss()] == [Loss.ALL, Loss.NOTHING]
 
 
-def test_the_exit_of_the_oldest_leaves_those_who_were_there(looks: Looks, start: Start) -> None:
+def test_the_exit_of_the_oldest_leaves_the_others(looks: Looks, start: Start) -> None:
     """As few are held as the quorum needs: they are not all that there are."""
     first, second = start(NAME, "60"), start(NAME, "60")
     each = looks.tracker()

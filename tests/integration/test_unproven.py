@@ -1,4 +1,4 @@
-"""Where somebody else than Vault could answer, kacheck says so and names the cure."""
+"""Where another program could answer for Vault, kacheck warns and names the cure."""
 
 import json
 import signal
@@ -33,7 +33,7 @@ def toml(address: str, extra: str = "") -> str:
     return f'[check.v]\nprobe = "vault"\naddress = "{address}"\n{extra}'
 
 
-def test_plain_http_stays_ok_and_is_a_warning_that_names_the_cures(
+def test_plain_http_is_ok_with_a_warning_and_its_cures(
     look: Look, vault: StandInVault, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = look("vault", "--address", vault.address)
@@ -51,7 +51,7 @@ def test_plain_http_stays_ok_and_is_a_warning_that_names_the_cures(
 
 
 def test_what_any_user_could_answer_is_an_answer(look: Look) -> None:
-    """The reason for the warning: nothing in such an answer shows who gave it."""
+    """The reason for the warning: nothing in such an answer shows where it comes from."""
     body = b'{"initialized":true,"sealed":false,"standby":false}'
     with socket.create_server(("127.0.0.1", 0)) as impostor:
 
@@ -69,9 +69,7 @@ def test_what_any_user_could_answer_is_an_answer(look: Look) -> None:
     assert HTTP in answer.data["warnings"][0]
 
 
-def test_verified_https_and_a_socket_in_a_closed_directory_are_no_warning(
-    look: Look, tmp_path: Path
-) -> None:
+def test_verified_https_and_a_protected_socket_cause_no_warning(look: Look, tmp_path: Path) -> None:
     authority = Authority()
     ca = authority.write(tmp_path / "ca.pem")
     with StandInVault(tls=server_context(authority.server("127.0.0.1"))) as server:
@@ -109,7 +107,7 @@ def test_a_socket_where_any_user_could_put_one_is_a_warning(
     assert all("any local user" in warning for warning in warnings)
 
 
-def test_check_config_warns_of_each_check_and_says_that_the_file_is_good(
+def test_check_config_warns_of_each_check_and_accepts_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "kacheck.toml"
@@ -132,9 +130,7 @@ def warnings_of(watcher: Watcher) -> list[dict[str, Any]]:
     return [line for line in watcher.lines if HTTP in str(line.get("message"))]
 
 
-def test_the_watcher_warns_once_for_each_start_and_change_and_not_with_each_look(
-    tmp_path: Path, vault: StandInVault
-) -> None:
+def test_the_watcher_warns_at_a_start_or_change_only(tmp_path: Path, vault: StandInVault) -> None:
     fast = "interval = 0.1\ntimeout = 0.1\n"
     with Watcher(tmp_path, toml(vault.address, fast)) as watcher:
         watcher.until(lambda: len(vault.requests) > 10)

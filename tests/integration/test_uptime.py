@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from helpers import lxcfs
+from helpers.child import PATH, SOURCE, run_kacheck
 from helpers.needs import needs
 from helpers.paths import CHECKS
-from helpers.watcher import RUN, SOURCE, Watcher
+from helpers.watcher import Watcher
 from kacheck import statedir, status
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -46,11 +46,8 @@ def dead(pidfile: Path, *files: str) -> list[str]:
 
 def kacheck(wrapper: Sequence[str], *words: object) -> subprocess.CompletedProcess[str]:
     """Run the command with this one around it."""
-    argv = [*wrapper, sys.executable, "-c", RUN, *map(str, words)]
-    environ = {"PYTHONPATH": str(SOURCE), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    done = subprocess.run(
-        argv, check=False, capture_output=True, text=True, env=environ, timeout=60
-    )
+    environ = {"PYTHONPATH": str(SOURCE), "PATH": PATH}
+    done = run_kacheck(*words, wrapper=wrapper, env=environ)
     assert "Traceback" not in done.stderr
     return done
 
@@ -69,7 +66,7 @@ def messages(watcher: Watcher, words: str) -> list[str]:
 # --- the watcher ----------------------------------------------------------------------------
 
 
-def test_the_death_of_lxcfs_keeps_the_track_file_and_withdraws_the_verdict(
+def test_when_lxcfs_dies_the_track_file_stays_without_a_verdict(
     tmp_path: Path, start: Start, pidfile: Path
 ) -> None:
     process = start(NAME, "60")
@@ -116,7 +113,7 @@ def test_the_watcher_starts_and_re_executes_without_uptime(
 
 
 @pytest.mark.parametrize("text", ["", "x 1\n", "nan 1\n", "-1.5 1\n"])
-def test_an_uptime_that_is_not_a_number_is_none(tmp_path: Path, start: Start, text: str) -> None:
+def test_an_uptime_that_is_not_a_number_is_ignored(tmp_path: Path, start: Start, text: str) -> None:
     start(NAME, "60")
     (tmp_path / "uptime").write_text(text)
     mounts = f'mount --bind {tmp_path}/uptime /proc/uptime && exec "$@"'
@@ -160,7 +157,7 @@ def test_without_uptime_a_drain_whose_time_was_over_stays_over(
         assert kacheck(dead(pidfile), "drain", "status", *where).stdout == "nothing is drained\n"
 
 
-def test_without_uptime_a_drain_whose_end_cannot_be_told_holds(
+def test_without_uptime_a_drain_with_an_unknown_end_holds(
     tmp_path: Path, start: Start, pidfile: Path
 ) -> None:
     """The kernel's own uptime is that of the host, which is larger than the container's."""
@@ -173,12 +170,12 @@ def test_without_uptime_a_drain_whose_end_cannot_be_told_holds(
         assert (done.returncode, done.stdout[:17]) == (2, "critical draining")
         assert "its end cannot be told" in done.stdout
         words = ["drain", "status", "--format", "json", *where]
-        told = json.loads(kacheck([*container, *dead(pidfile)], *words).stdout)
-        assert told["drained"][0]["until"] == until
-        assert told["drained"][0]["remaining_s"] is None
+        report = json.loads(kacheck([*container, *dead(pidfile)], *words).stdout)
+        assert report["drained"][0]["until"] == until
+        assert report["drained"][0]["remaining_s"] is None
 
 
-def test_without_uptime_a_drain_for_a_time_is_refused_and_one_without_an_end_is_not(
+def test_without_uptime_only_a_drain_without_an_end_is_accepted(
     tmp_path: Path, pidfile: Path
 ) -> None:
     where = ["--state-dir", tmp_path / "state"]

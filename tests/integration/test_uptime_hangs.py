@@ -24,9 +24,7 @@ def _may_mount() -> None:
     needs("unshare", "mount", root=True, fuse=True)
 
 
-def test_an_exit_is_published_while_lxcfs_hangs_and_verdicts_come_back_after_it(
-    tmp_path: Path, start: Start
-) -> None:
+def test_an_exit_is_published_while_lxcfs_hangs(tmp_path: Path, start: Start) -> None:
     process = start(NAME, "60")
     pidfile = tmp_path / "lxcfs.pid"
     with Watcher(tmp_path, TOML, wrapper=lxcfs.wrapper(pidfile, "/proc/uptime")) as watcher:

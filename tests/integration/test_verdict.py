@@ -29,7 +29,7 @@ SHELLS = {"sh": ["/bin/sh"], "bash": ["bash", "--posix"], "busybox": ["busybox",
 
 
 class Watcher(NamedTuple):
-    """A state directory with a verdict in it, and a process that stands in for the watcher."""
+    """A state directory with a verdict, and a process in place of the watcher."""
 
     process: subprocess.Popen[bytes]
     state_dir: pathlib.Path
@@ -47,12 +47,12 @@ class Watcher(NamedTuple):
         (self.state_dir / "watcher/pid").write_text(text)
 
     def words(self, *words: str) -> list[str]:
-        """The command's words."""
+        """Return the command's words."""
         return ["--state-dir", str(self.state_dir), "--config", str(self.config), *words]
 
 
 def stat(process: subprocess.Popen[bytes]) -> list[str]:
-    """From the state on, which is the third field (proc_pid_stat(5))."""
+    """Return the fields from the state on, the third one (proc_pid_stat(5))."""
     text = pathlib.Path(f"/proc/{process.pid}/stat").read_text()
     return text.rpartition(") ")[2].split()
 
@@ -125,7 +125,7 @@ def assert_looked(shown: subprocess.CompletedProcess[str], code: int = 2) -> Non
         ("0 {soon} unknown hidden passes", 0, 0),
         ("0 {soon} ok running 2 processes named vault (pid 1, 2)", 0, 0),
         ("2 {soon} critical too-few 1 process named x (pid 7), at least 2 wanted", 2, 1),
-        ("2 {soon} critical bad-response it answered 500, which is no health,", 2, 1),
+        ("2 {soon} critical bad-response it answered 500, not a health code,", 2, 1),
     ],
 )
 def test_a_verdict_is_exited_with_and_printed(
@@ -239,7 +239,7 @@ GARBLED = {
     "no message": "0 {soon} ok ok\n",
     "no reason, a message": "0 {soon} ok  x\n",
     "a capital": "0 {soon} OK running x\n",
-    "a reason that is none": "0 {soon} ok Running! x\n",
+    "an invalid reason": "0 {soon} ok Running! x\n",
     "an escape in the message": "0 {soon} ok running \x1b[31m\n",
     "another status": "0 {soon} critical missing x\n",
     "another code": "2 {soon} ok running x\n",
@@ -264,9 +264,7 @@ GARBLED = {
 
 
 @pytest.mark.parametrize("text", GARBLED.values(), ids=GARBLED)
-def test_a_verdict_that_is_garbled_is_looked_at_anew(
-    watcher: Watcher, shell: list[str], text: str
-) -> None:
+def test_a_malformed_verdict_causes_a_look(watcher: Watcher, shell: list[str], text: str) -> None:
     watcher.says(text)
     assert_looked(run([*shell, SCRIPT, *watcher.words("node")]))
 
@@ -274,7 +272,7 @@ def test_a_verdict_that_is_garbled_is_looked_at_anew(
 @pytest.mark.parametrize(
     "text", [b"\0" * 64, b"0 \0 ok running x\n", b"\xff\xfe0\0 \0", bytes(range(256))]
 )
-def test_bytes_that_are_no_text_are_looked_at_anew(watcher: Watcher, text: bytes) -> None:
+def test_bytes_that_are_not_text_cause_a_look(watcher: Watcher, text: bytes) -> None:
     watcher.says(text)
     assert_looked(run([SCRIPT, *watcher.words("node")]))
 
@@ -290,7 +288,7 @@ def test_bytes_that_are_no_text_are_looked_at_anew(watcher: Watcher, text: bytes
         pytest.param(lambda path: os.symlink("nowhere", path), id="dangling"),
     ],
 )
-def test_what_is_no_file_is_looked_at_anew_and_does_not_block(
+def test_anything_but_a_file_is_replaced_by_a_look(
     watcher: Watcher, shell: list[str], name: str, make: Callable[[pathlib.Path], None]
 ) -> None:
     path = watcher.state_dir / name
@@ -299,7 +297,7 @@ def test_what_is_no_file_is_looked_at_anew_and_does_not_block(
     assert_looked(run([*shell, SCRIPT, *watcher.words("node")]))
 
 
-def test_a_file_that_may_not_be_read_is_looked_at_anew(watcher: Watcher) -> None:
+def test_an_unreadable_verdict_file_causes_a_look(watcher: Watcher) -> None:
     needs("setpriv", root=True)
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     for name in ("verdict/node", "watcher/pid"):
@@ -339,7 +337,7 @@ def test_the_time_is_the_uptime_and_nothing_far_ahead_of_it(
     (assert_believed if believed else assert_looked)(run(argv))
 
 
-def test_without_proc_it_is_looked_at_anew(watcher: Watcher) -> None:
+def test_without_proc_it_looks_itself(watcher: Watcher) -> None:
     needs("unshare", "mount", root=True)
     hide = 'mount -t tmpfs tmpfs /proc && exec "$@"'
     shown = run(["unshare", "--mount", "sh", "-c", hide, "sh", SCRIPT, *watcher.words("node")])
@@ -356,7 +354,7 @@ def test_without_proc_it_is_looked_at_anew(watcher: Watcher) -> None:
      "{pid} {other}\n", "0{pid} {start}\n", "-{pid} {start}\n", "self {start}\n", "1/../{pid} {start}\n",
      "{pid} 0x{start}\n", "4194999 {start}\n"],
 )  # fmt: skip
-def test_a_pid_file_that_names_no_process_as_it_runs_is_not_believed(
+def test_a_pid_file_that_matches_no_running_process_is_not_believed(
     watcher: Watcher, shell: list[str], line: str
 ) -> None:
     start = start_time(watcher.process)
@@ -407,7 +405,7 @@ def test_a_comm_may_be_anything_and_kacheck_mute_cannot_write(
 # --- the command line -----------------------------------------------------------------------
 
 
-def test_options_stand_in_any_order_before_the_check(watcher: Watcher) -> None:
+def test_options_may_precede_the_check_in_any_order(watcher: Watcher) -> None:
     state, config = str(watcher.state_dir), str(watcher.config)
     for words in (
         ["--state-dir", state, "node"],

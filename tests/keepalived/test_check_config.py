@@ -1,4 +1,4 @@
-"""`kacheck watch --check-config` as root asks as the watcher's user, who has to read the files."""
+"""`kacheck watch --check-config` as root checks the files as the watcher's user."""
 
 import grp
 import os
@@ -38,7 +38,7 @@ def test_what_the_user_can_read_is_good(node: VaultNode) -> None:
     assert " is good: vault-graded" in done.stdout
 
 
-def test_a_ca_file_that_the_user_cannot_read_comes_with_the_drop_in(node: VaultNode) -> None:
+def test_a_ca_file_unreadable_to_the_user_gets_a_drop_in(node: VaultNode) -> None:
     close(node, 0o750)
     done = node.kacheck("watch", "--check-config")
     assert (done.returncode, done.stdout) == (3, "")

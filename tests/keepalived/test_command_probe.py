@@ -1,22 +1,12 @@
 """A program as a check, under a real keepalived: the VIP goes where it succeeds."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from helpers.keepalived import Lab, Node
-from helpers.needs import needs
+from helpers.keepalived import Node
 from helpers.one_script import one_script
 from helpers.paths import ROOT
 
 pytestmark = pytest.mark.keepalived
-
-
-@pytest.fixture
-def node() -> Iterator[Node]:
-    needs("keepalived", "ip", "unshare", "nsenter", root=True)
-    with Lab() as lab:
-        yield lab.node("a")
 
 
 def test_the_vip_is_where_the_program_succeeds(node: Node) -> None:

@@ -1,6 +1,6 @@
 """The first user's case, from the FAULT to the VIP, in a container: the package, systemd, keepalived.
 
-systemd-nspawn gives the machine a network and pids of its own, as LXC does.
+systemd-nspawn gives the machine a separate network and pids, as LXC does.
 """
 
 from collections.abc import Iterator

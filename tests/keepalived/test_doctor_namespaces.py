@@ -56,7 +56,7 @@ class Said(NamedTuple):
 
 @pytest.fixture
 def another_listens() -> Iterator[socket.socket]:
-    """A program of the host that listens, for whom the kernel reports to everybody."""
+    """A program of the host that listens, so that the kernel reports to everybody."""
     with socket.socket(
         socket.AF_NETLINK, socket.SOCK_DGRAM, process_events.NETLINK_CONNECTOR
     ) as connector:
@@ -123,7 +123,7 @@ def test_in_all_of_a_containers_namespaces_the_network_is_the_cause() -> None:
     assert _of_events(codes) == ["KA110"]
 
 
-def test_who_may_not_listen_is_told_to_ask_root() -> None:
+def test_without_permission_to_listen_root_is_suggested() -> None:
     """Since Linux 6.6 anybody may."""
     answer, codes, unused = doctor(uid="65534")
     expected = {"WORKS": [], "FORBIDDEN": ["KA117"]}

@@ -6,7 +6,6 @@ keepalived runs on a node of the lab, and `kacheck doctor` beside it, as an admi
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -47,8 +46,7 @@ def instance(track: str = "", options: str = "", interface: str = "eth0") -> str
 
 
 def doctor(node: Node, keepalived: Keepalived, *options: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-IB", "-m", "kacheck", "doctor", *options, str(keepalived.conf)]
-    return node.run(argv, check=False, timeout=60)
+    return node.kacheck("doctor", *options, keepalived.conf)
 
 
 def first_line(node: Node, keepalived: Keepalived, *options: str) -> str:
@@ -184,8 +182,7 @@ def test_an_interface_that_does_not_exist_is_named(lab: Lab) -> None:
     """keepalived does not start with such a configuration, so no process runs with it."""
     node = lab.node("a")
     path = node.write("keepalived.conf", instance(interface="eth7"))
-    argv = [sys.executable, "-IB", "-m", "kacheck", "doctor", str(path)]
-    done = node.run(argv, check=False, timeout=60)
+    done = node.kacheck("doctor", path)
     assert done.stdout.startswith("VI_1: FAULT because its interface eth7 does not exist")
 
 
@@ -246,11 +243,10 @@ def test_scripts_run_as_keepalived_runs_them_and_only_where_it_does(lab: Lab) ->
     )
     text = GLOBALS + SCRIPT % script + instance(TRACK_SCRIPT)
     conf = node.write("later.conf", text)
-    argv = [sys.executable, "-IB", "-m", "kacheck", "doctor"]
-    done = node.run([*argv, str(conf)], check=False)
+    done = node.kacheck("doctor", conf)
     assert "not run: chk" in done.stdout
     assert not seen.exists()
-    done = node.run([*argv, "--run", str(conf)], check=False)
+    done = node.kacheck("doctor", "--run", conf)
     assert "VI_1: FAULT because chk fails: exit code 1" in done.stdout
 
     keepalived = node.keepalived(text)
@@ -365,7 +361,7 @@ def test_a_keepalived_that_may_not_set_addresses_is_named(lab: Lab) -> None:
     with log.open("w") as file:
         node.popen(argv, stdout=file, stderr=file)
     wait_until(lambda: "Startup complete" in log.read_text(), "keepalived did not start")
-    done = node.run([sys.executable, "-IB", "-m", "kacheck", "doctor", path], check=False)
+    done = node.kacheck("doctor", path)
     first, second, *_ = done.stdout.splitlines()
     assert first.startswith("VI_1: FAULT because keepalived lacks CAP_NET_ADMIN: it may not set")
     assert "CapabilityBoundingSet=" in second

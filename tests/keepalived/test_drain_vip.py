@@ -5,13 +5,10 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from helpers.certificates import Authority
-from helpers.keepalived import Lab, children_of, wait_until
-from helpers.needs import needs
+from helpers.keepalived import children_of, wait_until
 from helpers.pair import PATIENCE, Pair
 from helpers.vault_node import CONFIGURATION, VaultNode
 from kacheck.handover import STEP_DOWN, TO_STANDBY
@@ -21,15 +18,6 @@ pytestmark = pytest.mark.keepalived
 VIP = "VIP 192.0.2.100 (VI_1)"
 GRADED = re.sub(r"(?ms)^# For event-driven.*", "", CONFIGURATION)
 """The recommended check alone."""
-
-
-@pytest.fixture
-def nodes() -> Iterator[tuple[VaultNode, VaultNode]]:
-    needs("keepalived", "ip", "unshare", "nsenter", root=True)
-    authority = Authority()
-    with Lab() as lab:
-        a, b = (lab.node(name) for name in "ab")
-        yield VaultNode(a, authority), VaultNode(b, authority)
 
 
 def pair(name: str, nodes: tuple[VaultNode, VaultNode]) -> Pair:
@@ -47,7 +35,7 @@ def seconds(words: str, shown: str) -> float:
     return float(found[1])
 
 
-def test_a_rehearsal_says_when_the_vip_left_and_when_it_was_back(
+def test_a_rehearsal_reports_when_the_vip_left_and_returned(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     """With the recommended recipe a standby has the VIP meanwhile."""
@@ -82,7 +70,7 @@ def test_with_a_strict_recipe_drain_says_to_step_down(
     wait_until(lambda: both.holders == [nodes[1]], "the VIP did not follow", PATIENCE)
 
 
-def test_a_vip_that_stays_is_a_failure_and_one_that_cannot_be_followed_is_said(
+def test_a_drain_fails_if_the_vip_stays_or_cannot_be_followed(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     a, _ = nodes

@@ -21,7 +21,7 @@ BENCH = [sys.executable, f"{ROOT}/bench/follow.py", "--runs", "1"]
 
 
 def left_behind(pid: int) -> list[object]:
-    """Namespaces, directories and processes of a bench that had that pid."""
+    """Return namespaces, directories and processes of a bench that had that pid."""
     namespaces = [*NETNS_DIR.glob(f"kacheck-{pid}-*")]
     directories = [*Path(tempfile.gettempdir()).glob(f"kacheck-{pid}-*")]
     return [*namespaces, *directories, *processes(f"kacheck-{pid}-")]

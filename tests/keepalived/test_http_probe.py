@@ -1,23 +1,14 @@
 """A URL as a check, under a real keepalived: the VIP leaves a server that answers, but not well."""
 
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from helpers.keepalived import Lab, Node
-from helpers.needs import needs
+from helpers.keepalived import Node
 from helpers.one_script import one_script
 from helpers.paths import ROOT
 
 pytestmark = pytest.mark.keepalived
-
-
-@pytest.fixture
-def node() -> Iterator[Node]:
-    needs("keepalived", "ip", "unshare", "nsenter", root=True)
-    with Lab() as lab:
-        yield lab.node("a")
 
 
 def test_the_vip_is_where_the_url_answers_as_expected(node: Node) -> None:

@@ -77,7 +77,7 @@ def start(node: VaultNode) -> Keepalived:
 
 
 def files(node: VaultNode) -> dict[str, str]:
-    """What init may have written."""
+    """Return what init may have written."""
     etc = node.node.root / "etc"
     paths = [*(etc / "keepalived").iterdir(), *(etc / "kacheck").iterdir()]
     return {path.name: path.read_text() for path in paths if path.suffix != ".sample"}
@@ -196,7 +196,7 @@ def test_a_peer_that_disagrees_is_reported(
     assert files(a) == {}
 
 
-def test_a_ca_file_that_the_watcher_cannot_read_is_reported_with_the_cure(
+def test_a_ca_file_unreadable_to_the_watcher_gets_a_cure(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     a, _ = nodes

@@ -3,13 +3,11 @@
 import os
 import shutil
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from helpers.keepalived import Lab, Node
-from helpers.needs import needs
+from helpers.keepalived import Node
 from kacheck.doctor.context import Context
 from kacheck.doctor.kacheck.entry_point_paths import ENTRY_POINT
 from kacheck.doctor.kacheck.installation import Installation
@@ -44,13 +42,6 @@ SOMEONE = 1000
 
 
 @pytest.fixture
-def node() -> Iterator[Node]:
-    needs("keepalived", "ip", "unshare", "nsenter", root=True)
-    with Lab() as lab:
-        yield lab.node("a")
-
-
-@pytest.fixture
 def programs(node: Node) -> Path:
     """opt/kacheck/bin with the entry points, as pip has put them there, but root's."""
     programs = node.dir / "opt/kacheck/bin"
@@ -65,7 +56,7 @@ def programs(node: Node) -> Path:
 
 
 def checked(node: Node, programs: Path) -> str:
-    """What `keepalived -t` says of the entry point there."""
+    """Return what `keepalived -t` says of the entry point there."""
     conf = node.write("checked.conf", CONFIGURATION % programs)
     shown = node.run(["keepalived", "-t", "-l", "-f", conf], check=False)
     assert (shown.returncode == 0) is (shown.stdout + shown.stderr == "")
@@ -108,7 +99,7 @@ def test_the_doctor_refuses_what_keepalived_refuses(  # noqa: PLR0913, PLR0917 -
     assert [f": {component} (" in what for what in whats] == [True] * is_refused
 
 
-def test_links_to_the_entry_points_are_accepted_as_pipx_uv_and_the_readme_make_them(
+def test_entry_points_linked_by_pipx_uv_and_the_readme_are_accepted(
     node: Node, programs: Path
 ) -> None:
     links = node.dir / "libexec"

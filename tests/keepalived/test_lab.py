@@ -138,7 +138,7 @@ def test_the_lab_ends_and_reaps_what_it_started() -> None:
     assert statuses == [-signal.SIGKILL] * 3
 
 
-def test_a_killed_lab_takes_its_processes_along_and_the_next_one_sweeps_the_names() -> None:
+def test_a_killed_labs_processes_end_and_the_next_lab_sweeps_names() -> None:
     _, made = run_child("killed", signal.SIGKILL)
     wait_until(lambda: not any(map(is_alive, made["pids"])), "not all processes are gone")
 
@@ -184,7 +184,7 @@ def test_an_overlay_is_private_to_the_node(node: Node) -> None:
     assert sorted(Path("/usr/libexec").iterdir()) == before
 
 
-def test_what_is_installed_on_the_machine_is_not_in_the_way_of_a_node(node: Node) -> None:
+def test_a_node_is_not_disturbed_by_what_the_machine_has_installed(node: Node) -> None:
     for path in ("/usr/libexec", "/etc"):
         node.overlay(path)
     node.run(["mkdir", "-p", "/usr/libexec/kacheck", "/etc/vault.d", "/etc/kacheck"])

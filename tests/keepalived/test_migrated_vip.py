@@ -55,7 +55,7 @@ def migrate(node: VaultNode, path: Path, *options: str) -> subprocess.CompletedP
 
 
 def keepalived_says(node: Node, path: Path, *options: str) -> tuple[int, list[str]]:
-    """The exit code of keepalived -t, and what it says."""
+    """Return the exit code of keepalived -t, and what it says."""
     done = node.run(["keepalived", "-t", "-f", path, *options], check=False)
     return done.returncode, (done.stdout + done.stderr).splitlines()
 
@@ -180,7 +180,7 @@ class World:
 
 
 def seen(keepalived: Keepalived, node: Node) -> dict[str, tuple[bool, int]]:
-    """Who has its VIP, and the priorities that were told last."""
+    """Return whether each instance has its VIP, and its latest priority."""
     addresses = node.addresses()
     priorities = {event.instance: event.priority for event in list(keepalived.events)}
     return {
@@ -231,7 +231,7 @@ def test_native_tracking_where_it_works(lab: Lab, installed: VaultNode) -> None:
     shutil.copyfile(os.path.realpath("/bin/sleep"), program)
 
     def place(_: str) -> Process:
-        """With one exec: keepalived counts a process twice whose second one it sees too late."""
+        """Use one exec: keepalived counts a process twice if it sees a second exec late."""
         return Process([program, "300"])
 
     world = World(place, name)
@@ -289,7 +289,7 @@ def test_an_instance_and_its_sync_group_may_track_the_same(node: VaultNode, mode
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_what_a_sync_group_tracks_in_place_of_its_member_moves_the_vips(
+def test_lines_moved_to_a_sync_group_move_its_vips(
     node: VaultNode, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Written for 2.1.5, which drops a member's; every release has the group's."""
@@ -356,7 +356,7 @@ def test_a_namesake_on_another_path_keeps_no_vip(node: VaultNode, mode: str) -> 
 
 
 @pytest.mark.usefixtures("process_events")
-def test_the_vip_that_is_stuck_in_a_container_comes_up_after_doctor_and_migrate(
+def test_a_vip_stuck_in_a_container_recovers_with_doctor_and_migrate(
     node: VaultNode,
 ) -> None:
     """DESIGN.md's first row, from the FAULT to the VIP."""

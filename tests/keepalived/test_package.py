@@ -1,6 +1,6 @@
 """The Debian package from its installation to its purge, as docs/ describes it, on Debian 12 and 13.
 
-Two machines with systemd, each with a Vault of its own, on one wire. Whatever docs/ has
+Two machines with systemd, each with its Vault, on one wire. Whatever docs/ has
 between "With the Debian package" and "Upgrade", and to start the watcher, is run as it is; the
 editor that it calls changes the lines that it tells the user to change.
 """
@@ -24,7 +24,7 @@ CONF = "/etc/keepalived/keepalived.conf"
 RECIPES = "/usr/share/doc/kacheck/examples/keepalived.conf.d"
 TRACK = "/run/kacheck/track/vault-node"
 SUMS = "find /etc/keepalived -type f -exec md5sum {} +"
-ENTRY_POINTS = ("process", "vault", "http", "tcp", "command", "combined", "verdict")
+ENTRY_POINTS = ("process", "vault", "http", "tcp", "command", "consul", "combined", "verdict")
 
 EDITOR = r"""#!/bin/sh
 # Change the lines that are marked in a file that docs/ says to edit.
@@ -123,12 +123,12 @@ def test_from_nothing_to_a_moving_vip_and_back(
 
 
 def track(node: VaultMachine) -> str:
-    """The content of the track file."""
+    """Return the content of the track file."""
     return node.sh(f"cat {TRACK} 2>/dev/null || :").strip()
 
 
 def assert_installed(node: VaultMachine) -> None:
-    """Everything is where it belongs, and harmless."""
+    """Check that everything is installed, and harmless."""
     assert (
         node.sh("systemctl is-enabled kacheck; systemctl is-active kacheck") == "enabled\nactive\n"
     )
@@ -148,7 +148,7 @@ def assert_installed(node: VaultMachine) -> None:
 
 
 def upgraded(a: VaultMachine, b: VaultMachine, new: Path) -> None:
-    """While the new version comes, A has the VIP at every moment."""
+    """Install the new version, and check that A keeps the VIP meanwhile."""
     machine = a.machine
     machine.write("/root/new.deb", "")
     with (machine.root / "root/new.deb").open("wb") as file:
@@ -178,7 +178,7 @@ def upgraded(a: VaultMachine, b: VaultMachine, new: Path) -> None:
 
 
 def left(node: VaultMachine) -> list[str]:
-    """What a purge has left behind."""
+    """Return what a purge has left behind."""
     found = node.sh(
         "find / -xdev -name '*kacheck*' ! -path '/root/*.deb'; find /run -name '*kacheck*'"
     )

@@ -25,7 +25,7 @@ def node() -> Iterator[VaultNode]:
 
 
 def configuration() -> str:
-    """What the README has for above the instance, and for the instance."""
+    """Return what the README has for above the instance, and for the instance."""
     settings, script, tracking = (
         re.findall(rf"^    {word} .*?^    \}}\n", README, re.MULTILINE | re.DOTALL)[0]
         for word in ("global_defs", "vrrp_script", "track_script")

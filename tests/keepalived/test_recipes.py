@@ -6,14 +6,11 @@ put into the instance is what is put there. Waiting is for events of the notify 
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from helpers.certificates import Authority
-from helpers.keepalived import Lab, keepalived_version, wait_until
-from helpers.needs import needs
+from helpers.keepalived import keepalived_version, wait_until
 from helpers.pair import PATIENCE, Pair, configuration, recipe, scripts, tracking
 from helpers.vault_node import RECIPES, VaultNode
 
@@ -23,16 +20,7 @@ NAMES = ("process", "vault-node")
 """Those that need no watcher."""
 
 
-@pytest.fixture
-def nodes() -> Iterator[tuple[VaultNode, VaultNode]]:
-    needs("keepalived", "ip", "unshare", "nsenter", root=True)
-    authority = Authority()
-    with Lab() as lab:
-        a, b = (lab.node(name) for name in "ab")
-        yield VaultNode(a, authority), VaultNode(b, authority)
-
-
-def test_process_the_vip_leaves_with_the_process_and_comes_back_with_it(
+def test_process_the_vip_leaves_and_returns_with_the_process(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     for node in nodes:
@@ -49,7 +37,7 @@ def test_process_the_vip_leaves_with_the_process_and_comes_back_with_it(
     assert pair.holders == [], "it runs nowhere: the VIP is nowhere"
 
 
-def test_vault_node_the_vip_is_only_where_the_process_runs_and_is_active(
+def test_vault_node_keeps_the_vip_on_the_active_process(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     for node, state in zip(nodes, ("active", "standby"), strict=True):
@@ -104,7 +92,7 @@ def test_a_recipe_needs_no_script_user_and_survives_a_reload(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_timeouts_stand_below_each_other_and_fit_keepalived_before_2_3_2(name: str) -> None:
+def test_timeouts_are_nested_and_fit_keepalived_before_2_3_2(name: str) -> None:
     assert scripts(name)
     for script, words in scripts(name).items():
         own = re.search(r"--timeout ([0-9.]+)", words["script"])
@@ -162,7 +150,7 @@ def test_a_missing_interpreter_fails_closed_through_our_entry_point(
     assert b.keepalived(ONE_SCRIPT % "/usr/libexec/kacheck/check.py").wait_for("MASTER", PATIENCE)
 
 
-def test_a_linked_directory_in_the_path_makes_keepalived_2_3_run_untracked(
+def test_keepalived_2_3_does_not_track_below_a_linked_directory(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     """Why docs/install.md links the entry points one by one: check_security() in lib/notify.c."""

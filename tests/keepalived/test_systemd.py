@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SHOWN
 from helpers import package, vault
 from helpers.certificates import Authority
+from helpers.figures import SHOWN
 from helpers.keepalived import LabError, command, wait_until
 from helpers.machine import WIRE_SERVICE, Machine, put
 from helpers.paths import ROOT, TESTS
@@ -125,7 +125,7 @@ def machine(booted: Machine) -> Iterator[Machine]:
 
 
 def says(machine: Machine, check: str = "vault") -> int | None:
-    """The number in a check's track file; None if there is none."""
+    """Return the number in a check's track file; None without a file."""
     try:
         return int((machine.root / "run/kacheck/track" / check).read_text())
     except FileNotFoundError:
@@ -133,12 +133,12 @@ def says(machine: Machine, check: str = "vault") -> int | None:
 
 
 def wait_for(machine: Machine, value: int, patience: float = PATIENCE) -> None:
-    """Wait until the track file says so."""
+    """Wait until the track file has this number."""
     wait_until(lambda: says(machine) == value, f"the track file does not say {value}", patience)
 
 
 def heals(machine: Machine) -> bool:
-    """Does a watcher take up the work again, and is what it says right?"""
+    """Return whether a watcher works again with a right verdict."""
     wait_for(machine, 1)
     machine.systemctl("stop", "vault")  # kill -9, see its unit
     wait_for(machine, 0)
@@ -146,7 +146,7 @@ def heals(machine: Machine) -> bool:
 
 
 def monotonic(machine: Machine, unit: str, name: str) -> float:
-    """A unit's timestamp, in seconds."""
+    """Return a unit's timestamp, in seconds."""
     return int(machine.show(unit, f"{name}TimestampMonotonic")) / 1e6
 
 
@@ -212,7 +212,7 @@ def test_it_writes_to_run_alone_and_there_to_its_directories_alone(machine: Mach
     assert found.split() == ours
 
 
-def test_a_killed_process_of_another_user_is_told(machine: Machine) -> None:
+def test_a_killed_process_of_another_user_is_reported(machine: Machine) -> None:
     assert machine.process(machine.main_pid("vault"))["Uid"].split()[0] != "0"
     machine.systemctl("stop", "vault")
     wait_for(machine, 0)
@@ -244,7 +244,7 @@ def test_it_reaches_vault_over_tls_and_over_a_unix_socket(machine: Machine, tmp_
 
 
 def back(machine: Machine, before: int) -> bool:
-    """Does another watcher run, which has published?"""
+    """Return whether another watcher runs and has published."""
     pid = machine.main_pid("kacheck")
     return pid not in (0, before) and machine.show("kacheck", "ActiveState") == "active"
 
@@ -278,7 +278,7 @@ def test_when_it_is_restarted_the_vip_stays(machine: Machine) -> None:
     assert heals(machine)
 
 
-def test_when_it_is_killed_and_then_the_service_its_successor_says_so(machine: Machine) -> None:
+def test_a_successor_reports_that_watcher_and_service_were_killed(machine: Machine) -> None:
     vip_arrives(machine)
     machine.systemctl("kill", "--signal=KILL", "kacheck")
     machine.systemctl("stop", "vault")
@@ -314,7 +314,7 @@ def test_when_it_hangs_the_watchdog_ends_it(machine: Machine) -> None:
     assert heals(machine)
 
 
-def test_when_python_is_gone_its_track_files_fail_until_it_is_back(machine: Machine) -> None:
+def test_without_python_its_track_files_fail_until_it_returns(machine: Machine) -> None:
     """They stay over the kill, and the start that fails after it takes them away."""
     machine.run(["mv", "/usr/bin/python3", "/usr/bin/python3.away"])
     try:
@@ -361,7 +361,7 @@ def test_a_reload_refuses_a_bad_configuration_and_says_why(machine: Machine) -> 
     assert heals(machine)
 
 
-def test_without_a_configuration_it_fails_and_says_so(machine: Machine) -> None:
+def test_without_a_configuration_it_fails_with_a_message(machine: Machine) -> None:
     machine.systemctl("stop", "kacheck")
     machine.run(["rm", TOML])
     with pytest.raises(LabError, match="failed"):
@@ -385,7 +385,7 @@ def test_it_starts_when_the_state_directory_was_deleted(machine: Machine) -> Non
     assert owners.splitlines() == ["root 755"] * 2 + ["kacheck 755"] * 4
 
 
-def test_a_line_in_tmpfiles_d_lets_a_group_drain_and_a_bad_one_keeps_nothing_from_starting(
+def test_tmpfiles_d_lets_a_group_drain_and_a_bad_line_is_harmless(
     machine: Machine,
 ) -> None:
     line = re.search(
@@ -418,7 +418,7 @@ def test_it_heals_when_the_state_directory_is_deleted_and_made_again(machine: Ma
 
 
 @pytest.mark.parametrize("directory", ["/run/kacheck", "/run/kacheck/track"])
-def test_it_is_started_again_when_the_state_directory_is_deleted_for_good(
+def test_it_is_restarted_when_the_state_directory_stays_deleted(
     machine: Machine, directory: str
 ) -> None:
     vip_arrives(machine)
@@ -480,7 +480,7 @@ def test_a_machine_dies_with_the_process_that_made_it(root: Path) -> None:
 
 
 def is_dead(pid: int) -> bool:
-    """Has it exited? The host's first process may take its time to reap it."""
+    """Return whether it has exited; the host's first process may reap it late."""
     try:
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -37,7 +37,7 @@ ROWS: list[str] = []
 
 
 def row(failure: str, vip: str) -> Callable[[Test], Test]:
-    """The test is this row of the table."""
+    """Make a test this row of the table."""
 
     def register(test: Test) -> Test:
         ROWS.append(f"{failure} | {vip}")
@@ -63,7 +63,7 @@ class Cluster:
             self.keepaliveds[name] = node.keepalived(configuration("vault-graded", BASES[name]))
 
     def set(self, states: str) -> None:
-        """The Vaults' states; `dead` kills one."""
+        """Set the states of the Vaults; `dead` kills one."""
         for (name, node), state in zip(self.nodes.items(), states.split(), strict=True):
             if state == "dead":
                 self.kill_vault(name)
@@ -78,7 +78,7 @@ class Cluster:
             self.watchers[name].process.kill()
 
     def blind(self, name: str) -> None:
-        """Replace the directory that keepalived watches: it goes on with the last number."""
+        """Replace the directory that keepalived watches: it keeps the last number."""
         node = self.nodes[name]
         node.node.run(["mv", "/run/kacheck", "/run/kacheck-old"])
         node.make_run_dir()
@@ -162,7 +162,7 @@ def test_the_vip_follows_the_active_node_through_all_three(cluster: Cluster) -> 
 
 
 @row("Vault is killed on the active node", "at once on a standby; then on the new leader")
-def test_the_active_node_dies_and_a_standby_has_the_vip_until_there_is_a_leader(
+def test_when_the_active_node_dies_a_standby_bridges_the_election(
     cluster: Cluster,
 ) -> None:
     cluster.start("active standby standby")
@@ -191,7 +191,7 @@ def test_no_node_serves_and_the_vip_is_nowhere_until_one_does(cluster: Cluster) 
     "the watcher of the active node is killed, then another node becomes active",
     "moves there, although the file of the old one still says +20",
 )
-def test_the_watcher_of_the_old_leader_is_killed_and_then_the_leader_changes(
+def test_the_leader_changes_after_the_old_leaders_watcher_died(
     cluster: Cluster,
 ) -> None:
     """Its file says +20 for good."""
@@ -207,7 +207,7 @@ def test_the_watcher_of_the_old_leader_is_killed_and_then_the_leader_changes(
     "the watcher of a standby is killed, then that node becomes active",
     "moves there, by the guard alone",
 )
-def test_the_watcher_of_the_new_leader_is_killed_and_then_the_leader_changes(
+def test_the_leader_changes_after_the_new_leaders_watcher_died(
     cluster: Cluster,
 ) -> None:
     """Its file says 0 for good: its guard alone brings the VIP."""
@@ -222,7 +222,7 @@ def test_the_watcher_of_the_new_leader_is_killed_and_then_the_leader_changes(
     "the watchers of both are killed, then another node becomes active",
     "stays on the old one while that serves; follows when the watchers are back",
 )
-def test_the_watchers_of_both_leaders_are_killed_and_the_vip_is_on_a_node_that_serves(
+def test_without_both_leaders_watchers_a_serving_node_has_the_vip(
     cluster: Cluster,
 ) -> None:
     """The file of the old leader outweighs the guard of the new one until the watchers are back."""
@@ -269,7 +269,7 @@ def test_keepalived_is_blind_to_the_file_and_then_the_leader_dies(cluster: Clust
 
 
 @row("the same, then another node becomes active", "moves there")
-def test_keepalived_is_blind_to_the_file_and_then_the_leader_steps_down(cluster: Cluster) -> None:
+def test_the_leader_steps_down_while_keepalived_misses_the_file(cluster: Cluster) -> None:
     cluster.start("active standby standby")
     cluster.expect("a")
     cluster.blind("a")
@@ -283,7 +283,7 @@ def test_keepalived_is_blind_to_the_file_and_then_the_leader_steps_down(cluster:
     "one node is sealed, the watcher of the second is stopped (SIGSTOP), keepalived of the third does not see its file",
     "on the third, which is active; when it dies, on the second",
 )
-def test_a_blind_one_a_sealed_one_and_one_whose_watcher_is_stopped(cluster: Cluster) -> None:
+def test_one_blind_one_sealed_and_one_with_a_stopped_watcher(cluster: Cluster) -> None:
     cluster.start("active standby standby")
     cluster.expect("a")
     cluster.blind("c")
@@ -298,15 +298,15 @@ def test_a_blind_one_a_sealed_one_and_one_whose_watcher_is_stopped(cluster: Clus
     "Vault and keepalived die together",
     "on a standby; a keepalived that was killed leaves the address behind on its node",
 )
-@pytest.mark.parametrize("deed", [Keepalived.stop, Keepalived.close], ids=["stopped", "killed"])
+@pytest.mark.parametrize("action", [Keepalived.stop, Keepalived.close], ids=["stopped", "killed"])
 def test_leader_and_keepalived_die_together(
-    cluster: Cluster, deed: Callable[[Keepalived], object]
+    cluster: Cluster, action: Callable[[Keepalived], object]
 ) -> None:
     """One that is killed leaves the VIP behind on the node, and another node takes it nevertheless."""
     cluster.start("active standby standby")
     cluster.expect("a")
     began = time.monotonic()
-    deed(cluster.keepaliveds["a"])
+    action(cluster.keepaliveds["a"])
     cluster.kill_vault("a")
     cluster.keepaliveds["b"].wait_for("MASTER", PATIENCE, instance=INSTANCE, after=began)
     wait_until(lambda: "b" in cluster.holders, "b has no VIP", PATIENCE)

@@ -1,11 +1,11 @@
 """Why the usual answers fail: every row of that table in DESIGN.md, and the facts that we lean on.
 
 How a test proves that a state *stays*: a second instance, the witness, tracks a file. After the
-deed (a killed process, say) the test fails the witness through the file and lets it come back:
+event (a killed process, say) the test fails the witness through the file and lets it come back:
 FAULT, then BACKUP, then MASTER, three advertisement intervals later. Both instances live in one
 keepalived process, which has one loop for all of its events, and where native tracking works (its
 own test below) it reacts within milliseconds. So what has not happened when the witness is MASTER
-again does not happen as an answer to the deed.
+again does not happen because of the event.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def let_the_witness_testify(node: Node, keepalived: Keepalived) -> None:
 
 
 def unique_name() -> str:
-    """A comm that no other process of the host has, those of other labs included."""
+    """Return a comm that no other process of the host has, those of other labs included."""
     return f"vault-{os.getpid()}"
 
 
@@ -113,9 +113,7 @@ class TestTrackProcessInItsOwnNetwork:
         assert keepalived.states("VI_1") == ["FAULT"]
         assert not node.has_address("10.77.0.100")
 
-    def test_after_a_reload_it_is_master_and_stays_so_when_the_process_dies(
-        self, node: Node
-    ) -> None:
+    def test_after_a_reload_it_stays_master_when_the_process_dies(self, node: Node) -> None:
         """A reload reads /proc again, and that needs no listen (reload_track_processes)."""
         vault = node.process("vault")
         keepalived = node.keepalived(track_process("vault") + witness(node))
@@ -154,7 +152,7 @@ class TestTrackProcessWithTheHostsNetworkAndItsOwnPids:
 class TestTrackProcessOnTheHost:
     """The honest baseline: in the initial namespaces it keeps its promise."""
 
-    def test_a_killed_process_is_a_fault_long_before_the_witness_is_back(
+    def test_a_killed_process_causes_fault_long_before_the_witness_returns(
         self, lab: Lab, node: Node
     ) -> None:
         vault = lab.host.process(unique_name())
@@ -180,7 +178,7 @@ class TestTrackProcessOnTheHost:
 class TestPidof:
     """`script "pidof vault"`.
 
-    Before 2.3.0 keepalived passes the real path as argv[0], unless the link's name stands in the
+    Before 2.3.0 keepalived passes the real path as argv[0], unless the link's name is in the
     directory of its target as well (check_script_secure in lib/notify.c; changed by ebf37b95,
     which came with use_symlink_paths). Debian's pidof is a link to killall5 in another directory.
     """
@@ -200,9 +198,7 @@ class TestPidof:
         assert node.run(["pidof", "vault"]).returncode == 0
         assert node.run(["killall5", "vault"], check=False).returncode == 1
 
-    def test_the_instance_is_in_fault_before_2_3_0_and_master_from_then_on(
-        self, node: Node
-    ) -> None:
+    def test_the_instance_is_in_fault_before_2_3_0_and_master_since(self, node: Node) -> None:
         node.process("vault")
         keepalived = node.keepalived(track_script("pidof vault"))
 
@@ -216,7 +212,7 @@ class TestPidof:
 
 
 class TestCurlAndGrep:
-    """`script "curl -s URL | grep -q active"`: there is no shell, and the word is not there."""
+    """`script "curl -s URL | grep -q active"`: no shell runs it, so the word is not found."""
 
     @pytest.fixture(autouse=True)
     def _active_vault(self, node: Node) -> None:

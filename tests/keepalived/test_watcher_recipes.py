@@ -7,14 +7,12 @@ shipped kacheck.toml. Beside them, in the two places where it cannot work, vrrp_
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from helpers.certificates import Authority
-from helpers.keepalived import Lab, wait_until
-from helpers.needs import needs
+from helpers.keepalived import wait_until
 from helpers.pair import PATIENCE, Pair, configuration, recipe, scripts
 from helpers.paths import ROOT
 from helpers.vault_node import CONFIGURATION, VaultNode
@@ -50,15 +48,6 @@ name = "vault"
 """
 
 
-@pytest.fixture
-def nodes() -> Iterator[tuple[VaultNode, VaultNode]]:
-    needs("keepalived", "ip", "unshare", "nsenter", root=True)
-    authority = Authority()
-    with Lab() as lab:
-        a, b = (lab.node(name) for name in "ab")
-        yield VaultNode(a, authority), VaultNode(b, authority)
-
-
 def start(nodes: tuple[VaultNode, VaultNode], *states: str) -> None:
     for node, state in zip(nodes, states, strict=True):
         node.state = state
@@ -66,7 +55,7 @@ def start(nodes: tuple[VaultNode, VaultNode], *states: str) -> None:
         node.start_watcher()
 
 
-def test_event_driven_the_vip_is_only_where_the_process_runs_and_is_active(
+def test_event_driven_keeps_the_vip_on_the_active_process(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     start(nodes, "active", "active")
@@ -116,7 +105,7 @@ def test_graded_three_answers_are_two_priorities_and_fault(
     assert pair.holders == [pair.a]
 
 
-def test_graded_the_guard_is_fault_on_a_dead_node_when_the_watcher_is_dead(
+def test_graded_guards_put_a_dead_node_into_fault_without_its_watcher(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     a, b = nodes
@@ -133,7 +122,7 @@ def test_graded_the_guard_is_fault_on_a_dead_node_when_the_watcher_is_dead(
     assert a.read("track/vault-graded") == "20\n"
 
 
-def test_each_recipe_is_complete_and_accepted_before_the_watcher_has_ever_run(
+def test_each_recipe_is_accepted_before_the_watcher_has_ever_run(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     """`-t` says nothing at all: no error, no warning about files, scripts, users or security."""
@@ -166,10 +155,10 @@ def test_files_checks_and_timeouts_fit_each_other(name: str) -> None:
         assert words["user"] == "root"
 
 
-def test_where_track_process_gets_errno_111_the_vip_leaves_and_comes_back(
+def test_the_vip_moves_where_track_process_gets_errno_111(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
-    """Everything in a network namespace of its own, as in LXC, nspawn and Docker's default."""
+    """Everything in a separate network namespace, as in LXC, nspawn and Docker's default."""
     start(nodes, "active", "active")
     pair = Pair("event-driven", nodes, extra=NATIVE)
     native = pair.a_keepalived
@@ -180,7 +169,7 @@ def test_where_track_process_gets_errno_111_the_vip_leaves_and_comes_back(
 
 
 @pytest.mark.usefixtures("process_events")
-def test_where_track_process_stays_master_in_silence_the_vip_leaves_and_comes_back(
+def test_the_vip_moves_where_track_process_silently_stays_master(
     nodes: tuple[VaultNode, VaultNode],
 ) -> None:
     """keepalived, the process and the watcher in pids of their own, on the host's network.
@@ -206,7 +195,7 @@ def test_where_track_process_stays_master_in_silence_the_vip_leaves_and_comes_ba
 def expect_a_move_and_return(
     pair: Pair, kill: Callable[[], object], revive: Callable[[], object]
 ) -> float:
-    """The VIP moves on a kill and comes back; when the kill was."""
+    """Kill, wait until the VIP has moved and returned, and return the time of the kill."""
     pair.expect(a="MASTER", b="BACKUP")
     since = time.monotonic()
     pair.after(kill)

@@ -50,7 +50,7 @@ def test_bad_usage(capsys: pytest.CaptureFixture[str], argv: list[str], words: s
     assert words in shown.err
 
 
-def test_bad_usage_under_misc_check_is_1_because_3_would_count_as_up() -> None:
+def test_bad_usage_exits_1_under_misc_check() -> None:
     assert main(["process", "--misc", "--quorum", "none", "vault"]) == 1
     assert main(["process", "--misc", "--quorum", "3", "--quorum-max", "2", "vault"]) == 1
 
@@ -59,7 +59,7 @@ def test_bad_usage_fails_even_where_unknown_is_ok() -> None:
     assert main(["vault", "--on-unknown", "ok", "--address", "nonsense"]) == 3
 
 
-def test_a_word_of_the_process_that_begins_with_a_dash_goes_after_two_dashes(
+def test_words_with_a_leading_dash_go_after_two_dashes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for argv in (["ktest-none", "--", "server", "-dev"], ["--", "ktest-none", "server", "-dev"]):
@@ -77,7 +77,7 @@ def test_a_word_of_the_process_that_begins_with_a_dash_goes_after_two_dashes(
         ["--version", "vault", "--quiet"],
     ],
 )
-def test_help_inside_a_check_is_bad_usage_because_it_would_succeed_for_ever(
+def test_help_inside_a_check_is_bad_usage_since_0_means_healthy(
     argv: list[str],
 ) -> None:
     assert main(argv) == (1 if "--misc" in argv else 3)

@@ -16,7 +16,7 @@ def test_a_look_that_answers_in_time_is_the_answer() -> None:
     assert within(Deadline(5), lambda _: FINE) is FINE
 
 
-def test_a_look_that_blocks_is_critical_timeout_and_says_what_it_waited_for() -> None:
+def test_a_blocked_look_times_out_and_says_what_it_waited_for() -> None:
     release = threading.Event()
 
     def look(deadline: Deadline) -> Result:

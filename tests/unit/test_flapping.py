@@ -50,7 +50,7 @@ class Simulated:
 
 
 def moves(roles: tuple[Role, ...], phase: float) -> list[float]:
-    """When the VIP has moved, or has come or gone."""
+    """Return the times when the VIP moved, appeared or disappeared."""
     nodes = [Simulated(base, role, phase) for base, role in zip(BASES, roles, strict=True)]
     times: list[float] = []
     before: int | None = None

@@ -19,7 +19,7 @@ def proc_with(
     *,
     sees_first: bool = True,
 ) -> str:
-    """A /proc whose own mount has these options."""
+    """Return a /proc whose own mount has these options."""
     proc = tmp_path / "proc"
     (proc / "7").mkdir(parents=True)
     (proc / "self").symlink_to("7")
@@ -63,7 +63,7 @@ def test_hidepid(
     assert procfs.hidepid(proc_with(tmp_path, options, capabilities)) == mode
 
 
-def test_a_capability_that_does_not_show_the_first_process_is_a_user_namespaces_own(
+def test_a_capability_that_does_not_reveal_process_1_is_a_namespaces(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "getegid", lambda: 4711)
@@ -102,7 +102,7 @@ def test_a_comm_may_hold_anything(tmp_path: pathlib.Path) -> None:
     assert procfs.Process.state(str(tmp_path / "3")) == "S"
 
 
-def test_a_process_without_free_descriptors_does_not_take_proc_for_open_to_all() -> None:
+def test_without_free_descriptors_proc_is_not_taken_for_unrestricted() -> None:
     """Else `--quorum-max 0` passes where hidepid hides the process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))

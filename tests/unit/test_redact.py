@@ -47,7 +47,7 @@ def test_secrets_are_hidden_and_the_rest_is_left(text: str, shown: str) -> None:
         "",
     ],
 )
-def test_what_has_no_secret_stays_as_it_is(text: str) -> None:
+def test_text_without_secrets_is_unchanged(text: str) -> None:
     assert redact(text) == text
 
 
@@ -55,12 +55,12 @@ def test_what_has_no_secret_stays_as_it_is(text: str) -> None:
 @given(st.lists(st.sampled_from(PARTS), max_size=9).map("".join))
 @example("http::://")
 @example("http://x:1,/x")
-def test_a_word_that_is_harmless_at_a_glance_is_left_by_the_patterns_too(word: str) -> None:
+def test_words_that_the_quick_test_passes_contain_no_secret(word: str) -> None:
     if is_harmless(word):
         assert redact_word(word) == word
 
 
-def test_an_argument_with_blanks_is_one_word_and_an_address_always_one() -> None:
+def test_an_argument_with_blanks_or_an_address_is_one_word() -> None:
     assert redact_word("--x=https://u:p p@vault") == "--x=https://***@vault"
     assert redact_word("two words") == "two words"
     assert redact_address("vault?token") == "vault?***"

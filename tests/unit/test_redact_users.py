@@ -39,7 +39,7 @@ def test_in_an_address(start: tuple[str, ...], password: str, host: str, tail: s
 def test_in_one_without_its_scheme(
     before: str, user: str, password: str, host: str, tail: str
 ) -> None:
-    """What somebody forgets, and is told so."""
+    """What somebody forgets, and is reminded of."""
     shown = redact(f"{before}{user}:{password}@{host}{tail} is not an address")
     assert "first" not in shown
     assert "last" not in shown

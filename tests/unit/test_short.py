@@ -41,7 +41,7 @@ def options(name: str) -> list[Option]:
 
 @st.composite
 def command_lines(draw: st.DrawFn) -> list[str]:
-    """Draw what a configuration may write, and now and then what it may not."""
+    """Draw command lines of a configuration, and now and then invalid ones."""
     name = draw(st.sampled_from(sorted(MODULES)))
     pieces: list[tuple[str, ...]] = []
     for option in draw(st.lists(st.sampled_from(options(name)), max_size=5)):

@@ -37,7 +37,7 @@ def look(reason: str) -> Result:
 
 
 def after(policy: Policy, run: str) -> tuple[State, list[str], list[str]]:
-    """The state after a run, what the check said after each look, and what it should have."""
+    """Return the state after a run, with the actual and the expected verdict of each look."""
     state, said, wanted = State(), [], []
     for now, reason, event, want in re.findall(r"([\d.]+) ([\w-]+)([?!]*)>([\w-]+)", run):
         state = step(
@@ -99,7 +99,7 @@ RUNS = {
         Policy(), "0 active>active, 1 refused!>refused, 2 active>refused, 4 active>active"),
     "a leader that comes back as a standby waits 2 s, too": (
         Policy(), "0 active>active, 1 refused!>refused, 2 standby>refused, 4 standby>standby"),
-    "a process is no role": (Policy(), "0 missing>missing, 1 running>missing, 2 running>running"),
+    "a process is not a role": (Policy(), "0 missing>missing, 1 running>missing, 2 running>running"),
     # events
     "an exit that a look confirms needs no second one": (FALL_3, "0 running>running, 1 missing!>missing"),
     "a lost connection that is refused then needs no second one": (FALL_3, "0 active>active, 1 refused!>refused"),
@@ -126,16 +126,16 @@ RUNS = {
     "a confirmed exit is remembered behind another reason": (
         Policy(terminate_delay=5, fall=9), "0 running>running, 1 missing!>running, 2 timeout>running, 6 missing>missing"),
     # terminate_delay
-    "who is gone and returns in time was never gone": (
+    "a process that returns in time was never gone": (
         GRACE, "0 running>running, 1 missing!>running, 5.9 running>running"),
-    "who returns at the very end of the delay was never gone": (
+    "one that returns at the very end of the delay was never gone": (
         GRACE, "0 running>running, 1 missing!>running, 6 running>running"),
-    "who is not back at the end of the delay is gone": (GRACE, "0 running>running, 1 missing!>running, 6 missing>missing"),
-    "who is not back just before the end of the delay may come": (
+    "one that is not back at the end of the delay is gone": (GRACE, "0 running>running, 1 missing!>running, 6 missing>missing"),
+    "one that is not back just before the end of the delay may come": (
         GRACE, "0 running>running, 1 missing!>running, 5.99 missing>running"),
-    "who returns too late is awaited for rise": (
+    "one that returns too late must pass rise looks": (
         GRACE, "0 running>running, 1 missing!>running, 6.1 missing>missing, 7 running>missing, 8 running>running"),
-    "the delay begins anew with each exit": (
+    "the delay begins again with each exit": (
         GRACE, "0 running>running, 1 missing!>running, 5 running>running, 6 missing!>running, 10 missing>running, 11 missing>missing"),
     "without an event the delay alone is not enough": (
         Policy(fall=3, terminate_delay=1), "0 running>running, 1 missing>running, 2 missing>running, 3 missing>missing"),
@@ -144,17 +144,17 @@ RUNS = {
         GRACE, "0 active>active, 1 refused>active, 2 refused>active, 3 too-few>active, 6 refused>refused"),
     "gone first, but then seen to be sealed": (GRACE, "0 active>active, 1 refused!>active, 2 sealed>sealed"),
     # fork_delay
-    "who has come must stay": (
+    "a new process must stay": (
         SETTLING, "0 missing>missing, 1 running>missing, 2 running>missing, 5.9 running>missing, 6 running>running"),
-    "who has come and goes again has not come": (
+    "a new process that exits again has not come": (
         SETTLING, "0 missing>missing, 1 running>missing, 5 missing>missing, 6 running>missing, 7 running>missing, 11 running>running"),
     "fork_delay does not replace rise": (
         Policy(rise=3, fork_delay=1), "0 missing>missing, 1 running>missing, 2 running>missing, 3 running>running"),
     "exits do not hurry the way up": (
         FALL_3, "0 missing>missing, 1 running>missing, 1.1 running!>missing, 1.2 running!!>missing, 1.3 running!>missing, 2 running>missing, 3 running>running"),
-    "who comes in place of all that were there must stay for fork_delay, too": (
+    "one that replaces all processes must stay for fork_delay, too": (
         SETTLING, "0 missing>missing, 1 running>missing, 3 running!!>missing, 6 running>missing, 8 running>running"),
-    "the exit of some of them does not begin fork_delay anew": (
+    "the exit of some of them does not restart fork_delay": (
         SETTLING, "0 missing>missing, 1 running>missing, 3 running!>missing, 6 running>running"),
     "fork_delay does not keep a failure back": (SETTLING, "0 running>running, 1 missing!>missing"),
     "one too many may go within fork_delay": (
@@ -163,13 +163,13 @@ RUNS = {
     "that one is gone for good after terminate_delay": (
         BOTH, "0 too-many>too-many, 1 running>too-many, 7 running>too-many, 8 running>running"),
     # unknown fails
-    "what could not be told is a failure after fall": (Policy(), "0 active>active, 1 hidden>active, 2 hidden>hidden"),
-    "what could not be told is worse than a standby": (Policy(), "0 standby>standby, 1 hidden>standby, 2 hidden>hidden"),
+    "an unknown result is a failure after fall": (Policy(), "0 active>active, 1 hidden>active, 2 hidden>hidden"),
+    "an unknown result is worse than a standby": (Policy(), "0 standby>standby, 1 hidden>standby, 2 hidden>hidden"),
     # unknown is ok
-    "what could not be told passes for ok at once": (OK, "0 active>active, 1 hidden>hidden"),
-    "what could not be told ends a run of bad looks where it passes": (
+    "an unknown result passes for ok at once": (OK, "0 active>active, 1 hidden>hidden"),
+    "an unknown result ends a run of bad looks where it passes": (
         OK, "0 active>active, 1 sealed>active, 2 hidden>hidden, 3 sealed>hidden, 4 sealed>sealed"),
-    "what could not be told is a recovery where it passes": (OK, "0 sealed>sealed, 1 hidden>sealed, 2 hidden>hidden"),
+    "an unknown result is a recovery where it passes": (OK, "0 sealed>sealed, 1 hidden>sealed, 2 hidden>hidden"),
     "a bad configuration fails although unknown is ok": (
         OK, "0 active>active, 1 bad-config>active, 2 bad-config>bad-config"),
     "a bug fails although unknown is ok": (OK, "0 active>active, 1 bug>active, 2 bug>bug"),
@@ -184,11 +184,11 @@ RUNS = {
         HOLD, "0 active>active, 1 hidden>active, 11 hidden>hidden, 12 rate-limited>rate-limited"),
     "after hold_for one unknown look ends the way back": (
         HOLD, "0 running>running, 1 hidden>running, 11 hidden>hidden, 12 running>hidden, 13 hidden>hidden, 14 running>hidden, 15 running>running"),
-    "a good look begins hold_for anew": (
+    "a good look restarts hold_for": (
         HOLD, "0 active>active, 1 hidden>active, 9 active>active, 10 hidden>active, 19 hidden>active, 20 hidden>hidden"),
-    "a good look begins hold_for anew, also below a failure": (
+    "a good look restarts hold_for, also below a failure": (
         HOLD._replace(rise=9), "0 sealed>sealed, 1 hidden>sealed, 9 active>sealed, 11 hidden>sealed, 20 hidden>sealed, 21 hidden>hidden"),
-    "a bad look does not begin hold_for anew": (
+    "a bad look does not restart hold_for": (
         HOLD, "0 active>active, 1 hidden>active, 9 timeout>active, 10 hidden>active, 11 hidden>hidden"),
     "what is held neither ends nor counts in a run of bad looks": (
         HOLD._replace(fall=3), "0 active>active, 1 sealed>active, 2 hidden>active, 3 sealed>active, 4 sealed>sealed"),
@@ -223,7 +223,7 @@ def test_the_verdict_says_what_the_look_that_brought_it_said() -> None:
     assert state.verdict == Verdict(Status.CRITICAL, REASON["sealed"], "it is sealed", 2)
 
 
-def test_since_stays_while_status_and_reason_do_and_the_message_is_the_newest() -> None:
+def test_since_changes_only_with_status_or_reason() -> None:
     state, _, _ = after(Policy(), "5 active>active, 6 active>active")
     newer = look("active")._replace(message="it still is")
     state = step(Policy(), state, newer, 7)

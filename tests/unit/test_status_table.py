@@ -9,7 +9,7 @@ from kacheck import status_table
 from kacheck.status_table import View
 
 
-def told(*checks: dict[str, Any], trouble: str | None = None) -> dict[str, Any]:
+def answer_with(*checks: dict[str, Any], trouble: str | None = None) -> dict[str, Any]:
     return {
         "schema": 1, "pid": 7, "started_at": NOW - 11000, "config": "/etc/kacheck/kacheck.toml",
         "state_dir": "/run/kacheck", "trouble": trouble, "checks": [*checks],
@@ -17,7 +17,7 @@ def told(*checks: dict[str, Any], trouble: str | None = None) -> dict[str, Any]:
 
 
 def table(*checks: dict[str, Any], view: View | None = None) -> list[str]:
-    blocks = status_table.blocks_of(told(*checks), view or View(), NOW)
+    blocks = status_table.blocks_of(answer_with(*checks), view or View(), NOW)
     return [line for block in blocks for line in block.lines]
 
 
@@ -47,7 +47,7 @@ def test_the_columns_are_aligned() -> None:
         (90 * 86400, "2026-08-25 1"),
     ],
 )
-def test_a_time_of_today_is_a_time_and_an_older_one_a_date(ago: float, words: str) -> None:
+def test_todays_times_are_shown_as_times_and_older_ones_as_dates(ago: float, words: str) -> None:
     assert status_table.clock(NOW - ago, NOW).startswith(words)
 
 
@@ -146,8 +146,8 @@ def test_colours_are_of_the_verdict_alone_and_move_nothing() -> None:
     assert "\033[31mcritical\033[0m  missing" in coloured[1]
 
 
-def test_the_watchers_line_tells_its_trouble() -> None:
-    line = status_table.watcher_line(told(trouble="track: disk full"), NOW)
+def test_the_watchers_line_has_its_trouble() -> None:
+    line = status_table.watcher_line(answer_with(trouble="track: disk full"), NOW)
     assert line == (
         "watcher, pid 7, since 08:56:40 (3 h 3 min), /etc/kacheck/kacheck.toml; "
         "TROUBLE: track: disk full"
@@ -157,7 +157,7 @@ def test_the_watchers_line_tells_its_trouble() -> None:
 def test_on_a_small_screen_what_is_not_ok_comes_first() -> None:
     checks = [shown(check=f"fine-{n}") for n in range(10)]
     checks += [shown("critical", "missing", check=f"down-{n}") for n in range(3)]
-    blocks = status_table.blocks_of(told(*checks), View(80, 10), NOW)
+    blocks = status_table.blocks_of(answer_with(*checks), View(80, 10), NOW)
     lines = status_table.shortened(blocks, View(80, 10))
     assert len(lines) <= 9, "one line is the head's"
     assert [line.split()[0] for line in lines[1::2]][:3] == ["down-0", "down-1", "down-2"]

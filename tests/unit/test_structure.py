@@ -18,7 +18,7 @@ MODULES = {name_of(path): path for path in sorted((SOURCE / "kacheck").rglob("*.
 
 
 def imported(path: pathlib.Path) -> Iterator[str]:
-    """The modules of the package that a module imports anywhere in it, for types alone, too."""
+    """Yield the package's modules that a module imports anywhere, for types too."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in MODULES)

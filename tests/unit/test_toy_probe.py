@@ -8,12 +8,11 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
 import pytest
 
 from helpers.paths import ROOT
+from helpers.waiting import until
 from kacheck import cli, config, probes
 from kacheck.result import BadConfigError
 
@@ -37,7 +36,7 @@ PROBE = Probe(
                is_positional=True, is_required=True),
         Option("mood", TEXT, "how it is asked", metavar="MOOD", default="calm"),
         Option("omen", one_of("crow", "owl"), "what it sees", is_repeatable=True, is_set=True),
-        Option("token", TEXT, "what it is told", metavar="TOKEN", environment="ORACLE_TOKEN",
+        Option("token", TEXT, "what the oracle asks for", metavar="TOKEN", environment="ORACLE_TOKEN",
                is_secret=True),
     ),
     reasons=(AGREED, DENIED),
@@ -75,15 +74,7 @@ REGISTERED = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from kacheck import cli, probes;"
     "probes.MODULES['oracle'] = 'kacheck_oracle'; cli.run()"
 )
-"""The registry's line, for a program of its own."""
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, for 30 s at most."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+"""The registry's line, for a separate program."""
 
 
 @pytest.fixture
@@ -149,7 +140,7 @@ def test_it_has_help(oracle: pathlib.Path, capsys: pytest.CaptureFixture[str]) -
     shown = " ".join(capsys.readouterr().out.split())
     assert "usage: kacheck oracle [OPTION...] PATH" in shown
     assert "--mood MOOD how it is asked; default calm" in shown
-    assert "--token TOKEN what it is told; variable ORACLE_TOKEN" in shown
+    assert "--token TOKEN what the oracle asks for; variable ORACLE_TOKEN" in shown
     assert cli.main(["--help"]) == 0
     assert "oracle Ask the oracle" in " ".join(capsys.readouterr().out.split())
 

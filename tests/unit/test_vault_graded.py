@@ -1,4 +1,4 @@
-"""vault-graded.conf as arithmetic: who has the VIP, for every state of three nodes.
+"""vault-graded.conf as arithmetic: which node has the VIP, in every state of three nodes.
 
 A node's Vault is active, a standby, sealed or dead. Its watcher is alive; or gone, so that the track
 file says what it said last; or keepalived is blind to the file and goes on with the number that it
@@ -31,7 +31,7 @@ from helpers.pair import recipe
 
 
 def watched(state: str) -> Iterator[int]:
-    """The numbers that keepalived may have: of a watcher that is alive, or any that is stale."""
+    """Yield the numbers that keepalived may have: the watcher's, or any stale one."""
     yield NUMBERS[state]
     yield from STALE
 
@@ -48,7 +48,7 @@ def test_the_numbers_fit_each_other() -> None:
     assert SERVES["weight"] == "0", "a failure is FAULT"
 
 
-def test_the_vip_is_where_it_should_be_in_every_state_of_three_nodes() -> None:
+def test_the_vip_is_right_in_every_state_of_three_nodes() -> None:
     """4 states and 4 numbers (alive, or stale as one of three) for each node: 4096 combinations."""
     for states in product(STATES, repeat=3):
         for files in product(*map(watched, states)):
@@ -66,9 +66,7 @@ def test_the_vip_is_where_it_should_be_in_every_state_of_three_nodes() -> None:
                 assert place in actives, case
 
 
-def test_one_watcher_that_is_gone_or_one_blind_keepalived_leaves_the_vip_on_the_active_node() -> (
-    None
-):
+def test_one_dead_watcher_or_blind_keepalived_leaves_the_vip_in_place() -> None:
     """Whatever its file says, unless that is what keeps the active node itself in FAULT."""
     for states, broken, stale in product(product(STATES, repeat=3), range(3), STALE):
         files = [NUMBERS[state] for state in states]
@@ -78,7 +76,7 @@ def test_one_watcher_that_is_gone_or_one_blind_keepalived_leaves_the_vip_on_the_
             assert place == states.index("active"), f"{states} {files}"
 
 
-def test_without_watchers_the_vip_is_on_the_active_node_unless_a_file_names_another() -> None:
+def test_without_watchers_the_active_node_has_the_vip_unless_files_disagree() -> None:
     for states, files in product(product(STATES, repeat=3), product(STALE, repeat=3)):
         if states.count("active") != 1:
             continue
@@ -89,7 +87,7 @@ def test_without_watchers_the_vip_is_on_the_active_node_unless_a_file_names_anot
 
 
 @pytest.mark.parametrize("before", list(product(STATES, repeat=3)), ids="-".join)
-def test_on_the_way_from_any_state_to_any_other_the_files_alone_move_the_vip(
+def test_between_any_two_states_the_files_alone_move_the_vip(
     before: tuple[str, ...],
 ) -> None:
     """The guards are a second behind: they still say what was. Then they catch up, one by one."""
@@ -114,7 +112,7 @@ def test_on_the_way_from_any_state_to_any_other_the_files_alone_move_the_vip(
 
 
 @pytest.mark.parametrize("before", list(product(STATES, repeat=3)), ids="-".join)
-def test_with_no_watcher_at_all_a_dead_node_has_no_vip_once_the_guards_have_looked(
+def test_without_watchers_the_guards_take_the_vip_from_a_dead_node(
     before: tuple[str, ...],
 ) -> None:
     """The files say what was before; the guard is bounded by interval x fall + timeout."""

@@ -50,7 +50,7 @@ def run(args: Namespace, edge: Edge) -> int:
     """Watch, or judge the configuration alone."""
     if args.check_config:
         from kacheck import next_step, statedir
-        from kacheck.watch.as_service import refuse_unreadable
+        from kacheck.watch.readable import refuse_unreadable
 
         is_installed = args.config == options.CONFIGURATION
         good = summary(args.config)

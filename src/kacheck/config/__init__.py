@@ -9,11 +9,13 @@ import os
 import re
 import stat
 import tomllib
+from collections.abc import Iterator
 from typing import Any
 
 from kacheck.check import CheckConfiguration
 from kacheck.config import toml_lines
 from kacheck.config.checks import checks_of, values_of
+from kacheck.config.consul_table import reporting_of
 from kacheck.config.keys import NAMES
 from kacheck.config.values import WrongError, of_kind
 from kacheck.kinds import FILE, suggestion
@@ -22,6 +24,8 @@ from kacheck.render import printable
 from kacheck.result import BadConfigError
 
 MAX_SIZE = 1024 * 1024
+TOP = ("check", "metrics", "consul")
+"""The keys of the whole file."""
 CURES = {
     errno.ENOENT: "write it, or give the path of another one",
 }
@@ -46,6 +50,30 @@ def load(path: str) -> CheckConfiguration:
         BadConfigError: `PATH:LINE: what is wrong; the cure`, without LINE if no line is at fault.
 
     """
+    return parse(text_of(path), path)
+
+
+def files(path: str) -> Iterator[tuple[int, str]]:
+    """Yield the files and directories that the checks of a good configuration name, with the line.
+
+    Raises:
+        BadConfigError: it cannot be read.
+
+    """
+    text = text_of(path)
+    for name, table in tomllib.loads(text).get("check", {}).items():
+        for option in probe(table["probe"]).options:
+            if option.kind.completion and option.name in table:
+                yield toml_lines.line(text, ("check", name, option.name)), table[option.name]
+
+
+def text_of(path: str) -> str:
+    """Return the text of a configuration file.
+
+    Raises:
+        BadConfigError: it cannot be read.
+
+    """
     try:
         content = read(path)
     except OSError as error:
@@ -58,13 +86,12 @@ def load(path: str) -> CheckConfiguration:
     if len(content) > MAX_SIZE:
         raise BadConfigError(f"{path}: it is larger than 1 MiB; give the path of a configuration")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadConfigError(
             f"{path}:{line}: byte 0x{content[error.start]:02x} is not UTF-8; save it as UTF-8"
         ) from None
-    return parse(text, path)
 
 
 def read(path: str) -> bytes:
@@ -123,14 +150,15 @@ def syntax_error(text: str, error: Exception) -> str:
 def configuration(data: dict[str, Any]) -> CheckConfiguration:
     """Return the whole file, as TOML has it, as checks."""
     for key, value in data.items():
-        if key not in ("check", "metrics"):
+        if key not in TOP:
             raise WrongError((key,), f"{key} {not_on_top(key, value)}")
     metrics = metrics_file(data["metrics"]) if "metrics" in data else None
     tables = data.get("check", {})
     if not isinstance(tables, dict):
         raise WrongError(("check",), "check must be a table; a check begins with [check.NAME]")
     values = {name: values_of(name, table) for name, table in tables.items()}
-    return CheckConfiguration(checks_of(values), metrics)
+    reporting = reporting_of(data["consul"]) if "consul" in data else None
+    return CheckConfiguration(checks_of(values), metrics, reporting)
 
 
 def not_on_top(key: str, value: Any) -> str:
@@ -139,7 +167,7 @@ def not_on_top(key: str, value: Any) -> str:
         return "is a key of a check; put it below the header of one, [check.NAME]"
     if isinstance(value, dict) and "probe" in value:
         return f"is a check without the word for it; write [check.{key}]"
-    return f"is not a key of this file; {suggestion(key, ('check', 'metrics'))}"
+    return f"is not a key of this file; {suggestion(key, TOP)}"
 
 
 def metrics_file(value: Any) -> str:

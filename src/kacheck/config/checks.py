@@ -80,7 +80,21 @@ def unknown_key(key: str, declared: Probe) -> str:
 def checks_of(tables: Tables) -> tuple[Check, ...]:
     """All checks, in this order."""
     questions = Questions(tables)
-    return tuple(check_of(name, values, questions) for name, values in tables.items())
+    checks = tuple(check_of(name, values, questions) for name, values in tables.items())
+    refuse_same_report(checks)
+    return checks
+
+
+def refuse_same_report(checks: Iterable[Check]) -> None:
+    """Refuse two checks that report to one of Consul's."""
+    owners: dict[str, str] = {}
+    for check in checks:
+        if check.consul_check and owners.setdefault(check.consul_check, check.name) != check.name:
+            raise WrongError(
+                ("check", check.name, "consul_check"),
+                f"checks {owners[check.consul_check]} and {check.name} both report to "
+                f"{check.consul_check}; combine them in a third check that reports",
+            )
 
 
 def check_of(name: str, values: dict[str, Any], questions: "Questions") -> Check:
@@ -97,7 +111,22 @@ def check_of(name: str, values: dict[str, Any], questions: "Questions") -> Check
     numbers = values.get("track", Track())
     if policy.on_unknown != "ok":
         refuse_unknown_as_ok((*path, "track"), numbers)
-    return Check(name, questions.of(name).question, interval, timeout, policy, numbers)
+    asked, report = questions.of(name).question, values.get("consul_check")
+    check = Check(name, asked, interval, timeout, policy, numbers, report)
+    refuse_echo(check)
+    return check
+
+
+def refuse_echo(check: Check) -> None:
+    """Refuse to report to Consul what Consul itself has said."""
+    service = check.question.consul_service
+    if check.consul_check and service:
+        raise WrongError(
+            ("check", check.name, "consul_check"),
+            f"check {check.name} asks Consul about service {service} and would report to Consul: "
+            "once critical, each would keep the other so; leave out consul_check, or ask the "
+            "service itself",
+        )
 
 
 def chosen(values: dict[str, Any], fields: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from kacheck.check import Track
 from kacheck.config.toml_lines import Path
 from kacheck.config.values import WrongError, of_kind, shown
-from kacheck.kinds import ABOVE_0, ValueKind, any_text, one_of, seconds, suggestion, whole
+from kacheck.kinds import ABOVE_0, TEXT, ValueKind, any_text, one_of, seconds, suggestion, whole
 from kacheck.probe import Option
 from kacheck.probes import MODULES, reasons
 from kacheck.result import Status
@@ -101,6 +101,15 @@ OPTIONS = (
         details='Only with `on_unknown = "hold"`.',
     ),
     TRACK,
+    Option(
+        "consul_check",
+        TEXT,
+        "report the verdict to Consul's TTL check with this ID, such as `service:web`",
+        metavar="ID",
+        details="Only the watcher does, to the agent of the table `[consul]`: at once when the "
+        "verdict changes, and within the TTL. `ok` is passing, `warning` warning, and everything "
+        "else critical; the output is the reason and the message.",
+    ),
 )
 NAMES = tuple(option.name for option in OPTIONS)
 NUMBER = whole(-254, 254)

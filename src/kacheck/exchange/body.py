@@ -35,11 +35,11 @@ def unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return fields
 
 
-def quote(body: bytes) -> str:
+def quote(body: bytes, shown: int = SHOWN) -> str:
     """Return the beginning of a body, on one line."""
     from kacheck.redact import redact
 
-    text = redact(" ".join(body[: 4 * SHOWN].decode(errors="replace").split()))
-    if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text[:SHOWN]:
+    text = redact(" ".join(body[: 4 * shown].decode(errors="replace").split()))
+    if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text[:shown]:
         return f"with {len(body)} bytes that are not text"
-    return f'"{text[:SHOWN]}..."' if len(text) > SHOWN else f'"{text}"'
+    return f'"{text[:shown]}..."' if len(text) > shown else f'"{text}"'

@@ -16,7 +16,7 @@ from typing import Any
 
 from kacheck.deadline import Deadline
 from kacheck.exchange import authorities, plain, reasons, tls
-from kacheck.exchange.answer import HttpAnswer
+from kacheck.exchange.answer import MAX_BODY, HttpAnswer
 from kacheck.exchange.failures import causes, failure_of, reset, with_seen
 from kacheck.exchange.kept import KEPT_FOR, LastingConnection
 from kacheck.exchange.library import is_plain, load_httpx, read_body
@@ -58,16 +58,21 @@ def load() -> None:
 class HttpClient(LastingConnection):
     """Asks one node; with `keep`, again and again on a connection that is kept."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is asked, and how the answer is read
         self,
         target: Target,
         judge: Callable[[HttpAnswer], Result],
         codes: Container[int],
         *,
         keep: bool = False,
+        content: bytes = b"",
+        max_body: int = MAX_BODY,
     ) -> None:
         super().__init__(target)
         self.keep = keep
+        self._content = content
+        """The body of a PUT."""
+        self._max_body = max_body
         self._judge = judge
         self._codes = codes
         """Those of answers that may be read without httpx."""
@@ -195,11 +200,12 @@ class HttpClient(LastingConnection):
             self.target.method,
             self.target.url,
             headers={**(HEADERS if self.keep else CLOSING), **self._fields},
+            content=self._content or None,
             extensions={"timeout": dict.fromkeys(TIMEOUTS, left), "trace": self.trace},
         )
         response = self._transport.handle_request(request)
         try:
-            body = read_body(response.iter_raw())
+            body = read_body(response.iter_raw(), self._max_body)
         finally:
             response.close()
         fields = b"".join(b"%s: %s\r\n" % field for field in request.headers.raw)

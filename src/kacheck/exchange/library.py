@@ -7,7 +7,6 @@ from typing import Any
 
 from kacheck import packages
 from kacheck.exchange import plain
-from kacheck.exchange.answer import MAX_BODY
 from kacheck.result import KacheckError
 
 
@@ -37,11 +36,11 @@ def is_plain(response: Any, codes: Container[int]) -> bool:
     return length >= 0
 
 
-def read_body(chunks: Iterator[bytes]) -> bytes:
+def read_body(chunks: Iterator[bytes], longest: int) -> bytes:
     """Return the raw body; of one that is too long, just enough to know it."""
-    body = b""
+    body = bytearray()
     for chunk in chunks:
         body += chunk
-        if len(body) > MAX_BODY:
+        if len(body) > longest:
             break
-    return body[: MAX_BODY + 1]
+    return bytes(body[: longest + 1])

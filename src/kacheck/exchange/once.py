@@ -1,7 +1,7 @@
 """One request on a new connection: plainly first, and with httpx where that does not suffice.
 
-A GET is safe to repeat (RFC 9110, 9.2.1). It is repeated where the answer cannot be read in one
-way, so that httpx judges it; a failure that is certain, such as a refused connection, is final.
+A GET or a PUT may be repeated (RFC 9110, 9.2.2). It is where the answer cannot be read in one way,
+so that httpx judges it; a failure that is certain, such as a refused connection, is final.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from functools import partial
 
 from kacheck import packages
 from kacheck.exchange import plain
+from kacheck.exchange.answer import MAX_BODY
 from kacheck.exchange.connection import Connection
 from kacheck.exchange.failures import failure_of, reset, with_seen
 from kacheck.exchange.request import plain_request
@@ -27,29 +28,33 @@ if TYPE_CHECKING:
     Judge = Callable[[HttpAnswer], Result]
 
 
-def ask_once(
+def ask_once(  # noqa: PLR0913 - what is asked, and how the answer is read
     target: Target,
     judge: Judge,
     codes: Container[int],
     deadline: Deadline,
     *,
     in_detail: bool = False,
+    content: bytes = b"",
+    max_body: int = MAX_BODY,
 ) -> Result:
     """Ask, and judge the answer; in detail means with all that httpx shows on the way.
+
+    `content` is the body of a PUT; of an answer at most `max_body` bytes are read, and one more.
 
     Raises:
         KacheckError: a certificate file cannot be used, or httpx is needed and not installed.
 
     """
     if not (in_detail or packages.is_second_start()):
-        result = ask_plainly(target, judge, codes, deadline)
+        result = ask_plainly(target, judge, codes, deadline, content)
         if result is not None:
             return with_seen(result, deadline)
         if deadline.remaining():
             packages.need()  # now, since what follows imports much
     from kacheck.exchange.client import HttpClient
 
-    client = HttpClient(target, judge, codes)
+    client = HttpClient(target, judge, codes, content=content, max_body=max_body)
     try:
         return client(deadline)
     finally:
@@ -64,10 +69,10 @@ def context(target: Target) -> ssl.SSLContext:
 
 
 def ask_plainly(
-    target: Target, judge: Judge, codes: Container[int], deadline: Deadline
+    target: Target, judge: Judge, codes: Container[int], deadline: Deadline, content: bytes = b""
 ) -> Result | None:
     """Ask without a client library; None where httpx has to ask."""
-    request = plain_request(target)
+    request = plain_request(target, content)
     if request is None:
         return None
     deadline.seen["address"] = target.address

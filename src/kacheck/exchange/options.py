@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kacheck.kinds import DIRECTORY, FILE, FLAG, TEXT
 from kacheck.probe import Option, OptionError
+from kacheck.result import BadConfigError
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
@@ -13,8 +14,18 @@ else:
     from kacheck.light import NamedTuple
 
 
-def tls_options(prefix: str = "") -> tuple[Option, ...]:
-    """Return the options; `prefix` begins the names of their variables, if they have any."""
+BOOLEANS = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
+"""Go's strconv.ParseBool."""
+
+
+def tls_options(prefix: str = "", skip_verify: str = "") -> tuple[Option, ...]:
+    """Return the options; `prefix` begins the names of their variables, if they have any.
+
+    `skip_verify` is the variable of `insecure`, where it has another name.
+    """
 
     def variable(name: str) -> str:
         return f"{prefix}{name}" if prefix else ""
@@ -64,7 +75,7 @@ def tls_options(prefix: str = "") -> tuple[Option, ...]:
             FLAG,
             "believe any certificate, with a warning",
             default=False,
-            environment=variable("SKIP_VERIFY"),
+            environment=skip_verify or variable("SKIP_VERIFY"),
         ),
         Option(
             "remote",
@@ -104,3 +115,18 @@ def split_trust(values: Mapping[str, Any]) -> tuple[Trust, dict[str, Any]]:
             raise OptionError(have, f"{{{have}}} needs {{{lack}}}; add {{{lack}}}")
     trust = {name: given.pop(name) for name in Trust._fields if name in given}
     return Trust(**trust), given
+
+
+def boolean(environ: Mapping[str, str], variable: str) -> bool | None:
+    """Return a variable's value as Go reads a boolean; None when it is unset or empty.
+
+    Raises:
+        BadConfigError: it is not one.
+
+    """
+    text = environ.get(variable)
+    if not text:
+        return None
+    if text not in BOOLEANS:
+        raise BadConfigError(f"{variable}={text} is not a boolean: set it to true or false")
+    return BOOLEANS[text]

@@ -1,6 +1,6 @@
 """The reasons of every check that speaks HTTP: what prevents an answer."""
 
-from kacheck.result import CRITICAL, Reason
+from kacheck.result import CRITICAL, UNKNOWN, Reason
 
 REFUSED = Reason("refused", CRITICAL, "Nothing listens at the address", confirms_loss=True)
 UNREACHABLE = Reason(
@@ -14,5 +14,8 @@ TLS = Reason("tls", CRITICAL, "TLS failed; the message says how, and what to do"
 REDIRECT = Reason("redirect", CRITICAL, "The answer sends elsewhere, so a proxy gave it")
 BAD_RESPONSE = Reason(
     "bad-response", CRITICAL, "The answer contradicts itself, is not JSON, or is too long"
+)
+UNAUTHORIZED = Reason(
+    "unauthorized", UNKNOWN, "The answer was 401 or 403: the server wants other credentials"
 )
 REASONS = (REFUSED, UNREACHABLE, RESET, DNS, TLS, REDIRECT, BAD_RESPONSE)

@@ -24,11 +24,12 @@ CLOSING = {**HEADERS, "connection": "close"}
 PORTS = {"http": 80, "https": 443}
 NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 """The characters of a label of a host's name."""
-PATH = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/.")
-QUERY = PATH | frozenset("=&")
+UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/.")
+PATH = UNRESERVED | frozenset(":")
+QUERY = UNRESERVED | frozenset("=&")
 
 
-def plain_request(target: Target) -> tuple[str, int, bytes] | None:
+def plain_request(target: Target, content: bytes = b"") -> tuple[str, int, bytes] | None:
     """Return the host, the port and the bytes of the request; None where httpx has to say.
 
     The bytes are those that httpx sends.
@@ -39,15 +40,18 @@ def plain_request(target: Target) -> tuple[str, int, bytes] | None:
     """
     parts = plain_parts(target.url)
     # The answer to HEAD has the length of a body that does not come.
-    if parts is None or target.method != "GET":
+    if parts is None or target.method == "HEAD":
         return None
     scheme, host, port, path = parts
     name = host if port == PORTS[scheme] else f"{host}:{port}"
     given = dict(target.fields())
     fields = {"Host": given.pop("host", name), **CLOSING, **given}
-    lines = (f"GET /{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()))
+    if content:
+        fields["Content-Length"] = str(len(content))
+    start = f"{target.method} /{path} HTTP/1.1"
+    lines = (start, *(f"{name}: {value}" for name, value in fields.items()))
     text = "".join(f"{line}\r\n" for line in (*lines, ""))
-    return host.strip("[]"), port, text.encode("ascii")
+    return host.strip("[]"), port, text.encode("ascii") + content
 
 
 def plain_parts(url: str) -> tuple[str, str, int, str] | None:

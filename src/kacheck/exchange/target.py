@@ -27,7 +27,7 @@ class Target(Protocol):
 
     @property
     def method(self) -> str:
-        """GET, or HEAD."""
+        """GET, HEAD or PUT."""
 
     def fields(self) -> Mapping[str, str]:
         """Return header fields beside the usual ones, their names in small letters.

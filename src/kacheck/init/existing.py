@@ -17,7 +17,7 @@ from kacheck.init.recipe import (
 )
 from kacheck.init.recipe import track_lines as lines_of
 from kacheck.keepalived import Configuration, EditError, Node
-from kacheck.migrate.rewrite import has_comment
+from kacheck.migrate.comments import has_comment
 from kacheck.migrate.security import secure
 from kacheck.result import BadConfigError
 

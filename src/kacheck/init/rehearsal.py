@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import kacheck
 from kacheck.init.adverts import GROUPS, PROTOCOL, Advert, from_ipv4, parse
-from kacheck.init.service_user import HIDDEN, ServiceUser, cure, unreadable
+from kacheck.init.service_user import HIDDEN, ServiceUser, can_read, cure, unreadable
 from kacheck.keepalived import Configuration
 from kacheck.migrate import verify
 from kacheck.migrate.command import cure_of
@@ -99,7 +99,7 @@ def hidden(ca: str, user: ServiceUser | None) -> str | None:
     if user is None:
         return None
     component = unreadable(ca, user)
-    if component is not None:
+    if component is not None and not can_read(ca, user):
         return f"user {user.name} cannot read {ca} ({component}); {cure(ca, component)}"
     for directory in HIDDEN:
         if ca.startswith(f"{directory}/") and user.source == "kacheck.service":

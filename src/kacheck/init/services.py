@@ -42,7 +42,7 @@ class FollowedService(NamedTuple):
         return flag_of(self.option)
 
 
-SERVICES = {  # consul: one more row, its option in commands/init.py, and its Described below
+SERVICES = {  # consul: one more row, its option in commands/init.py, and its case in described_by()
     "process": FollowedService("name", "--process NAME", "runs", 0.25),
     "http": FollowedService(
         "url", "--url URL", "answers as expected", 1, options=frozenset({"ca_cert"})
@@ -106,8 +106,9 @@ def service_check(service: str, given: Mapping[str, Any]) -> ServiceCheck:
     others = {key: given[key] for key in sorted(row.options) if given.get(key)}
     values = {row.key: asked, **others}
     refuse_invalid(declared, row, values)
-    name, subject, host = DESCRIBED[service](asked)
-    return ServiceCheck(check_name(name), declared, values, subject, host, row)
+    described = described_by(service, asked)
+    name = check_name(described.name)
+    return ServiceCheck(name, declared, values, described.subject, described.host, row)
 
 
 def refuse_invalid(declared: Probe, row: FollowedService, values: Mapping[str, Any]) -> None:
@@ -137,9 +138,15 @@ class Described(NamedTuple):
     host: str | None = None
 
 
-def of_process(name: str) -> Described:
-    """Describe a process by its name."""
-    return Described(name, name)
+def described_by(service: str, asked: Any) -> Described:
+    """Describe what is asked."""
+    if service == "http":
+        return of_url(asked)
+    if service == "tcp":
+        return of_address(asked)
+    if service == "command":
+        return Described(os.path.basename(asked[0]), asked[0])
+    return Described(asked, asked)
 
 
 def of_url(url: str) -> Described:
@@ -157,11 +164,3 @@ def of_address(address: str) -> Described:
         return Described(os.path.basename(address), address)
     host, _, port = address.rpartition(":")
     return Described(f"tcp-{port}", address, host.strip("[]"))
-
-
-def of_program(argv: tuple[str, ...]) -> Described:
-    """Describe a program by its path."""
-    return Described(os.path.basename(argv[0]), argv[0])
-
-
-DESCRIBED = {"process": of_process, "http": of_url, "tcp": of_address, "command": of_program}

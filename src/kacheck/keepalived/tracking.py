@@ -23,6 +23,8 @@ DEFAULT_WEIGHTS = {"track_script": 0, "track_process": 0, "track_file": 1}
 SYNC_GROUP = "vrrp_sync_group"
 OWNERS = ("vrrp_instance", SYNC_GROUP)
 """The blocks that track something."""
+WEIGHT_WORDS = ("sync_group_tracking_weight", "global_tracking")
+"""Words in a vrrp_sync_group that let its members' priorities change; the second is the old one."""
 
 
 class Weight(NamedTuple):
@@ -178,7 +180,7 @@ def _vrrp_block(node: Node, group: VrrpBlock | None) -> VrrpBlock:
         (priorities and priorities[-1]) or 100,
         bool(node.find("nopreempt")) and not is_master,
         group,
-        bool(node.find("sync_group_tracking_weight") or node.find("global_tracking")),
+        any(map(node.find, WEIGHT_WORDS)),
     )
 
 

@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from kacheck.keepalived import Node
+from kacheck.keepalived import Kind, Node
 
 CODE = re.compile(r'(?:[^"\\#!]|\\.|"(?:\\.|[^"\\])*(?:"|$))*')
 """What stands before a comment: decomment() in lib/parser.c."""
 COMMENT = re.compile(r"[ \t]*([#!].*)")
+SECOND_COMMENT = re.compile(r"\S[ \t\r]*\n[ \t\r]*\n[ \t\r\n]*[#!]")
+"""Above the first statement of a file: a comment, an empty line, and another comment."""
 
 
 class Comment(NamedTuple):
@@ -16,6 +18,19 @@ class Comment(NamedTuple):
 
     offset: int
     text: str
+
+
+def has_comment(node: Node) -> bool:
+    """Return whether a comment above a statement of a file belongs to it.
+
+    Above the first one it is the file's, unless the file has another one above that. Below a
+    definition it may be what ends that.
+    """
+    siblings = (node.parent.children if node.parent is not None else None) or [node]
+    place = siblings.index(node)
+    if place == 0:
+        return SECOND_COMMENT.search(node.line.source.text[: node.start]) is not None
+    return siblings[place - 1].kind is not Kind.DEFINITION
 
 
 def comments_in(node: Node, *, behind: bool) -> list[str]:

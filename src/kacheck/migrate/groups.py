@@ -5,7 +5,7 @@ from collections import Counter
 from kacheck.keepalived import Configuration, Node
 from kacheck.keepalived.limits import ADDRESS_OWNER
 from kacheck.keepalived.releases import MEMBERS_LOSE_FILES, MEMBERS_LOSE_SCRIPTS
-from kacheck.keepalived.tracking import SYNC_GROUP, Weight, members
+from kacheck.keepalived.tracking import SYNC_GROUP, WEIGHT_WORDS, Weight, members
 from kacheck.keepalived.version import Version
 from kacheck.migrate import tracked
 from kacheck.migrate.equivalents import Mode
@@ -95,4 +95,5 @@ class Groups:
 
 def tracks_weights(group: Node) -> bool:
     """Return whether the priorities of a sync group's members may change, for every `@id`."""
-    return any(each.condition is None for each in group.find("sync_group_tracking_weight"))
+    lines = (line for word in WEIGHT_WORDS for line in group.find(word))
+    return any(each.condition is None for each in lines)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Literal
 
-from kacheck.keepalived import Configuration, Kind, Node
+from kacheck.keepalived import Configuration, Node
 from kacheck.keepalived.releases import GROUPS_IGNORE_PROCESSES
 from kacheck.keepalived.rules import LONGEST_LINE
 from kacheck.keepalived.source import encode
@@ -12,7 +12,7 @@ from kacheck.keepalived.tracking import OWNERS, SYNC_GROUP, lines_of
 from kacheck.keepalived.version import Version
 from kacheck.migrate import equivalents, track_blocks, tracked
 from kacheck.migrate.checks import Checks
-from kacheck.migrate.comments import comments_in
+from kacheck.migrate.comments import comments_in, has_comment
 from kacheck.migrate.equivalents import Equivalent, Mode, Paths
 from kacheck.migrate.groups import lost
 from kacheck.migrate.security import secure
@@ -228,16 +228,6 @@ class Rewrite:
 def is_too_long(line: str) -> bool:
     """Return whether keepalived cuts a line in two."""
     return len(encode(line)) > LONGEST_LINE
-
-
-def has_comment(node: Node) -> bool:
-    """Return whether a comment above a statement of a file belongs to it.
-
-    Above the first one it is the file's. Below a definition it may be what ends that.
-    """
-    siblings = (node.parent.children if node.parent is not None else None) or [node]
-    index = siblings.index(node)
-    return index > 0 and siblings[index - 1].kind is not Kind.DEFINITION
 
 
 def notes(data: Tracked, made: Equivalent, mode: Mode) -> Iterator[str]:

@@ -5,6 +5,7 @@ scripts it does so already, and to switch it on could take one of them out of us
 """
 
 from kacheck.keepalived import Configuration, Kind, Node
+from kacheck.migrate.comments import has_comment
 from kacheck.migrate.conditional_lines import NO_WORD, text_of
 
 WORD = "enable_script_security"
@@ -36,7 +37,8 @@ def secure(configuration: Configuration) -> Node | None:
     first = next(iter(main.root.children or ()), None)
     if first is None or first.tree is None:
         return None
-    first.tree.insert_before(first, f"global_defs {{\n    {WORD}\n}}\n\n")
+    text = f"global_defs {{\n    {WORD}\n}}\n\n"
+    first.tree.insert_before(first, text, comment=has_comment(first))
     return tops[0]
 
 

@@ -14,6 +14,7 @@ MODULES = {
     "http": "kacheck.probes.http",
     "tcp": "kacheck.probes.tcp",
     "command": "kacheck.probes.command",
+    "consul": "kacheck.probes.consul",
     "combined": "kacheck.probes.combined",
 }
 """Where each probe's declaration PROBE is."""

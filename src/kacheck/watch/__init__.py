@@ -9,6 +9,7 @@
 - journal.py: transitions and troubles, a line each
 - status_server.py: what the watcher says of itself, through a socket
 - notify.py: systemd's READY, WATCHDOG, STATUS
-- as_service.py: a configuration judged as the watcher's user
+- readable.py: whether the watcher's user can read what a configuration names
 - metrics.py: Prometheus's textfile collector
+- consul_reports.py: verdicts reported to Consul's TTL checks
 """

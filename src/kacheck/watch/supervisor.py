@@ -19,6 +19,7 @@ from kacheck.looks import preload
 from kacheck.result import BadConfigError, KacheckError, Loss, Result, bug
 from kacheck.statedir import StateDirectoryError
 from kacheck.watch.alarm import Alarm
+from kacheck.watch.consul_reports import ConsulReporter, ConsulReports, updates
 from kacheck.watch.decisions import Decisions
 from kacheck.watch.journal import ERROR, NOTICE, WARNING, Journal
 from kacheck.watch.metrics import Metrics, MetricsWriter, require, samples
@@ -77,6 +78,7 @@ class Supervisor:
             update=self._update,
         )
         self.metrics = Metrics(self.timers, partial(samples, self), troubles.report_metrics)
+        self.consul = ConsulReports(self.timers, partial(updates, self), journal)
         self.watched: dict[str, Watched] = {}
         self.configuration = configuration
         self.started_at = time.time()
@@ -116,12 +118,12 @@ class Supervisor:
         preload(check.question for check in self.configuration.checks)
         now = time.monotonic()
         try:
-            made, writer = self._make(self.configuration)
+            made, writer, reporter = self._make(self.configuration)
         except NoThreadError:
             self.publisher.end_others()  # those of before re-execution
             raise
         try:
-            self._take(self.configuration, made, writer, now)
+            self._take(self.configuration, made, writer, reporter, now)
             self.publisher.end_others()
             if all(watched.state.verdict for watched in self.watched.values()):
                 # No look will: nothing is watched, or it has re-executed.
@@ -170,6 +172,7 @@ class Supervisor:
                 except Exception as error:  # noqa: BLE001 - the others must fail nevertheless
                     self.journal.say(ERROR, bug(error).message, name)
         self.status.close()
+        self.consul.stop(None if self._leaves_files else why)
         self.metrics.stop()
         self.journal.say(NOTICE, f"{why}: {outcome}")
 
@@ -179,11 +182,11 @@ class Supervisor:
         """Read the configuration again; one that is bad is refused."""
         try:
             configuration = self._load()
-            made, writer = self._make(configuration)
+            made, writer, reporter = self._make(configuration)
         except KacheckError as error:
             self.journal.say(ERROR, f"configuration not reloaded, the old one stays: {error}")
             return
-        self._take(configuration, made, writer, time.monotonic())
+        self._take(configuration, made, writer, reporter, time.monotonic())
         self.configuration = configuration
         self.status.outdate()
         self.journal.say(NOTICE, f"{self.path} reloaded")
@@ -212,8 +215,8 @@ class Supervisor:
 
     def _make(
         self, configuration: CheckConfiguration
-    ) -> tuple[dict[str, Watched], MetricsWriter | None]:
-        """Start all threads that these checks and their metrics need and that do not run yet.
+    ) -> tuple[dict[str, Watched], MetricsWriter | None, ConsulReporter | None]:
+        """Start all threads that checks, metrics and reports need and that do not run yet.
 
         Raises:
             NoThreadError: one cannot be started; none of the others is left.
@@ -226,9 +229,12 @@ class Supervisor:
                 if old is None or old.check != check:
                     watched = made[check.name] = self._new(check)
                     undo.callback(watched.worker.stop)
+            reporter = self.consul.reporter_of(configuration)
+            if reporter is not None and reporter is not self.consul.reporter:
+                undo.callback(reporter.end)
             writer = self.metrics.writer_of(configuration.metrics)
             undo.pop_all()
-        return made, writer
+        return made, writer, reporter
 
     def _new(self, check: Check) -> Watched:
         worker = Worker(
@@ -242,6 +248,7 @@ class Supervisor:
         configuration: CheckConfiguration,
         made: dict[str, Watched],
         writer: MetricsWriter | None,
+        reporter: ConsulReporter | None,
         now: float,
     ) -> None:
         """Watch these checks; those that are as before keep their state."""
@@ -260,6 +267,7 @@ class Supervisor:
                 watched = self.watched[check.name] = made[check.name]
                 self._decisions.begin(watched, now, now + check.interval * share)
         self.metrics.write_with(writer)
+        self.consul.report_with(reporter, configuration)
 
     # --- verdicts -----------------------------------------------------------------------------
 
@@ -269,6 +277,7 @@ class Supervisor:
     def _announce(self) -> None:
         """Tell the others that a verdict has changed."""
         self.metrics.hurry()
+        self.consul.hurry()
         self.status.outdate()
         self._service.tell_status()
 

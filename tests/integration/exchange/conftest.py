@@ -54,16 +54,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return advance
 
 
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture
-def ca(authority: Authority, tmp_path: Path) -> Path:
-    return authority.write(tmp_path / "ca.pem")
-
-
 @pytest.fixture
 def tls_server(authority: Authority) -> Iterator[StandInVault]:
     with StandInVault(tls=server_context(authority.server("127.0.0.1"))) as server:

@@ -18,6 +18,7 @@ from helpers.certificates import Authority
 from helpers.exchange import BODY, LENGTH, Make, files, look, plain, readable, said
 from helpers.paths import STAND_IN_VAULT
 from helpers.vault import BEHAVIOURS, STATES, StandInVault
+from helpers.waiting import eventually
 from kacheck.deadline import Deadline
 from kacheck.exchange.kept import KEPT_FOR
 from kacheck.result import Loss
@@ -42,7 +43,7 @@ def test_one_connection_serves_many_looks(client: Make, stand_in: StandInVault) 
     assert first.header("Connection") in ([], ["keep-alive"])
 
 
-def test_each_state_is_the_same_on_a_kept_connection_as_on_a_new_one(
+def test_each_state_is_judged_alike_on_kept_and_new_connections(
     client: Make, stand_in: StandInVault
 ) -> None:
     each = client(stand_in.address)
@@ -61,7 +62,7 @@ def test_each_state_is_the_same_on_a_kept_connection_as_on_a_new_one(
 
 
 @pytest.mark.parametrize("behaviour", sorted({*BEHAVIOURS} - {"hang-tls"}))
-def test_each_misbehaviour_on_a_kept_connection_is_judged_as_on_a_new_one(
+def test_each_misbehaviour_is_judged_alike_on_kept_and_new_connections(
     client: Make, stand_in: StandInVault, behaviour: str
 ) -> None:
     stand_in.drip_interval = 0.05
@@ -95,7 +96,7 @@ def test_a_connection_is_believed_for_so_long_and_no_longer(
 def test_a_node_that_takes_no_new_connections_is_found_out(
     client: Make, stand_in: StandInVault, clock: Callable[[float], None]
 ) -> None:
-    """The kept connection works, but whoever comes anew is not served."""
+    """The kept connection works, but new connections are not served."""
     each = client(stand_in.address)
     assert said(each) == "ok active"
     stand_in._stopping = True
@@ -142,7 +143,7 @@ class Closing:
                     self.then(sock)
 
 
-def test_a_server_that_ends_an_idle_connection_is_an_event_and_no_failure(client: Make) -> None:
+def test_a_server_that_ends_an_idle_connection_causes_no_failure(client: Make) -> None:
     with Closing(lambda _: None) as server:
         each = client(server.address)
         for number in range(1, 6):
@@ -152,7 +153,7 @@ def test_a_server_that_ends_an_idle_connection_is_an_event_and_no_failure(client
             assert not each.watched() or readable(each)
 
 
-def test_a_server_that_closes_just_as_it_is_asked_is_asked_again_once(client: Make) -> None:
+def test_a_server_that_closes_while_asked_is_asked_once_more(client: Make) -> None:
     with Closing(lambda sock: sock.recv(65536)) as server:
         each = client(server.address)
         for number in range(1, 6):
@@ -160,11 +161,11 @@ def test_a_server_that_closes_just_as_it_is_asked_is_asked_again_once(client: Ma
             assert server.connections == number
             assert not readable(each, 0), "nothing is amiss until it is asked"
             assert each.loss() is (Loss.NOTHING if number == 1 else Loss.SOME)
-            assert each.loss() is Loss.NOTHING, "it is told once"
+            assert each.loss() is Loss.NOTHING, "it is reported once"
 
 
 @pytest.mark.parametrize("connection", [b"close", b"keep-alive"])
-def test_who_does_not_answer_plainly_is_asked_once_by_each_look(
+def test_a_server_without_plain_answers_is_asked_once_each_look(
     client: Make, connection: bytes
 ) -> None:
     """Proxies write such a field: to ask three times would take three times as long."""
@@ -184,7 +185,7 @@ def test_who_does_not_answer_plainly_is_asked_once_by_each_look(
             assert each.loss() is Loss.NOTHING, "what ends with its answer has not been lost"
 
 
-def test_a_server_that_says_something_unasked_is_not_taken_at_its_word(client: Make) -> None:
+def test_an_unrequested_answer_is_not_believed(client: Make) -> None:
     """An answer that lies there already would be that of the next question."""
     lie = plain(body=BODY.replace(b"false", b"true "))
 
@@ -217,7 +218,7 @@ def test_a_server_that_has_gone_is_an_event_and_refused(client: Make) -> None:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A stand-in in a process of its own, and its address."""
+    """A stand-in as a separate process, and its address."""
     argv = [sys.executable, str(STAND_IN_VAULT), "--listen", "127.0.0.1:0", "--seconds", "60"]
     child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
     assert child.stdout is not None
@@ -320,7 +321,7 @@ def test_failures_leave_no_descriptor_behind(client: Make) -> None:
         assert server.wait_until_idle()
 
 
-def test_refused_connections_and_failed_handshakes_leave_none_either(
+def test_refused_connections_and_failed_handshakes_leave_no_descriptor_behind(
     client: Make, tls_server: StandInVault, tmp_path: Path
 ) -> None:
     stranger = Authority().write(tmp_path / "stranger.pem")
@@ -339,16 +340,7 @@ def test_refused_connections_and_failed_handshakes_leave_none_either(
     assert files() == with_listener
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.005)
-    return True
-
-
-def test_timeouts_leave_none_either(client: Make, stand_in: StandInVault) -> None:
+def test_timeouts_leave_no_descriptor_behind(client: Make, stand_in: StandInVault) -> None:
     each = client(stand_in.address)
     said(each)
     before = files()

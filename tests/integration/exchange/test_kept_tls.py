@@ -23,7 +23,7 @@ from kacheck.result import BadConfigError
 # --- TLS ---------------------------------------------------------------------------------------
 
 
-def test_a_tls_connection_is_kept_and_its_certificate_shown_by_every_look(
+def test_a_tls_connection_is_kept_and_every_look_shows_its_certificate(
     client: Make, tls_server: StandInVault, ca: Path
 ) -> None:
     each = client(tls_server.address, ca_cert=str(ca))
@@ -145,7 +145,7 @@ def trusting(
 
 @pytest.mark.parametrize("how", ["rewritten", "replaced", "removed"])
 @pytest.mark.parametrize("kind", STORES)
-def test_an_authority_that_is_removed_from_its_store_is_not_trusted_on_the_next_connection(
+def test_an_authority_removed_from_its_store_is_not_trusted_next_time(
     trusting: Callable[[str], tuple[Kept, Path]],
     clock: Callable[[float], None],
     kind: str,
@@ -170,7 +170,7 @@ def test_an_authority_that_is_removed_from_its_store_is_not_trusted_on_the_next_
 
 
 @pytest.mark.parametrize("kind", STORES)
-def test_an_authority_that_is_rewritten_in_its_store_is_taken_on_the_next_connection(
+def test_an_authority_rewritten_in_its_store_is_trusted_next_time(
     trusting: Callable[[str], tuple[Kept, Path]], clock: Callable[[float], None], kind: str
 ) -> None:
     each, file = trusting(kind)
@@ -182,7 +182,7 @@ def test_an_authority_that_is_rewritten_in_its_store_is_taken_on_the_next_connec
     assert said(each) == "ok active"
 
 
-def test_an_authority_that_is_removed_in_the_clock_tick_of_its_loading_is_not_trusted(
+def test_an_authority_removed_within_its_loadings_clock_tick_is_not_trusted(
     client: Make,
     tls_server: StandInVault,
     ca: Path,
@@ -205,7 +205,7 @@ def test_an_authority_that_is_removed_in_the_clock_tick_of_its_loading_is_not_tr
         assert said(each) == "critical tls"
 
 
-def test_a_store_that_has_long_been_as_it_is_is_read_once(
+def test_an_unchanged_store_is_read_once(
     client: Make,
     tls_server: StandInVault,
     ca: Path,
@@ -230,7 +230,7 @@ def test_a_store_that_has_long_been_as_it_is_is_read_once(
     assert len(made) == 1
 
 
-def test_an_authoritys_file_that_goes_is_a_bad_configuration_until_it_is_back(
+def test_a_missing_authority_file_is_a_bad_configuration_until_it_returns(
     client: Make,
     authority: Authority,
     tls_server: StandInVault,
@@ -259,7 +259,7 @@ def test_a_tls_server_that_has_gone_is_an_event(
     assert said(each) == "critical refused"
 
 
-def test_the_warning_that_the_address_is_another_machine_is_in_every_look(
+def test_every_look_warns_that_the_address_is_another_machine(
     client: Make, stand_in: StandInVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_module, "is_this_machine", lambda _: False)
@@ -270,7 +270,7 @@ def test_the_warning_that_the_address_is_another_machine_is_in_every_look(
     assert stand_in.connections == 1
 
 
-def test_what_an_old_connection_has_shown_is_not_said_of_a_new_one(
+def test_an_old_connections_warning_is_not_repeated_for_a_new_one(
     client: Make,
     stand_in: StandInVault,
     monkeypatch: pytest.MonkeyPatch,
@@ -288,7 +288,7 @@ def test_what_an_old_connection_has_shown_is_not_said_of_a_new_one(
 # --- nothing is left behind --------------------------------------------------------------------
 
 
-def test_the_date_of_a_certificate_is_in_the_data_in_iso_8601(
+def test_the_data_has_a_certificates_date_in_iso_8601(
     client: Make, tls_server: StandInVault, ca: Path
 ) -> None:
     each = client(tls_server.address, ca_cert=str(ca))

@@ -92,7 +92,7 @@ def once(address: str, seconds: float, *, in_detail: bool = False) -> Result:
 
 @pytest.mark.parametrize("closes", [False, True], ids=["kept", "closed"])
 @pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
-def test_what_a_one_shot_says_of_an_odd_answer_the_watcher_says_on_every_look(
+def test_a_one_shot_and_the_watcher_judge_an_odd_answer_alike(
     client: Make, answer: bytes, *, closes: bool
 ) -> None:
     with Odd(answer, closes=closes) as server:
@@ -107,7 +107,7 @@ def test_what_a_one_shot_says_of_an_odd_answer_the_watcher_says_on_every_look(
 
 @pytest.mark.parametrize("closes", [False, True], ids=["kept", "closed"])
 @pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
-def test_what_httpx_says_of_an_odd_answer_a_one_shot_that_asks_plainly_first_says(
+def test_a_plain_one_shot_and_httpx_judge_an_odd_answer_alike(
     answer: bytes, *, closes: bool
 ) -> None:
     with Odd(answer, closes=closes) as server:
@@ -126,9 +126,7 @@ def test_a_one_shot_asks_again_within_the_same_deadline() -> None:
 
 
 @pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
-def test_an_odd_answer_after_plain_ones_is_judged_as_a_one_shot_judges_it(
-    client: Make, answer: bytes
-) -> None:
+def test_an_odd_answer_after_plain_ones_is_judged_alike(client: Make, answer: bytes) -> None:
     """The request is repeated without httpx by then."""
     with Odd(plain()) as server:
         each = client(server.address)
@@ -155,9 +153,7 @@ LONG_LOOKS = (
 
 
 @pytest.mark.parametrize("name", LONG_LOOKS)
-def test_a_slow_server_that_answers_oddly_is_asked_once_by_each_look_but_the_second(
-    client: Make, name: str
-) -> None:
+def test_only_the_second_look_asks_a_slow_odd_server_twice(client: Make, name: str) -> None:
     """The second one may find out that httpx is needed; to ask twice takes twice as long."""
     with Odd(ODD[name], after=0.3) as server:
         each = client(server.address)

@@ -28,7 +28,7 @@ class OneByte(socket.socket):
 
 @contextlib.contextmanager
 def answered(data: bytes, kind: type[socket.socket] = socket.socket) -> Iterator[socket.socket]:
-    """A connection on which this is the answer, and then the end."""
+    """Give a connection on which this is the answer, and then the end."""
     left, right = socket.socketpair()
     with kind(fileno=left.detach()) as ours, right:
 
@@ -61,7 +61,7 @@ def test_a_plain_answer_is_read(data: bytes, answer: HttpAnswer) -> None:
 
 
 @pytest.mark.parametrize("data", STRANGE.values(), ids=STRANGE)
-def test_what_could_be_read_in_another_way_is_none(data: bytes) -> None:
+def test_an_ambiguous_answer_is_rejected(data: bytes) -> None:
     assert ask(data) is None
 
 
@@ -79,7 +79,7 @@ def test_it_does_not_matter_where_an_answer_is_cut(data: bytes, answer: HttpAnsw
     [data for data in STRANGE.values() if len(data) < 1000],
     ids=[name for name, data in STRANGE.items() if len(data) < 1000],
 )
-def test_a_strange_answer_that_comes_byte_by_byte_is_none_or_what_its_beginning_is(
+def test_a_strange_answer_in_single_bytes_is_rejected_or_its_beginning(
     data: bytes,
 ) -> None:
     """What comes behind a whole answer is seen by the next look: the connection has something."""
@@ -155,7 +155,7 @@ def test_a_connection_that_is_reset_is_an_error() -> None:
             plain_module.ask(ours, REQUEST, CODES, Deadline(5))
 
 
-def test_every_state_of_the_stand_in_is_read_as_it_is_or_not_at_all() -> None:
+def test_every_answer_of_the_stand_in_is_read_exactly_or_rejected() -> None:
     for name, answer in STATES.items():
         data = answer.head(("Content-Length", str(len(answer.body)))) + answer.body
         read = ask(data)

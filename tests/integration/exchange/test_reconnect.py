@@ -12,11 +12,11 @@ from helpers.vault import StandInVault
 from kacheck.exchange import plain as plain_module
 from kacheck.exchange.client import HttpClient
 
-# --- connected anew, without httpx -------------------------------------------------------------
+# --- connected again, without httpx -------------------------------------------------------------
 
 
 def without_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on nothing may be asked with httpx, unless it is too late to ask at all."""
+    """Forbid httpx from now on, unless it is too late to ask at all."""
 
     def refuse(each: HttpClient, _: object) -> None:
         plain_module.time_left(each.deadline)
@@ -56,7 +56,7 @@ def test_a_server_that_has_gone_is_refused_without_httpx(
     assert files() == before
 
 
-def test_a_name_that_no_longer_resolves_is_said_without_httpx(
+def test_a_name_that_no_longer_resolves_is_reported_without_httpx(
     client: Make, stand_in: StandInVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new client would have to resolve it, too."""

@@ -23,7 +23,7 @@ def conf(tmp_path: Path) -> Path:
 def migrate(
     tmp_path: Path, conf: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., CommandOutput]:
-    """Run the command with a kacheck.toml of its own."""
+    """Run the command with a separate kacheck.toml."""
 
     def run(*options: str, path: Path = conf) -> CommandOutput:
         capsys.readouterr()

@@ -5,12 +5,12 @@ import os
 import stat
 import struct
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from helpers.child import environment, kacheck_command
 from helpers.migrate_command import BLOCK, INSTANCE, CommandOutput, snapshot
 from helpers.needs import needs
 
@@ -112,7 +112,7 @@ def test_an_acl_and_every_other_attribute_stay(
     assert os.getxattr(tmp_path / "keepalived.conf.kacheck-backup", ACL) == FOR_USER_1000
 
 
-def test_an_acl_stays_though_another_attribute_cannot_be_kept_and_that_is_said(
+def test_an_acl_is_kept_even_if_another_attribute_cannot_be(
     conf: Path, migrate: Callable[..., CommandOutput], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_attribute(conf, ACL, FOR_USER_1000)
@@ -151,7 +151,7 @@ def test_a_file_whose_acl_cannot_be_kept_is_not_written(
     assert os.getxattr(conf, ACL) == FOR_USER_1000
 
 
-def test_nobody_may_read_what_is_written_by_a_default_acl_of_its_directory(
+def test_a_directorys_default_acl_gives_nobody_access_to_new_files(
     tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     conf.chmod(0o640)
@@ -287,7 +287,7 @@ def test_an_error_names_the_file_that_was_to_change(  # noqa: PLR0913, PLR0917 -
     assert snapshot(tmp_path) == before
 
 
-def test_who_is_not_root_and_may_not_is_told_to_be(
+def test_without_permission_root_is_suggested(
     tmp_path: Path,
     conf: Path,
     migrate: Callable[..., CommandOutput],
@@ -339,14 +339,9 @@ def test_the_modes_of_a_new_file_are_ordinary(
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o755
 
 
-# --- a real keepalived -------------------------------------------------------------------------
-
-
 def test_the_diff_has_the_bytes_of_the_file_whatever_they_are(tmp_path: Path) -> None:
     conf = tmp_path / "keepalived.conf"
     conf.write_bytes(b"# caf\xe9\nvrrp_track_process app {\n    process app\n}\n")
-    words = ["migrate", str(conf), "--config", str(tmp_path / "kacheck.toml")]
-    done = subprocess.run(
-        [sys.executable, "-m", "kacheck", *words], capture_output=True, check=False
-    )
+    argv = kacheck_command("migrate", conf, "--config", tmp_path / "kacheck.toml")
+    done = subprocess.run(argv, capture_output=True, check=False, env=environment())
     assert b" # caf\xe9\n" in done.stdout, done

@@ -3,14 +3,14 @@
 import errno
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from helpers.child import environment, kacheck_command
 from helpers.keepalived import Lab, Node
-from helpers.migrate_command import BLOCK, ENVIRON, CommandOutput, release, snapshot
+from helpers.migrate_command import BLOCK, CommandOutput, release, snapshot
 from helpers.needs import needs
 from kacheck.keepalived import load
 from kacheck.migrate import command, verify
@@ -91,7 +91,7 @@ def test_a_new_complaint_takes_everything_back(  # noqa: PLR0913, PLR0917 - fixt
     assert snapshot(tmp_path) == before
 
 
-def test_a_complaint_that_was_there_may_be_why_there_is_another_one(
+def test_an_old_complaint_is_named_as_the_cause_of_another(
     monkeypatch: pytest.MonkeyPatch, migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
     monkeypatch.setattr(command, "LIBEXEC", str(keepalived.parent))
@@ -107,7 +107,7 @@ def test_a_complaint_that_was_there_may_be_why_there_is_another_one(
 def test_what_cannot_be_taken_back_is_named(
     tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path
 ) -> None:
-    """The rest is taken back nevertheless, what is gone already included."""
+    """The other files are restored nevertheless, and deleted ones are no obstacle."""
     backup = tmp_path / "keepalived.conf.kacheck-backup"
     gone = (str(backup), str(tmp_path / "kacheck.toml"))
     keepalived.write_text(f"new and [os.unlink(f) for f in {gone!r}]; new and print('new')")
@@ -164,7 +164,7 @@ def test_one_that_cannot_be_taken_back_does_not_keep_the_others(  # noqa: PLR091
         "(b.conf: Line %d) Config files missing 'nowhere.conf'.",
     ],
 )
-def test_an_old_complaint_on_another_line_is_no_new_one(
+def test_an_old_complaint_on_another_line_is_not_new(
     migrate: Callable[..., CommandOutput], keepalived: Path, line: str
 ) -> None:
     keepalived.write_text(f"print({line!r} % (29 if new else 11)); sys.exit(5)")
@@ -197,7 +197,7 @@ KILLED = (
         (f"global_defs {{\n    script_user nobody\n}}\n{BARE % ''}", "script_user nobody"),
     ],
 )
-def test_a_keepalived_that_ends_itself_for_a_user_is_no_judge(
+def test_a_keepalived_that_ends_itself_for_a_user_cannot_judge(
     conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, text: str, user: str
 ) -> None:
     keepalived.write_text(KILLED)
@@ -215,7 +215,7 @@ def test_a_keepalived_that_ends_itself_for_a_user_is_no_judge(
 
 
 @pytest.mark.parametrize("user", ["", "    user root\n"])
-def test_without_such_a_user_a_keepalived_that_is_ended_has_found_something(
+def test_without_such_a_user_a_killed_keepalived_means_a_complaint(
     tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, user: str
 ) -> None:
     keepalived.write_text(KILLED)
@@ -247,7 +247,7 @@ def test_the_user_that_keepalived_takes_by_itself_counts(
     assert verify.other_user(load(str(conf))) is None
 
 
-def test_who_is_not_root_cannot_have_scripts_judged(
+def test_without_root_scripts_cannot_be_judged(
     tmp_path: Path,
     migrate: Callable[..., CommandOutput],
     keepalived: Path,
@@ -285,14 +285,14 @@ def test_a_keepalived_that_hangs_is_not_waited_for(
     assert "does not come to an end within" in said.err
 
 
-def test_without_keepalived_that_is_said(
+def test_without_keepalived_it_says_that_nothing_was_tested(
     migrate: Callable[..., CommandOutput], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify, "program", lambda: None)
     assert "keepalived is not installed here" in migrate("--in-place").out
 
 
-def test_a_violation_that_was_there_is_no_new_one() -> None:
+def test_a_violation_that_was_there_is_not_new() -> None:
     before = Said(6, ("SECURITY VIOLATION - check scripts",))
     after = Said(6, (*before.complaints, "SECURITY VIOLATION - scripts"))
     assert verify.new_complaints(before, after) == []
@@ -320,10 +320,10 @@ def node() -> Iterator[Node]:
 def migrated(
     node: Node, text: str, *options: str, prefix: tuple[str, ...] = ()
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A configuration, migrated in place in the node."""
+    """Migrate a configuration in place in the node."""
     path = node.write("keepalived.conf", text)
-    argv = [*prefix, sys.executable, "-m", "kacheck", "migrate", str(path), "--in-place", *options]
-    return path, node.run(argv, check=False, env=ENVIRON)
+    argv = [*prefix, *kacheck_command("migrate", path, "--in-place", *options)]
+    return path, node.run(argv, check=False, env=environment())
 
 
 VIP = (
@@ -337,9 +337,7 @@ VIP = (
 @pytest.mark.parametrize(
     "old", ["include nowhere.conf\n", "nonsense_keyword\n", "foo {\n    bar baz\n}\n"]
 )
-def test_what_keepalived_complains_of_below_an_edit_is_no_new_complaint(
-    node: Node, old: str
-) -> None:
+def test_an_old_complaint_below_an_edit_is_not_new(node: Node, old: str) -> None:
     path, done = migrated(node, VIP % (BLOCK, "track_process") + old, "--mode", "script")
 
     assert done.returncode == 0, done.stderr
@@ -358,7 +356,7 @@ def test_a_script_of_another_user_is_migrated(node: Node) -> None:
 
 
 @pytest.mark.keepalived
-def test_a_file_that_is_a_mount_is_said_to_be_one(node: Node) -> None:
+def test_a_file_that_is_a_mount_is_reported(node: Node) -> None:
     path = node.write("keepalived.conf", "")
     path.write_text(VIP % (BLOCK, "track_process"))
     before = snapshot(path.parent)

@@ -38,7 +38,7 @@ def test_more_than_one_file_does_not_fit_into_another_one(
     assert snapshot(tmp_path) == before
 
 
-def test_the_file_itself_is_no_other_file(
+def test_the_input_file_cannot_be_the_output_of_o(
     conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     said = migrate("-o", str(conf))
@@ -54,7 +54,7 @@ def test_both_ways_of_writing_are_bad_usage(
 
 
 def node_of(path: Path) -> None:
-    """/dev/null under another name."""
+    """Make /dev/null under another name."""
     needs(root=True)
     os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
 
@@ -105,7 +105,7 @@ def test_a_hyphen_names_no_file(
 
 
 @pytest.mark.parametrize("name", ["app.conf", "kacheck.toml"])
-def test_a_file_that_has_a_meaning_already_is_no_output(
+def test_a_file_with_another_meaning_cannot_be_the_output(
     tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput], name: str
 ) -> None:
     (tmp_path / "app.conf").write_text("# nothing\n")
@@ -137,7 +137,7 @@ def test_relative_includes_hold_in_their_own_directory_alone(
     assert migrate("-o", str(tmp_path / "new.conf")).code == 0
 
 
-def test_an_include_that_names_nothing_is_relative(
+def test_an_empty_include_counts_as_relative(
     tmp_path: Path, conf: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     (tmp_path / "other").mkdir()

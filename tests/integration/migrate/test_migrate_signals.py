@@ -4,14 +4,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from helpers.child import Fault, environment, kacheck_command, run_kacheck
 from helpers.doctor import FakeMachine
-from helpers.migrate_command import BLOCK, ENVIRON, INSTANCE, CommandOutput, snapshot
+from helpers.faults import ignore_hangup, judge_with, signal_at_call
+from helpers.migrate_command import BLOCK, INSTANCE, CommandOutput, snapshot
 from kacheck import config
 from kacheck.doctor.context import Context
 from kacheck.doctor.kacheck.installation import Installation
@@ -19,46 +21,18 @@ from kacheck.doctor.keepalived.tracked_names import defined_below, undefined_nam
 from kacheck.keepalived import load
 from kacheck.migrate import command, verify
 
-UNTIL = """
-import os, signal, sys
-from kacheck import cli
-from kacheck.migrate import verify
-
-program, name, nth, number, *argv = sys.argv[1:]
-sys.argv = ["kacheck", *argv]
-verify.program = lambda: program
-real, calls = getattr(os, name, None), []
-
-def signalled(*args, **options):
-    made = real(*args, **options)
-    calls.append(args)
-    if len(calls) == int(nth):
-        os.kill(os.getpid(), int(number))
-    return made
-
-if real:
-    setattr(os, name, signalled)
-"""
-"""A kacheck that gets a signal when the nth call of a function of `os` returns."""
-
 
 @pytest.fixture
 def interrupted(
     tmp_path: Path, conf: Path, keepalived: Path
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Migrate in a process of its own, as `UNTIL` says."""
+    """Migrate in a process that gets a signal when the nth call of a function of `os` returns."""
 
-    def run(name: str, nth: int, number: int, first: str = "") -> subprocess.CompletedProcess[str]:
-        code = f"{UNTIL}{first}\ncli.run()"
-        place = [str(keepalived.with_suffix("")), name, str(nth), str(int(number))]
-        argv = ["migrate", str(conf), "--in-place", "--config", str(tmp_path / "kacheck.toml")]
-        return subprocess.run(
-            [sys.executable, "-c", code, *place, *argv],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=ENVIRON,
-        )
+    def run(name: str, nth: int, number: int, *faults: Fault) -> subprocess.CompletedProcess[str]:
+        judge = partial(judge_with, str(keepalived.with_suffix("")))
+        signalled = partial(signal_at_call, name, str(nth), str(int(number)))
+        words = ("migrate", conf, "--in-place", "--config", tmp_path / "kacheck.toml")
+        return run_kacheck(*words, faults=[judge, signalled, *faults])
 
     return run
 
@@ -144,7 +118,7 @@ def contents(directory: Path) -> dict[str, tuple[bytes, int]]:
 
 @pytest.mark.parametrize("name", ["rename", "link", "fsync", "unlink"])
 @pytest.mark.parametrize("files", ["one", "new", "several"])
-def test_after_kill_9_anywhere_what_is_tracked_exists_and_a_second_run_completes_it(  # noqa: PLR0913, PLR0917 - fixtures
+def test_after_kill_9_anywhere_references_resolve_and_a_second_run_completes(  # noqa: PLR0913, PLR0917 - fixtures
     tmp_path: Path,
     conf: Path,
     migrate: Callable[..., CommandOutput],
@@ -183,7 +157,7 @@ def test_after_kill_9_anywhere_what_is_tracked_exists_and_a_second_run_completes
     assert nth > 1
 
 
-def test_what_a_killed_run_has_left_is_taken_back_before_another_look(
+def test_a_killed_runs_changes_are_undone_by_the_next_run(
     tmp_path: Path,
     conf: Path,
     migrate: Callable[..., CommandOutput],
@@ -219,9 +193,8 @@ def test_a_run_does_not_take_back_what_another_one_is_writing(
     )
     program.chmod(0o755)
     monkeypatch.setattr(verify, "program", lambda: None)
-    argv = [sys.executable, "-m", "kacheck", "migrate", str(conf), "--in-place"]
-    environ = {**ENVIRON, "PATH": f"{program.parent}:/usr/bin:/bin"}
-    argv += ["--config", str(toml)]
+    argv = kacheck_command("migrate", conf, "--in-place", "--config", toml)
+    environ = environment(PATH=f"{program.parent}:/usr/bin:/bin")
     with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, text=True) as first:
         try:
             while not waits.exists():
@@ -285,7 +258,7 @@ def test_a_journal_that_others_may_have_written_deletes_nothing(
 def test_a_signal_that_was_ignored_is_ignored(
     conf: Path, interrupted: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    done = interrupted("fsync", 1, signal.SIGHUP, "signal.signal(signal.SIGHUP, signal.SIG_IGN)")
+    done = interrupted("fsync", 1, signal.SIGHUP, ignore_hangup)
 
     assert done.returncode == 0, done.stderr
     assert "keepalived -t accepts it" in done.stdout

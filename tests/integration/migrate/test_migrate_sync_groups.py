@@ -23,7 +23,7 @@ OTHERS = [(mode, version) for mode, versions in KEPT.items() for version in vers
 
 
 def tracked(conf: Path) -> dict[str, list[str]]:
-    """What the instance and the sync group track."""
+    """Return what the instance and the sync group track."""
     return {
         owner.arguments[0]: [
             f"{block.keyword} {line.line.text}"
@@ -38,7 +38,7 @@ def tracked(conf: Path) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("place", ["above", "below"])
 @pytest.mark.parametrize(("mode", "version"), CASES)
-def test_a_line_that_a_member_would_lose_moves_to_its_sync_group(  # noqa: PLR0913, PLR0917 - fixtures
+def test_a_line_a_member_would_lose_moves_to_its_sync_group(  # noqa: PLR0913, PLR0917 - fixtures
     conf: Path,
     migrate: Callable[..., CommandOutput],
     keepalived: Path,
@@ -131,7 +131,7 @@ def test_a_group_that_tracks_weights_leaves_its_members_what_they_track(
         ),
     ],
 )
-def test_a_line_that_would_be_lost_and_cannot_move_is_left_alone(  # noqa: PLR0913, PLR0917 - fixtures
+def test_a_line_that_would_be_lost_but_cannot_move_stays(  # noqa: PLR0913, PLR0917 - fixtures
     conf: Path,
     migrate: Callable[..., CommandOutput],
     keepalived: Path,
@@ -165,7 +165,7 @@ def test_a_keepalived_that_is_not_supported_is_refused(
 
 
 @pytest.mark.parametrize("version", ["2.0.20", "2.1.5", ""])
-def test_a_line_that_had_no_effect_in_a_sync_group_is_said_to_have_one_now(
+def test_a_sync_groups_line_that_takes_effect_only_now_is_reported(
     conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, version: str
 ) -> None:
     conf.write_text(BLOCK + GROUP % TRACKS)
@@ -178,7 +178,7 @@ def test_a_line_that_had_no_effect_in_a_sync_group_is_said_to_have_one_now(
 
 
 @pytest.mark.parametrize("version", ["2.2.0", "2.4.3"])
-def test_a_line_that_has_its_effect_in_a_sync_group_is_not_spoken_of(
+def test_a_sync_groups_line_that_already_takes_effect_is_not_mentioned(
     conf: Path, migrate: Callable[..., CommandOutput], keepalived: Path, version: str
 ) -> None:
     conf.write_text(BLOCK + GROUP % TRACKS)

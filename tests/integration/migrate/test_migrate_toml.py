@@ -21,7 +21,7 @@ def test_checks_are_appended_to_what_is_there(
     assert (tmp_path / "kacheck.toml.kacheck-backup").read_text() == there
 
 
-def test_a_check_of_the_same_meaning_is_taken_as_it_is(
+def test_a_check_of_the_same_meaning_is_reused(
     tmp_path: Path, migrate: Callable[..., CommandOutput]
 ) -> None:
     toml = tmp_path / "kacheck.toml"
@@ -94,7 +94,7 @@ def test_a_file_with_the_line_ends_of_windows_keeps_them(
         ),
     ],
 )
-def test_a_file_that_no_table_can_be_appended_to_is_refused_in_plain_words(
+def test_a_file_that_cannot_take_another_table_is_refused_clearly(
     tmp_path: Path, migrate: Callable[..., CommandOutput], content: bytes, words: str
 ) -> None:
     toml = tmp_path / "kacheck.toml"
@@ -128,7 +128,7 @@ def test_two_blocks_that_would_be_one_check_are_both_named(
         (os.mkdir, "is a directory; give the path of a file"),
     ],
 )
-def test_what_is_no_file_is_no_configuration(
+def test_only_a_file_can_be_a_configuration(
     tmp_path: Path, migrate: Callable[..., CommandOutput], make: Callable[[Path], None], words: str
 ) -> None:
     make(tmp_path / "kacheck.toml")

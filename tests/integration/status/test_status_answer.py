@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from helpers.status import GONE, HERE, NAME, ask, check, kacheck, until
+from helpers.status import GONE, HERE, NAME, ask, check, kacheck
 from helpers.vault import StandInVault
-from helpers.watcher import PATIENCE, Watcher
+from helpers.waiting import PATIENCE, until
+from helpers.watcher import Watcher
 from kacheck.cli import main
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -22,17 +23,17 @@ def test_the_keys_are_a_contract(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
     before = time.time()
     with Watcher(tmp_path, HERE + GONE) as watcher:
-        told = ask(watcher.state_dir)
-        assert [*told] == [
+        answer = ask(watcher.state_dir)
+        assert [*answer] == [
             "schema", "pid", "started_at", "config", "state_dir", "trouble", "checks",
         ]  # fmt: skip
-        assert (told["schema"], told["pid"], told["trouble"]) == (1, watcher.pid, None)
-        assert (told["config"], told["state_dir"]) == (
+        assert (answer["schema"], answer["pid"], answer["trouble"]) == (1, watcher.pid, None)
+        assert (answer["config"], answer["state_dir"]) == (
             str(watcher.config),
             str(watcher.state_dir),
         )
-        assert before <= told["started_at"] <= time.time()
-        here, gone = told["checks"]
+        assert before <= answer["started_at"] <= time.time()
+        here, gone = answer["checks"]
         assert [*here] == [
             "check", "probe", "status", "reason", "message", "exit_code", "track", "since",
             "since_s", "interval_s", "drained", "run", "held", "last_look", "looks",
@@ -74,7 +75,7 @@ def test_transitions_are_the_newest_first_with_what_was_before(
         assert here["since"] == pytest.approx(newest["at"], abs=0.2)
 
 
-def test_a_drain_is_told_beside_what_was_seen(tmp_path: pathlib.Path, start: Start) -> None:
+def test_a_drain_is_reported_beside_the_last_look(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
     with Watcher(tmp_path, check("here", NAME, "interval = 0.1")) as watcher:
         where = ["--state-dir", str(watcher.state_dir), "--config", str(watcher.config)]
@@ -89,9 +90,7 @@ def test_a_drain_is_told_beside_what_was_seen(tmp_path: pathlib.Path, start: Sta
         until(lambda: ask(watcher.state_dir)["checks"][0]["drained"] is None)
 
 
-def test_a_drain_is_in_the_next_answer_and_so_is_its_end(
-    tmp_path: pathlib.Path, start: Start
-) -> None:
+def test_the_next_answer_shows_a_drain_or_its_end(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
     with Watcher(tmp_path, check("here", NAME, "interval = 60") + GONE) as watcher:
         file = watcher.state_dir / "drain/here"
@@ -114,7 +113,7 @@ def test_a_drain_that_is_over_ends_long_before_the_next_look(
     with Watcher(tmp_path, check("here", NAME, "interval = 60")) as watcher:
         where = ["--state-dir", str(watcher.state_dir), "--config", str(watcher.config)]
         assert main(["drain", "on", *where, "--for", "1s", "here"]) == 0
-        assert watcher.says("here", "critical draining"), "the command has told the watcher"
+        assert watcher.says("here", "critical draining"), "the command has notified the watcher"
         watcher.wait_for("here", "ok running")
         assert main(["drain", "on", *where, "here"]) == 0
         assert watcher.says("here", "critical draining")
@@ -133,7 +132,7 @@ def test_a_configuration_is_in_the_next_answer_after_its_reload(
             assert [c["check"] for c in ask(watcher.state_dir)["checks"]] == [f"new-{number}"]
 
 
-def test_wait_returns_when_every_check_has_a_verdict_or_at_its_limit(
+def test_wait_ends_with_the_last_first_verdict_or_its_limit(
     tmp_path: pathlib.Path, start: Start, capsys: Shown
 ) -> None:
     start(NAME, "60")
@@ -167,20 +166,20 @@ def test_wait_waits_for_a_watcher_that_starts(tmp_path: pathlib.Path, capsys: Sh
     assert codes == [2]
 
 
-def test_a_look_that_is_held_is_told(tmp_path: pathlib.Path) -> None:
+def test_a_held_look_is_reported(tmp_path: pathlib.Path) -> None:
     more = 'interval = 0.5\non_unknown = "hold"\nhold_for = 50\n'
     with StandInVault(state="active") as vault:
         table = f'[check.vault]\nprobe = "vault"\naddress = "{vault.address}"\n{more}'
         with Watcher(tmp_path, table) as watcher:
             until(lambda: ask(watcher.state_dir)["checks"][0]["status"] == "ok")
             vault.state = "rate-limited"
-            (told,) = until(lambda: [c for c in ask(watcher.state_dir)["checks"] if c["held"]])
-            assert (told["status"], told["last_look"]["reason"]) == ("ok", "rate-limited")
-            assert told["held"]["hold_for_s"] == 50
-            assert 0 <= told["held"]["held_s"] < 10
+            (answer,) = until(lambda: [c for c in ask(watcher.state_dir)["checks"] if c["held"]])
+            assert (answer["status"], answer["last_look"]["reason"]) == ("ok", "rate-limited")
+            assert answer["held"]["hold_for_s"] == 50
+            assert 0 <= answer["held"]["held_s"] < 10
 
 
-def test_a_run_of_looks_that_has_not_changed_the_verdict_is_told(
+def test_looks_that_have_not_yet_changed_the_verdict_are_reported(
     tmp_path: pathlib.Path, start: Start
 ) -> None:
     process = start(NAME, "60")

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from helpers.status import GONE, HERE, NAME, ask, kacheck, until
+from helpers.status import GONE, HERE, NAME, ask, kacheck
+from helpers.waiting import until
 from helpers.watcher import Watcher
 from kacheck import status
 from kacheck.cli import main
@@ -47,15 +48,15 @@ def test_json_is_what_the_watcher_says(tmp_path: pathlib.Path, start: Start, cap
     start(NAME, "60")
     with Watcher(tmp_path, HERE + GONE) as watcher:
         assert kacheck(watcher, "--json") == 2
-        told = json.loads(capsys.readouterr().out)
-        assert told.keys() == ask(watcher.state_dir).keys()
-        assert [each["check"] for each in told["checks"]] == ["here", "gone"]
+        report = json.loads(capsys.readouterr().out)
+        assert report.keys() == ask(watcher.state_dir).keys()
+        assert [each["check"] for each in report["checks"]] == ["here", "gone"]
         assert kacheck(watcher, "here", "--json") == 0
         assert [c["check"] for c in json.loads(capsys.readouterr().out)["checks"]] == ["here"]
 
 
 @pytest.mark.parametrize("words", [[], ["--json"], ["--follow"]])
-def test_a_check_that_is_none_is_refused_with_the_nearest_name(
+def test_an_unknown_check_is_refused_with_the_nearest_name(
     tmp_path: pathlib.Path, start: Start, capsys: Shown, words: list[str]
 ) -> None:
     start(NAME, "60")
@@ -71,7 +72,7 @@ def test_json_and_follow_exclude_each_other(capsys: Shown) -> None:
     assert "not allowed with" in capsys.readouterr().err
 
 
-def test_without_a_watcher_it_says_so_and_shows_what_the_files_say(
+def test_without_a_watcher_it_shows_what_the_files_say(
     tmp_path: pathlib.Path, start: Start, capsys: Shown
 ) -> None:
     start(NAME, "60")
@@ -97,7 +98,7 @@ def test_without_a_watcher_it_says_so_and_shows_what_the_files_say(
         assert capsys.readouterr().out == ""
 
 
-def test_what_a_watcher_that_does_not_answer_has_written_is_valid_while_it_runs(
+def test_a_silent_watchers_verdicts_are_valid_while_it_runs(
     tmp_path: pathlib.Path, start: Start, capsys: Shown
 ) -> None:
     start(NAME, "60")
@@ -144,7 +145,7 @@ def test_a_watcher_that_hangs_does_not_make_the_command_hang(
 
 
 @pytest.mark.parametrize("answer", [b"\n", b"\xff\n", b"[1]\n", b'{"schema": 2}\n'])
-def test_another_versions_answer_is_no_answer(tmp_path: pathlib.Path, answer: bytes) -> None:
+def test_another_versions_answer_is_not_accepted(tmp_path: pathlib.Path, answer: bytes) -> None:
     (tmp_path / "watcher").mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "watcher/status.sock"))
@@ -200,7 +201,7 @@ def test_where_too_many_ask_the_command_waits_its_turn(
             ask(tmp_path)
 
 
-def test_who_may_not_connect_is_told_to_be_root(
+def test_without_permission_to_connect_root_is_suggested(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> bytes:

@@ -8,29 +8,30 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from helpers.status import GONE, HERE, NAME, change, shown, until
-from helpers.watcher import RUN, SOURCE, Watcher
+from helpers.child import SOURCE, environment, kacheck_command
+from helpers.status import GONE, HERE, NAME, change, shown
+from helpers.waiting import until
+from helpers.watcher import Watcher
 from kacheck import status_follow, terminal
 from kacheck.cli import main
 from kacheck.status_table import View
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
-OFTEN = "import kacheck.status_follow as s; s.FOLLOWED = 0.1\n"
+OFTEN = {"kacheck.status_follow.FOLLOWED": 0.1}
 
 
-def follow(watcher: Watcher, prelude: str = "", **options: Any) -> subprocess.Popen[bytes]:
-    words = ["status", "--follow", "--state-dir", str(watcher.state_dir)]
-    return subprocess.Popen(
-        [sys.executable, "-c", prelude + RUN, *words],
-        env={**os.environ, "PYTHONPATH": str(SOURCE), "TERM": "xterm"},
-        **options,
-    )
+def follow(
+    watcher: Watcher, settings: Mapping[str, object] | None = None, **options: Any
+) -> subprocess.Popen[bytes]:
+    words = ("status", "--follow", "--state-dir", watcher.state_dir)
+    argv = kacheck_command(*words, settings=settings)
+    return subprocess.Popen(argv, env=environment(TERM="xterm"), **options)
 
 
 class Reader:
@@ -110,7 +111,7 @@ def test_more_transitions_than_are_remembered_are_counted(tmp_path: pathlib.Path
     assert len(lines) == 4
 
 
-def test_a_signal_gives_the_screen_back_before_it_does_what_it_did() -> None:
+def test_a_signal_restores_the_screen_before_its_usual_effect() -> None:
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
     read, write = os.pipe()
@@ -245,11 +246,10 @@ def test_colours_only_on_a_terminal_that_wants_them(
     master, slave = os.openpty()
     try:
         with Watcher(tmp_path, HERE) as watcher:
-            words = ["status", "--state-dir", str(watcher.state_dir)]
+            argv = kacheck_command("status", "--state-dir", watcher.state_dir)
             subprocess.run(
-                [sys.executable, "-c", RUN, *words], stdout=slave, check=True,
-                env={"PYTHONPATH": str(SOURCE), **environ},
-            )  # fmt: skip
+                argv, stdout=slave, check=True, env={"PYTHONPATH": str(SOURCE), **environ}
+            )
             text = os.read(master, 65536).decode()
             assert ("\033[32mok\033[0m" in text) is coloured
             assert "running" in text

@@ -1,4 +1,4 @@
-"""The status socket: slow, silent and rude clients, and a socket that has gone."""
+"""The status socket: slow, silent and rude clients, and a socket that is missing."""
 
 import contextlib
 import json
@@ -16,7 +16,8 @@ from typing import Any, Self
 
 import pytest
 
-from helpers.status import HERE, NAME, ask, until
+from helpers.status import HERE, NAME, ask
+from helpers.waiting import until
 from helpers.watcher import Watcher
 from kacheck import status
 from kacheck.watch import clients
@@ -25,12 +26,12 @@ from kacheck.watch.status_server import StatusServer
 from kacheck.watch.timers import Timers
 
 Start = Callable[..., subprocess.Popen[bytes]]
-QUICK = "import kacheck.watch.supervisor as s; s.LOCK_INTERVAL = 0.1"
+QUICK = {"kacheck.watch.supervisor.LOCK_INTERVAL": 0.1}
 """A watcher that looks after its socket ten times a second."""
 
 
 class Served:
-    """A status server in a loop of its own, with an answer as large as one likes."""
+    """A status server with a separate loop and an answer of any size."""
 
     def __init__(self, directory: pathlib.Path, size: int) -> None:
         (directory / "watcher").mkdir(exist_ok=True)
@@ -110,7 +111,7 @@ def test_an_answer_larger_than_the_sockets_buffer_arrives_whole(served: Served) 
         assert len(received(slow)) == len(served.answer) - 1
 
 
-def test_who_never_reads_is_dropped_and_leaves_nothing(
+def test_a_client_that_never_reads_is_dropped_without_a_trace(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "PATIENCE", 0.3)
@@ -124,7 +125,7 @@ def test_who_never_reads_is_dropped_and_leaves_nothing(
     assert descriptors() == before
 
 
-def test_500_connections_that_are_gone_at_once_or_write_garbage_do_no_harm(served: Served) -> None:
+def test_500_aborted_or_garbage_connections_do_no_harm(served: Served) -> None:
     before = descriptors()
     for number in range(500):
         with served.connect() as connection, contextlib.suppress(OSError):
@@ -137,7 +138,7 @@ def test_500_connections_that_are_gone_at_once_or_write_garbage_do_no_harm(serve
     assert descriptors() == before
 
 
-def test_many_who_ask_at_once_are_told_the_same(served: Served) -> None:
+def test_simultaneous_clients_get_the_same_answer(served: Served) -> None:
     answers: list[int] = []
     threads = [
         threading.Thread(target=lambda: answers.append(len(served.get()))) for _ in range(60)
@@ -150,7 +151,7 @@ def test_many_who_ask_at_once_are_told_the_same(served: Served) -> None:
     assert served.made < 60
 
 
-def test_who_writes_garbage_first_is_told_all_the_same(
+def test_a_client_that_writes_garbage_first_is_answered(
     tmp_path: pathlib.Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start(NAME, "60")
@@ -163,7 +164,7 @@ def test_who_writes_garbage_first_is_told_all_the_same(
         assert json.loads(received(connection))["pid"] == watcher.pid
 
 
-def test_out_of_descriptors_nobody_is_let_in_for_a_while_and_nobody_is_lost(
+def test_out_of_descriptors_clients_wait_and_none_is_lost(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
@@ -217,11 +218,9 @@ def test_a_socket_that_was_left_behind_is_replaced(tmp_path: pathlib.Path, start
         assert ask(watcher.state_dir)["pid"] == watcher.pid
 
 
-def test_the_socket_is_made_again_where_it_or_its_directory_has_gone(
-    tmp_path: pathlib.Path, start: Start
-) -> None:
+def test_the_socket_is_recreated_with_its_directory(tmp_path: pathlib.Path, start: Start) -> None:
     start(NAME, "60")
-    with Watcher(tmp_path, HERE, prelude=QUICK) as watcher:
+    with Watcher(tmp_path, HERE, settings=QUICK) as watcher:
 
         def answers() -> bool:
             with contextlib.suppress(status.NoWatcherError):
@@ -240,12 +239,12 @@ def test_the_socket_is_made_again_where_it_or_its_directory_has_gone(
         watcher.until(lambda: watcher.descriptors() == before)
 
 
-def test_where_no_socket_can_be_made_the_watcher_says_so_once_and_goes_on(
+def test_a_socket_that_cannot_be_created_is_reported_once(
     tmp_path: pathlib.Path, start: Start
 ) -> None:
     process = start(NAME, "60")
     (tmp_path / "state/watcher/status.sock/x").mkdir(parents=True)
-    with Watcher(tmp_path, HERE, prelude=QUICK) as watcher:
+    with Watcher(tmp_path, HERE, settings=QUICK) as watcher:
         watcher.until(lambda: watcher.find("status.sock: Is a directory: kacheck status is not"))
         process.kill()
         watcher.wait_for("here", "critical missing")

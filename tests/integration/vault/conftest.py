@@ -42,17 +42,6 @@ def vault() -> Iterator[StandInVault]:
         yield stand_in
 
 
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture
-def ca(authority: Authority, tmp_path: Path) -> Path:
-    """The file that makes kacheck trust the servers of these tests."""
-    return authority.write(tmp_path / "ca.pem")
-
-
 @pytest.fixture
 def tls_vault(authority: Authority) -> Iterator[StandInVault]:
     with StandInVault(tls=server_context(authority.server("127.0.0.1"))) as stand_in:

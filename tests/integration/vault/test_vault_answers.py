@@ -78,7 +78,7 @@ BROKEN_OFF = ("reset-halfway", "short-body", "garbage")
 # --- what each answer means --------------------------------------------------------------------
 
 
-def test_every_word_of_the_stand_in_has_its_promise_here() -> None:
+def test_every_answer_of_the_stand_in_is_covered_here() -> None:
     assert {*SAID, *UNDECIDED} == set(STATES)
     assert {*SAID, *UNDECIDED, *DONE, *BROKEN_OFF, *ENDLESS, "hang-tls"} == WORDS
 
@@ -92,7 +92,7 @@ def test_each_answer_has_its_status_and_reason(
 
 
 @pytest.mark.parametrize("state", BROKEN_OFF)
-def test_an_answer_that_breaks_off_is_critical_though_its_json_may_be_whole(
+def test_a_truncated_answer_is_critical_even_with_complete_json(
     kacheck: Kacheck, vault: StandInVault, state: str
 ) -> None:
     vault.state = state
@@ -103,7 +103,7 @@ def test_an_answer_that_breaks_off_is_critical_though_its_json_may_be_whole(
 
 @pytest.mark.parametrize("accepted", ROLES)
 @pytest.mark.parametrize("state", ROLES)
-def test_a_role_is_ok_when_it_is_accepted_and_a_warning_when_not(
+def test_an_accepted_role_is_ok_and_any_other_a_warning(
     kacheck: Kacheck, vault: StandInVault, state: str, accepted: str
 ) -> None:
     vault.state = state
@@ -121,7 +121,9 @@ def test_accept_may_be_repeated(kacheck: Kacheck, vault: StandInVault) -> None:
 
 
 @pytest.mark.parametrize("state", ["200-standby", "429-not-standby", "503-html"])
-def test_no_accept_makes_a_liar_ok(kacheck: Kacheck, vault: StandInVault, state: str) -> None:
+def test_no_accept_makes_a_contradictory_answer_ok(
+    kacheck: Kacheck, vault: StandInVault, state: str
+) -> None:
     vault.state = state
     accept = [word for role in ROLES for word in ("--accept", role)]
     assert kacheck("vault", "--address", vault.address, *accept).said == BAD
@@ -169,7 +171,7 @@ def test_a_missing_unix_socket_is_refused(kacheck: Kacheck, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_an_address_may_have_a_name_and_a_slash_at_its_end(
+def test_an_address_may_have_a_name_and_a_trailing_slash(
     kacheck: Kacheck, vault: StandInVault, host: str
 ) -> None:
     assert kacheck("vault", "--address", f"http://{host}:{vault.port}/").status == "ok"

@@ -1,9 +1,6 @@
 """`kacheck vault` keeps its deadline, and leaves nothing behind."""
 
-import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from helpers.child import run_kacheck
 from helpers.vault import StandInVault
 from helpers.vault_runs import (
     BAD,
@@ -22,11 +20,10 @@ from helpers.vault_runs import (
     assert_in_time,
     nothing_left_behind,
 )
-from kacheck import __file__ as kacheck_package
 
 
 @pytest.mark.parametrize("state", ENDLESS)
-def test_a_server_that_does_not_end_is_a_timeout_in_time_and_leaves_nothing_behind(
+def test_an_endless_server_times_out_in_time_and_leaves_nothing_behind(
     kacheck: Kacheck, vault: StandInVault, state: str
 ) -> None:
     kacheck("vault", "--address", vault.address)
@@ -72,7 +69,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingResolver]:
 
 
 @pytest.mark.parametrize("state", ["active", "hang", "drip"])
-def test_dns_that_hangs_is_a_timeout_in_time_and_its_late_answer_starts_nothing_that_stays(
+def test_hanging_dns_times_out_and_its_late_answer_leaves_nothing_behind(
     kacheck: Kacheck, vault: StandInVault, resolver: HangingResolver, state: str
 ) -> None:
     resolver.release.set()
@@ -87,17 +84,9 @@ def test_dns_that_hangs_is_a_timeout_in_time_and_its_late_answer_starts_nothing_
 
 def test_the_command_itself_ends_in_time(vault: StandInVault) -> None:
     vault.state = "drip"
-    source = os.fspath(Path(kacheck_package).parents[1])
-    command = [sys.executable, "-m", "kacheck", "vault", "--address", vault.address]
     begun = time.monotonic()
-    ended = subprocess.run(
-        [*command, "--timeout", str(DEADLINE)],
-        env={"PYTHONPATH": source},
-        capture_output=True,
-        text=True,
-        timeout=10,
-        check=False,
-    )
+    words = ("vault", "--address", vault.address, "--timeout", DEADLINE)
+    ended = run_kacheck(*words, timeout=10)
     assert ended.returncode == 2
     assert "timeout" in ended.stdout
     # The interpreter starts before the deadline does: the slack is its, not kacheck's.

@@ -194,7 +194,7 @@ BAD_USAGE = {
 
 
 @pytest.mark.parametrize("bad", BAD_USAGE.values(), ids=BAD_USAGE)
-def test_a_command_line_that_is_not_understood_exits_3_and_names_the_option(
+def test_bad_usage_exits_3_and_names_the_option(
     vault: StandInVault, capsys: pytest.CaptureFixture[str], bad: tuple[str, str]
 ) -> None:
     assert main(["vault", "--address", vault.address, *bad]) == 3
@@ -219,7 +219,7 @@ def test_a_password_in_the_address_is_not_repeated(kacheck: Kacheck) -> None:
     assert "hvs.secret" not in str(outcome.data)
 
 
-# A terminal would be asked for the password, and there is none to answer.
+# Without this OpenSSL would ask a terminal for the password.
 def test_an_encrypted_client_key_is_bad_config(
     kacheck: Kacheck, authority: Authority, tls_vault: StandInVault, ca: Path
 ) -> None:

@@ -37,7 +37,7 @@ def test_the_json_has_the_milliseconds_of_each_phase_that_was_reached(
 @pytest.mark.parametrize(
     ("state", "phases"), [("active", PLAIN | {"tls"}), ("hang-tls", {"connect", "tls"})]
 )
-def test_tls_is_a_phase_of_its_own(
+def test_tls_is_a_separate_phase(
     kacheck: Kacheck, tls_vault: StandInVault, ca: Path, state: str, phases: set[str]
 ) -> None:
     tls_vault.state = state
@@ -51,7 +51,7 @@ def test_a_refused_connection_has_no_phase_but_connect(kacheck: Kacheck) -> None
 
 
 @pytest.mark.parametrize("state", ["active", "standby", "sealed", "openbao-2.6"])
-def test_the_json_has_the_address_the_code_and_the_fields_of_the_answer(
+def test_the_json_has_address_code_and_fields_of_the_answer(
     kacheck: Kacheck, vault: StandInVault, state: str
 ) -> None:
     vault.state = state
@@ -62,7 +62,7 @@ def test_the_json_has_the_address_the_code_and_the_fields_of_the_answer(
 
 
 @pytest.mark.parametrize("state", ["hang", "reset", "garbage"])
-def test_an_address_is_shown_and_no_code_when_there_was_no_answer(
+def test_without_an_answer_the_address_is_shown_without_a_code(
     kacheck: Kacheck, vault: StandInVault, state: str
 ) -> None:
     vault.state = state

@@ -120,7 +120,7 @@ def test_a_wrong_name_is_explained_over_ipv6_too(
     assert "it is for vault.example.org, 10.0.0.7" in outcome.message
 
 
-def test_a_certificate_with_only_a_common_name_is_refused_as_go_refuses_it(
+def test_a_certificate_with_only_a_common_name_is_refused(
     kacheck: Kacheck, authority: Authority, ca: Path
 ) -> None:
     server = authority.common_name_only("localhost", ca.parent)
@@ -190,7 +190,7 @@ def test_authorities_in_the_environment_may_have_words_around_them(
 @pytest.mark.parametrize(
     "host", ["a..b", ".foo", "xn--", "x" * 64 + ".example"], ids=lambda host: host[:9]
 )
-def test_a_name_that_is_none_is_a_bad_configuration(kacheck: Kacheck, host: str) -> None:
+def test_an_invalid_server_name_is_a_bad_configuration(kacheck: Kacheck, host: str) -> None:
     outcome = kacheck("vault", "--address", f"http://{host}:1")
     assert outcome.said == ("unknown", "bad-config")
     assert host in outcome.message

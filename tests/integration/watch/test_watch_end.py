@@ -3,13 +3,17 @@
 import signal
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from helpers.checks import NAME, RARELY, process_check, wait_until_stopped
-from helpers.watcher import PATIENCE, Watcher
+from helpers.child import Fault
+from helpers.faults import crash_when, fail_to_forget
+from helpers.waiting import PATIENCE
+from helpers.watcher import Watcher
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -34,25 +38,9 @@ def test_a_signal_leaves_every_check_failing(tmp_path: Path, start: Start, numbe
         watcher.until(lambda: "STOPPING=1" in watcher.notified)
 
 
-CRASH = """
-import os, sys
-import kacheck.watch.scheduler as scheduler
-real = scheduler.Scheduler._tick
-def tick(self, watched):
-    if os.path.exists(sys.argv[sys.argv.index("--config") + 1] + ".crash"):
-        raise RuntimeError("a bug")
-    real(self, watched)
-scheduler.Scheduler._tick = tick
-"""
-STUBBORN = """
-import kacheck.watch.publisher as publisher
-forget = publisher.Publisher.forget
-def stubborn(self, name, verdict):
-    if name == "first":
-        raise KeyError("another bug")
-    forget(self, name, verdict)
-publisher.Publisher.forget = stubborn
-"""
+def crash(directory: Path) -> Fault:
+    """Return the fault that lets a watcher crash once the file `crash` exists."""
+    return partial(crash_when, str(directory / "crash"))
 
 
 @pytest.mark.parametrize("end", ["signal", "crash"])
@@ -62,12 +50,14 @@ def test_what_started_it_may_decide_about_the_track_files(
     """They stay, and the verdict is not believed without its process."""
     start(NAME, "60")
     toml = process_check(interval=0.1, timeout=0.1)
-    with Watcher(tmp_path, toml, prelude=CRASH, options=["--on-stop", "leave"]) as watcher:
+    with Watcher(
+        tmp_path, toml, faults=[crash(tmp_path)], options=["--on-stop", "leave"]
+    ) as watcher:
         assert watcher.track("proc") == 1
         if end == "signal":
             watcher.signal(signal.SIGTERM)
         else:
-            (tmp_path / "kacheck.toml.crash").touch()
+            (tmp_path / "crash").touch()
         code = watcher.process.wait(PATIENCE)
         assert code == (0 if end == "signal" else 1), "3 is a configuration that is refused"
         assert watcher.track("proc") == 1
@@ -76,20 +66,22 @@ def test_what_started_it_may_decide_about_the_track_files(
         assert watcher.find("are left to what started it")
 
 
-@pytest.mark.parametrize("prelude", [CRASH, CRASH + STUBBORN], ids=["once", "and once more"])
-def test_a_crash_leaves_the_failing_values(tmp_path: Path, start: Start, prelude: str) -> None:
+@pytest.mark.parametrize(
+    "more", [[], [partial(fail_to_forget, "first")]], ids=["once", "and once more"]
+)
+def test_a_crash_leaves_the_failing_values(tmp_path: Path, start: Start, more: list[Fault]) -> None:
     start(NAME, "60")
     often: dict[str, Any] = {"interval": 0.1, "timeout": 0.1}
     toml = process_check("first", **often) + process_check("second", **often)
-    with Watcher(tmp_path, toml, prelude=prelude) as watcher:
+    with Watcher(tmp_path, toml, faults=[crash(tmp_path), *more]) as watcher:
         assert watcher.track("second") == 1
-        (tmp_path / "kacheck.toml.crash").touch()
+        (tmp_path / "crash").touch()
         assert watcher.process.wait(PATIENCE) != 0
         assert watcher.track("second") == 0
         verdict = watcher.verdict("second")
         assert verdict is not None
         assert (verdict.reason, verdict.message) == ("stopped", "the watcher has crashed")
-        if prelude == CRASH:
+        if not more:
             assert watcher.track("first") == 0
         watcher.stop()
         assert "a bug" in str(watcher.lines)
@@ -100,8 +92,8 @@ def test_another_watcher_that_has_the_directory_now_is_left_alone(
 ) -> None:
     """Its lock file was deleted: it must not write what the other one will find changed."""
     start(NAME, "60")
-    prelude = "import kacheck.watch.supervisor as s; s.LOCK_INTERVAL = 0.1"
-    with Watcher(tmp_path, process_check(**RARELY), prelude=prelude) as first:
+    often = {"kacheck.watch.supervisor.LOCK_INTERVAL": 0.1}
+    with Watcher(tmp_path, process_check(**RARELY), settings=often) as first:
         first.signal(signal.SIGSTOP)
         wait_until_stopped(first.pid)
         (first.state_dir / "watcher/lock").unlink()

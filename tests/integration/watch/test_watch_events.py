@@ -13,7 +13,6 @@ from typing import Any
 
 from helpers.checks import (
     AT_ONCE,
-    COUNTS,
     NAME,
     RARELY,
     check,
@@ -24,23 +23,18 @@ from helpers.checks import (
     vault_check,
     wait_until_stopped,
 )
+from helpers.faults import ask_to_close, count_looks
 from helpers.vault import StandInVault
 from helpers.watcher import Watcher
 from kacheck.watch.watched import EVENTS_PER_INTERVAL
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
-NOT_KEPT = """
-import kacheck.exchange.client as vault
-vault.HEADERS["connection"] = "close"
-"""
-"""A server that is asked to ends each connection after its answer."""
-
 
 # --- events ------------------------------------------------------------------------------------
 
 
-def test_a_killed_process_fails_at_once_and_one_that_comes_back_is_seen_by_looks(
+def test_a_killed_process_fails_at_once_without_waiting_for_fall(
     tmp_path: Path, start: Start
 ) -> None:
     """`fall` is for looks: an exit that a look confirms needs no second one."""
@@ -58,7 +52,7 @@ def test_a_quorum_whose_members_all_go_at_once_is_one_event(tmp_path: Path, star
     """Each of the descriptors tells; a look for each of them would use up what an interval has."""
     processes = [start(NAME, "60") for _ in range(EVENTS_PER_INTERVAL + 10)]
     toml = process_check(quorum=len(processes), **RARELY)
-    with Watcher(tmp_path, toml, prelude=COUNTS) as watcher:
+    with Watcher(tmp_path, toml, faults=[count_looks]) as watcher:
         watcher.signal(signal.SIGSTOP)
         wait_until_stopped(watcher.pid)
         for process in processes:
@@ -122,7 +116,7 @@ def test_a_vault_that_answers_badly_fails_after_fall_looks(tmp_path: Path) -> No
     assert watcher.transitions("vault") == [*before, "critical sealed", "ok active"]
 
 
-def test_a_server_that_ends_each_connection_costs_a_bounded_number_of_looks(
+def test_a_server_that_ends_each_connection_causes_few_looks(
     tmp_path: Path,
 ) -> None:
     """Each end is an event: to look for the sake of each would be a loop."""
@@ -169,13 +163,13 @@ def test_a_server_that_ends_each_connection_comes_back_after_rise_looks(tmp_path
     """As the proxies do that write Connection: close; what ends so has lost nobody."""
     with StandInVault(state="sealed") as server:
         toml = vault_check(server.address, interval=0.3, timeout=0.3, rise=3)
-        with Watcher(tmp_path, toml, prelude=NOT_KEPT) as watcher:
+        with Watcher(tmp_path, toml, faults=[ask_to_close]) as watcher:
             comes_to_say(watcher, "vault", "critical sealed")
             server.state = "active"
             watcher.wait_for("vault", "ok active")
 
 
-def test_a_server_that_limits_the_rate_is_asked_less_often_and_one_refusal_changes_nothing(
+def test_a_rate_limiting_server_is_asked_less_often(
     tmp_path: Path,
 ) -> None:
     with StandInVault() as server:
@@ -225,7 +219,7 @@ class SlowVault:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
-def test_an_answer_that_takes_several_intervals_is_no_failure_before_its_timeout(
+def test_an_answer_slower_than_the_interval_is_not_a_failure(
     tmp_path: Path,
 ) -> None:
     slow = SlowVault(0.5)
@@ -241,9 +235,7 @@ def test_an_answer_that_takes_several_intervals_is_no_failure_before_its_timeout
 # --- a combination -----------------------------------------------------------------------------
 
 
-def test_a_combination_fails_at_once_for_the_event_of_a_member_and_names_it(
-    tmp_path: Path, start: Start
-) -> None:
+def test_a_members_event_fails_its_combination_at_once(tmp_path: Path, start: Start) -> None:
     process = start(NAME, "60")
     with StandInVault() as server:
         node = check("node", probe="combined", all=["proc", "vault"], fall=5, **RARELY)
@@ -277,7 +269,7 @@ def test_an_exit_during_a_look_is_decisive_too(
         watcher.wait_for("node", "critical missing", AT_ONCE)
 
 
-def test_a_member_that_is_not_asked_calls_for_no_more_looks_than_one(
+def test_an_unasked_member_causes_at_most_one_look(
     tmp_path: Path,
     start: Start,
     vault_process: Callable[..., tuple[subprocess.Popen[str], str]],
@@ -286,7 +278,7 @@ def test_a_member_that_is_not_asked_calls_for_no_more_looks_than_one(
     process = start(NAME, "60")
     child, address = vault_process()
     node = check("node", probe="combined", process=NAME, address=address, **RARELY)
-    with Watcher(tmp_path, node, prelude=COUNTS) as watcher:
+    with Watcher(tmp_path, node, faults=[count_looks]) as watcher:
         assert watcher.says("node", "ok active")
         before = len(pending(watcher))
         end(process)
@@ -297,7 +289,7 @@ def test_a_member_that_is_not_asked_calls_for_no_more_looks_than_one(
 
 
 def is_asked(port: int) -> bool:
-    """Does something wait to be read by a server (proc_net_tcp, rx_queue)?"""
+    """Return whether a server has something to read (proc_net_tcp, rx_queue)."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     queues = [line[4] for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "01"]
     return any(int(queue.partition(":")[2], 16) for queue in queues)

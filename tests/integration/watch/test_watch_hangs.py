@@ -11,7 +11,6 @@ from typing import Any
 
 from helpers.checks import (
     AT_ONCE,
-    COUNTS,
     NAME,
     RARELY,
     comes_to_say,
@@ -21,6 +20,8 @@ from helpers.checks import (
     vault_check,
     wait_until_stopped,
 )
+from helpers.child import Fault
+from helpers.faults import block_scans_while, count_looks, let_the_clock_jump, never_tick
 from helpers.vault import StandInVault
 from helpers.watcher import Watcher
 from kacheck import statedir
@@ -31,21 +32,15 @@ Start = Callable[..., subprocess.Popen[bytes]]
 # --- what blocks -------------------------------------------------------------------------------
 
 
-BLOCKS = """
-import sys, threading
-import kacheck.probes.process.look as process, kacheck.probes.process.tracker as tracker
-real = tracker.scan
-def scan(options):
-    if options.name == "blocks":
-        while __import__("os").path.exists(sys.argv[sys.argv.index("--config") + 1] + ".blocked"):
-            __import__("time").sleep(0.01)
-    return real(options)
-tracker.scan = scan
-"""
-"""A look that no deadline reaches, as in getaddrinfo(3), while the file is there."""
+BLOCKED = "blocked"
+"""While this file exists, looks for a process named `blocks` hang."""
 
 
-def test_a_stopped_vault_is_a_timeout_again_and_again_and_delays_nobody_else(
+def blocks_in(directory: Path) -> Fault:
+    return partial(block_scans_while, str(directory / BLOCKED))
+
+
+def test_a_stopped_vault_times_out_and_delays_no_other_check(
     tmp_path: Path,
     start: Start,
     vault_process: Callable[..., tuple[subprocess.Popen[str], str]],
@@ -65,18 +60,18 @@ def test_a_stopped_vault_is_a_timeout_again_and_again_and_delays_nobody_else(
     assert watcher.transitions("vault") == [*before, "critical timeout", "ok active"]
 
 
-def test_a_look_that_blocks_for_ever_is_a_timeout_in_every_interval(
+def test_a_look_that_never_returns_times_out_in_every_interval(
     tmp_path: Path, start: Start
 ) -> None:
     """The verdict never expires, nothing piles up, and when the look ends all is as before."""
     start("blocks", "60")
     start(NAME, "60")
-    blocked = tmp_path / "kacheck.toml.blocked"
+    blocked = tmp_path / BLOCKED
     blocked.touch()
     toml = process_check("stuck", "blocks", interval=0.1, timeout=0.05, rise=1) + process_check(
         interval=0.1, timeout=0.1, fall=20
     )
-    with Watcher(tmp_path, toml, prelude=BLOCKS + COUNTS) as watcher:
+    with Watcher(tmp_path, toml, faults=[blocks_in(tmp_path), count_looks]) as watcher:
         assert watcher.says("stuck", "critical timeout")
         before = comes_to_say(watcher, "proc", "ok running")
         for _ in range(2):
@@ -95,14 +90,14 @@ def test_a_look_that_blocks_for_ever_is_a_timeout_in_every_interval(
     assert watcher.transitions("proc") == before
 
 
-def test_an_exit_that_a_look_found_too_late_is_decisive_for_the_next_one(
+def test_an_exit_found_after_the_deadline_decides_the_next_look(
     tmp_path: Path, start: Start
 ) -> None:
     process = start("blocks", "60")
     toml = process_check("stuck", "blocks", interval=1.0, timeout=0.5, fall=255)
-    with Watcher(tmp_path, toml, prelude=BLOCKS) as watcher:
+    with Watcher(tmp_path, toml, faults=[blocks_in(tmp_path)]) as watcher:
         comes_to_say(watcher, "stuck", "ok running")
-        blocked = tmp_path / "kacheck.toml.blocked"
+        blocked = tmp_path / BLOCKED
         blocked.touch()
         end(process)
         time.sleep(0.8)  # the look that the exit has called for times out
@@ -115,14 +110,14 @@ def expires_after(watcher: Watcher, second: int) -> bool:
     return verdict is not None and verdict.expiry > second
 
 
-def test_ready_comes_only_when_every_check_has_a_verdict_or_has_timed_out(
+def test_ready_waits_until_every_check_has_answered_or_timed_out(
     tmp_path: Path, start: Start
 ) -> None:
     start("blocks", "60")
-    (tmp_path / "kacheck.toml.blocked").touch()
+    (tmp_path / BLOCKED).touch()
     toml = process_check() + process_check("stuck", "blocks", interval=1.0, timeout=0.6)
     begun = time.monotonic()
-    with Watcher(tmp_path, toml, prelude=BLOCKS, wait=False) as watcher:
+    with Watcher(tmp_path, toml, faults=[blocks_in(tmp_path)], wait=False) as watcher:
         watcher.wait_for("proc", "critical missing")
         assert "READY=1" not in watcher.notified
         watcher.until(lambda: "READY=1" in watcher.notified)
@@ -134,7 +129,7 @@ def test_ready_comes_only_when_every_check_has_a_verdict_or_has_timed_out(
 
 
 def test_a_reload_frees_a_worker_that_hangs(tmp_path: Path) -> None:
-    """Nobody declares its timeout any more: it must not stay with the server for ever."""
+    """Nobody declares its timeout any more: it must not stay with the server."""
     with StandInVault() as server:
         server.drip_interval = 0.05
         toml = vault_check(server.address, interval=30.0, timeout=30.0)
@@ -152,9 +147,7 @@ def test_a_reload_frees_a_worker_that_hangs(tmp_path: Path) -> None:
 # --- time --------------------------------------------------------------------------------------
 
 
-def test_a_verdict_is_current_while_the_watcher_runs_and_expires_when_it_is_stopped(
-    tmp_path: Path, start: Start
-) -> None:
+def test_a_verdict_expires_when_the_watcher_is_stopped(tmp_path: Path, start: Start) -> None:
     start(NAME, "60")
     with Watcher(tmp_path, process_check(interval=0.2, timeout=0.2, fall=20)) as watcher:
         before = comes_to_say(watcher, "proc", "ok running")
@@ -177,13 +170,8 @@ def test_a_verdict_is_current_while_the_watcher_runs_and_expires_when_it_is_stop
 def test_the_clock_may_jump(tmp_path: Path, start: Start) -> None:
     """What it says of the time of day is of no account."""
     process = start(NAME, "60")
-    prelude = """
-import itertools, time
-real, jumps = time.time, itertools.cycle((0, 1e9, -1e9))
-time.time = lambda: real() + next(jumps)
-"""
     toml = process_check(interval=0.1, timeout=0.1, fall=20)
-    with Watcher(tmp_path, toml, prelude=prelude) as watcher:
+    with Watcher(tmp_path, toml, faults=[let_the_clock_jump]) as watcher:
         before = comes_to_say(watcher, "proc", "ok running")
         verdict = watcher.verdict("proc")
         watcher.until(lambda: watcher.verdict("proc") != verdict)
@@ -192,9 +180,7 @@ time.time = lambda: real() + next(jumps)
         watcher.wait_for("proc", "critical missing", AT_ONCE)
 
 
-def test_the_watchdog_is_fed_while_the_loop_moves_and_not_when_it_stands(
-    tmp_path: Path, start: Start
-) -> None:
+def test_the_watchdog_is_fed_only_while_the_loop_runs(tmp_path: Path, start: Start) -> None:
     start(NAME, "60")
     toml = process_check(interval=0.1, timeout=0.1)
     with Watcher(tmp_path, toml, environ={"WATCHDOG_USEC": "200000"}) as watcher:
@@ -209,30 +195,20 @@ def test_the_watchdog_is_fed_while_the_loop_moves_and_not_when_it_stands(
         watcher.until(lambda: watcher.notified.count("WATCHDOG=1") > fed)
 
 
-NO_TICKS = """
-import kacheck.watch.scheduler as scheduler
-import kacheck.watch.service as service
-service.SLACK = 0.2
-real = scheduler.Scheduler._tick
-def tick(self, watched):
-    if watched.check.name != "lost":
-        real(self, watched)
-scheduler.Scheduler._tick = tick
-"""
-
-
 def test_the_watchdog_is_not_fed_when_one_check_stands_still(tmp_path: Path) -> None:
     toml = process_check(interval=0.1, timeout=0.1) + process_check(
         "lost", interval=0.1, timeout=0.1
     )
+    lost = partial(never_tick, "lost")
+    slack = {"kacheck.watch.service.SLACK": 0.2}
     environ = {"WATCHDOG_USEC": "100000"}
-    with Watcher(tmp_path, toml, prelude=NO_TICKS, environ=environ) as watcher:
+    with Watcher(tmp_path, toml, faults=[lost], settings=slack, environ=environ) as watcher:
         watcher.until(lambda: "WATCHDOG=1" in watcher.notified)
         watcher.until(lambda: settled(lambda: watcher.notified.count("WATCHDOG=1"), 0.3))
 
 
 def settled(count: Callable[[], int], seconds: float = 0.1) -> bool:
-    """Does it stay the same for a while?"""
+    """Return whether a count stays the same for a while."""
     before = count()
     time.sleep(seconds)
     return count() == before

@@ -25,8 +25,8 @@ def test_it_survives_to_be_out_of_descriptors(tmp_path: Path, start: Start) -> N
         toml = process_check(interval=0.1, timeout=0.1) + vault_check(
             server.address, interval=0.1, timeout=0.1
         )
-        prelude = "import kacheck.exchange.client as v; v.KEPT_FOR = 0.3"
-        with Watcher(tmp_path, toml, prelude=prelude) as watcher:
+        soon = {"kacheck.exchange.client.KEPT_FOR": 0.3}
+        with Watcher(tmp_path, toml, settings=soon) as watcher:
             limit = ["prlimit", "--pid", str(watcher.pid)]
             subprocess.run([*limit, "--nofile=3:"], check=True)
             watcher.until(lambda: (watcher.track("proc"), watcher.track("vault")) == (0, 0))

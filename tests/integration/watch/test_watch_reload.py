@@ -3,17 +3,19 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from helpers.checks import AT_ONCE, NAME, RARELY, comes_to_say, end, process_check, vault_check
+from helpers.child import run_kacheck
+from helpers.faults import fail_to_read_when
 from helpers.vault import StandInVault
-from helpers.watcher import SOURCE, Watcher
+from helpers.watcher import Watcher
 from kacheck import statedir
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -22,9 +24,7 @@ Start = Callable[..., subprocess.Popen[bytes]]
 # --- reload ------------------------------------------------------------------------------------
 
 
-def test_a_reload_keeps_what_is_unchanged_ends_what_is_removed_and_begins_what_is_new(
-    tmp_path: Path, start: Start
-) -> None:
+def test_a_reload_touches_only_the_checks_that_changed(tmp_path: Path, start: Start) -> None:
     start(NAME, "60")
     same, changed = process_check("same"), process_check("changed", interval=0.5, timeout=0.4)
     removed = process_check("removed")
@@ -48,7 +48,7 @@ def test_a_reload_keeps_what_is_unchanged_ends_what_is_removed_and_begins_what_i
         assert watcher.descriptors() <= before
         watcher.reload(same)
         watcher.until(lambda: "STATUS=1 checks, 0 not ok" in watcher.notified)
-    assert watcher.transitions("same") == ["ok running"], "it was not begun anew"
+    assert watcher.transitions("same") == ["ok running"], "it was not started again"
     assert watcher.transitions("changed") == ["ok running", "critical missing"]
 
 
@@ -80,18 +80,12 @@ def test_a_bug_in_the_reader_of_the_configuration_ends_no_watcher(
     tmp_path: Path, start: Start
 ) -> None:
     start(NAME, "60")
-    prelude = """
-import os
-from kacheck import config
-def load(path, really=config.load):
-    if os.path.exists(path + ".bug"):
-        raise ZeroDivisionError("a bug")
-    return really(path)
-config.load = load
-"""
-    with Watcher(tmp_path, process_check(), prelude=prelude) as watcher:
+    bug = tmp_path / "bug"
+    with Watcher(
+        tmp_path, process_check(), faults=[partial(fail_to_read_when, str(bug))]
+    ) as watcher:
         assert watcher.says("proc", "ok running")
-        Path(f"{watcher.config}.bug").touch()
+        bug.touch()
         watcher.signal(signal.SIGHUP)
         said = watcher.until(lambda: watcher.find("the old one stays"))
         assert "ZeroDivisionError: a bug" in said["message"]
@@ -124,7 +118,7 @@ def test_many_reloads_leave_nothing_behind(tmp_path: Path, start: Start) -> None
 
 
 @pytest.mark.parametrize("name", ["proc", statedir.ALL])
-def test_a_drain_is_honoured_within_an_interval_and_so_is_its_end(
+def test_a_drain_starts_and_ends_within_an_interval(
     tmp_path: Path, start: Start, name: str
 ) -> None:
     start(NAME, "60")
@@ -170,18 +164,12 @@ def test_without_a_check_it_is_ready_and_waits_for_one(tmp_path: Path, start: St
     with Watcher(tmp_path, "# nothing yet\n") as watcher:
         nothing = f"nothing is watched: {watcher.config} has no check"
         watcher.until(lambda: f"STATUS={nothing}" in watcher.notified)
-        shown = kacheck("status", "--state-dir", watcher.state_dir)
+        shown = run_kacheck("status", "--state-dir", watcher.state_dir)
         assert (shown.returncode, shown.stderr) == (3, f"kacheck: {nothing}\n")
-        shown = kacheck("watch", "--check-config", "--config", watcher.config)
+        shown = run_kacheck("watch", "--check-config", "--config", watcher.config)
         assert (shown.returncode, shown.stderr) == (0, "")
         assert shown.stdout == f"{watcher.config} is good: it has no check, so nothing is watched\n"
         assert os.listdir(watcher.state_dir / "track") == []
         watcher.reload(process_check())
         watcher.wait_for("proc", "ok running")
         assert watcher.track("proc") == 1
-
-
-def kacheck(*argv: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "kacheck", *map(str, argv)]
-    environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=environ)

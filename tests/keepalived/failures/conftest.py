@@ -36,7 +36,7 @@ def scene(
         for source, phrase in request.function.row.phrases():
             wait_until(lambda: phrase in scene.sources()[source], f"{source}: no {phrase!r}")
     except BaseException:
-        sys.stdout.write(scene.told())
+        sys.stdout.write(scene.logs())
         raise
     finally:
         scene.end()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.keepalived
 def set_clock(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Start everything of A with a wall clock that can be set: the caller gets the means.
 
-    No namespace has a CLOCK_REALTIME of its own, and the machine's is not ours to set. libfaketime
+    No namespace has a separate CLOCK_REALTIME, and the machine's is not ours to set. libfaketime
     stands between the programs, keepalived and its scripts too, and what they ask for the time.
     """
     libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
@@ -200,7 +200,7 @@ def test_keepalived_is_restarted(scene: Scene) -> None:
     began = time.monotonic()
     scene.keepalived.stop()
     scene.b_keepalived.wait_for("MASTER", PATIENCE, after=began)
-    scene.settle(scene.start_keepalived)
+    scene.gains(scene.start_keepalived)
 
 
 @row(
@@ -229,7 +229,7 @@ def test_keepalived_is_started_before_the_watcher(scene: Scene) -> None:
     scene.a.start_vault()
     scene.start_keepalived()
     scene.keepalived.wait_for("FAULT", PATIENCE)
-    scene.settle(scene.start_watcher)
+    scene.gains(scene.start_watcher)
     scene.leaves(scene.kill_vault)
 
 
@@ -241,7 +241,7 @@ def test_keepalived_is_started_before_the_watcher(scene: Scene) -> None:
 def test_keepalived_is_started_without_the_directory(scene: Scene) -> None:
     scene.a.node.run(["rm", "-rf", "/run/kacheck/track"])
     scene.a.start_vault()
-    scene.settle(scene.start_keepalived)
+    scene.gains(scene.start_keepalived)
     scene.start_watcher()
     scene.leaves(scene.kill_vault)
 
@@ -255,7 +255,7 @@ def test_drain(scene: Scene) -> None:
     scene.start()
     scene.leaves(lambda: scene.ask("drain", "on", CHECK, "--message", "new disks"))
     scene.watcher.wait_said("drained: new disks")
-    scene.settle(lambda: scene.ask("drain", "off", CHECK))
+    scene.gains(lambda: scene.ask("drain", "off", CHECK))
 
 
 @row(
@@ -266,4 +266,4 @@ def test_drain(scene: Scene) -> None:
 def test_drain_for_a_time(scene: Scene) -> None:
     scene.start()
     scene.leaves(lambda: scene.ask("drain", "on", "--all", "--for", "8s"))
-    scene.settle(lambda: None)
+    scene.has_the_vip()

@@ -117,9 +117,9 @@ def test_the_state_directory_is_deleted(scene: Scene) -> None:
     scene.leaves(lambda: shutil.rmtree(scene.a.run_dir))
     assert scene.watcher.process.wait() == 3
     scene.start_watcher()  # as the unit does, which test_systemd.py shows
-    wait_until(lambda: scene.a.read(f"track/{CHECK}") == "1\n", "it is not written anew")
+    wait_until(lambda: scene.a.read(f"track/{CHECK}") == "1\n", "it is not written again")
     assert scene.keepalived.state(INSTANCE) == "FAULT"
-    scene.settle(scene.keepalived.reload)
+    scene.gains(scene.keepalived.reload)
     scene.leaves(scene.kill_vault)
 
 
@@ -173,13 +173,13 @@ def test_the_state_directory_is_read_only(scene: Scene) -> None:
 # --- its files ---------------------------------------------------------------------------------
 
 
-def hurt_the_track_file(scene: Scene, deed: Callable[[Path], object]) -> None:
+def hurt_the_track_file(scene: Scene, action: Callable[[Path], object]) -> None:
     scene.start()
     path = scene.a.run_dir / "track" / CHECK
     began = time.monotonic()
-    deed(path)
+    action(path)
     scene.keepalived.wait_for("FAULT", PATIENCE, instance=INSTANCE, after=began)
-    scene.settle(lambda: None)
+    scene.has_the_vip()
     assert path.read_text() == "1\n"
 
 

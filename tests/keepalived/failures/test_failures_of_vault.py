@@ -137,7 +137,7 @@ def test_the_process_is_a_zombie(scene: Scene) -> None:
     wait_until(lambda: children_of(scene.others[0].pid), "the parent has no child")
     child = children_of(scene.others[0].pid)[0]
     scene.a.toml.write_text(ONLY_THE_PROCESS)
-    scene.settle(scene.start_rest)
+    scene.gains(scene.start_rest)
     scene.leaves(lambda: os.kill(child, signal.SIGKILL))
     assert "zombie" in Path(f"/proc/{child}/status").read_text()
 
@@ -157,11 +157,11 @@ def test_the_process_is_restarted_within_terminate_delay(scene: Scene) -> None:
 
     scene.stays(restart)
     assert scene.a.read(f"verdict/{CHECK}").startswith("0 ")
-    scene.settle(lambda: None)
+    scene.has_the_vip()
     said = len(scene.watcher.journal)
     scene.leaves(scene.others[-1].kill)
     scene.watcher.wait_said("critical missing", after=said)
-    scene.settle(scene.spawn)
+    scene.gains(scene.spawn)
 
 
 @row(
@@ -173,14 +173,14 @@ def test_the_process_becomes_another_program(scene: Scene) -> None:
     becomes_sleep = "read _; exec sleep 600"
     process = scene.spawn("-c", becomes_sleep, program="sh", stdin=subprocess.PIPE)
     scene.a.toml.write_text(ONLY_THE_PROCESS)
-    scene.settle(scene.start_rest)
+    scene.gains(scene.start_rest)
 
-    def deed() -> None:
+    def action() -> None:
         assert process.popen.stdin
         process.popen.stdin.write("now\n")
         process.popen.stdin.flush()
 
-    scene.leaves(deed)
+    scene.leaves(action)
     assert Path(f"/proc/{process.pid}/comm").read_text() == "sleep\n"
 
 

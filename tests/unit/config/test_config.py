@@ -58,7 +58,7 @@ def parse(text: str) -> CheckConfiguration:
 
 
 def only(text: str) -> Check:
-    """The check named a."""
+    """Return the check named a."""
     return {check.name: check for check in parse(text).checks}["a"]
 
 
@@ -83,7 +83,7 @@ def of_process(name: str = "x", **options: Any) -> Question:
 
 
 def deep(levels: int) -> str:
-    """Combined checks of combined checks, and one that is not."""
+    """Return combined checks of combined checks, and one that is not."""
     inner = '[check.x0]\nprobe = "vault"\n'
     return inner + "".join(
         f'[check.x{n}]\nprobe = "combined"\nall = ["x{n - 1}"]\n' for n in range(1, levels + 1)
@@ -91,7 +91,7 @@ def deep(levels: int) -> str:
 
 
 def wide(count: int) -> str:
-    """A combined check of that many checks."""
+    """Return a combined check of that many checks."""
     members_too = "".join(f'[check.b{n}]\nprobe = "vault"\n' for n in range(count))
     return f"\n\n\n[check.a]\nprobe = 'combined'\nany = [{members(count)}]\n{members_too}"
 
@@ -185,7 +185,7 @@ def test_times_are_seconds_or_durations(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "0.0", '"0"', '"0s"', '"0m0.0s"', '".0"', "-0.0"])
-def test_a_delay_may_be_none(text: str) -> None:
+def test_a_delay_may_be_0(text: str) -> None:
     policy = process(f"fork_delay = {text}\nterminate_delay = {text}").policy
     assert (policy.fork_delay, policy.terminate_delay) == (0, 0)
 
@@ -292,7 +292,7 @@ def test_nothing_takes_the_square_of_its_length(text: str, words: str) -> None:
     assert time.process_time() - begun < 2
 
 
-def test_dots_that_are_no_keys_do_no_harm() -> None:
+def test_dots_outside_keys_do_no_harm() -> None:
     dots = ". " * 100
     text = f'# {dots}\n{PROCESS}args = [\'{dots}\', """\na{".a" * 100} = 1\n"""]\n'
     assert isinstance(only(text).question.asked, ProcessOptions)
@@ -307,7 +307,7 @@ def test_a_socket_may_have_a_blank_in_its_path() -> None:
     assert vault("address = 'unix:///run/my vault.sock'").unix_socket == "/run/my vault.sock"
 
 
-def test_only_what_may_be_said_of_a_healthy_node_has_a_number_as_good_as_ok() -> None:
+def test_only_reasons_of_healthy_nodes_count_as_much_as_ok() -> None:
     healthy = set()
     for reason in REASON.values():
         with contextlib.suppress(BadConfigError):
@@ -317,6 +317,8 @@ def test_only_what_may_be_said_of_a_healthy_node_has_a_number_as_good_as_ok() ->
         "running", "succeeded", "warned",
         "active", "standby", "performance-standby", "dr-secondary",
         "connected", "answered", "warning-status", "certificate-expiring",
+        "passing", "service-warning", "untagged", "leader", "follower", "lock-held",
+        "lock-elsewhere", "lock-free",
     }  # fmt: skip
 
 
@@ -396,17 +398,17 @@ BROKEN = {
     "every check": ('[check.ALL]\nprobe = "vault"', 1, "not ALL, which means every check"),
     "every check in small letters": ('[check.all]\nprobe = "vault"', 1, "not ALL"),
     # probe
-    "no probe": (f'{PROCESS}[check.b]\nname = "x"\n', 4, 'check b has no probe; add probe = "process", "vault", "http", "tcp", "command" or "combined"'),
+    "no probe": (f'{PROCESS}[check.b]\nname = "x"\n', 4, 'check b has no probe; add probe = "process", "vault", "http", "tcp", "command", "consul" or "combined"'),
     "no probe, implied": ('\n\ncheck.b.name = "x"\n', 3, "check b has no probe"),
     "a mistyped probe key": ('[check.a]\nname = "x"\nprobes = "vault"', 3, "did you mean probe?"),
-    "an unknown probe": ('[check.a]\nprobe = "valut"', 2, 'probe is "valut"; give "process", "vault", "http", "tcp", "command" or "combined" (did you mean vault?)'),
-    "a probe that is no string": ("[check.a]\nprobe = ['vault']", 2, 'probe is an array; give "process"'),
+    "an unknown probe": ('[check.a]\nprobe = "valut"', 2, 'probe is "valut"; give "process", "vault", "http", "tcp", "command", "consul" or "combined" (did you mean vault?)'),
+    "a probe that is not a string": ("[check.a]\nprobe = ['vault']", 2, 'probe is an array; give "process"'),
     # keys
     "an unknown key of a check": (f"{PROCESS}intervall = 1", 4, "unknown key intervall for probe process; did you mean interval?"),
     "an option's dash": (f"{VAULT}ca-cert = '/x'", 3, "did you mean ca_cert?"),
     "capitals": (f"{VAULT}ADDRESS = 'http://x'", 3, "did you mean address?"),
     "a word like no other": (f"{VAULT}zzz = 1", 3, "there are probe, interval, timeout, "),
-    "Vault's key of a process": (f"{PROCESS}ca_cert = '/x'", 4, "ca_cert is a key of probe vault and http and tcp and combined; leave it out"),
+    "Vault's key of a process": (f"{PROCESS}ca_cert = '/x'", 4, "ca_cert is a key of probe vault and http and tcp and consul and combined; leave it out"),
     "the process's key of Vault": (f"{VAULT}\nname = 'x'", 4, "name is a key of probe process; leave it out"),
     "combined's key of Vault": (f"{VAULT}all = ['x']", 3, "all is a key of probe combined"),
     "the first mistake of two": (f"{PROCESS}rise = 0\nfal = 1", 4, "rise is 0"),
@@ -416,7 +418,7 @@ BROKEN = {
     "a negative interval": (f"{PROCESS}interval = -1", 4, "interval is -1; give"),
     "a true interval": (f"{PROCESS}interval = true", 4, "interval is true; give seconds"),
     "an infinite interval": (f"{PROCESS}interval = inf", 4, "interval is inf; give seconds"),
-    "a fork_delay for ever": (f"{PROCESS}fork_delay = +inf", 4, "seconds from 0 to 3600"),
+    "an infinite fork_delay": (f"{PROCESS}fork_delay = +inf", 4, "seconds from 0 to 3600"),
     "no number": (f"{PROCESS}timeout = nan", 4, "timeout is nan; give seconds above 0"),
     "a number that no float holds": (f"{PROCESS}interval = 1{'0' * 400}", 4, "interval is 1000"),
     "a word": (f"{PROCESS}interval = 'soon'", 4, 'interval is "soon"'),
@@ -480,9 +482,9 @@ BROKEN = {
     "nothing to combine": (COMBINED, 4, 'check a has no process; add process = "vault", the process that must run, or all with names of checks, or any'),
     "no member": (f"{COMBINED}all = []", 6, "all is empty; give at least one"),
     "a member in no array": (f"{COMBINED}all = 'b'", 6, "give an array, in square brackets"),
-    "a member that is no name": (f"{COMBINED}all = ['b',\n\n1]", 8, "all, element 2, is 1; give a string"),
+    "a member that is not a name": (f"{COMBINED}all = ['b',\n\n1]", 8, "all, element 2, is 1; give a string"),
     "a member twice": (f"{COMBINED}any = [\n'b',\n'b'\n]", 8, "b is given twice; give it once"),
-    "a member that is no check": (f"{COMBINED}any = ['b',\n'bb']", 7, "unknown check bb; did you mean b?"),
+    "a member that is not a check": (f"{COMBINED}any = ['b',\n'bb']", 7, "unknown check bb; did you mean b?"),
     "a member almost like the check itself": (
         '[check.b]\nprobe = "vault"\n[check.node]\nprobe = "combined"\nall = ["nodes"]', 5, "unknown check nodes; there are b"),
     "a member like no check": (f"{COMBINED}any = ['zzz']", 6, "unknown check zzz; there are b"),
@@ -547,7 +549,7 @@ def test_a_mistake_is_refused_with_its_line_and_the_cure(text: str, line: int, w
     message = str(refused.value)
     assert message.startswith(f"k.toml:{line}: ")
     assert words in message
-    assert "--" not in message, "an option is no key"
+    assert "--" not in message, "keys have no dashes"
     assert message.isprintable()
 
 
@@ -580,7 +582,7 @@ def file(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def refusal(path: pathlib.Path) -> str:
-    """What is said of a file, behind its name."""
+    """Return what is said of a file, behind its name."""
     with pytest.raises(BadConfigError) as refused:
         config.load(str(path))
     return str(refused.value).removeprefix(str(path))
@@ -651,6 +653,7 @@ FOR_MANY_LOOKS = {
     "interval",
     "rise",
     "fall",
+    "consul_check",
     "fork_delay",
     "terminate_delay",
     "hold_for",
@@ -660,7 +663,7 @@ FOR_MANY_LOOKS = {
 
 
 def options(command: str) -> dict[str, Any]:
-    """The names of a command's options, and what each may be."""
+    """Return the names of a command's options, and what each may be."""
     commands = next(a for a in arguments.build()._actions if isinstance(a, _SubParsersAction))
     actions = commands.choices[command]._actions
     return {action.dest.removeprefix(PREFIX): action.choices for action in actions}
@@ -678,7 +681,7 @@ def test_the_keys_of_a_check_are_the_options_of_its_command(probe: str) -> None:
 @pytest.mark.parametrize("probe", MODULES)
 def test_what_is_not_given_is_what_the_declaration_says(probe: str) -> None:
     declared = declaration(probe)
-    required = {each.name: each.example for each in declared.options if each.is_required}
+    required = {each.name: each.example for each in declared.options if each.example}
     defaults = {each.name: each.default for each in declared.options if each.default is not None}
     prepare = load(declared.prepare)
     assert prepare(required | defaults) == prepare(required)

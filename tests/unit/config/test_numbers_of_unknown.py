@@ -38,7 +38,7 @@ def test_an_unknown_with_a_healthy_nodes_number_is_refused(reason: str, policy: 
     )
 
 
-def test_an_unknown_may_have_it_where_on_unknown_says_that_it_is_ok() -> None:
+def test_unknown_may_count_as_ok_where_on_unknown_says_so() -> None:
     check = only('track = { ok = 20, hidden = 20 }\non_unknown = "ok"\n')
     assert number(check, Status.UNKNOWN, "hidden") == 20
 
@@ -47,7 +47,7 @@ def test_an_unknown_may_be_less_than_a_healthy_node() -> None:
     assert number(only("track = { ok = 20, hidden = 19 }"), Status.UNKNOWN, "hidden") == 19
 
 
-def test_a_reason_that_may_be_down_is_never_as_good_as_ok() -> None:
+def test_a_reason_of_a_dead_node_never_counts_as_ok() -> None:
     """`missing` is ok with `quorum_max = 0`, and critical with every other quorum."""
     assert "missing in track is 1, not below ok (1)" in error("track = { missing = 1 }")
 
@@ -58,7 +58,7 @@ def test_a_number_for_unknown_holds_whatever_on_unknown_says() -> None:
     assert number(check, Status.UNKNOWN, "bug") == 5
 
 
-def test_without_one_an_unknown_that_passes_is_ok_and_any_other_is_down() -> None:
+def test_without_a_number_only_a_passing_unknown_is_ok() -> None:
     track = "track = { ok = 20, critical = -254 }\n"
     check = only(f'on_unknown = "ok"\n{track}')
     assert number(check, Status.UNKNOWN, "hidden") == 20

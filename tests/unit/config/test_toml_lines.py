@@ -13,7 +13,7 @@ TEXTS: dict[str, tuple[str, dict[Path, int]]] = {
     "tables": ("\n[a.b]\nc = 1\n[a.d]\nc = 2", {("a", "b"): 2, ("a", "b", "c"): 3, ("a", "d", "c"): 5}),
     "no line end at the end": ("a = 1", {("a",): 1}),
     "CR LF": ("a = 1\r\n[b]\r\nc = 2\r\n", {("b",): 2, ("b", "c"): 3}),
-    "a form feed of Unicode is no line": ("a = 'x\u2028y'\nb = 1", {("b",): 2}),
+    "a line separator of Unicode does not end a line": ("a = 'x\u2028y'\nb = 1", {("b",): 2}),
     "spaces everywhere": (" \t[ a . b ]\n\tc\t=\t1 # c\n", {("a", "b"): 1, ("a", "b", "c"): 2}),
     "comments behind everything": ("[a] # [b]\nc = 1 # d = 2\n", {("a", "c"): 2}),
     "dotted keys": ("\na.b.c = 1\na.b.d = 2", {("a", "b"): 2, ("a", "b", "c"): 2, ("a", "b", "d"): 3}),
@@ -26,7 +26,7 @@ TEXTS: dict[str, tuple[str, dict[Path, int]]] = {
     "quotes in quotes": ("a = \"it's\"\nb = '\"'\nc = \"\\\"\"\nd = '\\'\ne = 1", {("d",): 4, ("e",): 5}),
     "a string that looks like tables": ('a = """\n[b]\nc = 1\n"""\nd = 1', {("d",): 5, ("b",): 1}),
     "a literal one": ("a = '''\n[b]\nc = \\'''\nd = 1", {("d",): 4}),
-    "one that ends in quotes of its own": ('a = """x"""""\nb = \'\'\'y\'\'\'\'\'\nc = 1', {("b",): 2, ("c",): 3}),
+    "one whose text ends in quotes": ('a = """x"""""\nb = \'\'\'y\'\'\'\'\'\nc = 1', {("b",): 2, ("c",): 3}),
     "one with quotes inside": ('a = """x""y"z\\""""\nb = 1', {("b",): 2}),
     "one with a backslash at the line's end": ('a = """x \\\n   y"""\nb = 1', {("b",): 3}),
     "empty strings": ("a = ''\nb = \"\"\nc = ''''''\nd = \"\"\"\"\"\"\ne = 1", {("c",): 3, ("e",): 5}),
@@ -51,7 +51,7 @@ TEXTS: dict[str, tuple[str, dict[Path, int]]] = {
 
 
 def paths(value: Any, path: Path = ()) -> set[Path]:
-    """Every path of what tomllib has read."""
+    """Return every path of what tomllib has read."""
     below = (
         value.items()
         if isinstance(value, dict)
@@ -69,7 +69,7 @@ def test_the_line_of_a_key(text: str, lines: dict[Path, int]) -> None:
 
 
 @pytest.mark.parametrize("text", [text for text, _ in TEXTS.values()], ids=TEXTS)
-def test_every_key_is_found_and_nothing_that_is_none(text: str) -> None:
+def test_exactly_the_keys_are_found(text: str) -> None:
     scan = Scan(text)
     scan.document()
     assert scan.position == len(text)
@@ -88,7 +88,7 @@ def test_tables_in_an_array_are_where_the_first_one_is() -> None:
 
 
 @pytest.mark.parametrize("cut", range(0, 200, 3))
-def test_a_text_that_is_no_toml_is_no_crash(cut: int) -> None:
+def test_invalid_toml_does_not_crash(cut: int) -> None:
     whole = "\n".join(text for text, _ in list(TEXTS.values())[:-2])
     for text in (whole[cut:], whole[: cut * 10], whole[cut * 10 :], whole[::-1][cut:]):
         assert line(text, ("a", "b")) >= 1
@@ -111,5 +111,5 @@ def test_the_line_of_a_key_with_too_many_parts(text: str, found: int | None) -> 
     assert long_key(text) == found
 
 
-def test_brackets_too_deep_to_follow_are_no_crash() -> None:
+def test_brackets_nested_too_deeply_do_not_crash() -> None:
     assert line("\na = " + "[" * 100_000, ("a",)) == 2

@@ -67,7 +67,7 @@ class TestCurl:
         assert node.command[1:] == ["--timeout", "0.5", "--expect", "200-399", URL]
         assert rest == "curl -f"
 
-    def test_a_part_of_a_larger_script_has_its_url_in_the_cure(self, doctor: Doctor) -> None:
+    def test_the_cure_has_the_url_of_a_larger_scripts_part(self, doctor: Doctor) -> None:
         text = script(f"\"sh -c 'test -f /run/up && curl -s {URL}'\"")
         assert f"/kacheck-http {URL}" in doctor.one(any_answer, text, "KA254").cure
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pytest
 
-from helpers.doctor import findings_with
+from helpers.doctor import findings_with, sound_machine
 from kacheck.doctor import catalogue
 from kacheck.doctor.finding import Finding, Severity
 from kacheck.doctor.machine import entry_points, process_events
@@ -46,17 +46,7 @@ System options:  VSYSLOG
 """
 OPTIONS = frozenset({"VRRP", "JSON"})
 KEEPALIVED = Keepalived("/usr/sbin/keepalived", Version(2, 2, 7), OPTIONS)
-SOUND = Facts(
-    keepalived=KEEPALIVED,
-    events=EventsTrial(ListenAnswer.WORKS),
-    namespaces=INITIAL,
-    kernel_reports=True,
-    is_root=True,
-    pid_max=32768,
-    container=None,
-    user="root",
-    hidepid=None,
-)
+SOUND = sound_machine(Version(2, 2, 7))._replace(keepalived=KEEPALIVED)
 TRACKS = {"track_process"}
 MODULES = [module for module in catalogue.MACHINE if module is not entry_points]
 CODES = [lint.code for lint in catalogue.lints(*MODULES) if lint.code.name != "KA009"]
@@ -108,7 +98,7 @@ class TestFindings:
         assert codes(*PROVOKED[code]) == [code]
 
     @pytest.mark.parametrize("uses", [set(), TRACKS, {"track_file", "track_file_block"}])
-    def test_a_sound_machine_provokes_none(self, uses: set[str]) -> None:
+    def test_a_sound_machine_has_no_findings(self, uses: set[str]) -> None:
         assert codes(SOUND, uses) == []
 
     @pytest.mark.parametrize(("pid_max", "found"), [(32768, []), (4194304, ["KA130"])])
@@ -131,13 +121,11 @@ class TestFindings:
     @pytest.mark.parametrize(
         "answer", [each for each in ListenAnswer if each is not ListenAnswer.WORKS]
     )
-    def test_missing_process_events_are_no_error_where_nothing_uses_them(
-        self, answer: ListenAnswer
-    ) -> None:
+    def test_missing_process_events_do_not_matter_without_a_use(self, answer: ListenAnswer) -> None:
         for finding in findings(facts(answer), {"track_file"}):
             assert finding.code.severity is Severity.NOTE
 
-    def test_a_user_who_may_not_try_is_told_nothing_where_nothing_uses_them(self) -> None:
+    def test_without_a_use_of_events_an_unprivileged_user_gets_no_finding(self) -> None:
         assert codes(facts(ListenAnswer.FORBIDDEN, is_root=False), set()) == []
 
     @pytest.mark.parametrize(
@@ -165,7 +153,7 @@ class TestFindings:
                     kernel_reports=None,
                 ),
                 "KA116",
-                id="nothing-can-be-told",
+                id="nothing-is-known",
             ),
             pytest.param(
                 facts(ListenAnswer.REFUSED, namespaces=OTHER_PIDS, kernel_reports=None),
@@ -263,7 +251,7 @@ class TestFacts:
 
 
 def machine(root: pathlib.Path) -> pathlib.Path:
-    """A sound one, with Debian 12's keepalived."""
+    """Return a sound machine with Debian 12's keepalived."""
     write(
         root,
         {
@@ -392,12 +380,12 @@ class TestHidepid:
         write(tmp_path, {"proc/self/mountinfo": "24 27 0:6 / /dev rw - tmpfs tmpfs rw\n" + line})
         assert hidepid_for(user, str(proc)) == mode
 
-    def test_who_asks_for_himself_is_told_by_procfs(
+    def test_procfs_answers_a_user_who_asks_for_himself(
         self, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: 65534)
-        monkeypatch.setattr("kacheck.procfs.hidepid", lambda _: "told")
-        assert hidepid_for("nobody", str(tmp_path)) == "told"
+        monkeypatch.setattr("kacheck.procfs.hidepid", lambda _: "hidden")
+        assert hidepid_for("nobody", str(tmp_path)) == "hidden"
 
 
 EVENT = struct.Struct("=IHHII IIIIHH IIQ IIII 8x")
@@ -520,7 +508,7 @@ class TestTrial:
         assert answer is ListenAnswer.FAILED
         assert detail == "the listen was answered, but no fork or exit was reported"
 
-    def test_a_child_of_another_process_with_the_same_number_is_not_ours(
+    def test_a_child_of_another_process_with_our_number_is_ignored(
         self, kernel: type[Connector]
     ) -> None:
         kernel.noise = [datagram(process_events.PROC_EVENT_FORK, 1, 1, 4711, 4711)]
@@ -534,7 +522,7 @@ class TestTrial:
         kernel.noise = [lost, b"", datagram(1, index=9), datagram(4, 4711, 4711)]
         assert try_them().answer is ListenAnswer.WORKS
 
-    def test_an_error_while_waiting_is_told(self, kernel: type[Connector]) -> None:
+    def test_an_error_while_waiting_is_reported(self, kernel: type[Connector]) -> None:
         kernel.noise = [OSError(errno.EIO, "Input/output error")]
         assert try_them() == (ListenAnswer.FAILED, "[Errno 5] Input/output error")
 
@@ -552,6 +540,6 @@ class TestTrial:
             "0000000000000000" + "0400000001000000"
         )
 
-    def test_what_is_no_event_is_none(self) -> None:
+    def test_other_messages_are_not_events(self) -> None:
         assert parse(b"") is None
         assert parse(datagram(1, index=2)) is None

@@ -99,7 +99,7 @@ class TestPresence:
             ("/etc/systemd/system/x.socket", UNIT, []),
         ],
     )
-    def test_directories_that_a_service_makes_anew(
+    def test_directories_that_a_service_recreates_are_found(
         self, doctor: Doctor, path: str, unit: str, codes: list[str]
     ) -> None:
         doctor.machine.file(path, unit.encode())

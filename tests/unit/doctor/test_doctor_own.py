@@ -89,9 +89,7 @@ class TestNames:
     def test_that_are_not_configured(self, doctor: Doctor, text: str, codes: list[str]) -> None:
         assert doctor.codes(catalogue.KACHECK, text) == codes
 
-    def test_nothing_is_said_of_names_where_the_configuration_is_broken(
-        self, doctor: Doctor
-    ) -> None:
+    def test_names_are_not_judged_where_the_configuration_is_broken(self, doctor: Doctor) -> None:
         doctor.kacheck = doctor.kacheck._replace(checks=None, error=f"{TOML}:1: bad; mend it")
         assert doctor.codes(catalogue.KACHECK, VERDICT) == ["KA501"]
 
@@ -174,7 +172,7 @@ class TestGuard:
         assert doctor.codes(catalogue.KACHECK, text) == codes
 
 
-def test_a_drain_is_told_with_its_end(doctor: Doctor, tmp_path: Path) -> None:
+def test_a_drain_is_reported_with_its_end(doctor: Doctor, tmp_path: Path) -> None:
     drain.switch_on(str(tmp_path), ["vault", "ALL"], 1800, "new disks")
     doctor.kacheck = doctor.kacheck._replace(drains=installation.gather(TOML, str(tmp_path)).drains)
     first, second = doctor.find(catalogue.KACHECK, "")
@@ -229,7 +227,7 @@ class TestInstalled:
         (finding,) = doctor.find(entry_points, "")
         assert ": /opt/kacheck/bin/kacheck-process (1000:0, mode 0755)" in finding.what
 
-    def test_nothing_is_said_where_the_configuration_calls_kacheck_by_a_path_of_its_own(
+    def test_a_configuration_with_another_path_to_kacheck_is_not_reported(
         self, doctor: Doctor, place: Callable[[str], None]
     ) -> None:
         doctor.machine.directory("/home/u", uid=1000)
@@ -238,7 +236,7 @@ class TestInstalled:
         assert finding.code.name == "KA510"
         assert doctor.find(entry_points, VERDICT) == []
 
-    def test_they_are_found_beside_a_checkout_on_record_or_where_the_package_has_them(
+    def test_entry_points_are_found_by_checkout_record_or_package(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         recorded = [

@@ -52,7 +52,7 @@ def test_the_release_that_is_installed_decides_what_is_found(
     assert codes(tmp_path, text) == expected
 
 
-def test_without_keepalived_the_release_that_is_assumed_is_said(
+def test_without_keepalived_the_assumed_release_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()

@@ -62,7 +62,7 @@ class TestTheFile:
         found = doctor.codes(problems, text)
         assert found == [] if code is None else code in found
 
-    def test_what_is_defined_for_other_nodes_alone_is_no_error_here(self, doctor: Doctor) -> None:
+    def test_definitions_for_other_nodes_alone_are_not_errors(self, doctor: Doctor) -> None:
         text = "@high $P=9\n@low $P=8\nvrrp_instance A {\n priority ${P}\n}\n"
         assert doctor.codes(problems, text) == ["KA008"]
 
@@ -121,7 +121,7 @@ class TestUses:
         text = script(f'"/usr/libexec/kacheck/{name}"')
         assert "foreign_script" not in doctor.context(text).features
 
-    def test_what_is_found_here_with_its_line_is_not_asked_for_again(self, doctor: Doctor) -> None:
+    def test_a_finding_with_a_line_is_not_repeated_without_one(self, doctor: Doctor) -> None:
         ours = '"/usr/libexec/kacheck/kacheck-process x"'
         text = "track_file f {\nfile /x\ninit_file\n}\n" + script(ours, "interval 0.5")
         doctor.facts = sound_machine(Version(2, 2, 7))
@@ -165,9 +165,7 @@ class TestReferences:
     def test_names_and_weights(self, doctor: Doctor, text: str, codes: list[str]) -> None:
         assert doctor.codes(REFERENCES, text) == codes
 
-    def test_what_else_stands_on_a_weight_s_line_is_not_taken_for_a_weight(
-        self, doctor: Doctor
-    ) -> None:
+    def test_other_words_on_a_weights_line_are_not_weights(self, doctor: Doctor) -> None:
         text = script("/x", "weight -20 fall 2") + instance(TRACKED)
         cure = doctor.one(REFERENCES, text, "KA014").cure
         assert cure == "each keyword on a separate line"
@@ -193,20 +191,16 @@ class TestReferences:
     def test_weights_that_do_nothing(self, doctor: Doctor, text: str, codes: list[str]) -> None:
         assert doctor.codes(REFERENCES, text) == codes
 
-    def test_weight_1_of_a_file_is_turned_round_in_a_sync_group(self, doctor: Doctor) -> None:
+    def test_a_files_weight_1_is_reversed_in_a_sync_group(self, doctor: Doctor) -> None:
         text = "track_file f {\nfile /run/f\n}\n" + self.GROUP % "" + instance("track_file {\nf\n}")
         finding = doctor.one(REFERENCES, text, "KA015")
         assert "1 in the file is FAULT" in finding.why
 
-    def test_a_file_that_a_virtual_server_may_use_is_not_called_unused(
-        self, doctor: Doctor
-    ) -> None:
+    def test_a_file_a_virtual_server_may_use_is_not_unused(self, doctor: Doctor) -> None:
         text = "track_file f {\nfile /run/f\n}\nvirtual_server 10.0.0.1 80 {\n}\n"
         assert doctor.codes(REFERENCES, text) == []
 
-    def test_the_definition_of_an_included_file_stands_where_the_include_does(
-        self, doctor: Doctor
-    ) -> None:
+    def test_an_included_definition_counts_at_its_include(self, doctor: Doctor) -> None:
         (doctor.path.parent / "check.conf").write_text(GOOD)
         assert doctor.codes(REFERENCES, "include check.conf\n" + instance(TRACKED)) == []
         late = instance(TRACKED) + "include check.conf\n"
@@ -265,7 +259,7 @@ class TestDefinitions:
         assert doctor.one(statements, text, "KA204").cure == cure
 
     @pytest.mark.parametrize("word", ["2s", "0", "-2", "two"])
-    def test_what_is_no_time_to_any_version_is_not_cured_by_an_upgrade(
+    def test_an_upgrade_does_not_cure_a_time_invalid_in_every_release(
         self, doctor: Doctor, word: str
     ) -> None:
         text = script("/x", f"interval {word}\ntimeout 1")
@@ -416,7 +410,7 @@ class TestExecutables:
             what = doctor.one(EXECUTABLES, text, "KA221").what
             assert f"may not enter /root (0:0, mode {mode:04o})" in what
 
-    def test_nobody_is_told_to_give_a_home_directory_to_root(self, doctor: Doctor) -> None:
+    def test_no_cure_gives_a_home_directory_to_root(self, doctor: Doctor) -> None:
         doctor.machine.directory("/home/bob", uid=1000, gid=1000)
         doctor.machine.file("/home/bob/check", ELF)
         finding = doctor.one(EXECUTABLES, SECURE + script('"/home/bob/check"'), "KA225")
@@ -426,7 +420,7 @@ class TestExecutables:
         doctor.machine.link("/usr/bin/sh", "/usr/bin/bash")
         assert doctor.codes(EXECUTABLES, script('"</dev/tcp/127.0.0.1/80"')) == []
 
-    def test_a_directory_is_no_command(self, doctor: Doctor) -> None:
+    def test_a_directory_is_not_a_command(self, doctor: Doctor) -> None:
         assert doctor.codes(EXECUTABLES, script('"/usr/bin/"')) == ["KA222"]
 
     @pytest.mark.parametrize(
@@ -460,7 +454,7 @@ class TestExecutables:
         doctor.machine.file("/tmp/check", ELF)
         assert doctor.codes(EXECUTABLES, SECURE + script('"/tmp/check"')) == []
 
-    def test_it_is_not_asked_for_a_user_who_is_not_root(self, doctor: Doctor) -> None:
+    def test_it_is_not_checked_for_users_other_than_root(self, doctor: Doctor) -> None:
         doctor.machine.file("/opt/check", ELF, 0o777)
         text = SECURE + script('"/opt/check"', "interval 2\ntimeout 1\nuser nobody")
         assert doctor.codes(EXECUTABLES, text) == []
@@ -506,7 +500,7 @@ class TestExecutables:
             (None, "use_symlink_paths", ["KA225"]),
         ],
     )
-    def test_the_target_of_a_link_is_checked_but_by_2_3_under_use_symlink_paths(
+    def test_a_links_target_is_checked_unless_2_3_uses_symlink_paths(
         self, doctor: Doctor, version: tuple[int, int, int] | None, option: str, codes: list[str]
     ) -> None:
         doctor.version = version
@@ -722,7 +716,7 @@ class TestCommands:
             ('"sh"', []),
         ],
     )
-    def test_what_stands_before_the_program_is_looked_through(
+    def test_words_before_the_program_are_skipped(
         self, doctor: Doctor, command: str, codes: list[str]
     ) -> None:
         assert doctor.codes(COMMANDS, script(command)) == codes

@@ -113,7 +113,7 @@ def test_a_process_that_a_group_tracks_by_release(
     assert [each.is_fault for each in both.values()] == [is_fault, is_fault]
 
 
-def test_a_weight_in_a_group_that_does_not_track_weights_is_lost(tmp_path: Path) -> None:
+def test_a_weight_is_lost_in_a_group_without_weight_tracking(tmp_path: Path) -> None:
     text = SCRIPT + GROUP % "" + instance("track_script {\nx weight 10\n}") + instance("", "VI_2")
     assert predicted(tmp_path, text, GOOD)["VI_1"].priority == 100
     text = text.replace("VI_2\n}\n", "VI_2\n}\nsync_group_tracking_weight\n")

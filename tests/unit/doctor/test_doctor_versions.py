@@ -1,4 +1,4 @@
-"""keepalived's faults by release: who meets them, and who does not."""
+"""keepalived's faults by release: where they are found, and where not."""
 
 import re
 from pathlib import Path
@@ -33,14 +33,14 @@ NOT_YET = newer_than_installed.code
 
 
 def met(version: Version, used: set[str]) -> list[Finding]:
-    """What a configuration with these features meets in that release."""
+    """Return what a configuration with these features meets in that release."""
     pid_max = 4194304 if "large_pids" in used else 32768
     facts = sound_machine(version)._replace(pid_max=pid_max)
     return findings_with(facts, used, known_faults, new_keywords)
 
 
 def used(path: Path) -> set[str]:
-    """The features of a configuration."""
+    """Return the features of a configuration."""
     installation = Installation("/no.toml", "/run/kacheck", {})
     return {*Context(str(path), load(str(path)), FakeMachine(), None, None, installation).features}
 
@@ -50,7 +50,7 @@ def codes(version: Version, features: set[str]) -> list[str]:
 
 
 def before(version: Version) -> Version:
-    """A release just before; its patch number need not have existed."""
+    """Return a release just before; its patch number need not have existed."""
     if version.patch:
         return version._replace(patch=version.patch - 1)
     return Version(version.major, version.minor - 1, 99)
@@ -58,12 +58,12 @@ def before(version: Version) -> Version:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 class TestEachFault:
-    def test_it_is_met_in_its_releases_by_who_uses_the_feature(self, fault: Fault) -> None:
+    def test_it_is_found_in_its_releases_with_the_feature(self, fault: Fault) -> None:
         last = before(fault.releases.fixed) if fault.releases.fixed else Version(2, 4, 3)
         assert fault.name in codes(fault.releases.since, set(fault.features))
         assert fault.name in codes(last, set(fault.features))
 
-    def test_it_is_not_met_by_who_does_not_use_the_feature(self, fault: Fault) -> None:
+    def test_it_is_not_found_without_the_feature(self, fault: Fault) -> None:
         for missing in fault.features:
             assert fault.name not in codes(fault.releases.since, set(fault.features) - {missing})
 
@@ -178,7 +178,7 @@ def test_versions_are_compared_as_numbers() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2.2", "2.2.x", "2.2.7.1"])
-def test_what_is_no_version_is_an_error(text: str) -> None:
+def test_an_invalid_version_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         version_of(text)
 

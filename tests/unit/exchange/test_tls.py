@@ -1,4 +1,4 @@
-"""What a person is told of a certificate: pure corners that real servers show rarely."""
+"""What kacheck says about a certificate: cases that real servers show rarely."""
 
 import ssl
 from typing import Any, cast
@@ -76,7 +76,7 @@ def test_each_alert_has_its_words(reason: str, words: str) -> None:
     assert words in tls.explain(error, OPTIONS, None, 1)
 
 
-def test_a_name_of_a_kind_that_nobody_expects_is_shown_as_text() -> None:
+def test_a_name_of_an_unexpected_kind_is_shown_as_text() -> None:
     class Connection:
         def getpeercert(self) -> dict[str, Any]:
             names = (("DNS", "vault"), ("DirName", ((("commonName", "x"),),)))

@@ -42,7 +42,7 @@ def test_a_redirect_is_not_followed(look: Look, respx_mock: respx.MockRouter) ->
 
 
 def failing(outer: type[Exception], cause: Exception | None) -> Exception:
-    """What httpcore raises when `cause` happened below it."""
+    """Return what httpcore raises when `cause` happened below it."""
     error = outer("as httpcore says it")
     error.__cause__ = cause
     return error
@@ -81,7 +81,7 @@ def failing(outer: type[Exception], cause: Exception | None) -> Exception:
 def test_each_failure_has_its_own_reason(
     look: Look, monkeypatch: pytest.MonkeyPatch, error: Exception, verdict: str, words: str
 ) -> None:
-    """Not with respx, which puts a cause of its own in the place of the real one."""
+    """respx would replace the real cause with another one."""
 
     def fail(*_: object) -> NoReturn:
         raise error

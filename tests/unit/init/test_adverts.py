@@ -57,7 +57,7 @@ def advert(**values: object) -> Advert:
     return Advert("192.0.2.2", 3, 51, 248, 0.3, (VIP,))._replace(**values)  # type: ignore[arg-type]
 
 
-def test_a_peer_that_agrees_is_no_conflict() -> None:
+def test_a_peer_that_agrees_does_not_conflict() -> None:
     heard = judge([advert(), advert(priority=218)], OWN)
     assert heard.conflicts == []
     assert ["192.0.2.2" in line for line in heard.peers] == [True]

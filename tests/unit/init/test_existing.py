@@ -42,7 +42,7 @@ TRACKING = """\
 
 
 def edited(directory: Path, text: str, values: NodeValues = VALUES) -> str:
-    """The text after the edits."""
+    """Return the text after the edits."""
     path = directory / "keepalived.conf"
     path.write_text(text)
     configuration = load(str(path))
@@ -140,7 +140,7 @@ def test_what_cannot_be_edited_exactly_is_left_alone(
         ("VI_2", "192.0.2.100", "give --instance VI_1"),
     ],
 )
-def test_a_vip_and_an_instance_that_do_not_belong_together_are_refused(
+def test_a_vip_of_another_instance_is_refused(
     tmp_path: Path, name: str, vip: str, words: str
 ) -> None:
     (tmp_path / "keepalived.conf").write_text(INSTANCE)
@@ -162,7 +162,7 @@ def test_a_vip_and_an_instance_that_do_not_belong_together_are_refused(
         ),
     ],
 )
-def test_what_other_values_on_all_nodes_would_gain_is_said(
+def test_the_gain_of_other_values_on_all_nodes_is_reported(
     tmp_path: Path, lines: str, kept: str | None
 ) -> None:
     text = INSTANCE.replace("state BACKUP", f"state BACKUP\n    {lines}")
@@ -173,7 +173,7 @@ def test_what_other_values_on_all_nodes_would_gain_is_said(
     assert kept is None or kept in (said or "")
 
 
-def test_what_else_moves_the_vip_is_said(tmp_path: Path) -> None:
+def test_other_lines_that_move_the_vip_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "keepalived.conf"
     path.write_text(INSTANCE.replace("    virtual_ip", f"{TRACKING}    virtual_ip"))
     (instance,) = instances(load(str(path)))

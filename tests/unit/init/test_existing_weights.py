@@ -29,7 +29,7 @@ vrrp_instance {name} {{
 
 
 def refused(directory: Path, text: str) -> str:
-    """Why the file is left alone."""
+    """Return why the file is left alone."""
     path = directory / "keepalived.conf"
     path.write_text(text)
     configuration = load(str(path))

@@ -35,7 +35,7 @@ def listener(lines: str) -> str:
     return f'listener "tcp" {{\n{lines}\n}}\n'
 
 
-def test_a_whole_file_says_where_the_listener_is_and_whose_authority_may_be_meant() -> None:
+def test_a_whole_file_gives_the_listener_and_its_likely_authority() -> None:
     assert settings_of(parse(PACKAGED)) == ServerSettings(
         "https://127.0.0.1:8200", ("/etc/vault.d/ca.pem", "/opt/vault/tls/tls.crt")
     )

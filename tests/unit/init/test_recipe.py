@@ -30,7 +30,7 @@ VAULT = NodeValues(
     address="https://127.0.0.1:8200",
     ca_cert="/etc/vault.d/ca.pem",
 )
-GIVEN = {
+GIVEN: dict[str, dict[str, object]] = {
     "process": {"process": "nginx"},
     "http": {"url": "https://127.0.0.1:8443/health?key=secret", "ca_cert": "/etc/ca.pem"},
     "tcp": {"to": "[::1]:5432"},
@@ -40,7 +40,7 @@ GIVEN = {
 
 
 def following(service: str, given: Mapping[str, object]) -> NodeValues:
-    """The values of a node whose VIP follows a service."""
+    """Return the values of a node whose VIP follows a service."""
     return VAULT._replace(service=service_check(service, given), address=None, ca_cert=None)
 
 
@@ -119,7 +119,7 @@ def test_what_the_instance_tracks_is_what_the_recipe_defines(values: NodeValues)
 
 
 @pytest.mark.parametrize("name", ["nginx", "my.service", "a b", "ünïcode", "a\nb"])
-def test_a_process_has_a_check_by_its_name_that_the_recipe_reads(name: str) -> None:
+def test_the_recipe_reads_a_check_named_after_the_process(name: str) -> None:
     values = following("process", {"process": name})
     (check,) = config.parse(checks_text(values, shipped()), "kacheck.toml").checks
     assert check.name == values.check
@@ -177,7 +177,7 @@ def test_the_table_has_what_is_needed_and_no_more() -> None:
     config.parse(table, "kacheck.toml")
 
 
-def test_an_instance_can_stand_alone() -> None:
+def test_an_instances_text_is_complete_by_itself() -> None:
     text = instance_text(VAULT._replace(instance="OTHER"), shipped())
     assert text.startswith("vrrp_instance OTHER {\n")
     assert parse(text).problems == []

@@ -28,7 +28,7 @@ def unit(root: Path, base: str, name: str, text: str) -> None:
     path.write_text(text)
 
 
-def test_the_unit_and_its_drop_ins_say_who_it_is(tmp_path: Path) -> None:
+def test_the_unit_and_its_drop_ins_give_the_user(tmp_path: Path) -> None:
     unit(tmp_path, "usr/lib/systemd/system", "kacheck.service", "[Service]\nUser=kacheck-no\n")
     drop_in = "[Service]\nUser=daemon\nSupplementaryGroups=adm\n"
     unit(tmp_path, "etc/systemd/system", "kacheck.service.d/x.conf", drop_in)
@@ -37,7 +37,7 @@ def test_the_unit_and_its_drop_ins_say_who_it_is(tmp_path: Path) -> None:
     assert (found.name, found.groups) == ("daemon", (4,))
 
 
-def test_without_a_unit_it_is_who_owns_the_track_files(tmp_path: Path) -> None:
+def test_without_a_unit_the_track_files_give_the_user(tmp_path: Path) -> None:
     assert service_user(str(tmp_path)) is None
     (tmp_path / "run/kacheck/track").mkdir(parents=True)
     found = service_user(str(tmp_path))
@@ -60,7 +60,7 @@ def test_the_component_that_stops_a_user_is_found(
     assert unreadable(str(path), NOBODY) == wanted
 
 
-def test_the_cure_is_a_group_where_one_can_read_it_or_else_a_copy(tmp_path: Path) -> None:
+def test_the_cure_is_a_group_that_can_read_or_a_copy(tmp_path: Path) -> None:
     path = tmp_path / "my ca.pem"
     path.write_text("")
     assert cure(str(path), str(path)).startswith("install -D -m 644 '")

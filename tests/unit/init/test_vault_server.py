@@ -73,7 +73,7 @@ def test_the_environment_comes_before_the_configuration(root: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["vault.example.com", "192.0.2.100", "192.0.2.9"])
-def test_what_may_lead_to_another_node_is_not_taken_from_the_environment(
+def test_an_address_of_another_node_is_not_taken_from_the_environment(
     root: Path, host: str
 ) -> None:
     configure(root, "tls_disable = true")

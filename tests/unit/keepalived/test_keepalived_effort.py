@@ -30,7 +30,7 @@ def conf(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def calls(work: Callable[[], object]) -> int:
-    """How many functions were called meanwhile, Python's and C's."""
+    """Count the calls of functions, Python's and C's, during some work."""
     count = 0
 
     def profile(_frame: object, event: str, _argument: object) -> None:
@@ -97,7 +97,7 @@ MIGRATED: dict[str, Callable[[int], str]] = {
         numbered(TRACKED, n) + "vrrp_instance I {\n track_process {\n"
         + numbered("  p{}\n", n) + " }\n}\n"
     ),
-    "a block of its own for each": lambda n: (
+    "a separate block for each": lambda n: (
         numbered(TRACKED, n) + "vrrp_instance I {\n"
         + numbered(" track_process {{\n  p{}\n }}\n", n) + "}\n"
     ),
@@ -145,7 +145,7 @@ def test_twice_the_blocks_are_twice_the_work(
         (patterns, "MAX_NAMES", "include *\n" * 9),
     ],
 )  # fmt: skip
-def test_what_is_beyond_a_limit_is_said_and_nothing_is_migrated(
+def test_beyond_a_limit_nothing_is_migrated(
     conf: pathlib.Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str, text: str
 ) -> None:
     monkeypatch.setattr(module, name, 5)
@@ -156,7 +156,7 @@ def test_what_is_beyond_a_limit_is_said_and_nothing_is_migrated(
         migrate(MigrationOrder(str(conf), paths=Paths(config=f"{conf}.toml")))
 
 
-def test_a_number_that_is_not_known_is_said_once_for_a_line(conf: pathlib.Path) -> None:
+def test_an_unknown_number_is_reported_once_for_a_line(conf: pathlib.Path) -> None:
     assert len(read_all(conf, "a { ${_RANDOM} } {").unevaluated) == 1
 
 

@@ -94,7 +94,7 @@ def test_pwd_is_the_directory_of_the_file(configure: Configure) -> None:
     assert values(configure("a ${_PWD}").root) == [f"a {configure.path.parent.resolve()}"]
 
 
-def test_what_a_definition_made_stands_where_it_is_used(configure: Configure) -> None:
+def test_a_definitions_text_has_the_position_of_its_use(configure: Configure) -> None:
     configuration = configure('$A=b c\n$M=m \\\nn\nx ${A}d "e" $A\n  $M\n')
     x, _, n = configuration.root.children or []
     assert [(word.value, word.raw, word.position.column) for word in x.words] == [
@@ -158,7 +158,7 @@ def test_what_cannot_be_known_stays_and_is_marked(
     ids=lambda text: repr(text[:16]),
 )  # fmt: skip
 @pytest.mark.no_cover
-def test_no_text_takes_for_ever(configure: Configure, text: str) -> None:
+def test_no_text_takes_long(configure: Configure, text: str) -> None:
     configure(text)  # pytest's own timeout is far above what it takes, and far below forever
 
 
@@ -201,7 +201,7 @@ ODD = {
     "too many": "}\na }\n} b\n",
     "includes": "include inc.conf\n include \tinc.conf\ninclude {inc,none}.conf\nincludex\nincluder in?.conf\ninclude none\n",
     "definitions in includes": "$I=inc\ninclude ${I}.conf\n",
-    "names of its own": "${_INSTANCE}x\na ${_HASH} {\n",
+    "its built-in names": "${_INSTANCE}x\na ${_HASH} {\n",
     "bytes": "\udcff\udcfe {\né }\n",
 }  # fmt: skip
 

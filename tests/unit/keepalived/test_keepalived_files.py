@@ -36,7 +36,7 @@ def keywords(configuration: Configuration) -> str:
 
 INCLUDES = {
     "a file": ("include conf.d/a.conf\nx", "a1 x"),
-    "relative to the file it stands in": ("include conf.d/b.conf\nx", "b1 c1 c2 b2 x"),
+    "relative to the file with the include": ("include conf.d/b.conf\nx", "b1 c1 c2 b2 x"),
     "a pattern, in order": ("include conf.d/*.conf\nx", "a1 b1 c1 c2 b2 x"),
     "of a character": ("include conf.d/?.conf", "a1 b1 c1 c2 b2"),
     "of a set": ("include conf.d/[b-z].conf", "b1 c1 c2 b2"),
@@ -57,7 +57,7 @@ INCLUDES = {
 
 
 @pytest.mark.parametrize(("text", "expected"), INCLUDES.values(), ids=INCLUDES)
-def test_an_include_stands_for_its_files(write: pathlib.Path, text: str, expected: str) -> None:
+def test_an_include_is_replaced_by_its_files(write: pathlib.Path, text: str, expected: str) -> None:
     configuration = configure(write, text.replace("{directory}", str(write)))
     assert keywords(configuration) == expected
     assert configuration.problems == []
@@ -100,7 +100,7 @@ def test_a_main_file_that_is_missing_is_a_problem() -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/", "/dev/null", "a\0b", "/proc/kmsg", "/etc/passwd/x"])
-def test_nothing_that_is_no_file_is_read(path: str) -> None:
+def test_only_files_are_read(path: str) -> None:
     configuration = load(path)
     assert configuration.root.children == []
     assert configuration.problems or path == "/proc/kmsg"
@@ -135,7 +135,7 @@ def test_includes_that_multiply_end(write: pathlib.Path) -> None:
     assert "more than 100000 files" in configuration.unevaluated[0].message
 
 
-def test_words_stand_in_their_own_files(write: pathlib.Path) -> None:
+def test_words_know_their_files(write: pathlib.Path) -> None:
     configuration = configure(write, "x\n\ninclude conf.d/b.conf\n")
     assert list(configuration.files) == [
         str(write / name) for name in ("keepalived.conf", "conf.d/b.conf", "conf.d/c.inc")
@@ -157,7 +157,7 @@ def test_only_the_files_that_were_edited_are_written(write: pathlib.Path) -> Non
     assert configuration.changed() == {f"{write}/conf.d/c.inc": b"c1 {\n d\n e\n}\n"}
 
 
-def test_a_block_is_literal_only_where_it_stands_in_one_file_just_so(write: pathlib.Path) -> None:
+def test_a_block_is_literal_only_if_one_file_contains_it_verbatim(write: pathlib.Path) -> None:
     text = "a {\n b\n}\nc {\n include conf.d/a.conf\n}\n$X=y\nd {\n $X\n}\ne {\n @id f\n @no f\n}\ng {\n"
     configuration = configure(write, text)
     literal = {node.keyword: node.is_literal for node in configuration.root.children or []}
@@ -199,7 +199,7 @@ def test_patterns(pattern: str, name: str, *, matches: bool) -> None:
     assert bool(component(pattern).fullmatch(name)) is matches
 
 
-def test_a_pattern_with_many_stars_is_no_trap() -> None:
+def test_a_pattern_with_many_stars_takes_no_time() -> None:
     assert not component("*a" * 400 + "b").fullmatch("a" * 255)  # it would take years
 
 

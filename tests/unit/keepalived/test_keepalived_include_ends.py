@@ -11,7 +11,7 @@ RELEASES = [Version(2, 0, 20), Version(2, 1, 5), Version(2, 2, 7), Version(2, 4,
 
 
 def included(tmp_path: Path, line: bytes, release: Version) -> bool:
-    """Does the release read the file that the line names?"""
+    """Return whether the release reads the file that the line names."""
     (tmp_path / "other").write_text("vrrp_instance VI_1 {\n}\n")
     conf = tmp_path / "keepalived.conf"
     conf.write_bytes(line + b"\nglobal_defs {\n}\n")

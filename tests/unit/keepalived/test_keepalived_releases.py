@@ -79,7 +79,7 @@ Table = dict[str, tuple[str, dict[str, str | None]]]
 
 
 def rows(table: Table) -> list[object]:
-    """A row for each text and release."""
+    """Return a row for each text and release."""
     return [
         pytest.param(text, release, of_release(by_release, release), id=f"{name}-{release}")
         for name, (text, by_release) in table.items()
@@ -88,7 +88,7 @@ def rows(table: Table) -> list[object]:
 
 
 def of_release(by_release: dict[str, str | None], release: Version) -> str | None:
-    """What a release sees."""
+    """Return what a release sees."""
     return by_release[max((v for v in by_release if version_of(v) <= release), key=version_of)]
 
 

@@ -43,7 +43,7 @@ vrrp_instance VI_1
 
 
 def shape(node: Node) -> list[object]:
-    """Words, and in a list of its own what is in the block."""
+    """Return the words, and in a separate list what is in the block."""
     found: list[object] = []
     for child in node.children or ():
         found.append(" ".join(word.raw for word in child.words))
@@ -101,7 +101,7 @@ def test_the_text_of_a_tree_is_what_was_read(text: str) -> None:
     assert parse(text).text() == text
 
 
-def test_bytes_that_are_no_utf_8_come_out_again() -> None:
+def test_bytes_that_are_not_utf_8_are_preserved() -> None:
     data = b'a "\xff\xfe\xc3" \xe9\n\xef\xbb\xbfb {\n'
     assert parse(data).bytes() == data
 
@@ -208,7 +208,7 @@ def test_what_is_wrong_is_a_problem_with_its_place(text: str, problems: list[str
     assert found == problems
 
 
-def test_a_comment_with_quotes_is_no_problem() -> None:
+def test_a_comment_may_have_quotes() -> None:
     assert parse('# don\'t "do\n# it\'s " \na b # "\n! {\n').problems == []
 
 
@@ -310,7 +310,7 @@ TEXT = st.one_of(st.lists(ATOMS, max_size=60).map("".join), st.text(max_size=200
 
 
 def check(text: str) -> None:
-    """What holds for every text."""
+    """Check what holds for every text."""
     tree = parse(text, config_id="id")
     assert tree.text() == text
     end = 0
@@ -377,7 +377,7 @@ def test_an_edit_of_any_text_changes_only_its_place(text: str, data: st.DataObje
     ids=lambda text: repr(text[:8]),
 )  # fmt: skip
 @pytest.mark.no_cover
-def test_depth_and_length_are_no_trap(text: str) -> None:
+def test_depth_and_length_take_no_time(text: str) -> None:
     tree = parse(text)
     assert tree.text() == text
     assert sum(1 for _ in tree.root.walk()) <= len(text)

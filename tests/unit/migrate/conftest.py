@@ -5,6 +5,6 @@ import pytest
 from kacheck.migrate import verify
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _without_keepalived(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "program", lambda: None)

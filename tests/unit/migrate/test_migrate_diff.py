@@ -51,7 +51,7 @@ def test_the_diff_of_any_edits_makes_the_new_text(
     assert patched(old, list(unified(old, new, "old", "new", tree.spans()))) == new
 
 
-def test_a_change_of_thousands_of_lines_is_not_searched_for_what_stayed() -> None:
+def test_a_change_of_thousands_of_lines_is_not_compared_in_detail() -> None:
     tree = parse("a {\n" + " b\n c\n" * 3000 + "}\n")
     tree.replace(tree.find("a")[0], "a {\n" + "b\nd\n" * 3000 + "}\n")
     old, new = lines_of(tree.source.text), lines_of(tree.text())
@@ -60,7 +60,7 @@ def test_a_change_of_thousands_of_lines_is_not_searched_for_what_stayed() -> Non
 
 
 def edit(tree: Tree, node: Node, text: str, data: st.DataObject) -> None:
-    """Some edit, if it can be made there."""
+    """Make some edit, if it is possible there."""
     kinds = ["append"] if node is tree.root else ["append", "remove", "replace", "before", "after"]
     kind = data.draw(st.sampled_from(kinds))
     try:
@@ -79,7 +79,7 @@ def edit(tree: Tree, node: Node, text: str, data: st.DataObject) -> None:
 
 
 def patched(old: list[str], diff: list[str]) -> list[str]:
-    """What patch(1) makes of the old lines."""
+    """Return what patch(1) makes of the old lines."""
     new: list[str] = []
     position = 0
     for line in diff[2:]:

@@ -19,6 +19,8 @@ from helpers.migrated import (
 from kacheck.keepalived import load
 from kacheck.migrate.equivalents import Mode
 
+pytestmark = pytest.mark.usefixtures("_without_keepalived")
+
 # --- what others' hands are in -----------------------------------------------------------------
 
 PASSWORD = "    authentication {\n        auth_type PASS\n        auth_pass $PASS\n    }\n"
@@ -214,9 +216,7 @@ def test_a_weight_that_is_ignored_under_another_id_is_left_alone(tmp_path: Path)
 
 
 @pytest.mark.parametrize("weight", ["app weight 3", "app weight -3"])
-def test_a_weight_in_a_group_with_an_address_owner_is_left_alone(
-    tmp_path: Path, weight: str
-) -> None:
+def test_a_weight_in_an_address_owners_group_is_left_alone(tmp_path: Path, weight: str) -> None:
     instance = INSTANCE.format("").replace("100", "255")
     text = SECURE + block("process app") + instance + group("VI_1 VI_2", weight)
     done = stable(tmp_path, text)

@@ -11,6 +11,8 @@ from kacheck.keepalived import parse
 from kacheck.keepalived.version import version_of
 from kacheck.migrate.equivalents import Mode, script_word
 
+pytestmark = pytest.mark.usefixtures("_without_keepalived")
+
 # --- keywords ----------------------------------------------------------------------------------
 
 
@@ -135,7 +137,7 @@ def test_a_microsecond_is_a_delay_in_watch_mode(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("mode", MODES)
-def test_weights(  # noqa: PLR0913, PLR0917 - a table
+def test_weights_keep_their_meaning(  # noqa: PLR0913, PLR0917 - a table
     tmp_path: Path,
     mode: Mode,
     weight: str,
@@ -166,7 +168,7 @@ WORDS = [
 
 @pytest.mark.parametrize("release", ["2.0.20", "2.2.7", "2.3.1", "2.3.2", "2.4.3"])
 @pytest.mark.parametrize("word", WORDS)
-def test_any_word_comes_through_keepalived_as_it_is(word: str, release: str) -> None:
+def test_any_word_reaches_the_script_through_keepalived_unchanged(word: str, release: str) -> None:
     version = version_of(release)
     text = f"vrrp_script x {{\n    script {script_word(['/bin/x', word, 'end'], version)}\n}}\n"
     tree = parse(text, release=version)
@@ -209,7 +211,7 @@ def test_any_word_comes_through_keepalived_as_it_is(word: str, release: str) -> 
     ],
 )
 @pytest.mark.parametrize("mode", MODES)
-def test_what_has_no_equivalent_is_left_alone_and_the_line_is_said(
+def test_what_has_no_equivalent_is_left_alone_with_its_line(
     tmp_path: Path, mode: Mode, lines: list[str], reference: str, why: str
 ) -> None:
     text = block(*lines) + tracking(reference)
@@ -229,7 +231,7 @@ def test_what_has_no_equivalent_is_left_alone_and_the_line_is_said(
         (["process app", "quorum_max 2", "fork_delay 4"], "different delays"),
     ],
 )
-def test_what_only_the_watcher_can_do_is_left_alone_by_script_mode(
+def test_script_mode_leaves_alone_what_only_the_watcher_can_do(
     tmp_path: Path, lines: list[str], why: str
 ) -> None:
     text = block(*lines) + tracking("app")
@@ -261,7 +263,7 @@ def test_a_name_that_is_tracked_both_ways_is_left_alone(tmp_path: Path) -> None:
     assert "reverse and without" in done.left[0]
 
 
-def test_what_is_left_stays_in_its_block_and_the_others_leave_it(tmp_path: Path) -> None:
+def test_only_migrated_names_leave_their_block(tmp_path: Path) -> None:
     heavy = "vrrp_track_process heavy {\n    process heavy\n    weight 254\n}\n"
     text = block("process app") + heavy + tracking("# of both", "heavy  # one", "app  # other")
     done = migrated(tmp_path, text, "script")

@@ -23,6 +23,8 @@ from kacheck.migrate.equivalents import LIBEXEC, Mode
 from kacheck.migrate.plan import MigrationOrder, rewritten
 from kacheck.result import BadConfigError
 
+pytestmark = pytest.mark.usefixtures("_without_keepalived")
+
 # --- where it goes -----------------------------------------------------------------------------
 
 
@@ -75,7 +77,7 @@ def test_a_taken_name_gets_another_one(tmp_path: Path) -> None:
     assert "        kacheck_app weight 3\n" in done.text
 
 
-def test_a_name_that_no_check_can_have_gets_one_that_it_can(tmp_path: Path) -> None:
+def test_a_name_that_is_invalid_for_a_check_is_replaced(tmp_path: Path) -> None:
     text = (block("process app") + tracking("app")).replace("app {", '"my app/1" {')
     done = migrated(tmp_path, text.replace("        app\n", '        "my app/1"\n'))
 
@@ -175,7 +177,7 @@ def test_a_name_from_a_file_of_names_is_left_alone(tmp_path: Path, mode: Mode, t
     assert len(done.left) == 1
 
 
-def test_a_command_that_is_too_long_for_its_place_is_left_alone(tmp_path: Path) -> None:
+def test_a_command_too_long_for_its_line_is_left_alone(tmp_path: Path) -> None:
     left = []
     for size in range(900, 960):
         deep = f"vrrp_track_process app {{\n{' ' * 16}process app {'x' * size}\n}}\n"
@@ -191,7 +193,7 @@ def test_a_command_that_is_too_long_for_its_place_is_left_alone(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("size", range(1014, 1023))
-def test_a_comment_does_not_grow_into_a_line_of_its_own(tmp_path: Path, size: int) -> None:
+def test_a_comment_does_not_become_a_separate_line(tmp_path: Path, size: int) -> None:
     comment = "#" * (size - 2) + " x"
     text = SECURE + f"vrrp_track_process app {{\n{comment}\n    process app\n}}\n" + tracking("app")
     done = stable(tmp_path, text)
@@ -201,7 +203,7 @@ def test_a_comment_does_not_grow_into_a_line_of_its_own(tmp_path: Path, size: in
     assert (done.text == text) == bool(done.left)
 
 
-def test_a_comment_of_a_reference_that_would_grow_too_long_stops_it_all(tmp_path: Path) -> None:
+def test_a_references_comment_that_would_be_too_long_prevents_the_migration(tmp_path: Path) -> None:
     track = f"    track_script {{\n{' ' * 20}ping\n    }}\n    track_process {{\n#{'x' * 1010}\n"
     text = SECURE + PING + block("process app") + INSTANCE.format(track + "        app\n    }\n")
     with pytest.raises(BadConfigError, match=r"keepalived.conf: a line would be longer .* #xxx"):
@@ -252,7 +254,7 @@ def test_a_byte_order_mark_is_named(tmp_path: Path) -> None:
         ("", "# of the file\n"),
     ],
 )
-def test_a_definition_that_moves_up_leaves_comments_with_what_they_are_of(
+def test_a_definition_that_moves_up_leaves_others_comments_in_place(
     tmp_path: Path, above: str, comment: str
 ) -> None:
     text = above + comment + tracking("app") + "\n" + block("process app")
@@ -313,7 +315,7 @@ def test_what_another_node_may_track_is_left_alone(tmp_path: Path, above: str, i
     assert any("app is left alone: the line is for another @id" in left for left in done.left)
 
 
-def test_what_has_nothing_to_do_with_tracking_may_be_for_another_node(tmp_path: Path) -> None:
+def test_lines_unrelated_to_tracking_may_be_for_another_node(tmp_path: Path) -> None:
     above = "$PRIORITY=90\n$NET=10.0\n"
     inside = "    @node2 priority $PRIORITY\n    @node2 mcast_src_ip ${NET}.0.1\n"
     tracks = tracking("app").replace("    track_process", inside + "    track_process")
@@ -345,7 +347,7 @@ def test_what_another_node_tracks_besides_does_not_hold_up_the_rest(
     assert "vrrp_script app {" in done.text
 
 
-def test_what_keepalived_may_track_in_a_block_that_it_does_not_know_is_left_alone(
+def test_tracking_inside_an_unknown_block_is_left_alone(
     tmp_path: Path,
 ) -> None:
     inside = "    foo {\n        track_process {\n            app\n        }\n    }\n"
@@ -356,7 +358,7 @@ def test_what_keepalived_may_track_in_a_block_that_it_does_not_know_is_left_alon
     assert "keepalived does not know foo here" in done.left[0]
 
 
-def test_a_comment_that_moves_does_not_leave_a_backslash_as_a_statement(tmp_path: Path) -> None:
+def test_a_moved_comment_does_not_leave_a_backslash_as_a_statement(tmp_path: Path) -> None:
     inside = "    track_script {\n    }\n    track_process {\n        app } # one \\\n"
     below = block("process app").replace("}", "} # two \\")
     done = stable(tmp_path, SECURE + INSTANCE.format(inside) + below, "script")
@@ -373,7 +375,7 @@ def test_a_comment_that_moves_does_not_leave_a_backslash_as_a_statement(tmp_path
 def test_a_brace_among_the_names_leaves_all_of_the_instance_alone(
     tmp_path: Path, brace: str
 ) -> None:
-    """To keepalived the instance ends there, and its other lines are none."""
+    """To keepalived the instance ends there, so its other lines have no effect."""
     tracks = tracking("app", brace)[:-2] + "    track_script {\n        ping\n    }\n}\n"
     text = SECURE + PING + block("process app") + tracks
     done = stable(tmp_path, text, "script")
@@ -382,7 +384,7 @@ def test_a_brace_among_the_names_leaves_all_of_the_instance_alone(
     assert "app is left alone: there is a brace among the names" in "".join(done.left)
 
 
-def test_a_process_that_is_not_utf_8_is_left_alone_by_watch_mode(tmp_path: Path) -> None:
+def test_watch_mode_leaves_a_process_alone_that_is_not_utf_8(tmp_path: Path) -> None:
     text = SECURE + block("process gr\udcfcn") + tracking("app")
     path = tmp_path / "keepalived.conf"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))

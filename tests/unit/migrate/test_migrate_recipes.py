@@ -8,6 +8,8 @@ from kacheck.cli import main
 from kacheck.keepalived import Node, parse
 from kacheck.migrate.equivalents import LIBEXEC
 
+pytestmark = pytest.mark.usefixtures("_without_keepalived")
+
 VAULT = f"{LIBEXEC}/kacheck-vault --timeout 4.8 --address http://127.0.0.1:8200"
 PROCESS = f"{LIBEXEC}/kacheck-process --timeout 4.8 --all-namespaces vault"
 URL = "http://127.0.0.1:8200/v1/sys/health"
@@ -68,7 +70,7 @@ def test_what_is_not_certain_stays(tmp_path: Path, script: str) -> None:
 
 
 def recipe(directory: Path, script: str) -> Node:
-    """The `script` statement after --recipes."""
+    """Return the `script` statement after --recipes."""
     path = directory / "keepalived.conf"
     text = f"vrrp_script chk {{\n    # why\n    script {script}   # this\n    interval 5\n}}\n"
     path.write_text(text)

@@ -24,15 +24,20 @@ MOVED = (
 
 
 def ask(directory: Path, text: str) -> tuple[MigrationAnswer, str]:
-    """What migrate answers, and the new keepalived.conf with the new kacheck.toml behind it."""
+    """Return what migrate answers, and the new keepalived.conf and kacheck.toml."""
     conf = directory / "keepalived.conf"
     conf.write_text(SECURE + text)
     answer = migrate(MigrationOrder(str(conf), paths=Paths(f"{directory}/kacheck.toml")))
     return answer, "\n".join(re.findall(r"(?m)^[+ ](?!\+\+ )(.*)", answer.text))
 
 
+@pytest.fixture(autouse=True)
+def _without_keepalived() -> None:
+    """Here one judges: see install()."""
+
+
 @pytest.mark.parametrize("release", ["2.4.0", "2.4.3"])
-def test_a_backslash_that_ends_a_comment_is_no_part_of_the_name_since_2_4_0(
+def test_since_2_4_0_a_names_comment_may_end_in_a_backslash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
 ) -> None:
     install(monkeypatch, tmp_path, release)
@@ -43,7 +48,7 @@ def test_a_backslash_that_ends_a_comment_is_no_part_of_the_name_since_2_4_0(
 
 
 @pytest.mark.parametrize("release", ["2.0.20", "2.2.7", "2.3.4"])
-def test_before_that_the_name_is_left_alone_since_keepalived_itself_never_finds_it(
+def test_before_2_4_0_a_name_keepalived_never_finds_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
 ) -> None:
     install(monkeypatch, tmp_path, release)
@@ -79,7 +84,7 @@ def test_a_process_from_the_environment_is_left_alone(
     assert "app is left alone" in answer.remarks[0]
 
 
-def test_without_keepalived_the_release_that_is_assumed_is_said(
+def test_without_keepalived_the_assumed_release_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify, "program", lambda: None)

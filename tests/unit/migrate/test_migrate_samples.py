@@ -15,6 +15,8 @@ from kacheck.keepalived import parse
 from kacheck.migrate.equivalents import Mode
 from kacheck.result import BadConfigError
 
+pytestmark = pytest.mark.usefixtures("_without_keepalived")
+
 SAMPLES = sorted((CONFIGURATIONS / "migrate").glob("*.conf"))
 
 
@@ -73,7 +75,7 @@ class TestEveryConfiguration:
 
 
 def lines_of(text: str, keywords: tuple[str, ...]) -> set[int]:
-    """The lines that statements with these keywords stand on."""
+    """Return the lines that statements with these keywords stand on."""
     found: set[int] = set()
     for node in parse(text).root.walk():
         if node.keyword in keywords:
@@ -83,7 +85,7 @@ def lines_of(text: str, keywords: tuple[str, ...]) -> set[int]:
 
 
 def mutilated(text: str, random: Random) -> str:
-    """The configuration after a careless editor."""
+    """Return the configuration after a careless editor."""
     lines = text.split("\n")
     for _ in range(random.randrange(1, 5)):
         place = random.randrange(len(lines))
@@ -136,7 +138,7 @@ def test_a_diff_is_printed_and_nothing_is_written(
     assert "FAULT within milliseconds" in said.err
 
 
-def test_nothing_to_migrate_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_to_migrate_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "keepalived.conf"
     path.write_text('this is { no configuration " at all\n')
 
@@ -174,6 +176,6 @@ def test_a_configuration_that_cannot_be_read_for_certain_is_refused(
     assert why in capsys.readouterr().err
 
 
-def test_no_file_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_exits_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["migrate", str(tmp_path / "none.conf")]) == 3
     assert "No such file" in capsys.readouterr().err

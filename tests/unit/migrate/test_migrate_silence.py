@@ -19,7 +19,7 @@ def test_a_missing_brace_is_refused_at_its_line(
     assert ":1: vrrp_script chk has no {" in capsys.readouterr().err
 
 
-def test_a_tracker_that_can_never_match_is_said_at_its_line(
+def test_a_tracker_that_can_never_match_is_reported_at_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     conf = tmp_path / "keepalived.conf"

@@ -244,7 +244,7 @@ def test_a_script_of_the_users_own_is_passed_over(
         ("weight 2", []),
     ],
 )
-def test_the_deadline_is_just_below_the_time_after_which_keepalived_ends_the_script(
+def test_the_deadline_is_just_below_keepaliveds_timeout(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], times: str, deadline: list[str]
 ) -> None:
     assert migrate(tmp_path, '"pidof vault"', times) == 0

@@ -66,7 +66,7 @@ def test_an_unknown_does_not_let_a_bug_pass(*, first: bool) -> None:
     assert whole("any", **results).reason == REASON["bug"]
 
 
-def test_the_undecided_of_a_combination_is_not_hidden_by_an_unknown_before_it() -> None:
+def test_an_earlier_unknown_does_not_hide_an_undecided_member() -> None:
     inner = whole("any", a=HIDDEN, b=DOWN)
     result = whole("all", first=LIMITED, inner=inner)
     assert exit_code(result, on_unknown="ok") == 3
@@ -90,7 +90,7 @@ def test_an_unknown_that_passes_does_not_hide_a_warning(names: tuple[str, str]) 
 
 
 def accepted(result: Result, *words: str) -> bool:
-    """Does `kacheck run` with these --accept pass it?"""
+    """Return whether `kacheck run` with these --accept passes it."""
     return with_accepted(result, Namespace(accept=[*words])).status is Status.OK
 
 
@@ -115,7 +115,7 @@ def test_of_warnings_within_a_combination_all_have_to_be_accepted() -> None:
         assert accepted(result, "standby", "warned")
 
 
-def test_those_of_a_member_are_seen_behind_one_that_has_its_first() -> None:
+def test_an_inner_combinations_reasons_need_acceptance_too() -> None:
     inner = whole("all", a=STANDBY, b=WARNED)
     result = whole("all", x=OTHER_STANDBY, inner=inner)
     assert not accepted(result, "standby")

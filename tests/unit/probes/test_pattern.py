@@ -190,12 +190,12 @@ def test_arguments_that_cannot_match_need_no_permission() -> None:
     assert not pattern("/usr/bin/vault|server").matches(Fake("vault|agent", name="vault", exe=None))
 
 
-def test_the_script_stands_right_behind_its_interpreter() -> None:
+def test_the_script_follows_its_interpreter() -> None:
     line = "/usr/bin/tail|-f|-n1|/opt/prometheus-node-exporter"
     assert not pattern(LONG).matches(Fake(line, name=LONG[:15]))
 
 
-def test_an_unreadable_executable_that_could_be_the_one_is_not_taken_for_another() -> None:
+def test_an_unreadable_executable_that_could_match_is_not_ruled_out() -> None:
     with pytest.raises(PermissionError):
         pattern("/usr/sbin/haproxy").matches(Fake("haproxy|-W", exe=None))
 
@@ -219,7 +219,7 @@ def test_an_unreadable_executable_that_could_be_the_one_is_not_taken_for_another
         ),
     ],
 )
-def test_the_beginning_of_a_command_line_that_is_read_decides_as_all_of_it_would(
+def test_the_beginning_of_a_command_line_decides_like_all_of_it(
     wanted: Pattern, line: str, expected: bool
 ) -> None:
     assert wanted.reach < 64_000

@@ -50,7 +50,7 @@ def test_other_addresses_are_refused(words: Any) -> None:
         (r"\\\\x", b"\\\\x"),
     ],
 )
-def test_escapes_stand_for_bytes(words: str, content: bytes) -> None:
+def test_escapes_are_read_as_bytes(words: str, content: bytes) -> None:
     assert escaped(words) == words
     assert bytes_of(words) == content
 

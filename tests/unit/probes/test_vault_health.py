@@ -1,4 +1,4 @@
-"""What each answer of sys/health means: the table of codes, and who is not believed."""
+"""What each answer of sys/health means: the table of codes, and answers that contradict them."""
 
 import json
 from typing import Any
@@ -73,7 +73,7 @@ def verdict(result: Result) -> str:
             200, json.dumps(ACTIVE).encode()[:-1] + b', "sealed": false}', id="a repeated key"
         ),
         pytest.param(200, json.dumps(ACTIVE).encode() + b" " * MAX_BODY, id="too long"),
-        pytest.param(429, {**STANDBY, "standby": False}, id="a standby that is none"),
+        pytest.param(429, {**STANDBY, "standby": False}, id="a standby that denies it"),
         pytest.param(472, {**UP, "sealed": True}, id="a sealed secondary"),
         pytest.param(473, {"standby": True}, id="a performance standby without fields"),
         pytest.param(501, {"initialized": True}, id="not initialized and initialized"),
@@ -114,7 +114,7 @@ def test_a_number_that_is_infinite_is_still_json() -> None:
     assert result.data["fields"]["x"] == "inf"
 
 
-def test_a_redirect_without_a_location_says_so() -> None:
+def test_a_redirect_without_a_location_is_reported() -> None:
     assert "to nowhere" in ask(301, b"").message
 
 

@@ -16,8 +16,8 @@ from kacheck.probes.vault.settings import (
 from kacheck.result import BadConfigError
 
 
-def settle(address: str | None = None, /, env: Any = None, **given: Any) -> VaultOptions:
-    """The options for an address, an environment and what other options were given."""
+def options_from(address: str | None = None, /, env: Any = None, **given: Any) -> VaultOptions:
+    """Return the options for an address, an environment and what other options were given."""
     values = {**given, "address": address} if address else given
     try:
         return prepare(from_environment(values, env or {}))
@@ -26,7 +26,7 @@ def settle(address: str | None = None, /, env: Any = None, **given: Any) -> Vaul
 
 
 def timeout_from(environ: dict[str, str]) -> float | None:
-    """The time that the environment gives to wait."""
+    """Return the time that the environment gives to wait."""
     seconds: float | None = from_environment({}, environ).get("timeout")
     return seconds
 
@@ -43,10 +43,10 @@ def timeout_from(environ: dict[str, str]) -> float | None:
     ],
 )
 def test_addresses(address: str, url: str) -> None:
-    settled = settle(address)
-    assert settled.url == url
-    assert settled.address == address
-    assert settled.unix_socket == ("/run/vault.sock" if address.startswith("unix:") else None)
+    options = options_from(address)
+    assert options.url == url
+    assert options.address == address
+    assert options.unix_socket == ("/run/vault.sock" if address.startswith("unix:") else None)
 
 
 @pytest.mark.parametrize(
@@ -65,60 +65,60 @@ def test_addresses(address: str, url: str) -> None:
         ("https://vault/#x", "https://vault/#***: leave out the query"),
     ],
 )
-def test_an_address_that_is_none_is_refused_by_name_with_the_cure(address: str, shown: str) -> None:
+def test_an_invalid_address_is_refused_with_the_cure(address: str, shown: str) -> None:
     for source, arguments in (
         ("--address", (address,)),
         ("VAULT_ADDR", (None, {"VAULT_ADDR": address})),
         ("BAO_ADDR", (None, {"BAO_ADDR": address})),
     ):
         with pytest.raises(BadConfigError) as refused:
-            settle(*arguments)
+            options_from(*arguments)
         assert str(refused.value).startswith(f"{source} {shown}")
         assert "https://127.0.0.1:8200" in str(refused.value) or "leave out" in str(refused.value)
 
 
 def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
     with pytest.raises(BadConfigError, match=r"^VAULT_ADDR has a user or password") as refused:
-        settle(env={"VAULT_ADDR": "https://user:hunter2@vault:8200"})
+        options_from(env={"VAULT_ADDR": "https://user:hunter2@vault:8200"})
     assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("address", ["http://x y:9", "http://x:9\n", "http://x:9\t", "http://\x7f"])
 def test_a_blank_in_the_address_is_refused(address: str) -> None:
     with pytest.raises(BadConfigError, match=r"^--address has a blank or a control character"):
-        settle(address)
+        options_from(address)
 
 
 def test_the_path_of_a_unix_socket_may_have_blanks() -> None:
-    assert settle("unix:///run/a b.sock").unix_socket == "/run/a b.sock"
+    assert options_from("unix:///run/a b.sock").unix_socket == "/run/a b.sock"
 
 
 def test_the_default_is_this_machine() -> None:
-    assert settle().url == "https://127.0.0.1:8200/v1/sys/health"
-    assert settle(env={"VAULT_ADDR": ""}).url == "https://127.0.0.1:8200/v1/sys/health"
+    assert options_from().url == "https://127.0.0.1:8200/v1/sys/health"
+    assert options_from(env={"VAULT_ADDR": ""}).url == "https://127.0.0.1:8200/v1/sys/health"
 
 
 def test_an_option_wins_over_bao_and_bao_over_vault() -> None:
     both = {"VAULT_ADDR": "http://vault", "BAO_ADDR": "http://bao"}
-    assert settle("http://option", both).address == "http://option"
-    assert settle(env=both).address == "http://bao"
-    assert settle(env={"VAULT_ADDR": "http://vault"}).address == "http://vault"
+    assert options_from("http://option", both).address == "http://option"
+    assert options_from(env=both).address == "http://bao"
+    assert options_from(env={"VAULT_ADDR": "http://vault"}).address == "http://vault"
     assert (
-        settle(env={"VAULT_ADDR": "http://vault", "BAO_ADDR": ""}).address
+        options_from(env={"VAULT_ADDR": "http://vault", "BAO_ADDR": ""}).address
         == "https://127.0.0.1:8200"
     )
 
 
 def test_the_sources_of_authorities_replace_one_another() -> None:
     env = {"VAULT_CACERT": "file", "VAULT_CACERT_BYTES": "pem", "VAULT_CAPATH": "dir"}
-    settled = settle(env=env)
-    assert (settled.trust.ca_cert, settled.trust.ca_cert_bytes, settled.trust.ca_path) == (
+    options = options_from(env=env)
+    assert (options.trust.ca_cert, options.trust.ca_cert_bytes, options.trust.ca_path) == (
         "file",
         "pem",
         "dir",
     )
-    settled = settle(env=env, ca_path="given")
-    assert (settled.trust.ca_cert, settled.trust.ca_cert_bytes, settled.trust.ca_path) == (
+    options = options_from(env=env, ca_path="given")
+    assert (options.trust.ca_cert, options.trust.ca_cert_bytes, options.trust.ca_path) == (
         None,
         None,
         "given",
@@ -126,38 +126,41 @@ def test_the_sources_of_authorities_replace_one_another() -> None:
 
 
 def test_a_client_certificate_needs_its_key() -> None:
-    assert settle(env={"VAULT_CLIENT_CERT": "c", "VAULT_CLIENT_KEY": "k"}).trust.client_key == "k"
-    assert settle(env={"BAO_CLIENT_KEY": "k"}, client_cert="c").trust.client_key == "k"
+    assert (
+        options_from(env={"VAULT_CLIENT_CERT": "c", "VAULT_CLIENT_KEY": "k"}).trust.client_key
+        == "k"
+    )
+    assert options_from(env={"BAO_CLIENT_KEY": "k"}, client_cert="c").trust.client_key == "k"
     for env in ({"VAULT_CLIENT_CERT": "c"}, {"VAULT_CLIENT_KEY": "k"}):
         with pytest.raises(BadConfigError, match="--client-cert and --client-key"):
-            settle(env=env)
+            options_from(env=env)
 
 
 @pytest.mark.parametrize(("text", "insecure"), [
     ("1", True), ("t", True), ("TRUE", True), ("0", False), ("F", False), ("false", False), ("", False),
 ])  # fmt: skip
 def test_skip_verify_is_read_as_go_reads_a_boolean(text: str, insecure: bool) -> None:
-    assert settle(env={"VAULT_SKIP_VERIFY": text}).trust.insecure is insecure
+    assert options_from(env={"VAULT_SKIP_VERIFY": text}).trust.insecure is insecure
 
 
 def test_an_authority_that_was_given_is_verified_whatever_the_environment_says() -> None:
     env = {"VAULT_SKIP_VERIFY": "true"}
-    assert settle(env=env).trust.insecure
-    assert not settle(env=env, ca_cert="ca.pem").trust.insecure
-    assert not settle(env=env, ca_path="certs").trust.insecure
-    assert settle(env=env, ca_cert="ca.pem", insecure=True).trust.insecure
+    assert options_from(env=env).trust.insecure
+    assert not options_from(env=env, ca_cert="ca.pem").trust.insecure
+    assert not options_from(env=env, ca_path="certs").trust.insecure
+    assert options_from(env=env, ca_cert="ca.pem", insecure=True).trust.insecure
 
 
 def test_an_option_for_the_client_certificate_wins_over_the_environment() -> None:
     env = {"VAULT_CLIENT_CERT": "ec", "VAULT_CLIENT_KEY": "ek"}
-    settled = settle(env=env, client_cert="oc", client_key="ok")
-    assert (settled.trust.client_cert, settled.trust.client_key) == ("oc", "ok")
+    options = options_from(env=env, client_cert="oc", client_key="ok")
+    assert (options.trust.client_cert, options.trust.client_key) == ("oc", "ok")
 
 
 @pytest.mark.parametrize("text", ["yes", "on", "2", "tRUE"])
 def test_a_boolean_that_is_none_is_refused_by_name(text: str) -> None:
     with pytest.raises(BadConfigError, match=f"VAULT_SKIP_VERIFY={text}"):
-        settle(env={"VAULT_SKIP_VERIFY": text})
+        options_from(env={"VAULT_SKIP_VERIFY": text})
 
 
 def test_what_would_ask_another_node_is_ignored() -> None:
@@ -165,7 +168,7 @@ def test_what_would_ask_another_node_is_ignored() -> None:
         ("VAULT_AGENT_ADDR", "VAULT_PROXY_ADDR", "VAULT_NAMESPACE", "VAULT_TOKEN", "HTTPS_PROXY"),
         "x",
     )
-    assert settle(env=env) == settle()
+    assert options_from(env=env) == options_from()
 
 
 @pytest.mark.parametrize(
@@ -190,7 +193,7 @@ def test_a_time_that_is_none_is_refused(text: str) -> None:
         timeout_from({"BAO_CLIENT_TIMEOUT": text})
 
 
-def test_without_a_time_there_is_none() -> None:
+def test_without_a_variable_there_is_no_time() -> None:
     assert timeout_from({}) is timeout_from({"VAULT_CLIENT_TIMEOUT": ""}) is None
 
 

@@ -152,7 +152,7 @@ def test_what_waits_is_written_before_the_end() -> None:
     assert written == [str(number) for number in range(100)]
 
 
-def test_a_logger_that_is_stuck_keeps_the_end_waiting_a_moment_only() -> None:
+def test_a_stuck_logger_delays_the_end_only_a_moment() -> None:
     stuck = threading.Event()
     writer = LineWriter(lambda _: assert_set(stuck))
     writer("never")

@@ -1,4 +1,4 @@
-"""What systemd is told, and when it is not there."""
+"""Notifications to systemd, and what happens without it."""
 
 import contextlib
 import os
@@ -44,14 +44,14 @@ def systemd(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 def test_without_systemd_nothing_happens() -> None:
-    told = Notifier({}, PID)
-    told.tell("READY=1")
-    assert told.watchdog_interval is None
+    client = Notifier({}, PID)
+    client.tell("READY=1")
+    assert client.watchdog_interval is None
 
 
 def test_lines_come_as_one_datagram(systemd: socket.socket, notifier: Notify) -> None:
-    told = notifier(systemd.getsockname())
-    told.tell("READY=1", "STATUS=2 checks, 1 not ok: vault critical sealed")
+    client = notifier(systemd.getsockname())
+    client.tell("READY=1", "STATUS=2 checks, 1 not ok: vault critical sealed")
     assert systemd.recv(4096) == b"READY=1\nSTATUS=2 checks, 1 not ok: vault critical sealed"
 
 
@@ -64,20 +64,20 @@ def test_an_abstract_address_begins_with_an_at_sign(notifier: Notify) -> None:
         assert sock.recv(4096) == b"READY=1"
 
 
-def test_a_systemd_that_has_gone_is_no_error(systemd: socket.socket, notifier: Notify) -> None:
-    told = notifier(systemd.getsockname())
+def test_a_missing_systemd_is_not_an_error(systemd: socket.socket, notifier: Notify) -> None:
+    client = notifier(systemd.getsockname())
     Path(systemd.getsockname()).unlink()
-    told.tell("READY=1")
+    client.tell("READY=1")
 
 
 def test_a_systemd_that_reads_nothing_costs_a_moment_and_no_more(
     systemd: socket.socket, notifier: Notify
 ) -> None:
-    told = notifier(systemd.getsockname())
+    client = notifier(systemd.getsockname())
     begun = time.monotonic()
     while time.monotonic() - begun < 0.1:  # until its queue is full
         begun = time.monotonic()
-        told.tell("STATUS=full")
+        client.tell("STATUS=full")
     assert time.monotonic() - begun < 5
 
 
@@ -88,9 +88,9 @@ def test_a_systemd_that_reads_nothing_delays_no_verdict(
     table = '[check.{}]\nprobe = "process"\nname = "{}"\ninterval = 60\ntimeout = 30\n'
     toml = "".join(table.format(name, NAME) for name in names)
     process = start(NAME, "60")
-    patient = "import kacheck.watch.notify as notify; notify.PATIENCE = 20.0\n"
+    patient = {"kacheck.watch.notify.PATIENCE": 20.0}
     environ = {"NOTIFY_SOCKET": str(systemd.getsockname())}
-    with Watcher(tmp_path, toml, prelude=patient, environ=environ, wait=False) as watcher:
+    with Watcher(tmp_path, toml, settings=patient, environ=environ, wait=False) as watcher:
         while systemd.recv(4096) != b"STATUS=20 checks, 0 not ok":
             pass
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full:
@@ -119,8 +119,8 @@ def test_a_systemd_that_reads_nothing_delays_no_verdict(
         ({"WATCHDOG_USEC": "soon"}, None),
     ],
 )
-def test_a_sign_of_life_comes_in_half_the_time_that_systemd_waits(
+def test_a_sign_of_life_comes_at_half_the_watchdog_time(
     environ: dict[str, str], interval: float | None
 ) -> None:
-    """Without an interval there is none: zero would be a loop that does nothing else."""
+    """Without an interval there are no signs of life: zero would be a busy loop."""
     assert Notifier(environ, PID).watchdog_interval == interval

@@ -46,7 +46,7 @@ class Seen:
             self.publisher.expect(check, 0)
 
     def publish(self, track: int) -> None:
-        """What a supervisor does in an interval."""
+        """Publish as a supervisor does in an interval."""
         for check in CHECKS:
             self.publisher.publish(check, track, UP if track else DOWN)
 
@@ -76,7 +76,7 @@ def seen(tmp_path: Path, comm: list[str]) -> Iterator[Seen]:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Seen]:
-    """On a file system of its own, which is small."""
+    """On a separate, small file system."""
     needs(root=True)
     place = tmp_path / "small"
     place.mkdir()
@@ -95,7 +95,7 @@ def small(tmp_path: Path) -> Iterator[Seen]:
 # --- what readers see ---------------------------------------------------------------------------
 
 
-def test_a_reader_finds_the_old_value_or_the_new_one_and_never_anything_else(seen: Seen) -> None:
+def test_a_reader_sees_the_old_value_or_the_new_one(seen: Seen) -> None:
     found: set[str] = set()
     stop = threading.Event()
 
@@ -114,7 +114,7 @@ def test_a_reader_finds_the_old_value_or_the_new_one_and_never_anything_else(see
     assert found == {"0\n", "1\n"}
 
 
-def test_a_track_file_is_written_only_when_its_value_changes_and_a_verdict_always(
+def test_only_verdict_files_are_written_without_a_change(
     seen: Seen,
 ) -> None:
     """Each write of a track file wakes keepalived."""
@@ -150,7 +150,7 @@ def garble(file: Path) -> None:
 
 
 def edit(file: Path) -> None:
-    """By hand, and so that neither size nor time tells."""
+    """Edit by hand, so that neither size nor time changes."""
     times = file.stat()
     file.write_text("7\n")
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -173,7 +173,7 @@ MEDDLING: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("meddle", MEDDLING.values(), ids=MEDDLING)
 @pytest.mark.parametrize("value", [0, 1])
-def test_what_others_do_to_a_track_file_is_mended_by_the_next_verdict(
+def test_the_next_verdict_repairs_a_track_file_changed_by_others(
     seen: Seen, value: int, meddle: Callable[[Path], object]
 ) -> None:
     seen.publish(value)
@@ -199,7 +199,7 @@ def test_what_others_do_to_the_value_that_lies_ready_is_mended(
 
 
 @pytest.mark.parametrize("meddle", MEDDLING.values(), ids=MEDDLING)
-def test_a_value_that_others_have_laid_ready_is_not_put_into_place(
+def test_a_value_that_others_have_prepared_is_not_used(
     seen: Seen, meddle: Callable[[Path], object]
 ) -> None:
     seen.publish(1)
@@ -214,7 +214,7 @@ def test_a_value_that_others_have_laid_ready_is_not_put_into_place(
 
 @pytest.mark.parametrize("later", [0.0, 1.5, 3600.0])
 @pytest.mark.parametrize("value", [0, 1])
-def test_a_track_file_changed_in_the_clock_tick_of_its_writing_is_mended(
+def test_a_track_file_changed_within_its_clock_tick_is_repaired(
     seen: Seen, monkeypatch: pytest.MonkeyPatch, value: int, later: float
 ) -> None:
     clock = SlowClock(monkeypatch)
@@ -230,7 +230,7 @@ def test_a_track_file_changed_in_the_clock_tick_of_its_writing_is_mended(
 
 
 @pytest.mark.parametrize("later", [0.0, 1.5])
-def test_a_value_laid_ready_in_the_clock_tick_of_its_writing_is_not_put_into_place(
+def test_a_prepared_value_changed_within_its_clock_tick_is_not_used(
     seen: Seen, monkeypatch: pytest.MonkeyPatch, later: float
 ) -> None:
     clock = SlowClock(monkeypatch)
@@ -242,7 +242,7 @@ def test_a_value_laid_ready_in_the_clock_tick_of_its_writing_is_not_put_into_pla
     assert (seen.directory / "failing/one").read_text() == "0\n"
 
 
-def test_out_of_descriptors_what_cannot_be_read_is_not_taken_for_a_failing_value(
+def test_out_of_descriptors_an_unreadable_value_is_not_a_failing_one(
     seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     SlowClock(monkeypatch)
@@ -293,17 +293,17 @@ def test_a_directory_that_is_deleted_is_made_again(seen: Seen, comm: list[str], 
     assert seen.tracks() == {"1\n"}
     assert seen.verdicts() == {UP}
     seen.publisher.check_lock()
-    told = [report for report in seen.reports if report]
-    assert len(told) == (gone in (".", "track")), told
-    assert all(f"{seen.directory}/track" in report for report in told)
-    assert all("reload keepalived" in report for report in told)
+    reports = [report for report in seen.reports if report]
+    assert len(reports) == (gone in (".", "track")), reports
+    assert all(f"{seen.directory}/track" in report for report in reports)
+    assert all("reload keepalived" in report for report in reports)
     seen.publish(1)
     seen.publisher.check_lock()
-    assert seen.reports == told, "nobody can see from here that keepalived was reloaded"
+    assert seen.reports == reports, "nobody can see from here that keepalived was reloaded"
     assert MUTE not in comm
 
 
-def test_a_track_directory_that_somebody_else_has_made_anew_is_noticed(seen: Seen) -> None:
+def test_a_track_directory_recreated_by_others_is_noticed(seen: Seen) -> None:
     seen.publish(1)
     shutil.rmtree(seen.directory / "track")
     (seen.directory / "track").mkdir()
@@ -324,7 +324,7 @@ def test_a_place_that_cannot_be_written_is_refused_with_the_cure(tmp_path: Path)
 
 
 def fill_bytes(place: Path) -> None:
-    """To the last byte."""
+    """Fill it to the last byte."""
     with (place / "filler").open("ab", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(b"x")
@@ -349,7 +349,7 @@ FULL = pytest.mark.parametrize("fill", [fill_bytes, fill_inodes])
 
 
 @FULL
-def test_on_a_full_file_system_all_goes_on_in_the_room_that_it_has_already(
+def test_a_full_file_system_still_takes_updates_in_existing_space(
     small: Seen, comm: list[str], fill: Callable[[Path], None]
 ) -> None:
     """Reported once, whatever the number of checks and looks, and once when there is room again."""
@@ -372,7 +372,7 @@ def test_on_a_full_file_system_all_goes_on_in_the_room_that_it_has_already(
 def test_without_any_room_a_failure_still_reaches_keepalived(
     small: Seen, comm: list[str], fill: Callable[[Path], None]
 ) -> None:
-    """Each byte that it frees is taken at once by who has filled the file system."""
+    """The program that has filled the file system takes each freed byte at once."""
     place = small.directory.parent
     for check in CHECKS:
         (small.directory / "verdict" / check).unlink()
@@ -395,7 +395,7 @@ def test_without_any_room_a_failure_still_reaches_keepalived(
 
 @contextlib.contextmanager
 def read_only(place: Path) -> Iterator[None]:
-    """As the kernel makes a file system after an error; a mount(8) would find it in use."""
+    """Make a file system read-only, as the kernel does after an error."""
     subprocess.run(["mount", "--bind", place, place], check=True)
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
@@ -404,7 +404,7 @@ def read_only(place: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", place], check=True)
 
 
-def test_a_file_system_that_is_read_only_makes_the_watcher_mute_until_it_is_not(
+def test_a_read_only_file_system_silences_the_watcher_meanwhile(
     small: Seen, comm: list[str]
 ) -> None:
     with read_only(small.directory.parent):
@@ -422,10 +422,10 @@ def test_a_file_system_that_is_read_only_makes_the_watcher_mute_until_it_is_not(
 
 
 @pytest.mark.parametrize("others", [0, 1])
-def test_the_watcher_is_mute_as_long_as_one_check_cannot_be_published(
+def test_the_watcher_is_silent_while_one_check_cannot_be_published(
     seen: Seen, comm: list[str], others: int
 ) -> None:
-    """A directory stands where one of the files should be: nothing can be renamed to it."""
+    """A directory is in the place of one of the files: nothing can be renamed to it."""
     file = seen.directory / "track/two"
     file.mkdir()
     for _ in range(2):
@@ -438,7 +438,7 @@ def test_the_watcher_is_mute_as_long_as_one_check_cannot_be_published(
 
 @contextlib.contextmanager
 def no_descriptors() -> Iterator[None]:
-    """No file can be opened."""
+    """Leave no descriptor to open a file with."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:
@@ -486,7 +486,7 @@ def test_the_name_of_the_process_says_that_it_is_mute(tmp_path: Path) -> None:
 # --- one watcher for each ----------------------------------------------------------------------
 
 
-def test_a_second_watcher_is_refused_and_told_who_the_first_one_is(tmp_path: Path) -> None:
+def test_a_second_watcher_is_refused_with_the_firsts_pid(tmp_path: Path) -> None:
     with Watcher(tmp_path, NOTHING) as first:
         with Watcher(tmp_path, NOTHING, wait=False) as second:
             assert second.process.wait(10) == 3
@@ -515,9 +515,7 @@ def test_a_stopped_watcher_is_still_the_one_that_has_the_lock(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["lock", "pid"])
 @pytest.mark.parametrize("how", ["deleted", "replaced", "touched", "garbled"])
-def test_a_lock_or_pid_file_that_was_meddled_with_is_made_again(
-    seen: Seen, name: str, how: str
-) -> None:
+def test_a_damaged_lock_or_pid_file_is_recreated(seen: Seen, name: str, how: str) -> None:
     path = seen.directory / "watcher" / name
     if how == "touched":
         os.utime(path)

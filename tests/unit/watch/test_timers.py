@@ -3,7 +3,7 @@
 from kacheck.watch.timers import Timers
 
 
-def test_what_is_due_is_done_in_the_order_of_its_time_and_then_of_its_making() -> None:
+def test_due_timers_run_by_time_and_then_by_creation() -> None:
     timers, done = Timers(), list[str]()
     for when, name in ((3.0, "c"), (1.0, "a"), (2.0, "b1"), (2.0, "b2"), (4.0, "late")):
         timers.at(when, lambda name=name: done.append(name))  # type: ignore[misc]
@@ -37,7 +37,7 @@ def test_one_that_is_due_may_cancel_another_one_that_is() -> None:
     assert done == []
 
 
-def test_one_that_sets_itself_again_is_done_again_when_that_is_due() -> None:
+def test_a_timer_that_sets_itself_again_runs_when_due() -> None:
     timers, done = Timers(), list[float]()
 
     def tick(now: float) -> None:
@@ -62,7 +62,7 @@ def test_an_error_of_one_leaves_the_others_to_be_done() -> None:
     assert done == ["error", "second"]
 
 
-def test_what_is_set_and_cancelled_for_ever_takes_no_more_room() -> None:
+def test_endless_setting_and_cancelling_takes_no_more_room() -> None:
     """As the timeout of each look, and a recheck that is an hour away, are."""
     timers, done = Timers(), list[int]()
     kept = [timers.at(3600.0 + number, lambda n=number: done.append(n)) for number in range(50)]  # type: ignore[misc]

@@ -70,7 +70,7 @@ def weight_without_failover(context: Context) -> Iterator[Observation]:
 def _is_graded(check: Check) -> bool:
     """Return whether a check has other numbers than 0 and 1."""
     track = check.track
-    return not {*track[:4], *(number for _, number in track.reasons)} <= {0, 1}
+    return not {*track[:4], *(number for _, number in track.reasons)} <= {0, 1, None}
 
 
 @finding(

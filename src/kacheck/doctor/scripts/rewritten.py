@@ -15,4 +15,4 @@ def rewritten(context: Context, script: Script) -> str | None:
         command = command_of(made, script.timeout) if made is not None else None
     except LeftError:
         return None
-    return script_line(*command, release=context.release) if command else None
+    return None if command is None else script_line(*command, release=context.release)

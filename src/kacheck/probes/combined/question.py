@@ -35,6 +35,12 @@ class Combination(NamedTuple):
     """Whether the members' names are words for people, and not names of checks."""
 
     @property
+    def consul_service(self) -> str | None:
+        """The first Consul service whose state decides about a member."""
+        services = (member.consul_service for _, member in self.members)
+        return next((service for service in services if service), None)
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """The names of the checks among the members that all have to be ok."""
         if self.mode == "any" or self.inline:

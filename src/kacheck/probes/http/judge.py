@@ -5,12 +5,11 @@ from __future__ import annotations
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
 from kacheck.exchange.body import quote, read_json
 from kacheck.exchange.flat_json import flat_object
-from kacheck.exchange.reasons import BAD_RESPONSE
+from kacheck.exchange.reasons import BAD_RESPONSE, UNAUTHORIZED
 from kacheck.probes.http.kinds import Condition, ranges_of
 from kacheck.probes.http.reasons import (
     ANSWERED,
     CERTIFICATE_EXPIRING,
-    UNAUTHORIZED,
     UNEXPECTED_BODY,
     UNEXPECTED_STATUS,
     WARNING_STATUS,

@@ -1,6 +1,7 @@
 """The reasons of http checks: what the answer was."""
 
-from kacheck.result import CRITICAL, UNKNOWN, Reason, Status
+from kacheck.exchange.reasons import UNAUTHORIZED
+from kacheck.result import CRITICAL, Reason, Status
 
 ANSWERED = Reason("answered", (Status.OK,), "The answer is the expected one")
 WARNING_STATUS = Reason(
@@ -16,9 +17,6 @@ UNEXPECTED_STATUS = Reason(
 )
 UNEXPECTED_BODY = Reason(
     "unexpected-body", CRITICAL, "The answer lacks what `json` or `contains` asks for"
-)
-UNAUTHORIZED = Reason(
-    "unauthorized", UNKNOWN, "The answer was 401 or 403: the server wants other credentials"
 )
 ANSWERS = (
     ANSWERED,

@@ -9,10 +9,9 @@ VAULT_MAX_RETRIES.
 
 from __future__ import annotations
 
-from kacheck.exchange.options import Trust, split_trust
+from kacheck.exchange.address import AddressForm, base_of
+from kacheck.exchange.options import Trust, boolean, split_trust
 from kacheck.exchange.place import unproven
-from kacheck.exchange.request import plain_parts
-from kacheck.kinds import BLANK, has_blank
 from kacheck.probe import OptionError
 from kacheck.probes.vault import DEFAULT_ADDRESS
 from kacheck.result import BadConfigError
@@ -25,13 +24,7 @@ else:
     from kacheck.light import NamedTuple
 
 HEALTH = "/v1/sys/health"
-BOOLEANS = {
-    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
-}
-"""Go's strconv.ParseBool."""
-
-
+FORM = AddressForm("Vault", DEFAULT_ADDRESS, HEALTH)
 CA_CERT_BYTES = "VAULT_CACERT_BYTES or BAO_CACERT_BYTES"
 
 
@@ -83,12 +76,7 @@ class Environment:
 
     def flag(self, name: str) -> bool:
         """Its value as Go reads a boolean."""
-        text = self.get(name)
-        if text is not None and text not in BOOLEANS:
-            raise BadConfigError(
-                f"{self.variable(name)}={text} is not a boolean: set it to true or false"
-            )
-        return text is not None and BOOLEANS[text]
+        return boolean(self.environ, self.variable(name)) or False
 
 
 def from_environment(values: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -160,62 +148,8 @@ def parse_address(address: str) -> tuple[str, str | None]:
         ValueError: it is not an address; the text goes on from what the address is called.
 
     """
-    if "?" not in address and "/v1" not in address and plain_parts(address) is not None:
-        return f"{address.rstrip('/')}{HEALTH}", None
-    return parse_any_address(address)
-
-
-def parse_any_address(address: str) -> tuple[str, str | None]:
-    """Return the same, and raise it, of whatever is not plain; to import urllib takes 4 ms."""
-    if has_blank(address):
-        raise ValueError(f"has {BLANK} in it; leave that out")
-    from urllib.parse import urlsplit
-
-    from kacheck.redact import redact_address
-
-    shown = redact_address(address)
-    if bracketed := with_brackets(address):  # which has no user and no password
-        raise ValueError(f"{address} has an IPv6 address without brackets; write {bracketed}")
-    try:
-        parts = urlsplit(address)
-        _ = parts.port
-    except ValueError:  # whose message repeats what may be a password
-        raise ValueError(
-            f"{shown} is not a valid URL: its port must be a number up to 65535, and an IPv6 "
-            f"address be in brackets; an address looks like {DEFAULT_ADDRESS}"
-        ) from None
-    is_unix = parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc
-    if is_unix and not (parts.query or parts.fragment):
-        return f"http://localhost{HEALTH}", parts.path
-    host = parts.hostname or ""
-    is_encoded = "%" in host and ":" not in host  # but for an IPv6 zone: no host's name has one
-    if not is_unix and (parts.scheme not in ("http", "https") or not host or is_encoded):
-        raise ValueError(
-            f"{shown} is not an address of Vault: "
-            f"one looks like {DEFAULT_ADDRESS} or unix:///run/vault.sock"
-        )
-    if parts.username is not None:  # and do not repeat the password
-        raise ValueError(f"has a user or password: leave it out, {HEALTH} is asked without one")
-    if parts.query or parts.fragment:
-        raise ValueError(f"{shown}: leave out the query, {HEALTH} is asked without one")
-    if not is_unix and parts.path.rstrip("/") in (HEALTH, "/v1", "/v1/sys"):
-        base = f"{parts.scheme}://{parts.netloc}"
-        raise ValueError(f"{shown} has the path {parts.path}, which is added; write {base}")
-    netloc = parts.netloc.replace("%25", "%")  # an IPv6 zone, as RFC 6874 writes it
-    return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}{HEALTH}", None
-
-
-def with_brackets(address: str) -> str | None:
-    """Return an address with brackets around its IPv6 address; None where that is not the fault."""
-    import re
-
-    match = re.fullmatch(r"(https?://)([0-9a-fA-F:]*:[0-9a-fA-F]*:[0-9a-fA-F:]*)(/?)", address)
-    if match is None:
-        return None
-    host, _, port = match[2].rpartition(":")
-    if ":" in host and port.isdecimal() and int(port) > 999:
-        return f"{match[1]}[{host}]:{port}"
-    return f"{match[1]}[{match[2]}]:8200"
+    base, unix_socket = base_of(address, FORM)
+    return f"{base}{HEALTH}", unix_socket
 
 
 def timeout(text: str, variable: str) -> float:
