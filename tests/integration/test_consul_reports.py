@@ -135,7 +135,7 @@ def test_an_agent_that_is_back_is_told_the_newest_verdict(
         assert len(said) == 1
 
 
-def test_a_refusal_is_logged_once_with_the_rule_and_again_after_recovery(
+def test_a_refusal_is_logged_again_only_after_recovery(
     tmp_path: Path, consul: StandInConsul, web: WebServer
 ) -> None:
     file = tmp_path / "token"

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.keepalived
 
 IDS = {name: 51 + number for number, name in enumerate(NAMES)}
 VIPS = {name: f"192.0.{number}.100" for name, number in IDS.items()}
-"""Each in a network of its own: with the first address of a network all its others go."""
+"""Each in a separate network: deleting a network's first address deletes its others."""
 REFUSED = "503 not now"
 GONE = "`critical`: one of `missing`, `refused` and `reset`"
 UNREADY = "500 [+]ping ok [-]etcd failed: reason withheld"

@@ -131,7 +131,7 @@ def test_what_is_said_of_a_service(
     assert result.data["http_status"] == code
 
 
-def test_no_code_passes_without_a_passing_body_and_no_body_without_its_code() -> None:
+def test_code_and_body_must_both_pass() -> None:
     bodies: list[Any] = [
         [GOOD],
         [WARNED],
