@@ -277,7 +277,7 @@ def instance(node: VaultNode, name: str) -> str:
 def commands(name: str) -> str:
     """Return the commands of docs/recipes.md for a service."""
     text = (ROOT / "docs/recipes.md").read_text().partition("## Other services")[2]
-    block = re.findall(r"(?m)(?:^    .*\n)+", text)[0]
+    block: str = re.findall(r"(?m)(?:^    .*\n)+", text)[0]
     assert "/usr/share/doc/kacheck/examples" in block
     block = block.replace("/usr/share/doc/kacheck/examples", str(EXAMPLES))
     return block.replace("nginx", name)

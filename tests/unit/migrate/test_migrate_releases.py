@@ -36,11 +36,6 @@ def ask(directory: Path, text: str) -> tuple[MigrationAnswer, str]:
     return answer, "\n".join(re.findall(r"(?m)^[+ ](?!\+\+ )(.*)", answer.text))
 
 
-@pytest.fixture(autouse=True)
-def _without_keepalived() -> None:
-    """Here one judges: see install()."""
-
-
 @pytest.mark.parametrize("release", ["2.4.0", "2.4.3"])
 def test_since_2_4_0_a_names_comment_may_end_in_a_backslash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
