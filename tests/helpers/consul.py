@@ -285,14 +285,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serve the states of a file until the end."""
-    port, file = int(sys.argv[1]), Path(sys.argv[2])
+    port, file, lock = int(sys.argv[1]), Path(sys.argv[2]), threading.Lock()
 
     class FromFile(StandInConsul):
         def answer(self, asked: Asked) -> tuple[int, Any]:
-            self.services.clear()
-            for name, state in json.loads(file.read_text()).items():
-                self.register(name, state)
-            return super().answer(asked)
+            with lock:
+                self.services.clear()
+                for name, state in json.loads(file.read_text()).items():
+                    self.register(name, state)
+                return super().answer(asked)
 
         def updated(self, body: bytes, check: str) -> tuple[int, Any]:
             update = json.loads(body)

@@ -126,7 +126,7 @@ ROWS = [
     Row(
         "web",
         "the agent is killed",
-        "`critical refused`",
+        "`critical`, since nothing listens",
         "leaves at once; with `terminate_delay = 15` when the agent is not back by then",
         lambda services: services.kill("agent"),
         Services.start_agent,
