@@ -241,7 +241,7 @@ class _Server(ThreadingHTTPServer):
         return connection, client
 
     def handle_error(self, *_: object) -> None:
-        """A client that hangs up is no error of the test."""
+        """Ignore clients that hang up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
