@@ -30,7 +30,8 @@ WEB = ROOT / "tests/helpers/web.py"
 SECTION = (ROOT / "docs/recipes.md").read_text().partition("## Consul\n")[2].partition("\n## ")[0]
 BLOCKS = re.findall(r"(?m)(?:^    .*\n|^\n(?=    ))+", SECTION)
 """What the section has for other files: the check that follows, the commands, the one that reports."""
-VIPS = {"web": "192.0.2.100", "app": "192.0.2.101"}
+VIPS = {"web": "192.0.2.100", "app": "198.51.100.101"}
+"""Of different networks: of one, the kernel removes all addresses with the first one."""
 PASSING = "service:app passing"
 CRITICAL = "service:app critical"
 
