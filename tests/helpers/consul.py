@@ -8,7 +8,7 @@ In a test::
         consul.hangs = True                 # from the next request on
 
 As a script it answers with the states that it finds in a JSON file at every request, such as
-`{"web": "passing"}`, and writes what a TTL check is told last beside it, into FILE.ttl:
+`{"web": "passing"}`, and writes the last update of a TTL check beside it, into FILE.ttl:
 `python3 consul.py PORT FILE`.
 """
 
@@ -207,7 +207,7 @@ class StandInConsul:
         return 200, b""
 
     def status_of(self, check: str) -> str | None:
-        """Return what a TTL check was told last."""
+        """Return the status of the last update of a TTL check."""
         updates = self.ttl_checks[check]
         return updates[-1][0] if updates else None
 
