@@ -168,7 +168,8 @@ class ConsulReporter:
     def put(self, new: Round) -> None:
         """Report this, instead of what still waits; it never waits."""
         with suppress(Empty):
-            new = new._replace(renews=new.renews or self._waiting.get_nowait().renews)
+            waiting = self._waiting.get_nowait()
+            new = new._replace(renews=new.renews or waiting.renews)
         with suppress(Full):  # never: nobody else puts
             self._waiting.put_nowait(new)
 
