@@ -13,6 +13,7 @@ from kacheck.keepalived import Configuration, Node, Version, parse
 from kacheck.keepalived.limits import leading_number
 from kacheck.keepalived.rules import LONGEST_LINE
 from kacheck.keepalived.source import encode
+from kacheck.migrate.answers_now import refusal
 from kacheck.migrate.equivalents import LIBEXEC, script_word
 from kacheck.migrate.one_liners.command import command_of
 from kacheck.migrate.one_liners.translate import translate
@@ -55,6 +56,8 @@ def _replace(block: Node, script: Node, release: Version, survey: Survey) -> Non
     source.tree.replace(source, line)
     text = f"{' '.join(block.arguments)}: {shlex.join(old)} is {command[0]} now"
     survey.note(script, "; ".join((text, *made.notes)))
+    if why := refusal(made):
+        survey.note(script, f"{' '.join(block.arguments)}: {why}")
 
 
 def timeout_of(block: Node, release: Version) -> float:

@@ -68,6 +68,7 @@ REPLACED = [
     (f"/bin/bash -c 'curl -sf {URL} && exit 0 || exit 1'", f"{HTTP} {URL}", ""),
     (f"/usr/bin/curl -f {URL} || exit 1", f"{HTTP} {URL}", NO_SHELL),
     (f"/usr/bin/curl -sf {URL} > /dev/null", f"{HTTP} {URL}", NO_SHELL),
+    (f"sh -c 'if curl -sf {URL}; then exit 0; else exit 1; fi'", f"{HTTP} {URL}", ""),
     # what it looks for
     (f"sh -c 'curl -sf {URL} | grep -q UP'", f"{HTTP} --contains UP {URL}", ""),
     (f"sh -c 'curl -s {URL} | grep UP'", f"{HTTP} --contains UP {URL}", "error pages as well"),
@@ -118,6 +119,16 @@ REPLACED = [
      "kacheck-process --timeout 1.8 --all-namespaces haproxy", ""),
     ("sh -c 'pgrep -x nginx &>/dev/null'",
      "kacheck-process --timeout 1.8 --all-namespaces nginx", "where sh is dash"),
+    (
+        "bash -c 'if ! pidof haproxy >/dev/null; then exit 1; fi'",
+        "kacheck-process --timeout 1.8 --all-namespaces haproxy",
+        "",
+    ),
+    (
+        "sh -c 'if ! killall -0 haproxy; then exit 2; fi; exit 0'",
+        "kacheck-process --timeout 1.8 --all-namespaces haproxy",
+        "",
+    ),
     # programs
     ("systemctl is-active haproxy",
      "kacheck-command --timeout 1.8 systemctl is-active haproxy", "within milliseconds"),
@@ -200,6 +211,9 @@ LEFT = [
     ("pidof haproxy nginx", "any one of several names"),
     ("sh -c 'ps aux | grep -v grep | grep -q haproxy'", "ps in a pipe"),
     ("sh -c 'ps -C nginx --no-header | wc -l'", "ps in a pipe"),
+    ("sh -c 'kill -0 $(cat /run/haproxy.pid)'", "it has a variable or $(...)"),
+    ("sh -c 'if pidof haproxy; then exit 1; else exit 0; fi'", "does not reduce"),
+    ("sh -c 'if pidof haproxy; then echo 0; else echo 1; fi'", "does not reduce"),
     ("sh -c '! pidof haproxy'", "a shell makes something else of !"),
 ]  # fmt: skip
 OWN = [

@@ -37,7 +37,7 @@ TRANSLATORS: dict[str, Translator] = {
 }
 """By the program's name."""
 KNOWN = re.compile(
-    rf"(?:^|[\s/;|&(`'\"])(?:{'|'.join(TRANSLATORS)})(?=\s|$)|/dev/tcp/|/plugins/check_"
+    rf"(?:^|[\s/;|&(`'\"])(?:{'|'.join((*TRANSLATORS, 'kill'))})(?=\s|$)|/dev/tcp/|/plugins/check_"
 )
 """What makes it worth saying why a script is left alone; another script is the user's own."""
 HARMLESS = ("timeout", "env", "exec", "command", "nice", "ionice", "nohup", "setsid", "stdbuf")
@@ -51,6 +51,14 @@ COMPARED = re.compile(
 """`[ $(curl -w %{{http_code}} ...) = 200 ]`, which is `curl ... | grep 200`."""
 NO_SHELL = "keepalived starts no shell, so that `{}` and what is behind it are arguments of {}"
 BACKGROUND = "where sh is dash, &> put it into the background, and it always passed"
+
+
+DECIDES = re.compile(
+    r"\s*if\s+(?P<kept>[^;!]+);\s*then\s+(?:exit 0|true|:)\s*;"
+    r"\s*else\s+(?:exit [1-9][0-9]*|false)\s*;\s*fi\s*"
+    r"|\s*if\s+!\s+(?P<denied>[^;!]+);\s*then\s+exit [1-9][0-9]*\s*;\s*fi\s*(?:;\s*exit 0\s*)?"
+)
+"""`if A; then exit 0; else exit 1; fi`, and `if ! A; then exit 1; fi`, which are A."""
 
 
 def translate(argv: Sequence[str]) -> Translation | None:
@@ -94,6 +102,8 @@ def _translate(argv: list[str]) -> Translation | None:
 
 def translated(program: str, shell: str | None, limit: float | None) -> Translation | None:
     """Return the check that a shell's program becomes; None where it is another one."""
+    if decides := DECIDES.fullmatch(program):
+        program = decides["kept"] or decides["denied"]
     compared = COMPARED.match(program)
     if compared is not None:
         first, code, other_code, second = compared.groups()
