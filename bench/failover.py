@@ -41,7 +41,8 @@ HTTP_KILLED = "kill -9 of an HTTP server: kacheck watch"
 SEALED = "Vault sealed: kacheck watch, fall {}"
 COLOURS = {NATIVE: "a", PGREP.format(1): "c", PGREP.format(2): "c"}
 HEADING = "From the failure to FAULT on keepalived's notify FIFO"
-PATIENCE = 20
+PATIENCE = 40
+"""Seconds; a role of Vault that comes and goes is regained after 20."""
 
 CONFIGURATION = """
 [check.process]
