@@ -188,7 +188,7 @@ def measure_crowd(bench: Bench, what: str, checks: Sequence[str], seconds: int) 
         ["memory", f"{whole:.1f} MB (Pss {share:.1f})", "", ""],
         [f"from renewal to renewal of a verdict, less 1 s ({len(off_time)})", *spread(off_time)],
     ]
-    print(grid(rows))
+    print(grid(rows), end="\n\n")
     yield goal(f"{what}, CPU of one core", cpu, 25, " %")
     yield goal(f"{what}, looks off time, p99", percentile(off_time, 99), 100, " ms")
 

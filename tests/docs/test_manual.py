@@ -231,7 +231,7 @@ def test_vaults_variables_are_exactly_those_that_are_read() -> None:
     assert spy.asked.isdisjoint(re.findall(r"[A-Z]+_[A-Z_]+", ignored))
 
 
-def test_the_variables_of_consul_are_those_that_are_read_and_no_other() -> None:
+def test_consuls_variables_are_exactly_those_that_are_read() -> None:
     spy = Spy()
     consul_environment({}, spy)
     tags = " ".join(entry.tag for entry in entries(sections(COMMAND)["ENVIRONMENT"]))

@@ -241,7 +241,7 @@ class _Server(ThreadingHTTPServer):
         return connection, client
 
     def handle_error(self, *_: object) -> None:
-        """A client that hangs up is no error of the test."""
+        """Ignore clients that hang up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -296,7 +296,7 @@ def main() -> None:
 
         def updated(self, body: bytes, check: str) -> tuple[int, Any]:
             update = json.loads(body)
-            new = file.with_suffix(".new")
+            new = file.with_suffix(".ttl-new")
             new.write_text(f"{check} {update['Status']}")
             new.rename(file.with_suffix(".ttl"))
             return 200, b""

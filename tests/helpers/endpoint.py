@@ -29,7 +29,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """A client that hangs up is no error of the test."""
+        """Ignore clients that hang up."""
 
 
 def main() -> None:

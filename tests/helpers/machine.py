@@ -152,9 +152,10 @@ def _os_release() -> dict[str, str]:
 
 
 def _apt_options() -> list[str]:
-    """Return the host's proxy and certificates."""
+    """Return the host's proxy and certificates, and that lists may be old: a mirror is behind."""
     lines = command(["apt-config", "dump", "Acquire::http", "Acquire::https"]).stdout.splitlines()
-    return [f"--aptopt={line}" for line in lines if not line.endswith(' "";')]
+    lines = [line for line in lines if not line.endswith(' "";')]
+    return [f"--aptopt={line}" for line in (*lines, 'Acquire::Check-Valid-Until "false";')]
 
 
 def put(root: Path, name: str, text: str, mode: int = 0o644) -> None:

@@ -23,10 +23,11 @@ PLUGIN = "/usr/lib/nagios/plugins/check_mysql_query"
 PLUGIN_TEXT = """#!/bin/sh
 [ "$*" = "-s /run/mysqld/mysqld.sock -u kacheck -q SELECT @@global.read_only -c 0:0" ] || exit 3
 read -r code text <{says}
+[ "$code" = hang ] && exec sleep 60
 echo "$text"
 exit "$code"
 """
-WRITABLE = "0 QUERY OK: 'SELECT @@global.read_only' returned 0.000000|result=0.000000;;0:0;;"
+WRITABLE = "0 QUERY OK: 'SELECT @@global.read_only' returned 0.000000 | result=0.000000;;0.000000;"
 NGINX = """
 daemon off;
 pid {directory}/nginx.pid;

@@ -77,7 +77,7 @@ def test_leadership(look: Look, consul: StandInConsul) -> None:
     assert answer.verdict == "warning follower"
     assert "10.0.0.2:8300" in answer.message
     consul.is_server = False
-    assert look("consul", *PATIENT, "--leader").verdict == "critical not-a-server"
+    assert look("consul", *PATIENT, "--leader").verdict == "critical client-agent"
 
 
 def test_a_lock(look: Look, consul: StandInConsul) -> None:

@@ -4,11 +4,13 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from helpers.consul import UPDATE, StandInConsul
+from helpers.faults import report_imports
 from helpers.watcher import Watcher
 from helpers.web import WebServer
 
@@ -134,7 +136,7 @@ def test_an_agent_that_is_back_is_told_the_newest_verdict(
         assert len(said) == 1
 
 
-def test_a_refusal_is_logged_once_with_the_rule_and_again_after_recovery(
+def test_a_refusal_is_logged_again_only_after_recovery(
     tmp_path: Path, consul: StandInConsul, web: WebServer
 ) -> None:
     file = tmp_path / "token"
@@ -227,6 +229,32 @@ def test_it_goes_on_after_a_re_execution(
         seen = len(consul.ttl_checks[ID])
         watcher.until(lambda: len(consul.ttl_checks[ID]) > seen + 2)
         assert {status for status, _ in consul.ttl_checks[ID]} == {"passing"}
+
+
+def test_a_report_needs_no_file_of_the_program_once_it_is_ready(
+    tmp_path: Path, consul: StandInConsul, web: WebServer
+) -> None:
+    """While a package is being unpacked they are neither the old ones nor the new ones."""
+    file = tmp_path / "token"
+    file.touch(mode=0o600)
+    file.write_text("hunter2")
+    table = f'ttl = 1\ntoken_file = "{file}"'
+    with Watcher(tmp_path, toml(consul, web, table=table), faults=[report_imports]) as watcher:
+        tells(watcher, consul, "passing")
+        for trouble, value, words in (
+            ("token", "other", "not reported to Consul: "),
+            ("token", None, "reported to Consul again"),
+            ("hangs", True, "verdicts are not reported to Consul: "),
+        ):
+            place = len(watcher.lines)
+            setattr(consul, trouble, value)
+            watcher.until(partial(watcher.find, words, place))
+        consul.hangs = False
+        watcher.until(lambda: watcher.find("verdicts are reported to Consul again"))
+        consul.stop()
+        watcher.until(lambda: watcher.find("refuses connections"))
+    said = [str(line.get("text", "")) for line in watcher.lines]
+    assert [line for line in said if line.startswith("imported")] == []
 
 
 def test_the_request_is_what_consul_expects(

@@ -14,7 +14,7 @@ from helpers.answer import Answer
 from helpers.child import run_kacheck
 from helpers.clock import SlowClock
 from helpers.needs import needs
-from kacheck import drain, statedir
+from kacheck import drain, drain_switch, statedir
 from kacheck.check import Check, Question, drained_by
 from kacheck.cli import main
 from kacheck.probes.combined.question import Combination
@@ -153,7 +153,7 @@ def test_amounts_are_in_the_unit_that_a_person_would_choose(seconds: int, words:
      ("30d", 2592000), ("0.5", 1), ("1.5s", 2), (".5d", 43200)],
 )  # fmt: skip
 def test_times_to_drain_for(text: str, seconds: int) -> None:
-    assert drain.span(text) == seconds
+    assert drain_switch.span(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_times_to_drain_for(text: str, seconds: int) -> None:
 )
 def test_invalid_times_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"invalid drain time .*: give one such as 30m"):
-        drain.span(text)
+        drain_switch.span(text)
 
 
 # --- the one-shots --------------------------------------------------------------------------
@@ -333,7 +333,7 @@ def test_the_watcher_knows_the_names_if_the_configuration_is_unreadable(
     here: pathlib.Path, kacheck: Kacheck, monkeypatch: pytest.MonkeyPatch, *, broken: bool
 ) -> None:
     default = here / "kacheck.toml"
-    monkeypatch.setattr("kacheck.commands.drain.CONFIGURATION", str(default))
+    monkeypatch.setattr("kacheck.commands.drain_names.CONFIGURATION", str(default))
     if broken:
         default.write_text("[")
     code, out, err = kacheck("on", "anything")

@@ -317,10 +317,10 @@ def test_a_bug_of_a_watcher_that_logs_json_is_json(
         raise ZeroDivisionError("the bug")
 
     monkeypatch.setattr("kacheck.commands.watch.run", broken)
-    assert cli.main(["watch", "--log-format", "json"]) == 3
+    assert cli.main(["watch", "--log-format", "json"]) == 1
     message = json.loads(capsys.readouterr().err)["message"]
     assert message.startswith("unknown bug: ZeroDivisionError: the bug")
-    assert cli.main(["watch", "--log-format", "text"]) == 3
+    assert cli.main(["watch", "--log-format", "text"]) == 1
     assert capsys.readouterr().err.startswith("kacheck: unknown bug: ZeroDivisionError")
 
 

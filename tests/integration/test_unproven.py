@@ -17,6 +17,8 @@ from helpers.vault import StandInVault
 from helpers.watcher import Watcher
 from kacheck.cli import main
 from kacheck.doctor.kacheck import configuration
+from kacheck.exchange import place
+from kacheck.probes.http import settings
 
 Look = Callable[..., Answer]
 HTTP = "is plain http"
@@ -144,6 +146,31 @@ def test_the_watcher_warns_at_a_start_or_change_only(tmp_path: Path, vault: Stan
         watcher.signal(signal.SIGUSR2)
         watcher.until(lambda: watcher.notified.count("READY=1") > ready)
         assert len(warnings_of(watcher)) == 3, "the trial of the new program says nothing"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_warned"),
+    [
+        ("http://127.0.0.1:1023/health", False),
+        ("http://127.0.0.1:1024/health", True),
+        ("http://127.0.0.1/health", False),
+        ("http://[::1]/health", False),
+        ("http://[::1]:8080/health", True),
+        ("http://127.0.0.1:8080?from=check", True),
+    ],
+)
+def test_on_a_port_that_only_root_may_have_plain_http_is_no_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, *, is_warned: bool
+) -> None:
+    file = tmp_path / "first"
+    file.write_text("1024\n")
+    monkeypatch.setattr(place, "FIRST_FREE_PORT", str(file))
+    options = settings.prepare({"url": url})
+    assert bool(settings.warnings(options)) is is_warned
+    file.write_text("0\n")  # as in most containers
+    assert settings.warnings(options)
+    file.unlink()
+    assert settings.warnings(options)
 
 
 def test_doctor_warns_of_configured_checks_and_of_scripts(tmp_path: Path) -> None:

@@ -64,6 +64,20 @@ def test_only_the_reason_of_a_warning_is_accepted(verdict: Verdict, word: str, s
     assert f'invalid value "{word}" for --accept' in shown.stderr
 
 
+@pytest.mark.parametrize("shell", range(len(SHELLS)))
+@pytest.mark.parametrize("time", ["0", "0.0", ".", "1.2.3", "", "1s"])
+def test_a_time_that_no_look_could_have_is_refused(verdict: Verdict, time: str, shell: int) -> None:
+    """It would show when the watcher has ended, and a look takes its place."""
+    shown = verdict("0 ok active it is active", "--timeout", time, shell=shell)
+    assert shown.returncode == (1 if time == "1s" else 3), "1s: a look, which warns"
+    assert "invalid time" in shown.stderr or time == "1s"
+
+
+@pytest.mark.parametrize("time", ["1", "0.5", "10", "1."])
+def test_a_time_that_a_look_can_have_is_taken(verdict: Verdict, time: str) -> None:
+    assert verdict("0 ok active said", "--timeout", time).stdout == "ok active: said\n"
+
+
 @pytest.mark.parametrize("word", WARNINGS)
 def test_the_reason_of_each_warning_is_taken(verdict: Verdict, word: str) -> None:
     shown = verdict(f"1 warning {word} said", "--accept", word)

@@ -1,4 +1,4 @@
-"""Consul and a real keepalived: its word moves the VIP, and it is told where the VIP may be."""
+"""Consul and a real keepalived: Consul's answer moves the VIP, and it gets a report of where it may be."""
 
 import json
 import sys

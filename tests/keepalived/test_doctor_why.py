@@ -80,10 +80,9 @@ def tracked_down(node: Node) -> None:
     node.run(["ip", "link", "set", "dev", "eth9", "down"])
 
 
-def dummy(node: Node) -> None:
-    node.run(["ip", "link", "add", "eth9", "type", "dummy"])
-    node.run(["ip", "address", "add", "10.99.0.1/24", "dev", "eth9"])
-    node.run(["ip", "link", "set", "dev", "eth9", "up"])
+def another(node: Node) -> None:
+    no_carrier(node)
+    node.run(["ip", "link", "set", "dev", "eth9p", "up"])
 
 
 def no_address(node: Node) -> None:
@@ -120,7 +119,7 @@ FAULTS = {
     "interface that vanished": Fault(
         instance(interface="eth9"),
         "its interface eth9 does not exist",
-        before=dummy,
+        before=another,
         after=vanished,
     ),
     "file with a number": Fault(
@@ -132,7 +131,7 @@ FAULTS = {
     "tracked interface down": Fault(
         instance("track_interface {\neth9\n}"),
         "the tracked interface eth9 is down",
-        before=dummy,
+        before=another,
         after=tracked_down,
     ),
     "no address": Fault(instance(), "its interface eth0 has no IPv4 address", before=no_address),

@@ -256,6 +256,17 @@ def test_the_vip_is_where_native_tracking_had_it(node: VaultNode, mode: str) -> 
         watcher.stop()
 
 
+def expect_to_follow(node: Node, comes: Callable[[int], None]) -> None:
+    """Start and kill the process twice: the two VIPs come and go with it."""
+    process = node.process("app")
+    comes(2)
+    process.kill()
+    comes(0)
+    process = node.process("app")
+    comes(2)
+    process.kill()
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_an_instance_and_its_sync_group_may_track_the_same(node: VaultNode, mode: str) -> None:
     other = TRACKED.partition("vrrp_instance")[2].partition("    track_process")[0]
@@ -277,13 +288,7 @@ def test_an_instance_and_its_sync_group_may_track_the_same(node: VaultNode, mode
     def comes(count: int) -> None:
         wait_until(lambda: len(vips()) == count, f"not {count} VIPs\n{keepalived.log}", PATIENCE)
 
-    process = node.node.process("app")
-    comes(2)
-    process.kill()
-    comes(0)
-    process = node.node.process("app")
-    comes(2)
-    process.kill()
+    expect_to_follow(node.node, comes)
     if watcher is not None:
         watcher.stop()
 
@@ -324,13 +329,7 @@ def test_lines_moved_to_a_sync_group_move_its_vips(
             PATIENCE,
         )
 
-    process = node.node.process("app")
-    comes(2)
-    process.kill()
-    comes(0)
-    process = node.node.process("app")
-    comes(2)
-    process.kill()
+    expect_to_follow(node.node, comes)
     if watcher is not None:
         watcher.stop()
 

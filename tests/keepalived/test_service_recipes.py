@@ -27,9 +27,9 @@ pytestmark = pytest.mark.keepalived
 
 IDS = {name: 51 + number for number, name in enumerate(NAMES)}
 VIPS = {name: f"192.0.{number}.100" for name, number in IDS.items()}
-"""Each in a network of its own: with the first address of a network all its others go."""
+"""Each in a separate network: deleting a network's first address deletes its others."""
 REFUSED = "503 not now"
-GONE = "`critical`: one of `missing`, `refused`, `reset` and `unreachable`"
+GONE = "`critical`: one of `missing`, `refused` and `reset`"
 UNREADY = "500 [+]ping ok [-]etcd failed: reason withheld"
 
 
@@ -203,6 +203,14 @@ ROWS = [
         says("database", WRITABLE),
     ),
     Row(
+        "database",
+        "the database hangs",
+        "`critical timeout`",
+        "leaves after 2 looks",
+        says("database", "hang"),
+        says("database", WRITABLE),
+    ),
+    Row(
         "nginx",
         "the application behind nginx dies, and nginx has its last page in a cache",
         "`critical unexpected-status`, `answered 502`",
@@ -269,7 +277,7 @@ def instance(node: VaultNode, name: str) -> str:
 def commands(name: str) -> str:
     """Return the commands of docs/recipes.md for a service."""
     text = (ROOT / "docs/recipes.md").read_text().partition("## Other services")[2]
-    block = re.findall(r"(?m)(?:^    .*\n)+", text)[0]
+    block: str = re.findall(r"(?m)(?:^    .*\n)+", text)[0]
     assert "/usr/share/doc/kacheck/examples" in block
     block = block.replace("/usr/share/doc/kacheck/examples", str(EXAMPLES))
     return block.replace("nginx", name)

@@ -73,7 +73,7 @@ def test_a_program_runs_as_kacheck_with_ordinary_priorities(machine: Machine) ->
     assert "kacheck, nice 0, oom_score_adj 0" in verdict
 
 
-def test_what_the_unit_forbids_is_what_the_drop_in_of_the_documentation_allows(
+def test_the_documented_drop_in_allows_what_the_unit_forbids(
     machine: Machine,
 ) -> None:
     lines = [line for _, line in NEEDS.values()]

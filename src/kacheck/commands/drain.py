@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 from kacheck import statedir
 from kacheck.check import Check
 from kacheck.commands import Edge, options
+from kacheck.commands.drain_names import configured, names_of
 from kacheck.commands.options import CONFIGURATION
-from kacheck.commands.reports import checked
 from kacheck.handover import consequences, drained_checks
-from kacheck.probes import MODULES
 from kacheck.render import printable
-from kacheck.result import BadConfigError, KacheckError, Status
+from kacheck.result import KacheckError, Status
 
 if TYPE_CHECKING:
-    from kacheck.migrate.interruption import Interruption
+    from kacheck.interruption import Interruption
 
 DESCRIPTION = """Fail checks on purpose with `critical draining`, so that the VIP leaves before \
 maintenance; or end that.
@@ -83,7 +82,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
 
 def span_of(text: str) -> int:
     """Return the value of `--for` in seconds."""
-    from kacheck.drain import span
+    from kacheck.drain_switch import span
 
     try:
         return span(text)
@@ -109,13 +108,13 @@ def switch(args: Namespace, names: list[str]) -> list[str]:
         KacheckError: it could not be done.
 
     """
-    from kacheck import drain
+    from kacheck.drain_switch import switch_off, switch_on
 
     ended: list[str] = []
     if args.action == "on":
-        drain.switch_on(args.state_dir, names, args.span, args.message or "")
+        switch_on(args.state_dir, names, args.span, args.message or "")
     elif args.action == "off":
-        ended = drain.switch_off(args.state_dir, names)
+        ended = switch_off(args.state_dir, names)
     if args.action != "status":
         tell_watcher(args.state_dir)
     return ended
@@ -152,7 +151,7 @@ def rehearse(args: Namespace, names: list[str], checks: Sequence[Check], edge: E
 @contextmanager
 def interruptible(args: Namespace, names: list[str], edge: Edge) -> "Iterator[Interruption]":
     """Let Ctrl-C or SIGTERM end a rehearsal, and with it the drain; any other drain stays."""
-    from kacheck.migrate.interruption import Interruption
+    from kacheck.interruption import Interruption
 
     with Interruption() as interruption:
         try:
@@ -161,7 +160,7 @@ def interruptible(args: Namespace, names: list[str], edge: Edge) -> "Iterator[In
             if args.span is None or interruption.is_hangup:
                 edge.note("interrupted, and the drain is on")
             else:
-                from kacheck.drain import switch_off
+                from kacheck.drain_switch import switch_off
 
                 switch_off(args.state_dir, names)
                 tell_watcher(args.state_dir)
@@ -186,12 +185,12 @@ def answer(
         StateDirectoryError: the drains may not be listed.
 
     """
-    from kacheck import drain
+    from kacheck.drain import all_drains
 
     everything = not names or names == [statedir.ALL]
     holding = {
         each.name: each
-        for each in drain.all_drains(args.state_dir)
+        for each in all_drains(args.state_dir)
         if everything or each.name in (statedir.ALL, *names)
     }
     if args.format == "json":
@@ -212,25 +211,6 @@ def answer(
     return "\n".join(map(printable, lines)) or "nothing is drained"
 
 
-def configured(args: Namespace) -> Sequence[Check]:
-    """Return the checks that a drain may begin for; nothing if the file is missing or bad.
-
-    Raises:
-        BadConfigError: it was named, and is missing or bad.
-
-    """
-    if args.action != "on":
-        return ()
-    from kacheck import config
-
-    try:
-        return config.load(args.config or CONFIGURATION).checks
-    except BadConfigError:
-        if args.config:
-            raise
-        return ()
-
-
 def tell_watcher(state_dir: str) -> None:
     """Let the watcher act now: before it answers, it looks for drains."""
     from kacheck import status
@@ -244,66 +224,3 @@ def without_own(name: str, ended: Sequence[str], holding: Container[str]) -> str
     if statedir.ALL in holding:
         return f"drained as {statedir.ALL} are"
     return "no longer drained" if name in ended else "not drained"
-
-
-def names_of(args: Namespace) -> list[str]:
-    """Return what `kacheck drain` is about; nothing means everything there is.
-
-    Raises:
-        BadConfigError: bad usage.
-
-    """
-    if args.all and args.names:
-        raise BadConfigError("--all is every check: leave it out, or the names")
-    if args.action != "on" and (args.span or args.message):
-        raise BadConfigError(f"--for and --message have no meaning for kacheck drain {args.action}")
-    if args.action != "on" and args.wait is not None:
-        raise BadConfigError(f"--wait has no meaning for kacheck drain {args.action}")
-    if args.action != "status" and not (args.all or args.names):
-        raise BadConfigError(f"drain {args.action} what? Give the name of a check, or --all")
-    if args.all:
-        return [statedir.ALL]
-    for name in args.names:
-        if name.upper() == statedir.ALL:
-            raise BadConfigError(f"{name!r} cannot be the name of a check: every check is --all")
-    names = [checked(name) for name in dict.fromkeys(args.names)]
-    if args.action == "on":
-        refuse_unknown(args)
-    return names
-
-
-def refuse_unknown(args: Namespace) -> None:
-    """Refuse to drain what does not exist.
-
-    Where the configuration is missing or bad, and was not named, the watcher's verdicts say which
-    checks there are: it may have been given another one.
-    """
-    from kacheck import config
-
-    path = args.config or CONFIGURATION
-    who, cure = path, ""
-    try:
-        known = [check.name for check in config.load(path).checks]
-    except BadConfigError:
-        if args.config:
-            raise
-        known = statedir.names_in(f"{args.state_dir}/verdict")
-        who = f"{path} is missing or bad, and the watcher of {args.state_dir}"
-        cure = "; what is in another file needs --config FILE"
-        if not known:
-            who = f"{path} is missing or bad, no watcher of {args.state_dir} has verdicts, so it"
-            cure += ", and --all drains what there will be"
-    for name in args.names:
-        if name not in (*known, *MODULES):
-            raise BadConfigError(f"{who} has no check {name}; {instead_of(name, known)}{cure}")
-
-
-def instead_of(name: str, checks: Sequence[str]) -> str:
-    """Return what to drain instead of an unknown name."""
-    from kacheck.kinds import nearest
-
-    near = nearest(name, (*checks, *MODULES))
-    if near:
-        return f"did you mean {near}?"
-    there = f"there are {', '.join(checks)}" if checks else "none is configured"
-    return f"{there}; a probe, such as {next(iter(MODULES))}, drains checks on the command line"

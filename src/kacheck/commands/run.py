@@ -40,7 +40,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
     )
     parser.add_argument(
         "--timeout",
-        type=options.timeout,
+        type=options.whole_message(options.timeout),
         metavar="SECONDS",
         help="the deadline of each check, instead of the timeout in the file",
     )

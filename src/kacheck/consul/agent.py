@@ -6,6 +6,7 @@ from kacheck.consul.options import AGENT_OPTIONS, DEFAULT_ADDRESS
 from kacheck.exchange.address import AddressForm, base_of
 from kacheck.exchange.options import Trust, split_trust
 from kacheck.exchange.request import PATH
+from kacheck.exchange.secret_file import line_of, read_secret
 from kacheck.probe import OptionError
 from kacheck.result import BadConfigError
 
@@ -74,8 +75,6 @@ class Agent(NamedTuple):
         """
         if self.token_file is None:
             return self.token
-        from kacheck.exchange.secret_file import line_of, read_secret
-
         token = line_of(read_secret(self.token_file, WHAT))
         if not token or " " in token:
             raise BadConfigError(f"{WHAT} {self.token_file} must have one line, the token")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from errno import ENOTCONN
 
 from kacheck.exchange import reasons
 from kacheck.result import HIDDEN, Result, Status
@@ -65,7 +66,8 @@ def system_error(error: OSError, address: str) -> Result:
     if isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
         message = f"{address} refuses connections ({why}): nothing listens there"
         return Result(Status.CRITICAL, reasons.REFUSED, message, {})
-    if isinstance(error, (ConnectionResetError, BrokenPipeError)):
+    # ENOTCONN: it was accepted, and gone before anything else was done.
+    if isinstance(error, (ConnectionResetError, BrokenPipeError)) or error.errno == ENOTCONN:
         message = f"{address} closed the connection without a whole answer ({why})"
         return Result(Status.CRITICAL, reasons.RESET, message, {})
     return Result(Status.CRITICAL, reasons.UNREACHABLE, f"{address} cannot be reached: {why}", {})

@@ -10,6 +10,9 @@ TYPE_CHECKING = False  # typing's own takes 10 ms to import
 if TYPE_CHECKING:
     from kacheck.exchange.target import Target
 
+FIRST_FREE_PORT = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+"""The file with the first port that every user may listen on (ip(7))."""
+
 
 def unproven(target: Target) -> str | None:
     """Return why an answer need not be the service's: what is open to other users; the cure.
@@ -22,7 +25,7 @@ def unproven(target: Target) -> str | None:
         if directory is not None:
             way = f"any local user can put a socket into {directory}"
             cure = f"move it to a directory that only {target.service}'s user can write to"
-    elif target.url.startswith("http:"):
+    elif target.url.startswith("http:") and not is_privileged(target.url):
         address, way = f"{address} is plain http", "any local user can listen there"
         cure = f"use https://, or a Unix socket, {target.socket_form}"
     elif target.trust.insecure:
@@ -32,6 +35,19 @@ def unproven(target: Target) -> str | None:
     if way is None or target.trust.remote:
         return None
     return f"{address}: {way} while {target.service} is down, and is believed; {cure}"
+
+
+def is_privileged(url: str) -> bool:
+    """Return whether only privileged users may listen on the port of an http URL."""
+    host = url.removeprefix("http://")
+    for mark in "/?#":
+        host = host.partition(mark)[0]
+    port = host.rpartition(":")[2]
+    try:
+        with open(FIRST_FREE_PORT, encoding="ascii") as file:
+            return int(port if port.isdecimal() else 80) < int(file.read())
+    except (OSError, ValueError):
+        return False
 
 
 def open_directory(path: str) -> str | None:

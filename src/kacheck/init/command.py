@@ -17,13 +17,13 @@ from kacheck.init.next_steps import Situation, next_steps
 from kacheck.init.plan import PlannedFiles, plan
 from kacheck.init.recipe import NodeValues, ShippedTexts, recipe_text, shipped
 from kacheck.init.rehearsal import Tried
-from kacheck.init.service_user import ServiceUser, service_user
 from kacheck.init.vault_server import host_of
 from kacheck.keepalived import DEFAULT, Configuration, parse
 from kacheck.migrate import command as migrating
 from kacheck.migrate import verify
 from kacheck.migrate.plan import MigrationOrder
 from kacheck.migrate.transaction import Change, recover
+from kacheck.service_user import ServiceUser, service_user
 
 
 class InitAnswer(NamedTuple):

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import kacheck
 from kacheck.init.adverts import GROUPS, PROTOCOL, Advert, from_ipv4, parse
-from kacheck.init.service_user import HIDDEN, ServiceUser, can_read, cure, unreadable
 from kacheck.keepalived import Configuration
 from kacheck.migrate import verify
 from kacheck.migrate.command import cure_of
+from kacheck.service_user import HIDDEN, ServiceUser, can_read, cure, unreadable
 
 LISTEN = 3.0
 """Seconds of listening: three intervals of the slowest common configuration."""

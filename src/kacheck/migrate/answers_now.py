@@ -3,10 +3,11 @@
 from functools import partial
 
 from kacheck.deadline import Deadline, within
+from kacheck.exchange.reasons import UNAUTHORIZED
 from kacheck.migrate.one_liners.translation import Translation
 from kacheck.probe import load
 from kacheck.probes import probe
-from kacheck.probes.http.reasons import UNAUTHORIZED, UNEXPECTED_BODY, UNEXPECTED_STATUS
+from kacheck.probes.http.reasons import UNEXPECTED_BODY, UNEXPECTED_STATUS
 from kacheck.result import BadConfigError
 
 TIMEOUT = 1.0

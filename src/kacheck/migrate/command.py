@@ -3,6 +3,7 @@
 import os
 from typing import NamedTuple
 
+from kacheck.interruption import Interruption
 from kacheck.keepalived import (
     DEFAULT,
     Configuration,
@@ -18,7 +19,6 @@ from kacheck.keepalived.releases import OLDEST
 from kacheck.migrate import files, verify
 from kacheck.migrate.diff import unified
 from kacheck.migrate.equivalents import INTERVAL, LIBEXEC
-from kacheck.migrate.interruption import Interruption
 from kacheck.migrate.plan import MigrationOrder, changes_of, in_order, in_steps, read, rewritten
 from kacheck.migrate.transaction import Change, Transaction, recover, refuse_killed, written
 from kacheck.migrate.unmatched import note_unmatched

@@ -80,6 +80,10 @@ class ConsulReports:
         reporting = configuration.consul or Reporting()
         if self.reporter is not None and self.reporter.reporting == reporting:
             return self.reporter
+        from kacheck.exchange import client
+
+        with suppress(KacheckError):  # without httpx most answers can be read nevertheless
+            client.load()  # now: the files of a program may be replaced while it runs
         return ConsulReporter(reporting, self._journal)
 
     def report_with(

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from kacheck import config
-from kacheck.init.service_user import answered_to, service_user
 from kacheck.permission import refused
 from kacheck.result import BadConfigError
+from kacheck.service_user import answered_to, service_user
 
 
 def refuse_unreadable(path: str, *, is_installed: bool) -> None:

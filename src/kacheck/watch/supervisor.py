@@ -11,12 +11,11 @@ import time
 from contextlib import ExitStack
 from functools import partial
 
-from kacheck import config
 from kacheck.check import Check, CheckConfiguration
 from kacheck.deadline import NoThreadError
 from kacheck.drain import Drains
 from kacheck.looks import preload
-from kacheck.result import BadConfigError, KacheckError, Loss, Result, bug
+from kacheck.result import KacheckError, Loss, Result, bug
 from kacheck.statedir import StateDirectoryError
 from kacheck.watch.alarm import Alarm
 from kacheck.watch.consul_reports import ConsulReporter, ConsulReports, updates
@@ -27,6 +26,7 @@ from kacheck.watch.notify import Notifier
 from kacheck.watch.overview import describe
 from kacheck.watch.publisher import Publisher
 from kacheck.watch.reexecution import ReExecution
+from kacheck.watch.reloading import load_again
 from kacheck.watch.scheduler import Scheduler
 from kacheck.watch.service import Service
 from kacheck.watch.status_server import StatusServer
@@ -193,25 +193,7 @@ class Supervisor:
         self._service.tell_status()
 
     def _load(self) -> CheckConfiguration:
-        """Return the configuration as it is now.
-
-        Raises:
-            BadConfigError: it is bad, or has no check, which is not taken for a wish to end all;
-                KacheckError: it needs what is not installed.
-
-        """
-        try:
-            configuration = config.load(self.path)
-        except BadConfigError:
-            raise
-        except Exception as error:
-            raise BadConfigError(f"{self.path}: {bug(error).message}") from error
-        require(configuration.metrics)
-        if self.watched and not configuration.checks:
-            cure = "add one, which begins with [check.NAME], or stop the watcher"
-            raise BadConfigError(f"{self.path} has no check; {cure}")
-        preload(check.question for check in configuration.checks)
-        return configuration
+        return load_again(self.path, may_be_empty=not self.watched)
 
     def _make(
         self, configuration: CheckConfiguration

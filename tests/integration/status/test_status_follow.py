@@ -8,7 +8,7 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -32,6 +32,15 @@ def follow(
     words = ("status", "--follow", "--state-dir", watcher.state_dir)
     argv = kacheck_command(*words, settings=settings)
     return subprocess.Popen(argv, env=environment(TERM="xterm"), **options)
+
+
+@pytest.fixture
+def terminal_files() -> Iterator[tuple[int, int]]:
+    """Open a terminal; its master and slave."""
+    files = os.openpty()
+    yield files
+    for file in reversed(files):  # a read of the master ends with the slave
+        os.close(file)
 
 
 class Reader:
@@ -145,89 +154,79 @@ def test_what_an_output_can_show() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_terminal_is_given_back_as_it_was(
-    tmp_path: pathlib.Path, start: Start, number: signal.Signals
+    tmp_path: pathlib.Path, start: Start, terminal_files: tuple[int, int], number: signal.Signals
 ) -> None:
     process = start(NAME, "60")
-    master, slave = os.openpty()
+    master, slave = terminal_files
     termios.tcsetwinsize(slave, (20, 100))
-    try:
-        with (
-            Watcher(tmp_path, HERE) as watcher,
-            follow(watcher, OFTEN, stdin=slave, stdout=slave, stderr=slave) as client,
-        ):
-            reader = Reader(master)
-            try:
-                reader.wait_for("here ")
-                assert reader.text.startswith("\033[?1049h")
-                assert "\033[32mok\033[0m" in reader.text
-                process.kill()
-                reader.wait_for("\033[31mcritical\033[0m  missing")
-                watcher.kill()
-                place = len(reader.text)
-                reader.wait_for("no watcher answers at", place)
-                reader.wait_for("VERDICT FILE", place)
-                assert "\033[?1049l" not in reader.text
-            finally:
-                client.send_signal(number)
-            assert client.wait(10) == -number
-            reader.wait_for("\033[?25h\033[?1049l")
-            assert reader.text.endswith("\033[?1049l")
-    finally:
-        os.close(slave)
-        os.close(master)
+    with (
+        Watcher(tmp_path, HERE) as watcher,
+        follow(watcher, OFTEN, stdin=slave, stdout=slave, stderr=slave) as client,
+    ):
+        reader = Reader(master)
+        try:
+            reader.wait_for("here ")
+            assert reader.text.startswith("\033[?1049h")
+            assert "\033[32mok\033[0m" in reader.text
+            process.kill()
+            reader.wait_for("\033[31mcritical\033[0m  missing")
+            watcher.kill()
+            place = len(reader.text)
+            reader.wait_for("no watcher answers at", place)
+            reader.wait_for("VERDICT FILE", place)
+            assert "\033[?1049l" not in reader.text
+        finally:
+            client.send_signal(number)
+        assert client.wait(10) == -number
+        reader.wait_for("\033[?25h\033[?1049l")
+        assert reader.text.endswith("\033[?1049l")
 
 
-def test_a_live_view_says_how_to_leave_and_q_leaves(tmp_path: pathlib.Path, start: Start) -> None:
+def test_a_live_view_says_how_to_leave_and_q_leaves(
+    tmp_path: pathlib.Path, start: Start, terminal_files: tuple[int, int]
+) -> None:
     start(NAME, "60")
-    master, slave = os.openpty()
+    master, slave = terminal_files
     before = termios.tcgetattr(slave)
-    try:
-        with (
-            Watcher(tmp_path, HERE) as watcher,
-            follow(watcher, OFTEN, stdin=slave, stdout=slave, stderr=slave) as client,
-        ):
-            reader = Reader(master)
-            try:
-                reader.wait_for("q: quit  watcher, pid")
-                os.write(master, b"x\n")
-                place = len(reader.text)
-                reader.wait_for("here ", place)
-                os.write(master, b"q")
-                assert client.wait(10) == 0
-            finally:
-                client.kill()
-            reader.wait_for("\033[?25h\033[?1049l")
-        assert termios.tcgetattr(slave) == before, "the terminal is as it was"
-    finally:
-        os.close(slave)
-        os.close(master)
+    with (
+        Watcher(tmp_path, HERE) as watcher,
+        follow(watcher, OFTEN, stdin=slave, stdout=slave, stderr=slave) as client,
+    ):
+        reader = Reader(master)
+        try:
+            reader.wait_for("q: quit  watcher, pid")
+            os.write(master, b"x\n")
+            place = len(reader.text)
+            reader.wait_for("here ", place)
+            os.write(master, b"q")
+            assert client.wait(10) == 0
+        finally:
+            client.kill()
+        reader.wait_for("\033[?25h\033[?1049l")
+    assert termios.tcgetattr(slave) == before, "the terminal is as it was"
 
 
 def test_stopped_by_the_user_it_shows_the_old_screen_meanwhile(
-    tmp_path: pathlib.Path, start: Start
+    tmp_path: pathlib.Path, start: Start, terminal_files: tuple[int, int]
 ) -> None:
     start(NAME, "60")
-    master, slave = os.openpty()
-    try:
-        with (
-            Watcher(tmp_path, HERE) as watcher,
-            follow(watcher, OFTEN, stdin=slave, stdout=slave, stderr=slave) as client,
-        ):
-            reader = Reader(master)
-            try:
-                reader.wait_for("here ")
-                client.send_signal(signal.SIGTSTP)
-                reader.wait_for("\033[?1049l")
-                until(lambda: " T " in pathlib.Path(f"/proc/{client.pid}/stat").read_text())
-                place = len(reader.text)
-                client.send_signal(signal.SIGCONT)
-                reader.wait_for("\033[?1049h", place)
-                reader.wait_for("here ", place)
-            finally:
-                client.kill()
-    finally:
-        os.close(slave)
-        os.close(master)
+    master, slave = terminal_files
+    with (
+        Watcher(tmp_path, HERE) as watcher,
+        follow(watcher, OFTEN, stdin=slave, stdout=slave, stderr=slave) as client,
+    ):
+        reader = Reader(master)
+        try:
+            reader.wait_for("here ")
+            client.send_signal(signal.SIGTSTP)
+            reader.wait_for("\033[?1049l")
+            until(lambda: " T " in pathlib.Path(f"/proc/{client.pid}/stat").read_text())
+            place = len(reader.text)
+            client.send_signal(signal.SIGCONT)
+            reader.wait_for("\033[?1049h", place)
+            reader.wait_for("here ", place)
+        finally:
+            client.kill()
 
 
 @pytest.mark.parametrize(
@@ -240,19 +239,17 @@ def test_stopped_by_the_user_it_shows_the_old_screen_meanwhile(
     ids=["xterm", "NO_COLOR", "dumb"],
 )
 def test_colours_only_on_a_terminal_that_wants_them(
-    tmp_path: pathlib.Path, start: Start, environ: dict[str, str], coloured: bool
+    tmp_path: pathlib.Path,
+    start: Start,
+    terminal_files: tuple[int, int],
+    environ: dict[str, str],
+    coloured: bool,
 ) -> None:
     start(NAME, "60")
-    master, slave = os.openpty()
-    try:
-        with Watcher(tmp_path, HERE) as watcher:
-            argv = kacheck_command("status", "--state-dir", watcher.state_dir)
-            subprocess.run(
-                argv, stdout=slave, check=True, env={"PYTHONPATH": str(SOURCE), **environ}
-            )
-            text = os.read(master, 65536).decode()
-            assert ("\033[32mok\033[0m" in text) is coloured
-            assert "running" in text
-    finally:
-        os.close(slave)
-        os.close(master)
+    master, slave = terminal_files
+    with Watcher(tmp_path, HERE) as watcher:
+        argv = kacheck_command("status", "--state-dir", watcher.state_dir)
+        subprocess.run(argv, stdout=slave, check=True, env={"PYTHONPATH": str(SOURCE), **environ})
+        text = os.read(master, 65536).decode()
+        assert ("\033[32mok\033[0m" in text) is coloured
+        assert "running" in text

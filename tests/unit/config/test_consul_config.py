@@ -61,6 +61,6 @@ def test_a_role_may_be_reported(question: str) -> None:
     assert parse(f"{CONSUL}{question}\n{REPORTS}", "k.toml").checks[0].consul_check
 
 
-def test_a_service_may_be_asked_for_beside_a_check_that_reports_and_does_not_depend_on_it() -> None:
+def test_a_service_may_be_asked_beside_an_independent_check_that_reports() -> None:
     toml = f'{PROCESS}{REPORTS}{CONSUL}service = "web"\n'
     assert len(parse(toml, "k.toml").checks) == 2

@@ -9,7 +9,7 @@ import pytest
 
 import kacheck
 from helpers.doctor import STATE_DIR, TOML, Doctor, instance, script
-from kacheck import drain
+from kacheck import drain_switch
 from kacheck.check import Check, Question
 from kacheck.doctor import catalogue
 from kacheck.doctor.kacheck import entry_point_paths, installation, state_files
@@ -173,13 +173,13 @@ class TestGuard:
 
 
 def test_a_drain_is_reported_with_its_end(doctor: Doctor, tmp_path: Path) -> None:
-    drain.switch_on(str(tmp_path), ["vault", "ALL"], 1800, "new disks")
+    drain_switch.switch_on(str(tmp_path), ["vault", "ALL"], 1800, "new disks")
     doctor.kacheck = doctor.kacheck._replace(drains=installation.gather(TOML, str(tmp_path)).drains)
     first, second = doctor.find(catalogue.KACHECK, "")
     assert first.code.name == second.code.name == "KA509"
     assert first.what.startswith("every check is drained for 30 min more: new disks")
     assert first.cure == f"kacheck drain off --all --state-dir {tmp_path}"
-    drain.switch_off(str(tmp_path), ["vault", "ALL"])
+    drain_switch.switch_off(str(tmp_path), ["vault", "ALL"])
     assert installation.gather(TOML, str(tmp_path)).drains == ()
 
 

@@ -63,6 +63,8 @@ def failing(outer: type[Exception], cause: Exception | None) -> Exception:
          "critical dns", "Name or service not known"),
         (failing(httpcore.ReadError, ConnectionResetError(104, "Connection reset by peer")),
          "critical reset", "Connection reset"),
+        (failing(httpcore.ReadError, OSError(107, "Transport endpoint is not connected")),
+         "critical reset", "closed the connection"),
         (failing(httpcore.WriteError, BrokenPipeError(32, "Broken pipe")),
          "critical reset", "Broken pipe"),
         (failing(httpcore.RemoteProtocolError, None), "critical bad-response", "does not speak HTTP"),

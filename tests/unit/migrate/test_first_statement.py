@@ -46,7 +46,7 @@ def test_a_comment_of_the_first_statement_stays_above_it(
     assert new.endswith("}\n\n# all that has a VIP\ninclude vip.conf\n")
 
 
-def test_a_comment_of_an_instance_stays_above_it_when_its_check_goes_first(
+def test_an_instances_comment_stays_above_it_when_its_check_moves_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = "# the VIP\n" + INSTANCE.partition("\n")[0]

@@ -23,17 +23,17 @@ MOVED = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _without_keepalived() -> None:
+    """Each test installs a release, in place of what the other tests of migrate have: none."""
+
+
 def ask(directory: Path, text: str) -> tuple[MigrationAnswer, str]:
     """Return what migrate answers, and the new keepalived.conf and kacheck.toml."""
     conf = directory / "keepalived.conf"
     conf.write_text(SECURE + text)
     answer = migrate(MigrationOrder(str(conf), paths=Paths(f"{directory}/kacheck.toml")))
     return answer, "\n".join(re.findall(r"(?m)^[+ ](?!\+\+ )(.*)", answer.text))
-
-
-@pytest.fixture(autouse=True)
-def _without_keepalived() -> None:
-    """Here one judges: see install()."""
 
 
 @pytest.mark.parametrize("release", ["2.4.0", "2.4.3"])

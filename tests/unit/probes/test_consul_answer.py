@@ -131,7 +131,7 @@ def test_what_is_said_of_a_service(
     assert result.data["http_status"] == code
 
 
-def test_no_code_passes_without_a_passing_body_and_no_body_without_its_code() -> None:
+def test_code_and_body_must_both_pass() -> None:
     bodies: list[Any] = [
         [GOOD],
         [WARNED],
@@ -194,8 +194,8 @@ def described(**stats: str) -> dict[str, Any]:
         (200, described(server="true", leader="false"), "warning follower"),
         (200, described(server="true", leader="TRUE"), "warning follower"),
         (200, described(server="true"), "warning follower"),
-        (200, described(server="false"), "critical not-a-server"),
-        (200, described(leader="true"), "critical not-a-server"),
+        (200, described(server="false"), "critical client-agent"),
+        (200, described(leader="true"), "critical client-agent"),
         (200, {"Stats": {}}, "critical bad-response"),
         (200, {"Stats": {"consul": "x"}}, "critical bad-response"),
         (200, b"", "critical bad-response"),

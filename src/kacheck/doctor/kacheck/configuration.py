@@ -1,4 +1,4 @@
-"""KA501, KA505, KA509 and KA511: kacheck's configuration, its checks and its drains."""
+"""KA501, KA505, KA509, KA511 and KA512: kacheck's configuration, its checks and its drains."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from kacheck.doctor.finding import Observation, Severity, at, finding
 from kacheck.doctor.kacheck.entry_point_calls import warnings
 from kacheck.kinds import suggestion
 from kacheck.looks import warnings_of
+from kacheck.probes import command
 
 
 @finding(
@@ -90,12 +91,34 @@ directory that only Vault's user can write to.""",
 )
 def unproven_answer(context: Context) -> Iterator[Observation]:
     """Find answers that any local user could give in Vault's place."""
-    why = "nothing in the answer shows which program gave it"
+    yield from warned(context, "nothing in the answer shows which program gave it")
+
+
+@finding(
+    "KA512",
+    Severity.ERROR,
+    "a command check whose program cannot be executed",
+    """\
+A check of probe command fails while its program is missing or not executable, as a plugin is
+whose package is not installed. An instance that depends on the check is in FAULT.
+
+See it: kacheck run CHECK, or the command of the vrrp_script, by hand.
+Do: install the program, correct its path, or make it executable.""",
+)
+def unfit_program(context: Context) -> Iterator[Observation]:
+    """Find programs of command checks that cannot be executed."""
+    yield from warned(context, "the check fails, and its instances are in FAULT", of_programs=True)
+
+
+def warned(context: Context, why: str, *, of_programs: bool = False) -> Iterator[Observation]:
+    """Yield the probes' own warnings: those about programs, or all others."""
     for name, check in context.checks.items():
-        for warning in warnings_of(check.question):
-            what, _, cure = warning.partition("; ")
-            yield Observation(f"{name}: {what}", why, cure, context.kacheck.config)
+        if (check.question.probe == command.PROBE.name) is of_programs:
+            for warning in warnings_of(check.question):
+                what, _, cure = warning.partition("; ")
+                yield Observation(f"{name}: {what}", why, cure, context.kacheck.config)
     for call in context.calls:
-        for warning in warnings(call):
-            what, _, cure = warning.partition("; ")
-            yield at(call.script.node, f"{call.script.name}: {what}", why, cure)
+        if (call.args is not None and call.args.command == command.PROBE.name) is of_programs:
+            for warning in warnings(call):
+                what, _, cure = warning.partition("; ")
+                yield at(call.script.node, f"{call.script.name}: {what}", why, cure)

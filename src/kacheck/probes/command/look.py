@@ -67,8 +67,12 @@ def warnings(options: CommandOptions) -> list[str]:
     program = options.argv[0]
     if not program.startswith("/") or os.access(program, os.X_OK):
         return []
-    what = "is not executable by this user" if os.path.exists(program) else "does not exist"
-    return [f"{program} {what}: the check fails"]
+    if not os.path.exists(program):
+        return [f"{program} does not exist: the check fails; install it, or correct the path"]
+    import shlex
+
+    cure = f"chmod a+rx {shlex.quote(program)}"
+    return [f"{program} is not executable by this user: the check fails; {cure}"]
 
 
 def look(options: CommandOptions, deadline: Deadline) -> Result:

@@ -30,7 +30,7 @@ NO_CHECKS = Reason(
 UNTAGGED = Reason("untagged", WARNING, "The service is passing, but does not have the tag")
 LEADER = Reason("leader", OK, "The agent is the server that leads")
 FOLLOWER = Reason("follower", WARNING, "The agent is a server that does not lead")
-NOT_SERVER = Reason("not-a-server", CRITICAL, "The agent is a client, which never leads")
+CLIENT_AGENT = Reason("client-agent", CRITICAL, "The agent is a client, which never leads")
 LOCK_HELD = Reason("lock-held", OK, "A session of this node holds the lock")
 LOCK_ELSEWHERE = Reason("lock-elsewhere", WARNING, "A session of another node holds the lock")
 LOCK_FREE = Reason("lock-free", WARNING, "No session holds the lock")
@@ -50,7 +50,7 @@ ANSWERS = (
     UNTAGGED,
     LEADER,
     FOLLOWER,
-    NOT_SERVER,
+    CLIENT_AGENT,
     LOCK_HELD,
     LOCK_ELSEWHERE,
     LOCK_FREE,

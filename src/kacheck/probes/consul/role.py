@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from kacheck.probes.consul.errors import bad_response, body_of, unusable
 from kacheck.probes.consul.reasons import (
+    CLIENT_AGENT,
     FOLLOWER,
     LEADER,
     LOCK_ELSEWHERE,
     LOCK_FREE,
     LOCK_HELD,
-    NOT_SERVER,
 )
 from kacheck.result import Result, Status
 
@@ -36,7 +36,7 @@ def judge_leader(answer: HttpAnswer, address: str) -> Result:
     data = {"http_status": 200, "leader_addr": stats.get("leader_addr")}
     if stats.get("server") != "true":
         message = f"the agent {address} is a client, which never leads; ask a server"
-        return Result(Status.CRITICAL, NOT_SERVER, message, data)
+        return Result(Status.CRITICAL, CLIENT_AGENT, message, data)
     if stats.get("leader") == "true":
         return Result(Status.OK, LEADER, f"{address} leads", data)
     leader = stats.get("leader_addr") or "nobody that it knows of"

@@ -24,8 +24,8 @@ PROBE = Probe(
             metavar="URL",
             example="http://127.0.0.1:8080/health",
             details="Give an IP address: a name is looked up each time, and all its addresses "
-            "share the deadline. Over plain http any local user can answer while the service is "
-            "down: that is a warning. The query is not shown in messages.",
+            "share the deadline. Over plain http, on a port above 1023, any local user can answer "
+            "while the service is down: that is a warning. The query is not shown in messages.",
             is_positional=True,
             is_required=True,
             is_secret=True,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kacheck.init.service_user import ServiceUser, cure, service_user, unreadable
+from kacheck.service_user import ServiceUser, cure, service_user, unreadable
 
 NOBODY = ServiceUser("nobody", 65534, 65534, (), "kacheck.service")
 
