@@ -233,7 +233,7 @@ def test_it_goes_on_after_a_re_execution(
         assert {status for status, _ in consul.ttl_checks[ID]} == {"passing"}
 
 
-def test_a_report_needs_no_file_of_the_program_once_it_is_ready(
+def test_once_ready_a_report_needs_no_file_of_the_program(
     tmp_path: Path, consul: StandInConsul, web: WebServer
 ) -> None:
     """While a package is being unpacked they are neither the old ones nor the new ones."""
