@@ -26,6 +26,9 @@ def set_clock(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
     if not libraries:
         needs("faketime")
+    # libfaketime names semaphores after pids, which nodes share: another user's would be in the way.
+    shm = ["mount", "-n", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/dev/shm"]
+    scene.a.node.run(shm)
     clock = scene.a.node.write("clock", "+0\n")
     environment = {
         "LD_PRELOAD": str(libraries[0]),
