@@ -1,6 +1,6 @@
 """Three nodes, a stand-in cluster whose leadership moves as raft's does, and a client at the VIP.
 
-Each node has network, mount and pid namespaces of its own, a member of the cluster, a keepalived
+Each node has separate network, mount and pid namespaces, a member of the cluster, a keepalived
 and, for a recipe of kacheck's, the watcher. The client is in the namespace of the bridge that joins
 them. All ends with the `with` block of the lab, and what is killed ends by a pipe (see Node).
 """

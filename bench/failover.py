@@ -3,7 +3,7 @@
     sudo .venv/bin/python bench/failover.py [--runs N] [--processes N] [--svg FILE]
 
 Everything runs at the same time, and in each round everything fails once: a process is killed, or
-Vault, or Vault is sealed. Each row has a keepalived of its own, all of them started alike: outside,
+Vault, or Vault is sealed. Each row has a separate keepalived, all of them started alike: outside,
 with `net_namespace`, the one way in which native tracking works. The time is from just before
 kill(2) to the line read from the FIFO, by the clock of one process; it begins at a random moment
 of the interval. Between two rounds everything is healed, and every instance MASTER.

@@ -3,8 +3,8 @@
     .venv/bin/python bench/one_shot.py [--runs N] [--processes 70,3000] [--looks N]
 
 Prints Markdown tables of medians, and for each goal of the project whether it is met. A goal that
-is missed is no error (the machine may be busy: look at min..max, run it again); the exit code is 1
-only where a command did not do what it is measured for.
+is missed is not an error (the machine may be busy: look at min..max, run it again). The exit code
+is 1 only if a command did not do what it is measured for.
 """
 
 import argparse

@@ -108,7 +108,7 @@ def busy(number: int) -> Iterator[None]:
 
 @contextmanager
 def named(directory: str, name: str) -> Iterator[str]:
-    """One process of that name, from an executable of its own; the path of it."""
+    """One process of that name, from a separate executable; the path of it."""
     path = os.path.join(directory, name)
     sleep = shutil.which("sleep")
     assert sleep is not None
@@ -151,7 +151,7 @@ class Victim:
 
 
 class Sleeper(Victim):
-    """An idle process of that name, from an executable of its own."""
+    """An idle process of that name, from a separate executable."""
 
     def __init__(self, directory: str, name: str) -> None:
         path = os.path.join(directory, name)
@@ -197,7 +197,7 @@ def memory() -> Iterator[str]:
 class Watcher:
     """`kacheck watch` with that configuration; its state directory is on a tmpfs.
 
-    `hear` is called with each line that it logs, in a thread of its own.
+    `hear` is called with each line that it logs, in a separate thread.
     """
 
     def __init__(
@@ -264,7 +264,7 @@ class Watcher:
 
 @contextmanager
 def vault(*options: str) -> Iterator[str]:
-    """A local stand-in for an active Vault, in a process of its own; its address."""
+    """A local stand-in for an active Vault, in a separate process; its address."""
     words = ("--listen", "127.0.0.1:0", "--state", "active", "--seconds", str(LONGEST))
     argv = [sys.executable, STAND_IN, *words, *options]
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:

@@ -5,6 +5,7 @@ After `--` every word belongs to the process that is looked for: `kacheck proces
 """
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -77,8 +78,10 @@ class Parser(argparse.ArgumentParser):
         """Name the word that was probably meant, as argparse does not before Python 3.14."""
         choices = tuple(map(str, action.choices or ()))
         if action.dest in ("command", "topic") and value not in choices:
+            cure = suggestion(value, choices)
+            mark = "" if cure.endswith("?") else ";"
             what = f"unknown command {redact_word(value)}"
-            raise BadConfigError(f"{what}; {suggestion(value, choices)}; see kacheck --help")
+            raise BadConfigError(f"{what}; {cure}{mark} see kacheck --help")
         if choices and value not in choices and (near := nearest(str(value), choices)):
             message = f"invalid choice: {value!r}; did you mean {near}?"
             raise argparse.ArgumentError(action, message)
@@ -100,11 +103,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     try:
         args, unknown = build(own).parse_known_args(own)
     except TextRequested:
-        if len(argv) <= 2:  # it stands alone, but for the command
+        if len(argv) <= 2:  # alone, but for the command
             raise
+        command_name = f" {argv[0]}" if argv[0] in (*MODULES, *OTHERS) else ""
         raise BadConfigError(
             "use --help and --version alone: inside a check they would exit 0, which keepalived "
-            "reads as healthy (words for the process itself go after --)"
+            f"reads as healthy; {dashes_missing(argv)}see kacheck{command_name} --help"
         ) from None
     except BadConfigError as error:  # of a misspelt option, argparse takes the value for a word
         what, see, where = str(error).partition("see kacheck")
@@ -114,10 +118,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         unknown = []
     takes_words = hasattr(args, "words")
     if unknown:
-        hint = " (words for the process itself go after --)" if takes_words else ""
         raise BadConfigError(
-            f"unrecognized arguments: {' '.join(map(redact_word, unknown))}{hint}; "
-            f"{meant(own)}see kacheck {args.command} --help"
+            f"unrecognized arguments: {' '.join(map(redact_word, unknown))}; "
+            f"{meant(own) or dashes_missing(argv)}see kacheck {args.command} --help"
         )
     if takes_words:
         args.words += rest
@@ -140,6 +143,36 @@ def meant(words: Sequence[str]) -> str:
     near = (nearest(option, known) for option in options if option not in known)
     options_meant = " ".join(dict.fromkeys(filter(None, near)))
     return f"did you mean {options_meant}? " if options_meant else ""
+
+
+def dashes_missing(argv: Sequence[str]) -> str:
+    """Return where `--` belongs, for an error; or nothing."""
+    words = with_dashes(argv)
+    if words is None:
+        return ""
+    first = redact_word(words[words.index("--") + 1])
+    line = shlex.join(map(redact_word, words))
+    return f"put -- before {first} if these options are its own: kacheck {line}; "
+
+
+def with_dashes(argv: Sequence[str]) -> list[str] | None:
+    """Return the words with the `--` that separates those of a process or program; None if none."""
+    if "--" in argv or meant(argv):
+        return None
+    for place, word in enumerate(argv[1:], 1):
+        words = [*argv[:place], "--", *argv[place:]]
+        if not word.startswith("-") and is_understood(words):
+            return words
+    return None
+
+
+def is_understood(argv: Sequence[str]) -> bool:
+    """Return whether a command line is one that a command takes."""
+    try:
+        parse(argv)
+    except (BadConfigError, TextRequested):
+        return False
+    return True
 
 
 def split(argv: Sequence[str]) -> tuple[list[str], bool, list[str]]:

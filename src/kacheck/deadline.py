@@ -74,7 +74,7 @@ def in_new_thread(work: Callable[[], None]) -> None:
 def no_thread(error: RuntimeError) -> NoThreadError:
     """Return what to say of it."""
     return NoThreadError(
-        f"cannot start a thread ({error}): at the limit of processes and threads, raise "
+        f"cannot start a thread ({error}): the limit of processes and threads is reached; raise "
         "TasksMax= of the unit, pids.max of the container or ulimit -u of the user"
     )
 

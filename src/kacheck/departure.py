@@ -30,14 +30,14 @@ def followed_vips(names: AbstractSet[str] | None, state_dir: str) -> tuple[Vip, 
     path = keepalived.file if keepalived else DEFAULT_FILE
     if keepalived is not None and not keepalived.shares_network():
         raise KacheckError(
-            f"keepalived, pid {keepalived.pid}, has another network namespace than this command; "
-            f"put nsenter --target {keepalived.pid} --net before it"
+            f"keepalived, pid {keepalived.pid}, runs in another network namespace; "
+            f"put nsenter --target {keepalived.pid} --net before this command"
         )
     try:
         with open(path, "rb"):
             pass
     except OSError as error:
-        cure = "run it as root" if isinstance(error, PermissionError) else "kacheck doctor"
+        cure = "run it as root" if isinstance(error, PermissionError) else "run kacheck doctor"
         raise BadConfigError(f"{path} cannot be read: {error.strerror}; {cure}") from None
     program = find_path("", os.environ.get("PATH", ""))
     release = version_at(program) if program else None
@@ -46,7 +46,8 @@ def followed_vips(names: AbstractSet[str] | None, state_dir: str) -> tuple[Vip, 
     vips = vips_of(configuration, names, state_dir)
     if not vips:
         what = "a check of kacheck" if names is None else " or ".join(sorted(names))
-        raise BadConfigError(f"no vrrp_instance with a VIP in {path} tracks {what}; kacheck doctor")
+        what = f"no vrrp_instance with a VIP in {path} tracks {what}"
+        raise BadConfigError(f"{what}; run kacheck doctor")
     return vips
 
 

@@ -51,7 +51,7 @@ class Drain(NamedTuple):
         remaining = self.remaining()
         span = "" if remaining is None else f" for {amount(remaining)} more"
         if self.until and remaining is None:
-            span = f" (its end cannot be told: {statedir.UPTIME} cannot be read)"
+            span = f" (its end is unknown: {statedir.UPTIME} cannot be read)"
         why = f": {self.message}" if self.message else ""
         return f"drained{span}{why} ({self.cure()} ends it)"
 

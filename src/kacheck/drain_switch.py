@@ -89,8 +89,8 @@ def opened(state_dir: str, what: str, *, make: bool = False) -> Iterator[int]:
             if os.geteuid() == 0 != owner:
                 user = statedir.user_name(owner)
                 raise StateDirectoryError(
-                    f"{what}: {path} belongs to {user}, and root only writes to a directory of "
-                    f"root's; run the command as {user}: put runuser -u {user} -- before it"
+                    f"{what}: {path} belongs to {user}, and root only writes to directories of "
+                    f"root; run the command as {user}: put runuser -u {user} -- before it"
                 )
         if directory is not None:  # always: it is to please the type checker
             yield directory
@@ -106,7 +106,7 @@ def refusal(what: str, path: str, state_dir: str, error: OSError) -> StateDirect
         errno.ENOSPC: "make room",
         errno.EISDIR: "remove that directory by hand: it counts as drained",
     }
-    cure = cures.get(error.errno or 0, "put that right, or give another --state-dir")
+    cure = cures.get(error.errno or 0, "correct that, or give another --state-dir")
     return StateDirectoryError(f"{what}: {path}: {error.strerror}; {cure}")
 
 

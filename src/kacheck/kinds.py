@@ -17,6 +17,8 @@ ABOVE_0 = 5e-324
 MAX_UID = 2**32 - 2
 """The next number, -1 to the system, means no user (chown(2))."""
 BLANK = "a blank or a control character"
+ALIKE = 0.65
+"""How alike a misspelt word and the one that is suggested are, where 1 is equal."""
 
 
 class InvalidValueError(ValueError):
@@ -188,15 +190,15 @@ def nearest(word: str, known: tuple[str, ...]) -> str | None:
     """Return the known word that was probably meant, or None."""
     from difflib import get_close_matches
 
-    words = {each.lower(): each for each in known}
-    near = get_close_matches(word.lower(), words, n=1)
+    words = {each.lower().lstrip("-"): each for each in known}  # dashes make all options alike
+    near = get_close_matches(word.lower().lstrip("-"), words, n=1, cutoff=ALIKE)
     return words[near[0]] if near else None
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return the word that was probably meant, or all that there are."""
+    """Return the word that was probably meant, or all the known ones."""
     words = tuple(known)
     if not words:
         return "none is configured"
     near = nearest(word, words)
-    return f"did you mean {near}?" if near else f"there are {', '.join(words)}"
+    return f"did you mean {near}?" if near else f"choose from {', '.join(words)}"

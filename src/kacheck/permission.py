@@ -52,7 +52,7 @@ def cure(blocked: str, user: str) -> str:
     group = opening_group(blocked)
     if group is not None:
         return drop_in("groups.conf", f"SupplementaryGroups={group}")
-    return f"let it: setfacl -m u:{user}:rX {shlex.quote(blocked)}; systemctl restart kacheck"
+    return f"allow it: setfacl -m u:{user}:rX {shlex.quote(blocked)}; systemctl restart kacheck"
 
 
 def drop_in(name: str, setting: str) -> str:

@@ -37,7 +37,7 @@ class ServiceUser(NamedTuple):
 
 
 def service_user(root: str = "", state_dir: str = statedir.DEFAULT) -> ServiceUser | None:
-    """Return whom the watcher runs as; None: it cannot be known here."""
+    """Return the user that the watcher runs as; None: this is not known here."""
     user, groups = None, list[int]()
     source = UNIT
     for key, value in settings(root):

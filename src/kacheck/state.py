@@ -10,14 +10,14 @@
   six times a minute.
 - A look that times out counts once for every interval that it took.
 - What an event announced and a look confirmed, a process or connection that is gone, needs no
-  second look. A look that an event called for and that is better is no second one either: else
-  exits would speed up `rise`.
-- Who is gone may come back within `terminate_delay`; who has come must stay for `fork_delay`, which
-  begins anew when all have gone and others have come, and one too many may go within it
-  (keepalived's track_process words, for what it does with the exits and forks that it sees).
-- A look that could not tell is worse than `ok`, or passes for it, or is held: the verdict stays
-  until `hold_for` is over without a look as good as it. A bad configuration or a bug is always a
-  failure.
+  second look. A better look that an event caused does not count towards `rise`: otherwise exits
+  would speed it up.
+- A process that has ended may come back within `terminate_delay`. A new process must stay for
+  `fork_delay`, which begins again when all have ended and others have started; one too many may end
+  within it. (These are the words of keepalived's track_process, for the exits and forks it sees.)
+- A look that could not determine the state is worse than `ok`, or counts as `ok`, or is held: the
+  verdict stays until `hold_for` has passed without a look as good as it. A bad configuration or a
+  bug is always a failure.
 - Draining and stopping act at once.
 """
 

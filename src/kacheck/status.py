@@ -112,9 +112,9 @@ def ask(state_dir: str) -> dict[str, Any]:
         reply = json.loads(whole_answer(state_dir, time.monotonic() + TIMEOUT))
     except TimeoutError:
         raise NoWatcherError(
-            f"no answer at {path} within {TIMEOUT:g} s; the watcher may be busy and still look: "
-            "its verdict files, shown without --json, are valid then. journalctl -u kacheck says "
-            "more; a restart would drop the VIP"
+            f"no answer at {path} within {TIMEOUT:g} s; the watcher may be busy: then its verdict "
+            "files, which are shown without --json, are still valid. Do not restart it before you "
+            "have seen journalctl -u kacheck"
         ) from None
     except PermissionError as error:
         raise NoWatcherError(f"{path}: {error.strerror}; run it as root") from None
@@ -129,8 +129,8 @@ def ask(state_dir: str) -> dict[str, Any]:
     if is_answer(reply):
         return reply
     raise NoWatcherError(
-        f"what answers at {path} is not this version of kacheck; to have the watcher replaced "
-        "by the installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
+        f"what answers at {path} is not this version of kacheck; replace the watcher by the "
+        "installed one, while the VIP stays: systemctl kill -s USR2 kacheck"
     )
 
 
@@ -233,7 +233,7 @@ def chosen(reply: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
             raise BadConfigError(
                 f"the watcher has no check {name}; {suggestion(name, checks)}; "
-                f"what it watches is in {reply['config']}"
+                f"its checks are in {reply['config']}"
             )
     return only(reply, names)
 

@@ -121,7 +121,7 @@ class Log:
             count = check["transition_count"]
             missed = count - before["transition_count"] - len(new)
             if missed > 0 and new:
-                yield f"{check['check']}: {missed} transitions more than the watcher remembers"
+                yield f"{check['check']}: {missed} earlier transitions were not kept"
         self._seen = {check["check"]: check for check in checks}
         for _, check, transition in sorted(happened, key=lambda each: each[0]):
             yield transition_line(check, transition)

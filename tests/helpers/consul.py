@@ -8,7 +8,7 @@ In a test::
         consul.hangs = True                 # from the next request on
 
 As a script it answers with the states that it finds in a JSON file at every request, such as
-`{"web": "passing"}`, and writes what a TTL check is told last beside it, into FILE.ttl:
+`{"web": "passing"}`, and writes the last update of a TTL check beside it, into FILE.ttl:
 `python3 consul.py PORT FILE`.
 """
 
@@ -207,7 +207,7 @@ class StandInConsul:
         return 200, b""
 
     def status_of(self, check: str) -> str | None:
-        """Return what a TTL check was told last."""
+        """Return the status of the last update of a TTL check."""
         updates = self.ttl_checks[check]
         return updates[-1][0] if updates else None
 
@@ -285,14 +285,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serve the states of a file until the end."""
-    port, file = int(sys.argv[1]), Path(sys.argv[2])
+    port, file, lock = int(sys.argv[1]), Path(sys.argv[2]), threading.Lock()
 
     class FromFile(StandInConsul):
         def answer(self, asked: Asked) -> tuple[int, Any]:
-            self.services.clear()
-            for name, state in json.loads(file.read_text()).items():
-                self.register(name, state)
-            return super().answer(asked)
+            with lock:
+                self.services.clear()
+                for name, state in json.loads(file.read_text()).items():
+                    self.register(name, state)
+                return super().answer(asked)
 
         def updated(self, body: bytes, check: str) -> tuple[int, Any]:
             update = json.loads(body)

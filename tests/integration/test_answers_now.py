@@ -31,7 +31,7 @@ def test_migrate_says_where_the_new_check_fails_now(
     assert said in text
 
 
-def test_a_service_that_is_not_here_is_no_reason_to_say_anything(
+def test_a_service_that_is_absent_causes_no_remark(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     conf = tmp_path / "keepalived.conf"

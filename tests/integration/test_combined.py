@@ -239,7 +239,7 @@ def test_an_abandoned_look_is_not_repeated_while_it_runs() -> None:
         assert result.reason == REASON["active"]
     assert hangs.most_together == hangs.calls == 1
     down = [members[0], combined.Member("down", says(SEALED))]
-    assert "still waiting for the look before it to end" in (
+    assert "still waiting for the previous look to end" in (
         combined.probe("any", down, Deadline(0.1)).message
     )
     hangs.release.set()

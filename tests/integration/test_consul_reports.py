@@ -38,7 +38,9 @@ def toml(consul: StandInConsul, web: WebServer, more: str = "", *, table: str = 
     )
 
 
-def tells(watcher: Watcher, consul: StandInConsul, status: str, seconds: float = 20) -> None:
+def wait_for_report(
+    watcher: Watcher, consul: StandInConsul, status: str, seconds: float = 20
+) -> None:
     watcher.until(lambda: consul.status_of(ID) == status, seconds)
 
 
@@ -46,7 +48,7 @@ def test_every_change_is_reported_with_its_message(
     tmp_path: Path, consul: StandInConsul, web: WebServer
 ) -> None:
     with Watcher(tmp_path, toml(consul, web)) as watcher:
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
         for code, status, words in (
             (503, "warning", "warning-status: "),
             (500, "critical", "unexpected-status: "),
@@ -55,7 +57,7 @@ def test_every_change_is_reported_with_its_message(
             (200, "passing", "answered: "),
         ):
             web.code = code
-            tells(watcher, consul, status)
+            wait_for_report(watcher, consul, status)
             output = consul.ttl_checks[ID][-1][1]
             assert output.startswith(words)
             assert f"answered {code}" in output
@@ -66,7 +68,7 @@ def test_it_is_reported_again_well_within_the_ttl(
     tmp_path: Path, consul: StandInConsul, web: WebServer
 ) -> None:
     with Watcher(tmp_path, toml(consul, web, table="ttl = 1")) as watcher:
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
         began, seen = time.monotonic(), len(consul.ttl_checks[ID])
         watcher.until(lambda: len(consul.ttl_checks[ID]) >= seen + 9)
         assert time.monotonic() - began > 9 / 3 - 1
@@ -77,7 +79,7 @@ def test_an_unchanged_verdict_is_not_reported_at_every_look(
     tmp_path: Path, consul: StandInConsul, web: WebServer
 ) -> None:
     with Watcher(tmp_path, toml(consul, web, table="ttl = 3600")) as watcher:
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
         seen = len(web.requests)
         watcher.until(lambda: len(web.requests) > seen + 8)
         assert len(consul.ttl_checks[ID]) == 1
@@ -87,14 +89,14 @@ def test_a_drain_and_its_end_are_reported(
     tmp_path: Path, consul: StandInConsul, web: WebServer
 ) -> None:
     with Watcher(tmp_path, toml(consul, web)) as watcher:
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
         drain = watcher.state_dir / "drain"
         drain.mkdir(exist_ok=True)
         (drain / "web").touch()
-        tells(watcher, consul, "critical")
+        wait_for_report(watcher, consul, "critical")
         assert consul.ttl_checks[ID][-1][1].startswith("draining: ")
         (drain / "web").unlink()
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
 
 
 @pytest.mark.parametrize("trouble", ["hangs", "drips", "is slow", "is down"])
@@ -120,17 +122,17 @@ def test_an_agent_that_does_not_answer_delays_no_verdict(
         assert watcher.returncode == 0
 
 
-def test_an_agent_that_is_back_is_told_the_newest_verdict(
+def test_an_agent_that_is_back_gets_the_newest_verdict(
     tmp_path: Path, consul: StandInConsul, web: WebServer
 ) -> None:
     with Watcher(tmp_path, toml(consul, web, table="ttl = 1")) as watcher:
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
         consul.hangs = True
         web.code = 500
         watcher.wait_for("web", "critical unexpected-status")
         watcher.until(lambda: watcher.find("verdicts are not reported to Consul: no answer"))
         consul.hangs = False
-        tells(watcher, consul, "critical")
+        wait_for_report(watcher, consul, "critical")
         watcher.until(lambda: watcher.find("verdicts are reported to Consul again"))
         said = [line for line in watcher.lines if "not reported" in str(line.get("message"))]
         assert len(said) == 1
@@ -152,7 +154,7 @@ def test_a_refusal_is_logged_again_only_after_recovery(
         watcher.until(lambda: len(consul.requests) > seen + 4)
         assert watcher.find("not reported", watcher.lines.index(line) + 1) is None
         file.write_text("hunter3")
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
         again = watcher.until(lambda: watcher.find("reported to Consul again"))
         file.write_text("hunter2")
         place = watcher.lines.index(again)
@@ -172,7 +174,7 @@ def test_a_check_that_is_not_registered_is_logged_with_its_registration(
         assert '"ServiceID": "web", "TTL": "3s"' in line["message"]
         assert f"{consul.address}/v1/agent/check/register" in line["message"]
         consul.ttl_checks[ID] = []
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
         watcher.until(lambda: watcher.find("reported to Consul again"))
 
 
@@ -182,13 +184,13 @@ def test_checks_report_side_by_side_and_one_that_goes_is_critical(
     consul.ttl_checks["other"] = []
     other = f'[check.other]\nprobe = "http"\nurl = "{web.url("/other")}"\nconsul_check = "other"\n'
     with Watcher(tmp_path, toml(consul, web, other)) as watcher:
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
         watcher.until(lambda: consul.status_of("other") == "passing")
         watcher.reload(toml(consul, web))
         watcher.until(lambda: consul.status_of("other") == "critical")
         assert consul.status_of(ID) == "passing"
         watcher.reload(toml(consul, web).replace(f'consul_check = "{ID}"\n', ""))
-        tells(watcher, consul, "critical")
+        wait_for_report(watcher, consul, "critical")
 
 
 def test_a_new_agent_is_reported_to_after_a_reload(
@@ -196,10 +198,10 @@ def test_a_new_agent_is_reported_to_after_a_reload(
 ) -> None:
     with StandInConsul() as new, Watcher(tmp_path, toml(consul, web)) as watcher:
         new.ttl_checks[ID] = []
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
         watcher.reload(toml(new, web))
-        tells(watcher, new, "passing")
-        tells(watcher, consul, "critical")
+        wait_for_report(watcher, new, "passing")
+        wait_for_report(watcher, consul, "critical")
 
 
 def test_a_watcher_that_is_stopped_or_left_does_not_renew(
@@ -208,14 +210,14 @@ def test_a_watcher_that_is_stopped_or_left_does_not_renew(
     """So that the TTL ends what it said."""
     options = ("--on-stop", "leave")
     with Watcher(tmp_path, toml(consul, web, table="ttl = 1"), options=options) as watcher:
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
         watcher.signal(signal.SIGSTOP)
         time.sleep(0.1)
         seen = len(consul.ttl_checks[ID])
         time.sleep(1)
         assert len(consul.ttl_checks[ID]) == seen
         watcher.signal(signal.SIGCONT)
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
     assert consul.status_of(ID) == "passing"
 
 
@@ -223,7 +225,7 @@ def test_it_goes_on_after_a_re_execution(
     tmp_path: Path, consul: StandInConsul, web: WebServer
 ) -> None:
     with Watcher(tmp_path, toml(consul, web, table="ttl = 1")) as watcher:
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
         watcher.signal(signal.SIGUSR2)
         watcher.until(lambda: watcher.find("re-executing"))
         seen = len(consul.ttl_checks[ID])
@@ -231,7 +233,7 @@ def test_it_goes_on_after_a_re_execution(
         assert {status for status, _ in consul.ttl_checks[ID]} == {"passing"}
 
 
-def test_a_report_needs_no_file_of_the_program_once_it_is_ready(
+def test_once_ready_a_report_needs_no_file_of_the_program(
     tmp_path: Path, consul: StandInConsul, web: WebServer
 ) -> None:
     """While a package is being unpacked they are neither the old ones nor the new ones."""
@@ -240,7 +242,7 @@ def test_a_report_needs_no_file_of_the_program_once_it_is_ready(
     file.write_text("hunter2")
     table = f'ttl = 1\ntoken_file = "{file}"'
     with Watcher(tmp_path, toml(consul, web, table=table), faults=[report_imports]) as watcher:
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
         for trouble, value, words in (
             ("token", "other", "not reported to Consul: "),
             ("token", None, "reported to Consul again"),
@@ -261,7 +263,7 @@ def test_the_request_is_what_consul_expects(
     tmp_path: Path, consul: StandInConsul, web: WebServer
 ) -> None:
     with Watcher(tmp_path, toml(consul, web)) as watcher:
-        tells(watcher, consul, "passing")
+        wait_for_report(watcher, consul, "passing")
     asked = consul.requests[0]
     assert (asked.method, asked.path) == ("PUT", f"{UPDATE}{ID}")
     assert set(json.loads(asked.body)) == {"Status", "Output"}

@@ -174,7 +174,7 @@ class TestExitCodes:
         monkeypatch.setattr(examine, "DEFAULT", "/no/keepalived.conf")
         assert main(["doctor"]) == 0
         for said in (shown, capsys.readouterr().out):
-            assert f"note KA510 the entry points in {tmp_path} are not for keepalived" in said
+            assert f"note KA510 keepalived would refuse the entry points in {tmp_path}: " in said
 
 
 class TestText:

@@ -275,15 +275,15 @@ def test_json_is_what_is_drained_now(kacheck: Kacheck) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["on"], "drain on what? Give the name of a check, or --all"),
-        (["off"], "drain off what?"),
-        (["on", "--all", "vault"], "--all is every check"),
+        (["on"], "drain on: name a check, or give --all"),
+        (["off"], "drain off: name a check"),
+        (["on", "--all", "vault"], "--all means every check"),
         (["off", "--for", "3m", "vault"], "no meaning for kacheck drain off"),
         (["status", "--message", "x"], "no meaning for kacheck drain status"),
         (["on", "../vault"], "'../vault' is not a valid name for a check"),
         (["on", "ALL"], "'ALL' cannot be the name of a check"),
-        (["on", "all"], "'all' cannot be the name of a check: every check is --all"),
-        (["off", "All"], "every check is --all"),
+        (["on", "all"], "'all' cannot be the name of a check; --all means every check"),
+        (["off", "All"], "--all means every check"),
         (["on", "vault", "--for", "soon"], 'invalid drain time "soon"'),
         (["on", "vault", "--forever"], "--forever"),
         (["of", "vault"], "invalid choice: 'of'"),
@@ -323,7 +323,7 @@ def test_a_refusal_names_the_checks_and_says_what_a_probe_is(
     config.write_text('[check.serves]\nprobe = "vault"\n[check.runs]\nprobe = "vault"\n')
     _, _, err = kacheck("on", "zzz", "--config", str(config))
     assert err.endswith(
-        " has no check zzz; there are serves, runs; a probe, such as process, drains checks on the"
+        " has no check zzz; choose from serves, runs; process or another probe drains checks on the"
         " command line\n"
     )
 
@@ -339,14 +339,14 @@ def test_the_watcher_knows_the_names_if_the_configuration_is_unreadable(
     code, out, err = kacheck("on", "anything")
     assert (code, out) == (3, "")
     assert f"no watcher of {here} has verdicts" in err
-    assert "--all drains what there will be" in err
+    assert "--all also drains every check to come" in err
     assert kacheck("on", "--all")[0] == kacheck("off", "--all")[0] == 0
     (here / "verdict").mkdir()
     (here / "verdict/vault-node").write_text("0 1 ok running x\n")
     code, out, err = kacheck("on", "vault-nod")
     assert (code, out) == (3, "")
     assert f"the watcher of {here} has no check vault-nod; did you mean vault-node?" in err
-    assert "; what is in another file needs --config FILE" in err
+    assert "; for a check in another file give --config FILE" in err
     assert not (here / "drain/vault-nod").exists()
     for name in ("vault-node", "process", "vault", "combined"):
         assert kacheck("on", name)[0] == 0

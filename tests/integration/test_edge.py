@@ -219,6 +219,14 @@ def test_quiet_prints_nothing(start: Start, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr() == ("", "")
 
 
+def test_quiet_does_not_hide_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    with StandInVault(state="active") as vault:
+        assert cli.main(["vault", "-q", "--address", vault.address]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("kacheck: warning: ")
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -294,7 +302,7 @@ def test_a_watcher_without_outputs_watches_and_gives_no_file_their_numbers(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--config", "/no/such.toml", "--log-format", "json"], "/no/such.toml: No such file or directory; write it"),
+        (["--config", "/no/such.toml", "--log-format", "json"], "/no/such.toml: No such file or directory; kacheck init"),
         (["--log-format=json", "--config", "/no/such.toml", "--check-config"], "/no/such.toml: No such"),
         (["--log-format", "json", "--nonsense"], "--nonsense"),
     ],
@@ -345,8 +353,8 @@ def test_nothing_imports_httpx_for_a_process_or_psutil_for_vault() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["statsu"], "unknown command statsu; did you mean status?; see kacheck --help"),
-        (["zzzz"], "unknown command zzzz; there are process, vault, http, tcp, command"),
+        (["statsu"], "unknown command statsu; did you mean status? see kacheck --help"),
+        (["zzzz"], "unknown command zzzz; choose from process, vault, http, tcp, command"),
         (["help", "drian"], "unknown command drian; did you mean drain?"),
         (["drain", "of", "x"], "invalid choice: 'of'; did you mean off?"),
         (["drain", "--fro", "3m", "on", "x"], "did you mean --for? see kacheck drain --help"),

@@ -175,7 +175,7 @@ def test_a_root_owned_state_directory_is_refused_with_the_cure(place: Path, stat
     os.chown(state / "failing", 0, 0)
     with Watcher(place, NOTHING, state_dir=state, wrapper=AS_USER, wait=False) as watcher:
         assert watcher.process.wait(20) == 3
-    assert f"let root run chown nobody: {state / 'failing'}" in watcher.lines[0]["message"]
+    assert f"as root run chown nobody: {state / 'failing'}" in watcher.lines[0]["message"]
 
 
 QUICK = {"kacheck.watch.supervisor.LOCK_INTERVAL": 0.2}
@@ -188,7 +188,7 @@ def test_it_ends_where_only_root_can_recreate_its_track_directory(place: Path, s
         (state / "track/nothing").unlink()
         (state / "track").rmdir()
         assert watcher.process.wait(20) == 3
-        said = f"{state}/track is gone, and cannot be made by this user: make it (systemd-tmpfiles"
+        said = f"{state}/track is gone, and this user cannot make it: make it (systemd-tmpfiles"
         assert watcher.until(lambda: watcher.find(said))
 
 
@@ -280,9 +280,7 @@ def test_root_does_not_drain_below_another_users_directory(
     shown = run("drain", action, "vault", "--state-dir", str(state))
     assert shown.returncode == 3
     path = os.path.normpath(state / foreign)
-    assert (
-        f"{path} belongs to nobody, and root only writes to a directory of root's" in shown.stderr
-    )
+    assert f"{path} belongs to nobody, and root only writes to directories of root" in shown.stderr
     assert (state / "drain/vault").read_text() == "0 by its user\n"
 
 

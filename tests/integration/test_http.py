@@ -66,7 +66,33 @@ def test_the_body_is_compared(look: Look, web: WebServer) -> None:
     assert look("http", *PATIENT, *words, web.url()).verdict == "ok answered"
     answer = look("http", *PATIENT, "--json", "health=false", web.url())
     assert answer.verdict == "critical unexpected-body"
-    assert 'health is "true" (wanted: false)' in answer.message
+    assert 'health is "true" (wanted: "false")' in answer.message
+
+
+def test_a_unix_socket_that_is_missing_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "s")
+    assert main(["http", *PATIENT, "--unix-socket", path, "http://localhost/health"]) == 2
+    assert capsys.readouterr().out.startswith(
+        f"critical refused: http://localhost/health (Unix socket {path}) refuses connections"
+    )
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_body_that_is_cut_fails_where_the_rest_is_needed(
+    web: WebServer, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    """At most 64 KiB are read: a code and a text in them are certain, JSON and the rest are not."""
+    web.body = b'{"a": "early", "b": "' + b"x" * 65536 + b'late"}'
+    for words, code in (
+        ((), 0),
+        (("--contains", "early"), 0),
+        (("--contains", "late"), 2),
+        (("--json", "a=early"), 2),
+    ):
+        assert main(["http", *PATIENT, "--format", form, *words, web.url()]) == code
+    assert "in its first 64 KiB" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

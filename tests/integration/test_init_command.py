@@ -94,7 +94,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         ),
         (["--vip", VIP, "--interface", "lo", "--peer", "x"], "--peer x is not an IP address"),
         (["--vip", VIP, "--interface", "lo", "--peer", "127.0.0.1"], "this node's own address"),
-        (["--vip", VIP, "--interface", "lo", "--peer", "::2"], "not of the same family"),
+        (["--vip", VIP, "--interface", "lo", "--peer", "::2"], "not both IPv4 or both IPv6"),
         (["--vip", VIP, "--interface", "lo", "--address", "x"], "--address"),
         (["--vip", VIP, "--interface", "lo", "--instance", "a {"], "--instance a {"),
         (["--vip", VIP, "--node", "6"], "not a number from 1 to 5"),
@@ -130,7 +130,11 @@ def test_the_files_are_written_and_a_second_run_writes_nothing(
     ("argv", "code", "says"),
     [
         (("/bin/sh", "-c", "echo all good"), 1, "sh: ok succeeded: "),
-        (("/bin/sh", "-c", "exit 2"), 1, "the VIP does not come to this node while that is so"),
+        (
+            ("/bin/sh", "-c", "exit 2"),
+            1,
+            "the VIP does not come to this node as long as this lasts",
+        ),
         (("/bin/sleep", "4"), 1, "sleep: critical timeout"),
         (("/no/such/plugin",), 3, "plugin: critical not-found: "),
     ],
@@ -204,7 +208,7 @@ def test_a_check_that_asks_something_else_is_left_alone(run: Run, tmp_path: Path
     before = toml.read_text()
     answer = run(address="http://127.0.0.1:1", process="vault", write=True)
     assert answer.code == 1
-    assert "is left alone: its check vault-graded asks something else" in "".join(answer.remarks)
+    assert "is left alone: its check vault-graded differs from" in "".join(answer.remarks)
     assert toml.read_text() == before
 
 

@@ -242,7 +242,7 @@ def test_the_doctor_says_where_keepalived_would_refuse_them(place: Place) -> Non
 
     os.chmod(home, 0o777)
     (what,) = said()
-    assert f"the entry points in {place.programs} are not for keepalived" in what
+    assert f"keepalived would refuse the entry points in {place.programs}: " in what
     os.chmod(home, 0o755)
     if os.geteuid() == 0:
         assert said() == []

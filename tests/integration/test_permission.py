@@ -75,4 +75,4 @@ def test_a_file_that_no_group_may_read_needs_an_acl(closed: pathlib.Path) -> Non
     path.chmod(0o600)
     said = as_nobody(*VAULT, path, settings=AS_SERVICE)
     assert f"user nobody may not read {path} (-rw------- root:root)" in said
-    assert f"; let it: setfacl -m u:nobody:rX {path}; systemctl restart kacheck" in said
+    assert f"; allow it: setfacl -m u:nobody:rX {path}; systemctl restart kacheck" in said

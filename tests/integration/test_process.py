@@ -425,7 +425,7 @@ def test_only_the_wanted_users_processes_count(look: Look, script: Script) -> No
     assert look("process", "--user", "65534", NAME).verdict == "ok running"
     answer = look("process", "--user", "root", NAME)
     assert answer.verdict == "critical missing"
-    assert "of another user (effective uid 65534)" in answer.message
+    assert "run by another user (effective uid 65534)" in answer.message
     answer = look("process", "--user", "no-such-user", NAME)
     assert (answer.code, answer.verdict) == (3, "unknown bad-config")
     assert "--user no-such-user" in answer.message
@@ -455,7 +455,7 @@ def test_a_process_belongs_to_a_user_by_real_and_effective_uid(
         counts = objection is None and user == effective
         assert answer.verdict == ("ok running" if counts else "critical missing"), user
         if objection and user == effective:
-            assert f"pid {pid} is of another user ({objection})" in answer.message
+            assert f"pid {pid} is run by another user ({objection})" in answer.message
 
 
 def test_su_that_waits_for_a_password_is_not_roots_nginx(look: Look, start: Start) -> None:
@@ -473,7 +473,7 @@ def test_su_that_waits_for_a_password_is_not_roots_nginx(look: Look, start: Star
         answer = look("process", "--user", "root", NAME)
         assert waits.poll() is None
     assert answer.verdict == "critical missing"
-    assert "of another user (real uid 65534)" in answer.message
+    assert "run by another user (real uid 65534)" in answer.message
 
 
 def test_the_effective_user_counts_even_if_a_process_hides_its_memory(
@@ -614,7 +614,7 @@ def test_an_owners_check_does_not_read_other_users_processes_closely(
     assert int(pid) not in answer.data["pids"]
     assert set(reads.of(pid)) <= {"comm", "status"}
     why = {each["pid"]: each["why"] for each in answer.data.get("not_counted", [])}
-    assert ("of another user" in why.get(int(pid), "")) == (len(words) == 1), "args are unread"
+    assert ("by another user" in why.get(int(pid), "")) == (len(words) == 1), "args are unread"
 
 
 def test_the_user_is_read_despite_65536_groups(look: Look, start: Start, reads: Reads) -> None:

@@ -109,7 +109,7 @@ def test_a_bad_configuration_is_not_re_executed_with(tmp_path: Path, start: Star
         for bad, words in ((PROCESS + "intervall = 1", "intervall"), ("", "has no check")):
             watcher.configure(bad)
             said = refused(watcher)
-            assert f"kacheck {__version__} goes on" in said
+            assert f"kacheck {__version__} continues" in said
             assert words in said
         assert watcher.track("proc") == 1
         assert watcher.notified.count("READY=1") == 1
@@ -123,7 +123,7 @@ def test_a_program_that_does_not_start_is_not_executed(tmp_path: Path, start: St
     broken = tmp_path / "broken"
     with Watcher(tmp_path, PROCESS, faults=[partial(exit_if, str(broken))]) as watcher:
         broken.touch()
-        assert "what is installed now ends with 7" in refused(watcher)
+        assert "the installed program exits with 7" in refused(watcher)
         assert watcher.track("proc") == 1
         broken.unlink()
         re_execute(watcher)

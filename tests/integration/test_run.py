@@ -153,7 +153,7 @@ def test_each_check_has_its_deadline_and_the_slowest_sets_the_time(
     [
         ([], "CHECK is missing"),
         (["hre"], "has no check hre; did you mean here?"),
-        (["zzzzzz"], "has no check zzzzzz; there are here, gone"),
+        (["zzzzzz"], "has no check zzzzzz; choose from here, gone"),
         (["../here"], "'../here' is not a valid name for a check"),
         (["ALL"], "'ALL' is not a valid name for a check"),
         (["all"], "'all' is not a valid name for a check"),

@@ -107,7 +107,9 @@ def test_a_port_that_accepts_is_ok_and_another_refused(look: Look, service: Serv
 
 def test_a_unix_socket(look: Look, tmp_path: Path) -> None:
     path = str(tmp_path / "s")
-    assert look("tcp", f"unix:{path}").verdict == "critical refused"
+    refused = look("tcp", f"unix:{path}")
+    assert refused.verdict == "critical refused"
+    assert refused.message.startswith(f"unix:{path} refuses connections")
     with Service(b"220 mail\r\n", path=path) as each:
         assert look("tcp", *PATIENT, "--expect", "220 ", each.address).verdict == "ok connected"
 
@@ -118,7 +120,13 @@ def test_what_is_sent_and_expected(look: Look, service: Service) -> None:
     assert service.received == [b"PING\r\n"]
     answer = look(*words, "--expect=-ERR", service.address)
     assert answer.verdict == "critical unexpected-answer"
-    assert '"+PONG"' in answer.message
+    assert r'sent "+PONG\r\n" (wanted: "-ERR")' in answer.message
+
+
+def test_an_answer_that_differs_by_a_line_end_is_shown_with_it(look: Look) -> None:
+    with Service(b"ready", closes=True) as each:
+        answer = look("tcp", *PATIENT, "--expect", r"ready\n", each.address)
+    assert answer.message.endswith(r'sent "ready" (wanted: "ready\n")')
 
 
 def test_an_answer_that_is_cut_or_does_not_come_fails(look: Look, service: Service) -> None:

@@ -159,7 +159,7 @@ def test_the_watcher_warns_at_a_start_or_change_only(tmp_path: Path, vault: Stan
         ("http://127.0.0.1:8080?from=check", True),
     ],
 )
-def test_on_a_port_that_only_root_may_have_plain_http_is_no_warning(
+def test_plain_http_on_a_privileged_port_causes_no_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, *, is_warned: bool
 ) -> None:
     file = tmp_path / "first"

@@ -168,7 +168,7 @@ def test_without_uptime_a_drain_with_an_unknown_end_holds(
     with drained(tmp_path, f"{until} new disks\n") as where:
         done = kacheck([*container, *dead(pidfile)], "process", *where, NAME)
         assert (done.returncode, done.stdout[:17]) == (2, "critical draining")
-        assert "its end cannot be told" in done.stdout
+        assert "its end is unknown" in done.stdout
         words = ["drain", "status", "--format", "json", *where]
         report = json.loads(kacheck([*container, *dead(pidfile)], *words).stdout)
         assert report["drained"][0]["until"] == until

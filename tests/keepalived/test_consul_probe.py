@@ -106,8 +106,10 @@ def test_discovery_and_the_vip_agree(node: Node) -> None:
 
     def agree(state: str, status: str, began: float) -> None:
         expect(installed, keepalived, state, began)
-        told = node.dir / "states.ttl"
-        wait_until(lambda: told.read_text() == f"service:web {status}", told.read_text(), PATIENCE)
+        reported = node.dir / "states.ttl"
+        wait_until(
+            lambda: reported.read_text() == f"service:web {status}", reported.read_text(), PATIENCE
+        )
 
     agree("MASTER", "passing", 0)
     began = time.monotonic()

@@ -30,7 +30,8 @@ WEB = ROOT / "tests/helpers/web.py"
 SECTION = (ROOT / "docs/recipes.md").read_text().partition("## Consul\n")[2].partition("\n## ")[0]
 BLOCKS = re.findall(r"(?m)(?:^    .*\n|^\n(?=    ))+", SECTION)
 """What the section has for other files: the check that follows, the commands, the one that reports."""
-VIPS = {"web": "192.0.2.100", "app": "192.0.2.101"}
+VIPS = {"web": "192.0.2.100", "app": "198.51.100.101"}
+"""Of different networks: of one, the kernel removes all addresses with the first one."""
 PASSING = "service:app passing"
 CRITICAL = "service:app critical"
 
@@ -66,8 +67,8 @@ class Services(NamedTuple):
         os.kill(self.running[name].pid, number)
 
     @property
-    def told(self) -> str:
-        """What the TTL check was told last."""
+    def reported(self) -> str:
+        """what was reported to the TTL check last."""
         file = self.node.node.dir / "states.ttl"
         return file.read_text() if file.exists() else ""
 
@@ -93,7 +94,7 @@ class Row(NamedTuple):
     vip: str
     hurt: Callable[[Services], object]
     heal: Callable[[Services], object]
-    told: str = PASSING
+    reported: str = PASSING
 
 
 def kill_agent_and_fail(services: Services) -> None:
@@ -126,7 +127,7 @@ ROWS = [
     Row(
         "web",
         "the agent is killed",
-        "`critical refused`",
+        "`critical`, since nothing listens",
         "leaves at once; with `terminate_delay = 15` when the agent is not back by then",
         lambda services: services.kill("agent"),
         Services.start_agent,
@@ -143,16 +144,16 @@ ROWS = [
         "app",
         "the service that is reported to Consul fails",
         "`critical unexpected-status`",
-        "leaves after 2 looks, and Consul is told at once",
+        "leaves after 2 looks, and Consul learns of it at once",
         lambda services: services.serves("500"),
         lambda services: services.serves("200"),
-        told=CRITICAL,
+        reported=CRITICAL,
     ),
     Row(
         "app",
         "the agent is killed, then that service fails",
         "`critical unexpected-status`, `verdicts are not reported to Consul`",
-        "leaves after 2 looks; Consul is told when the agent is back",
+        "leaves after 2 looks; Consul learns of it when the agent is back",
         kill_agent_and_fail,
         heal_both,
     ),
@@ -201,10 +202,10 @@ def configure(node: VaultNode) -> str:
 
 
 def settle(scene: Scene) -> None:
-    """Wait until the node has both VIPs, and Consul has been told so."""
+    """Wait until the node has both VIPs, and Consul knows."""
     try:
         wait_until(
-            lambda: all(map(scene.has_vip, VIPS)) and scene.services.told == PASSING,
+            lambda: all(map(scene.has_vip, VIPS)) and scene.services.reported == PASSING,
             "the VIPs are not back",
             PATIENCE,
         )
@@ -224,7 +225,9 @@ def test_each_row(scene: Scene, row: Row) -> None:
             scene.watcher.wait_said(phrase, after=said)
         other = next(name for name in VIPS if name != row.instance)
         assert "agent" in row.failure or scene.has_vip(other)
-        wait_until(lambda: scene.services.told == row.told, scene.services.told, PATIENCE)
+        wait_until(
+            lambda: scene.services.reported == row.reported, scene.services.reported, PATIENCE
+        )
     finally:
         row.heal(scene.services)
 

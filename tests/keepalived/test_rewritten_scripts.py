@@ -219,7 +219,7 @@ def test_a_program_decides_by_its_exit_code(
         assert both.results() == (code == 0, code == 0), code
 
 
-def test_a_service_that_does_not_answer_fails_before_keepalived_ends_the_check(
+def test_a_silent_service_fails_before_keepalived_ends_the_check(
     migrated: Migrated,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -26,7 +26,22 @@ from kacheck.probes import MODULES
         (["process", "--quorum-max", "-1", "vault"], "--quorum-max"),
         (["process", "--param-match", "regex", "vault"], "regex"),
         (["process", "--quorum", "3", "--quorum-max", "2", "vault"], "--quorum-max 2"),
-        (["process", "vault", "-config=/etc/vault.d"], "go after --"),
+        (
+            ["process", "vault", "-config=/etc/vault.d"],
+            (
+                "-config=/etc/vault.d; put -- before vault if these options are its own: "
+                "kacheck process -- vault -config=/etc/vault.d; see kacheck process --help"
+            ),
+        ),
+        (
+            ["command", "--timeout", "2", "/bin/check x", "-w", "5", "--flag"],
+            "kacheck command --timeout 2 -- '/bin/check x' -w 5 --flag; see",
+        ),
+        (["process", "vault", "--quorun", "2"], "--quorun 2; did you mean --quorum? see"),
+        (["process", "vault", "--health"], "kacheck process -- vault --health; see"),
+        (["http", "http://127.0.0.1/", "--zzz"], "--zzz; see kacheck http --help"),
+        (["process", "mysqld", "-h"], "kacheck process -- mysqld -h; see kacheck process --help"),
+        (["watch", "--help", "x"], "healthy; see kacheck watch --help"),
         (["process", "--quoru", "1", "vault"], "--quoru"),
         (["vault", "--timeout", "0"], 'invalid time "0"'),
         (["vault", "--timeout", "soon"], "soon"),

@@ -152,7 +152,7 @@ def test_it_has_help(oracle: pathlib.Path, capsys: pytest.CaptureFixture[str]) -
         ("path = 1", 3, "path is 1; give a string, in quotes"),
         ("path = '/x'\nomen = ['owl', 'raven']", 4, 'omen, element 2, is "raven"; give "crow" or'),
         ("path = '/x'\nmoood = 'x'", 4, "unknown key moood for probe oracle; did you mean mood?"),
-        ("path = '/x'\nname = 'x'", 4, "name is a key of probe process; leave it out"),
+        ("path = '/x'\nname = 'x'", 4, "name is a key of probe process; remove it"),
         ("path = '/x'\ntrack = { agree = 1 }", 4, "did you mean agreed?"),
         ("path = '/x'\ntrack = { denied = 1 }", 4, "denied in track is 1, not below ok (1)"),
     ],

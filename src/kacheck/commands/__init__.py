@@ -104,7 +104,7 @@ OTHERS = {
     ),
     "migrate": Command(
         " CONF",
-        "Replace vrrp_track_process in keepalived.conf by checks of kacheck",
+        "Replace vrrp_track_process in keepalived.conf with checks of kacheck",
         "kacheck.commands.migrate",
     ),
     "help": Command(" [COMMAND]", "Show the help of a command", "kacheck.commands.help"),

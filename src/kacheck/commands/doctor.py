@@ -12,11 +12,11 @@ DESCRIPTION = """Find out why keepalived is in FAULT, and what else in this conf
 or container will fail.
 
 The first lines say for each vrrp_instance whether it is MASTER, BACKUP or in FAULT, its \
-effective priority, the cause of a FAULT and the command to type. For that doctor runs kacheck's \
-own checks once, as keepalived would, and looks at the interface. As root it listens for adverts, \
-for at most three intervals, to say where the VIP is.
+effective priority, the cause of a FAULT and the command to type. To find out, doctor runs \
+kacheck's own checks once, as keepalived would, and examines the interface. As root it listens for \
+adverts, for at most three intervals, to say where the VIP is.
 
-It reads KEEPALIVED_CONF and everything it includes as keepalived would, tries whether process \
+It reads KEEPALIVED_CONF and everything it includes as keepalived would, tests whether process \
 events arrive here, and reads kacheck's own files. The most probable cause of a FAULT comes first. \
 It changes nothing. Run it as root, where keepalived runs."""
 
@@ -28,14 +28,14 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "conf",
         nargs="?",
         metavar="KEEPALIVED_CONF",
-        help="the file to examine; default /etc/keepalived/keepalived.conf, or without it "
-        "the machine alone",
+        help="the file to examine; default /etc/keepalived/keepalived.conf, or only the machine if "
+        "that is missing",
     )
     parser.add_argument(
         "--explain",
         metavar="CODE",
         help="explain a code such as KA301, and exit\n\n"
-        "What happens, in which versions, why, how to see it, and what to do.",
+        "It says what happens, in which versions, why, how to see it, and what to do.",
     )
     parser.add_argument(
         "--format",
@@ -60,7 +60,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         help="keepalived's option of the same name, which selects lines with @ID; default: that of "
         "the keepalived that runs, or else the host's name",
     )
-    parser.epilog = "exit codes: 0 notes at most, 1 warnings, 2 errors, 3 it could not look"
+    parser.epilog = "exit codes: 0 notes at most, 1 warnings, 2 errors, 3 nothing was examined"
     options.add_config(parser)
     options.add_state_dir(parser)
 

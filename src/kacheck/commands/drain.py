@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from kacheck.interruption import Interruption
 
 DESCRIPTION = """Fail checks on purpose with `critical draining`, so that the VIP leaves before \
-maintenance; or end that.
+maintenance; or end such a drain.
 
-A combined check is drained together with each check that its `all` names. It is not drained with \
-one that its `any` names: drain it by its own name. `status` without a CHECK shows everything that \
-is drained. Only root may drain, unless the state directory's `drain` allows others."""
+A drain of a check also drains every combined check that names it in `all`. A combined check that \
+names it in `any` is not drained: drain it by its own name. `status` without a CHECK shows \
+everything that is drained. Only root may drain, unless the mode of the state directory's `drain` \
+allows others."""
 
 
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
@@ -53,7 +54,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         dest="span",
         metavar="TIME",
         type=span_of,
-        help="end by itself after a time such as 30m, 2h or 3d, at most 30d; default: at `off`\n\n"
+        help="end the drain after a time such as 30m, 2h or 3d, at most 30d; default: at `off`\n\n"
         "Every drain ends at the next boot.",
     )
     parser.add_argument("--message", metavar="TEXT", help="the reason, shown to everybody who asks")

@@ -38,18 +38,18 @@ def names_of(args: Namespace) -> list[str]:
 
     """
     if args.all and args.names:
-        raise BadConfigError("--all is every check: leave it out, or the names")
+        raise BadConfigError("--all means every check: remove it, or the names")
     if args.action != "on" and (args.span or args.message):
         raise BadConfigError(f"--for and --message have no meaning for kacheck drain {args.action}")
     if args.action != "on" and args.wait is not None:
         raise BadConfigError(f"--wait has no meaning for kacheck drain {args.action}")
     if args.action != "status" and not (args.all or args.names):
-        raise BadConfigError(f"drain {args.action} what? Give the name of a check, or --all")
+        raise BadConfigError(f"drain {args.action}: name a check, or give --all")
     if args.all:
         return [statedir.ALL]
     for name in args.names:
         if name.upper() == statedir.ALL:
-            raise BadConfigError(f"{name!r} cannot be the name of a check: every check is --all")
+            raise BadConfigError(f"{name!r} cannot be the name of a check; --all means every check")
     names = [checked(name) for name in dict.fromkeys(args.names)]
     if args.action == "on":
         refuse_unknown(args)
@@ -72,11 +72,13 @@ def refuse_unknown(args: Namespace) -> None:
         if args.config:
             raise
         known = statedir.names_in(f"{args.state_dir}/verdict")
-        who = f"{path} is missing or bad, and the watcher of {args.state_dir}"
-        cure = "; what is in another file needs --config FILE"
+        who = f"{path} is missing or invalid, and the watcher of {args.state_dir}"
+        cure = "; for a check in another file give --config FILE"
         if not known:
-            who = f"{path} is missing or bad, no watcher of {args.state_dir} has verdicts, so it"
-            cure += ", and --all drains what there will be"
+            who = (
+                f"{path} is missing or invalid, no watcher of {args.state_dir} has verdicts, so it"
+            )
+            cure += "; --all also drains every check to come"
     for name in args.names:
         if name not in (*known, *MODULES):
             raise BadConfigError(f"{who} has no check {name}; {instead_of(name, known)}{cure}")
@@ -89,5 +91,5 @@ def instead_of(name: str, checks: Sequence[str]) -> str:
     near = nearest(name, (*checks, *MODULES))
     if near:
         return f"did you mean {near}?"
-    there = f"there are {', '.join(checks)}" if checks else "none is configured"
-    return f"{there}; a probe, such as {next(iter(MODULES))}, drains checks on the command line"
+    there = f"choose from {', '.join(checks)}" if checks else "none is configured"
+    return f"{there}; {next(iter(MODULES))} or another probe drains checks on the command line"

@@ -11,9 +11,9 @@ from kacheck.init.services import SERVICES
 DESCRIPTION = """Write a working kacheck.toml and keepalived.conf for this node: with the \
 recommended recipe for Vault, or with `event-driven.conf` for another service.
 
-It finds the interface, Vault's address, its CA file and its process where it can, and says where \
-it found them. What it cannot know it asks for by naming the option. Without `--write` it prints \
-both files.
+It finds the interface, Vault's address, its CA file and its process, and says where it found \
+them. If it cannot find one, it names the option that gives it. Without `--write` it prints both \
+files.
 
 Before it writes, it runs the check once as the watcher's user, lets `keepalived -t` read the \
 result, and listens for VRRP adverts on the interface for three seconds. Run it as root.
@@ -33,8 +33,8 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "--node",
         metavar="N",
         type=node,
-        help="the number of this node, 1 to 5; default 1, or the one that its priority has\n\n"
-        "Node 1 has the highest priority, 220; each other one has 2 less than the one before.",
+        help="the number of this node, 1 to 5; default 1, or the one that fits its priority\n\n"
+        "Node 1 has the highest priority, 220; each following node has 2 less.",
     )
     parser.add_argument(
         "--instance",
@@ -44,7 +44,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument(
         "--interface",
         metavar="IF",
-        help="the interface of the VIP; default the one that is in its network",
+        help="the interface of the VIP; default the one with an address in its network",
     )
     parser.add_argument(
         "--service",
@@ -97,12 +97,12 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         metavar="ADDRESS",
         action="append",
         default=[],
-        help="another node's address, for unicast VRRP; once for each other node\n\n"
+        help="another node's address, for unicast VRRP; give it once for each other node\n\n"
         "Networks without multicast, as in most clouds, need it.",
     )
     parser.add_argument("--write", action="store_true", help="write the files; default: print them")
     parser.epilog = (
-        "exit codes: 0 nothing is wrong, 1 something was left alone or has to be looked at, "
+        "exit codes: 0 nothing is wrong, 1 something was left alone or needs attention, "
         "3 nothing was written"
     )
 
@@ -111,7 +111,7 @@ def node(text: str) -> int:
     """Return the value of `--node`."""
     if text not in ("1", "2", "3", "4", "5"):
         raise argparse.ArgumentTypeError(
-            f"{text} is not a number from 1 to 5, which is as far as the recipe's numbers go"
+            f"{text} is not a number from 1 to 5, for which the recipe has priorities"
         )
     return int(text)
 

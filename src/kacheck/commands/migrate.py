@@ -16,13 +16,13 @@ exactly is left alone, and stderr says why.
 
 It writes for the release of keepalived that is installed: 2.1.0 to 2.2.1 drop what a member of a \
 `vrrp_sync_group` tracks with weight 0, so there the group tracks it instead. The result is tested \
-with `keepalived -t`. If that has a new complaint, everything is put back; this is also done on \
+with `keepalived -t`. If that has a new complaint, everything is put back. The same happens on \
 SIGINT, SIGTERM and SIGHUP. After SIGKILL or a power failure everything tracked is still defined: \
 run the same command again.
 
 Owner, mode and ACL of a file are kept; if an ACL cannot be kept, nothing is written. keepalived \
-2.2.7 cannot test scripts whose user is not root: the files are written anyway, and a note says \
-so."""
+2.2.7 cannot test scripts whose user is not root: then the files are written untested, with a \
+note."""
 
 
 def declare(parser: argparse.ArgumentParser, _: str) -> None:
@@ -57,8 +57,8 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         action="store_true",
         help="also replace scripts that are one-liners: curl, wget, nc, pidof, pgrep, killall, "
         "systemctl is-active, monitoring plugins\n\n"
-        "Each becomes the check that means the same, or that fails where it passed wrongly. What "
-        "has no such equivalent is left alone.",
+        "Each becomes a check that means the same, or that fails where the one-liner passed "
+        "wrongly. A script without such an equivalent is left alone.",
     )
     options.add_config(parser, help=f"the file to which checks are added; default {CONFIGURATION}")
     parser.epilog = (

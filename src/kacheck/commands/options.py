@@ -38,7 +38,7 @@ def timeout(text: str) -> float:
 STATE_DIR = Option(
     "state_dir",
     ValueKind(directory, directory),
-    f"where drains and the watcher's verdicts are; default {statedir.DEFAULT}",
+    f"the directory of the drains and of the watcher's files; default {statedir.DEFAULT}",
     metavar="DIR",
     default=statedir.DEFAULT,
     details="Give the same directory to the checks and to the watcher.",
@@ -53,7 +53,14 @@ VOLUME = (
         details="This includes pids, users and command lines; the fields of the answer, the end of "
         "the certificate, and the milliseconds of each phase.",
     ),
-    Option("quiet", FLAG, "print nothing; the answer is the exit code", letter="q", default=False),
+    Option(
+        "quiet",
+        FLAG,
+        "print nothing to standard output: the exit code is the answer",
+        letter="q",
+        default=False,
+        details="Warnings and errors of usage still go to standard error.",
+    ),
 )
 """One of them at most."""
 COMMON = (
@@ -86,12 +93,12 @@ LOOK = (
     Option(
         "timeout",
         ValueKind(timeout, timeout),
-        "the deadline of the whole check, after which it answers critical timeout; default 0.8, "
+        "the deadline of the whole check, at which it fails with critical timeout; default 0.8, "
         "for Vault VAULT_CLIENT_TIMEOUT if it is set",
         metavar="SECONDS",
         letter="t",
         details="A number, or a duration such as 800ms; above 0, at most 3600. Keep it below the "
-        "`timeout` of the vrrp_script, whose SIGTERM explains nothing.",
+        "`timeout` of the vrrp_script: a check that keepalived ends by SIGTERM cannot say why.",
     ),
     Option(
         "on_unknown",

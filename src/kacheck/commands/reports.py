@@ -72,7 +72,7 @@ def look_and_report(checks: Mapping[str, Preparation], args: Namespace, edge: Ed
         try:
             threads.append(start_thread(worker(work, *other), "check"))
         except NoThreadError:
-            work(*other)  # which says so, unless there is one for its look by now
+            work(*other)  # which reports it, unless a thread can be started by then
     work(name, prepare)
     for thread in threads:
         thread.join()

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Run checks from the configuration file by their names, all at the same time.
 
-Each check has the timeout of the file, and prints one line. The exit code is the worst \
-one, in the order 0, 1, 3, 2. `on_unknown = "hold"` fails here, because a single look has nothing \
+Each check has its timeout from the file, and prints one line. The exit code is the worst one, \
+in the order 0, 1, 3, 2. `on_unknown = "hold"` fails here, because a single look has no verdict \
 to hold."""
 Load = Callable[[], "CheckConfiguration"]
 
@@ -35,8 +35,8 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         action="append",
         default=[],
         metavar="REASON",
-        help="count a warning with this reason, such as standby, as ok; may be repeated\n\n"
-        "Where several members of a combination have a warning, each of the reasons must be named.",
+        help="count a warning with this reason, such as standby, as ok; may be given more than "
+        "once\n\nIf several members of a combination have a warning, name each of the reasons.",
     )
     parser.add_argument(
         "--timeout",

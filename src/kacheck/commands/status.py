@@ -11,10 +11,10 @@ from kacheck.result import MILDEST_FIRST, Status
 
 DESCRIPTION = """Show what the watcher reports now, a row for each check.
 
-A row has the verdict, its reason, since when, the last look and the last transitions. A check \
-that is not ok is followed by its message. If the last look differs from the verdict, a line says \
-why the verdict has not changed. The last lines say of each VIP in keepalived.conf, if that can be \
-read, whether it is here.
+A row has the verdict, its reason, since when, the last look and the last transitions. The message \
+of a check that is not ok follows. If the last look differs from the verdict, a line says why the \
+verdict has not changed. The last lines say whether each VIP in keepalived.conf is here, if that \
+file can be read.
 
 Without a watcher it shows what the verdict files still say and how old they are, and exits with \
 3. Otherwise the exit code is that of the worst verdict, in the order 0, 1, 3, 2."""
@@ -35,7 +35,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "--follow",
         action="store_true",
         help="show a live view; without a terminal, print a line for each transition\n\n"
-        "It lasts until `q` is pressed or Ctrl-C, and survives a restart of the watcher.",
+        "`q` or Ctrl-C ends it. It survives a restart of the watcher.",
     )
     help_text = (
         "wait until every check shown has a verdict, for LIMIT at most; default 10s\n\n"

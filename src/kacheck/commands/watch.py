@@ -22,10 +22,10 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument(
         "--check-config",
         action="store_true",
-        help="say whether the configuration is good, and exit: 0 good, 3 bad\n\n"
-        "Root asks as the user that the watcher runs as, who must be able to read the CA files. "
-        "A good configuration may have warnings, one line each. The last line is the command with "
-        "which the watcher takes it.",
+        help="say whether the configuration is valid, and exit: 0 valid, 3 invalid\n\n"
+        "If root runs it, it reads the files as the watcher's user, who must be able to read the "
+        "CA files. A valid configuration may have warnings, one line each. The last line is the "
+        "command that lets the watcher read it.",
     )
     parser.add_argument(
         "--on-stop",
@@ -33,16 +33,17 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         default="fail",
         help="what happens to the track files when the watcher ends; default fail\n\n"
         "`fail` makes every check fail. `leave` leaves the decision to whatever started the "
-        "watcher. kacheck.service does this: a stop or a refused configuration makes every check "
-        "fail. After a crash, a kill or in a restart the track files stay, and kacheck-verdict "
-        "looks until the watcher is back. If that start fails, every check fails.",
+        "watcher. kacheck.service uses it: a stop or a refused configuration makes every check "
+        "fail. After a crash or a kill, and during a restart, the track files stay, and "
+        "kacheck-verdict looks until the watcher is back. If it cannot start again, every check "
+        "fails.",
     )
     parser.add_argument(
         "--log-format",
         choices=("text", "json"),
         default="text",
         help="how events are written to stderr, a line each; default text\n\n"
-        "These are transitions, troubles, and the reason for a refusal to start.",
+        "Events are transitions, problems, and the reason why the watcher refuses to start.",
     )
 
 

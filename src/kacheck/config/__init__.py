@@ -26,9 +26,8 @@ from kacheck.result import BadConfigError
 MAX_SIZE = 1024 * 1024
 TOP = ("check", "metrics", "consul")
 """The keys of the whole file."""
-CURES = {
-    errno.ENOENT: "write it, or give the path of another one",
-}
+NO_FILE = "kacheck init --vip ADDRESS/LENGTH writes the default one; --config FILE names another"
+OTHER_FILE = "give the path of a file that can be read"
 SYNTAX_CURES = {
     "Cannot declare": "write each [table] once",
     "Cannot overwrite": "a key or table is defined twice: remove one",
@@ -38,8 +37,8 @@ SYNTAX_CURES = {
     "Invalid value": "put words in quotes",
 }
 LONG_KEY = (
-    f"this key has more than {toml_lines.MOST_PARTS} parts, and none here has more than 4, as in "
-    "check.NAME.track.ok; write such a one"
+    f"this key has more than {toml_lines.MOST_PARTS} parts; give one of at most 4, such as "
+    "check.NAME.track.ok"
 )
 
 
@@ -81,7 +80,7 @@ def text_of(path: str) -> str:
             from kacheck.permission import refused
 
             raise BadConfigError(f"{path}: {refused(path)}") from None
-        cure = CURES.get(error.errno or 0, "give the path of a file that can be read")
+        cure = NO_FILE if error.errno == errno.ENOENT else OTHER_FILE
         raise BadConfigError(f"{path}: {error.strerror or error}; {cure}") from None
     if len(content) > MAX_SIZE:
         raise BadConfigError(f"{path}: it is larger than 1 MiB; give the path of a configuration")
@@ -136,7 +135,7 @@ def parse(text: str, path: str) -> CheckConfiguration:
 def syntax_error(text: str, error: Exception) -> str:
     """`LINE: what is wrong; the cure`, from what tomllib says."""
     if isinstance(error, RecursionError):
-        return "1: brackets in brackets in brackets, too deep to be read; write it flat"
+        return "1: brackets are nested too deeply to be read; write it flat"
     message = str(error)
     cure = next((cure for start, cure in SYNTAX_CURES.items() if message.startswith(start)), None)
     what, _, place = message.removesuffix(")").rpartition(" (at ")
@@ -162,11 +161,11 @@ def configuration(data: dict[str, Any]) -> CheckConfiguration:
 
 
 def not_on_top(key: str, value: Any) -> str:
-    """Why a key cannot stand at the top of the file, and the cure."""
+    """Return why a key cannot be at the top of the file, and the cure."""
     if key in NAMES or any(key == each.name for name in MODULES for each in probe(name).options):
-        return "is a key of a check; put it below the header of one, [check.NAME]"
+        return "is a key of a check; put it below the header of a check, [check.NAME]"
     if isinstance(value, dict) and "probe" in value:
-        return f"is a check without the word for it; write [check.{key}]"
+        return f"is a check, and its header lacks the word check; write [check.{key}]"
     return f"is not a key of this file; {suggestion(key, TOP)}"
 
 

@@ -30,7 +30,7 @@ def values_of(name: str, table: Any) -> dict[str, Any]:
         raise WrongError(
             path,
             f'"{name}" is not a valid name for a check; give at most 64 of a-z, A-Z, 0-9, _, . '
-            f"and -, the first no . or -, and not {statedir.ALL}, which means every check",
+            f"and -, not beginning with . or -, and not {statedir.ALL}, which means every check",
         )
     if not isinstance(table, dict):
         raise WrongError(path, f"check.{name} must be a table; a check begins with [check.{name}]")
@@ -71,7 +71,7 @@ def unknown_key(key: str, declared: Probe) -> str:
     if owners:
         return (
             f"{key} is a key of probe {' and '.join(owners)}; "
-            f"leave it out of a check of probe {declared.name}"
+            f"remove it from this check of probe {declared.name}"
         )
     known = [each.name for each in (*OPTIONS, *declared.options)]
     return f"unknown key {key} for probe {declared.name}; {suggestion(key, known)}"
@@ -173,8 +173,8 @@ class Questions:
             if looks > MAX_LOOKS:
                 raise WrongError(
                     (*path, option.name),
-                    f"check {name} makes {looks} looks, with those of its members' members; "
-                    f"name fewer, for {MAX_LOOKS} at most",
+                    f"check {name} makes {looks} looks, nested members included; "
+                    f"name fewer members: {MAX_LOOKS} looks are the most",
                 )
         return Asked(question(path, declared, values), looks or 1)
 
@@ -197,7 +197,10 @@ class Questions:
             cycle = " -> ".join((*chain[chain.index(name) :], name))
             raise WrongError(path, f"the checks form a cycle, {cycle}; remove one")
         if len(chain) >= MAX_DEPTH:
-            raise WrongError(path, f"combined checks are {MAX_DEPTH} deep here; name their members")
+            raise WrongError(
+                path,
+                f"combined checks are nested more than {MAX_DEPTH} deep; name their members here",
+            )
         return self.of(name, chain)
 
 

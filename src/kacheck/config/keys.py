@@ -28,14 +28,14 @@ TRACK = Option(
     "the numbers for keepalived's track file, from -254 to 254: one for each status, and for "
     "single reasons as exceptions",
     details="Default { ok = 1, critical = 0 }. `warning` and `unknown` have the number of "
-    '`critical`, unless they are given; an unknown that passes by `on_unknown = "ok"` has that of '
-    "`ok`, unless `unknown` is given. keepalived reads 0 in a missing, empty or garbled file, so "
-    "`ok` must be above 0. `critical`, `unknown` and every reason that a healthy node never has, "
-    "such as `sealed` or `timeout`, must be below `ok`; so must a reason that may be unknown, such "
-    'as `hidden`, without `on_unknown = "ok"`. The table may have the '
-    "header `[check.NAME.track]` instead. `rise` and `fall` apply to changes between up, alive in "
-    "another role, and down. Between two reasons that are equally bad, and between two roles that "
-    "`accept` names, the number changes with one look.",
+    '`critical`, unless they are given. An unknown that passes by `on_unknown = "ok"` has the '
+    "number of `ok`, unless `unknown` is given. keepalived reads a missing, empty or garbled file "
+    "as 0, so `ok` must be above 0. `critical`, `unknown` and every reason that a healthy node "
+    "never has, such as `sealed` or `timeout`, must be below `ok`. So must a reason that may be "
+    'unknown, such as `hidden`, without `on_unknown = "ok"`. The table may have the header '
+    "`[check.NAME.track]` instead. `rise` and `fall` apply to changes between up, alive in another "
+    "role, and down. Between two reasons that are equally bad, and between two roles that `accept` "
+    "names, one look changes the number.",
 )
 OPTIONS = (
     PROBE,
@@ -62,7 +62,7 @@ OPTIONS = (
         details="The default is 1 for a role that Vault's answer confirms, and 2 for everything "
         "else. A look that an exit or a lost connection caused does not add to the count. A role "
         "that was lost in the last 10 seconds is regained when looks have agreed on it for 2 "
-        "seconds; for 20 seconds, if it was lost within 20 seconds of being regained in this way.",
+        "seconds. If it is lost again within 20 seconds, they must agree for 20 seconds.",
     ),
     Option(
         "fall",
@@ -78,7 +78,7 @@ OPTIONS = (
         seconds(0, 3600),
         "time a new process must stay up before it counts",
         default=0.0,
-        details="It starts again when all processes have gone and others have come.",
+        details="The time starts again when all processes have ended and others have started.",
     ),
     Option(
         "terminate_delay",

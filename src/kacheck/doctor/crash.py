@@ -10,9 +10,9 @@ CRASH = Code(
     Severity.WARNING,
     "one of kacheck's own lints crashed",
     """\
-A part of `kacheck doctor` raised an exception that it should not have. The other parts ran, so
-their findings stand; what this one looks for was not looked for. Please report it with the line
-that the finding names, and the configuration if you may show it.""",
+A part of `kacheck doctor` has a bug and raised an exception. The other parts ran, so their findings
+are valid; what this part looks for was not examined. Please report it with the line that the
+finding names, and with the configuration if you may show it.""",
 )
 
 

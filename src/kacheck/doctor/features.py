@@ -67,8 +67,8 @@ def _has_fork_delay(definition: Definition) -> bool:
 def _decides_alone(definition: Definition) -> bool:
     """Return whether the first process, or none, decides: its fork_delay never acts.
 
-    check_process_fork() delays what a tracked process forks, and without one there is none; what
-    comes by execve(2) counts at once.
+    check_process_fork() delays what a tracked process forks, and here no process is tracked yet. A
+    process that begins to match by execve(2) counts at once.
     """
     quorum, most = (definition.value(keyword) for keyword in ("quorum", "quorum_max"))
     if most is not None and whole_number(most) is not None:

@@ -37,7 +37,7 @@ def base_of(address: str, form: AddressForm) -> tuple[str, str | None]:
 def any_base_of(address: str, form: AddressForm) -> tuple[str, str | None]:
     """Return the same, and raise it, of whatever is not plain; to import urllib takes 4 ms."""
     if has_blank(address):
-        raise ValueError(f"has {BLANK} in it; leave that out")
+        raise ValueError(f"contains {BLANK}; remove it")
     from urllib.parse import urlsplit
 
     from kacheck.redact import redact_address
@@ -50,8 +50,8 @@ def any_base_of(address: str, form: AddressForm) -> tuple[str, str | None]:
         _ = parts.port
     except ValueError:  # whose message repeats what may be a password
         raise ValueError(
-            f"{shown} is not a valid URL: its port must be a number up to 65535, and an IPv6 "
-            f"address be in brackets; an address looks like {form.example}"
+            f"{shown} is not a valid URL: the port must be a number up to 65535, and an IPv6 "
+            f"address needs brackets; give one like {form.example}"
         ) from None
     is_unix = parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc
     if is_unix and not (parts.query or parts.fragment):
@@ -60,18 +60,17 @@ def any_base_of(address: str, form: AddressForm) -> tuple[str, str | None]:
     is_encoded = "%" in host and ":" not in host  # but for an IPv6 zone: no host's name has one
     if not is_unix and (parts.scheme not in ("http", "https") or not host or is_encoded):
         raise ValueError(
-            f"{shown} is not an address of {form.service}: "
-            f"one looks like {form.example} or unix:///run/{form.service.lower()}.sock"
+            f"{shown} is not an address of {form.service}; "
+            f"give one like {form.example} or unix:///run/{form.service.lower()}.sock"
         )
     if parts.username is not None:  # and do not repeat the password
-        what = f"leave it out, {form.endpoint} is asked without one"
-        raise ValueError(f"has a user or password: {what}")
+        raise ValueError(f"has a user or password; remove it: {form.endpoint} needs none")
     if parts.query or parts.fragment:
-        raise ValueError(f"{shown}: leave out the query, {form.endpoint} is asked without one")
+        raise ValueError(f"{shown}: remove the query; {form.endpoint} is asked without one")
     path = parts.path.rstrip("/")
     if not is_unix and path and f"{form.endpoint}/".startswith(f"{path}/"):
         base = f"{parts.scheme}://{parts.netloc}"
-        raise ValueError(f"{shown} has the path {parts.path}, which is added; write {base}")
+        raise ValueError(f"{shown} has the path {parts.path}, which kacheck adds; write {base}")
     netloc = parts.netloc.replace("%25", "%")  # an IPv6 zone, as RFC 6874 writes it
     return f"{parts.scheme}://{netloc}{path}", None
 

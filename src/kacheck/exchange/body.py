@@ -35,11 +35,27 @@ def unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return fields
 
 
+def quote_exactly(text: bytes) -> str:
+    r"""Return the beginning of a text that differs from the expected one: a line feed is `\n`."""
+    from kacheck.redact import redact
+
+    shown = redact(text.replace(b"\\", rb"\\").decode(errors="backslashreplace"))
+    shown = "".join(map(visible, shown[: SHOWN + 1]))
+    return f'"{shown[:SHOWN]}..."' if len(shown) > SHOWN else f'"{shown}"'
+
+
+def visible(character: str) -> str:
+    r"""Return a character, or the escape of one that is not printable."""
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape").decode()
+
+
 def quote(body: bytes, shown: int = SHOWN) -> str:
     """Return the beginning of a body, on one line."""
     from kacheck.redact import redact
 
     text = redact(" ".join(body[: 4 * shown].decode(errors="replace").split()))
     if not text.isprintable() or "\N{REPLACEMENT CHARACTER}" in text[:shown]:
-        return f"with {len(body)} bytes that are not text"
+        return f"{len(body)} bytes that are not text"
     return f'"{text[:shown]}..."' if len(text) > shown else f'"{text}"'

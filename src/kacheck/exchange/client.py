@@ -1,8 +1,8 @@
 """One GET, or one after the other on a kept connection, and what may prevent its answer.
 
 The request goes straight to httpx's transport: no redirects, cookies, proxies or .netrc, and the
-body is read raw, so that nothing is decompressed. httpx's timeouts are for each phase and start
-anew with every byte; the deadline over all of them is kept by deadline.within().
+body is read raw, so that nothing is decompressed. httpx's timeouts are for each phase, and every
+byte restarts them; deadline.within() keeps the total deadline.
 """
 
 import select

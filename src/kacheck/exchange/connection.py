@@ -73,7 +73,7 @@ class Connection:
             if not (self.target.trust.remote or is_this_machine(sock)):
                 warning = (
                     f"{self.target.address} is not this machine but {host}: its health says "
-                    "nothing of this node (--remote if that is meant)"
+                    "nothing about this node (--remote, if that is intended)"
                 )
         if warning is not None:
             self.learn("warnings", [warning])

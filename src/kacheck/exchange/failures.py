@@ -36,7 +36,14 @@ def failure_of(
         # Half of what is left: the answer must still be in time.
         why = tls.explain(error, target, peer, deadline.remaining() / 2)
         return Result(Status.CRITICAL, reasons.TLS, f"{target.address}: {why}", {})
-    return system_error(error, target.address)
+    return system_error(error, place_of(target))
+
+
+def place_of(target: Target) -> str:
+    """Return the address, with the Unix socket if the address does not name it."""
+    path = target.unix_socket
+    is_named = path is None or path in target.address
+    return target.address if is_named else f"{target.address} (Unix socket {path})"
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -61,7 +68,7 @@ def system_error(error: OSError, address: str) -> Result:
             Status.CRITICAL, reasons.DNS, f"{address}: its name does not resolve: {why}", {}
         )
     if isinstance(error, PermissionError):
-        message = f"{address} may not be connected to by this user: {why}"
+        message = f"this user may not connect to {address}: {why}"
         return Result(Status.UNKNOWN, HIDDEN, message, {})
     if isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
         message = f"{address} refuses connections ({why}): nothing listens there"

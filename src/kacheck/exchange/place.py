@@ -34,7 +34,7 @@ def unproven(target: Target) -> str | None:
         cure = "trust its authority with --ca-cert (ca_cert) instead"
     if way is None or target.trust.remote:
         return None
-    return f"{address}: {way} while {target.service} is down, and is believed; {cure}"
+    return f"{address}: {way} while {target.service} is down, and would be believed; {cure}"
 
 
 def is_privileged(url: str) -> bool:
@@ -71,8 +71,8 @@ def open_directory(path: str) -> str | None:
 def is_this_machine(sock: socket.socket) -> bool:
     """Return whether the connection ends on this machine.
 
-    To an address of its own the kernel goes from that address; but to a secondary one, such as a
-    VIP, from the primary one of its network.
+    To a primary address of this machine the kernel connects from that address; to a secondary one,
+    such as a VIP, it connects from the primary address of the same network.
     """
     local, peer = sock.getsockname()[0], sock.getpeername()[0]
     return local == peer or is_loopback(peer) or is_own_address(sock.family, peer)

@@ -11,7 +11,7 @@ RESET = Reason(
 )
 DNS = Reason("dns", CRITICAL, "The name of the address does not resolve")
 TLS = Reason("tls", CRITICAL, "TLS failed; the message says how, and what to do")
-REDIRECT = Reason("redirect", CRITICAL, "The answer sends elsewhere, so a proxy gave it")
+REDIRECT = Reason("redirect", CRITICAL, "The answer is a redirect, which a proxy in between gives")
 BAD_RESPONSE = Reason(
     "bad-response", CRITICAL, "The answer contradicts itself, is not JSON, or is too long"
 )

@@ -90,7 +90,7 @@ def is_plain_host(host: str) -> bool:
 
 
 def is_plain_label(label: str) -> bool:
-    """Return whether a label needs no encoding (RFC 5890), and is none already."""
+    """Return whether a label needs no encoding (RFC 5890) and is not an encoded one."""
     is_name = 0 < len(label) <= 63 and NAME.issuperset(label) and label[0] != "-" != label[-1]
     return is_name and label[2:4] != "--"
 

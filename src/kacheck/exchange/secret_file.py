@@ -1,4 +1,4 @@
-"""A secret in a file: what may be read of it, and by whom."""
+"""A secret in a file, which only its owner and group may read."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def refuse_open_mode(path: str, state: os.stat_result, what: str) -> None:
         raise BadConfigError(f"{what} {path} is not a regular file")
     if state.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
         raise BadConfigError(
-            f"{what} {path} may be read by others, or written by its group: chmod o=,g-w {path}"
+            f"{what} {path} is readable by others, or writable by its group: chmod o=,g-w {path}"
         )
 
 

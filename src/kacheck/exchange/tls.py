@@ -149,7 +149,7 @@ def wrong_name(seen: Certificate | None, name: str, service: str) -> str:
             "client refuses it too, whatever its common name; "
             f"reissue it with {name} as a subjectAltName"
         )
-    names = f", it is for {', '.join(seen.names)}" if seen else ""
+    names = f" but for {', '.join(seen.names)}" if seen else ""
     return (
         f"its certificate is not for {name}{names}; "
         "give one of its names with --tls-server-name or in the address"
@@ -171,12 +171,12 @@ def explain_alert(error: ssl.SSLError) -> str:
     if any(word in reason for word in CLIENT_CERTIFICATE_ALERTS):
         other = " (or it shares no cipher with us)" if "HANDSHAKE_FAILURE" in reason else ""
         return (
-            f"it wants a client certificate, or another one than it was shown{other}: "
+            f"it wants a client certificate, or a different one{other}: "
             f"{error_text(error)}; give --client-cert and --client-key"
         )
     if any(word in reason for word in NO_TLS):
         return (
-            "it does not speak TLS; if that is meant, leave out --tls, or give an address that "
+            "it does not speak TLS; if that is intended, leave out --tls, or give an address that "
             "begins with http://"
         )
     return f"the TLS handshake failed: {error_text(error)}"

@@ -54,7 +54,7 @@ def init(order: InitOrder, environ: Mapping[str, str]) -> InitAnswer:
     good = [each.text for each in tried if each.is_good]
     lines = [*known.sources, *good, ""]
     if not planned.changes:
-        lines.append("nothing to write: all of it is there")
+        lines.append("nothing to write: everything is there already")
     elif order.write and not wrong:
         lines += written(order, planned.changes, known.configuration)
     else:
@@ -134,7 +134,7 @@ def hear(known: Gathered, texts: ShippedTexts) -> list[Tried]:
         )
     except OSError as error:
         text = (
-            f"VRRP could not be listened to on {values.interface} ({error.strerror}); run this as"
+            f"cannot listen for VRRP on {values.interface} ({error.strerror}); run this as"
             " root, to hear of conflicts"
         )
         return [Tried(text, is_wrong=False)]

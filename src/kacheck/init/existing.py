@@ -39,8 +39,8 @@ def also_tracked(instance: ExistingInstance, recipe: str) -> str | None:
     if not others:
         return None
     return (
-        f"{instance.name} goes on tracking {', '.join(others)}; remove what the new checks replace,"
-        " since a weight of its own can take the VIP to the wrong node, and a failure to none"
+        f"{instance.name} still tracks {', '.join(others)}; remove what the new checks replace: its"
+        " weight can move the VIP to the wrong node, and its failure can leave the VIP nowhere"
         " (kacheck doctor examines it)"
     )
 
@@ -64,7 +64,7 @@ def edit(
     refuse_unfit(configuration, existing.node, values)
     source = existing.node.source
     if source is None or source.tree is None or not existing.node.is_literal:
-        raise LeftAloneError(f"$NAME, ~SEQ or @id has a hand in {existing.name}")
+        raise LeftAloneError(f"$NAME, ~SEQ or @id is used to write {existing.name}")
     try:
         secure(configuration)
         if is_missing:

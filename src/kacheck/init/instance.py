@@ -81,7 +81,7 @@ def value_of(node: Node, *path: str) -> str | None:
 
 
 def number(text: str | None) -> float | None:
-    """Return a number; None if it is none."""
+    """Return a text as a number; None if it is not one."""
     try:
         return float(text or "")
     except ValueError:
@@ -127,5 +127,5 @@ def gains(instance: ExistingInstance) -> str | None:
     return (
         f"{instance.name} keeps {kept}: a move by priority, or from a dead machine, takes {now};"
         f" with version 3, advert_int {FASTEST} and no authentication, on all nodes at the same"
-        f" time, it takes {then}; docs/recipes.md says how, From VRRPv2 to VRRPv3"
+        f" time, it takes {then}; see From VRRPv2 to VRRPv3 in docs/recipes.md"
     )

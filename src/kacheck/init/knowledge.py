@@ -93,7 +93,7 @@ def gather(order: InitOrder, environ: Mapping[str, str]) -> Gathered:
     if authority is not None:
         sources.append(f"ca_cert {authority.value}: {authority.source}")
     elif server.address.value.startswith("https:"):
-        sources.append("ca_cert: none; the system's authorities prove the certificate")
+        sources.append("ca_cert: none; the system's authorities verify the certificate")
     name_shown = server.tls_server_name
     if name_shown is not None:
         sources.append(f"tls_server_name {name_shown.value}: {name_shown.source}")
@@ -197,7 +197,9 @@ def peers_of(order: InitOrder, machine: NetworkInterfaces, vip: Vip) -> tuple[st
         except ValueError:
             raise BadConfigError(f"--peer {peer} is not an IP address") from None
         if address.version != vip.version:
-            raise BadConfigError(f"--peer {peer} and the VIP {vip.ip} are not of the same family")
+            raise BadConfigError(
+                f"--peer {peer} and the VIP {vip.ip} are not both IPv4 or both IPv6"
+            )
         if machine.has_own(str(address)) or address == vip.ip:
             whose = "the VIP" if address == vip.ip else "this node's own address"
             raise BadConfigError(f"--peer {peer} is {whose}; give the other nodes' addresses")

@@ -85,10 +85,10 @@ def elsewhere(option: str, asked: str, host: str, vip: Vip) -> str:
     """
     if host == str(vip.ip):
         raise BadConfigError(
-            f"{option} {asked} is the VIP, where the node answers that has it; give an address of"
+            f"{option} {asked} is the VIP, where the node that has it answers; give an address of"
             " this node, such as one with 127.0.0.1"
         )
     return (
         f"{asked} is not an IP address of this machine: the VIP follows what answers there; give an"
-        " address of this node, if that is not meant"
+        " address of this node, unless that is intended"
     )

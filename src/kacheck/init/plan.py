@@ -85,9 +85,7 @@ def planned_checks(path: str, table: str, whole: str, left: list[str]) -> Change
         known = {each.name: each for each in config.parse(old.removeprefix(BOM), path).checks}
     if planned.name in known:
         if meaning(known[planned.name]) != meaning(planned):
-            left.append(
-                f"{path} is left alone: its check {planned.name} asks something else than\n{table}"
-            )
+            left.append(f"{path} is left alone: its check {planned.name} differs from\n{table}")
         return None
     text = joined(old, [table])
     try:

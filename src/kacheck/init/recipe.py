@@ -29,6 +29,12 @@ NODES = range(1, 6)
 GRADED = "vault-graded"
 EVENT_DRIVEN = "event-driven"
 EVENT_DRIVEN_CHECK = "vault-node"
+OF_VAULT = re.compile(r"^# (?:Use it|Failure|No node active)\b.*\n(?:# {5,}.*\n)*", re.MULTILINE)
+"""The paragraphs of event-driven.conf's comment that are about Vault."""
+OF_SERVICE = """\
+# Failure  A process exits or a connection is lost: FAULT at once. The check fails otherwise: FAULT
+#          after 2 looks. If the check passes on no node, the VIP is nowhere.
+"""
 
 
 class NodeValues(NamedTuple):
@@ -97,7 +103,8 @@ def recipe_text(values: NodeValues, texts: ShippedTexts) -> str:
     if values.service is None:
         return texts.graded
     name = re.sub(r"\W", "_", values.check)
-    text = texts.event_driven.replace(EVENT_DRIVEN_CHECK, values.check)
+    text = OF_VAULT.sub(lambda found: OF_SERVICE * ("Failure" in found[0]), texts.event_driven)
+    text = text.replace(EVENT_DRIVEN_CHECK, values.check)
     text = text.replace("kacheck_vault_node", f"kacheck_{name}")
     text = re.sub(r"\bkacheck_guard\b", f"kacheck_{name}_guard", text)
     text = text.replace(f"{EVENT_DRIVEN}.conf", values.recipe)
@@ -128,7 +135,8 @@ def keepalived_text(values: NodeValues, texts: ShippedTexts) -> str:
         "": str(values.vip),
     }
     text = filled_in(
-        with_head(texts.keepalived, head(values, "keepalived.conf: this node, complete")), filled
+        with_head(texts.keepalived, head(values, "keepalived.conf: complete, for this node")),
+        filled,
     )
     tree = parse(text)
     (instance,) = tree.find("vrrp_instance")
@@ -156,7 +164,7 @@ def track_instead(tree: Tree, instance: Node, recipe: str, name: str) -> None:
     for node in others:
         tree.remove(node)
     tree.remove(first, comment=True)
-    tree.append(instance, f"# What {name} says.\n{track_lines(recipe)}")
+    tree.append(instance, f"# These lines are from {name}.\n{track_lines(recipe)}")
 
 
 def unicast(values: NodeValues) -> str:
@@ -168,7 +176,7 @@ def unicast(values: NodeValues) -> str:
 
 def checks_text(values: NodeValues, texts: ShippedTexts) -> str:
     """Return a whole kacheck.toml."""
-    first = head(values, "/etc/kacheck/kacheck.toml: what the watcher, `kacheck watch`, looks at")
+    first = head(values, "/etc/kacheck/kacheck.toml: the checks of the watcher, `kacheck watch`")
     return f"{first}\n{check_table(values, texts)}"
 
 

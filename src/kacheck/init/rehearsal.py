@@ -75,7 +75,7 @@ def try_check(name: str, table: str, user: ServiceUser | None, ca: str | None) -
     if reason in HOPELESS:
         return Tried(text, is_wrong=True)
     is_good = status in ("ok", "warning")
-    later = "" if is_good else "; the VIP does not come to this node while that is so"
+    later = "" if is_good else "; the VIP does not come to this node as long as this lasts"
     return Tried(text + later, is_wrong=False, is_good=is_good)
 
 
@@ -113,14 +113,14 @@ def hidden(ca: str, user: ServiceUser | None) -> str | None:
 def try_keepalived(
     conf: str, configuration: Configuration | None, contents: Mapping[str, bytes]
 ) -> Tried | None:
-    """Let keepalived test the result in a directory of its own; None: it accepts it.
+    """Let keepalived test the result in a separate directory; None: it accepts it.
 
     The files beside the main one are copied; what is included from elsewhere is read there.
     """
     keepalived = verify.program()
     if keepalived is None:
         return Tried(
-            "keepalived is not installed here, so keepalived -t has not seen the result;"
+            "keepalived is not installed here, so keepalived -t has not tested the result;"
             " apt install keepalived",
             is_wrong=False,
         )
@@ -162,7 +162,7 @@ def listen(interface: str, ip_version: int, own: frozenset[str], seconds: float)
     """Return the adverts of other nodes that arrive at an interface.
 
     Raises:
-        OSError: this user may not listen, or there is no such interface.
+        OSError: this user may not listen, or the interface does not exist.
 
     """
     family = socket.AF_INET if ip_version == 4 else socket.AF_INET6

@@ -28,7 +28,7 @@ class ServerFiles(NamedTuple):
 
 
 def configured(root: str, pids: Iterable[int], remarks: list[str]) -> ServerFiles:
-    """Return the first configuration that has a listener; an empty one if there is none.
+    """Return the first configuration that has a listener, or an empty one.
 
     What cannot be read is added to the remarks.
     """

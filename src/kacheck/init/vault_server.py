@@ -96,15 +96,15 @@ class ServerSearch:
             return [Sourced(given, variable)]
         if given is not None:
             self.remarks.append(
-                f"{variable} is not taken: its host is not an IP address of this machine alone;"
-                " give --address to ask it nevertheless"
+                f"{variable} is not used: its host is not an IP address that only this machine has;"
+                " give --address to use it nevertheless"
             )
         addresses = [*self._configured_addresses(), *self._listening_addresses()]
         if not addresses:
             raise BadConfigError(
-                f"the address of Vault cannot be known: {variable} is not set to one of this"
-                f" machine, there is no listener in {', '.join(place for _, place in PLACES)}, and"
-                f" no process {' or '.join(PROCESSES[:2])} that listens here; give --address URL"
+                f"the address of Vault was not found: {variable} does not name this machine,"
+                f" {', '.join(place for _, place in PLACES)} have no listener, and no process"
+                f" {' or '.join(PROCESSES[:2])} listens here; give --address URL"
             )
         return addresses
 
@@ -139,7 +139,7 @@ class ServerSearch:
                 try:
                     parse_address(each)
                 except ValueError as error:  # such as a template, {{ GetPrivateIP }}
-                    self.remarks.append(f"{source}: {error}")
+                    self.remarks.append(f"the address in {source} {error}")
                 else:
                     yield Sourced(each, source)
 
@@ -186,8 +186,8 @@ class ServerSearch:
             if self._configuration.body and self._configuration.place == path:
                 return Sourced(name, path)
         raise BadConfigError(
-            f"no process {', '.join(PROCESSES)} runs here; give --process NAME, Vault's or"
-            " OpenBao's, as `ps -e` shows it"
+            f"no process {', '.join(PROCESSES)} runs here; give --process NAME, which `ps -e` shows"
+            " for Vault or OpenBao"
         )
 
     # --- the authority ----------------------------------------------------------------------

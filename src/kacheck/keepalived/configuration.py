@@ -144,7 +144,7 @@ class Opened:
         try:
             text = decode(files.read(path))
         except files.FileError as error:
-            self._problem(statement, f"{path} {error}")
+            self._problem(statement, f"{path}: {error}")
             return None
         tree = Tree(Source(text, path, self.rules), self.config_id)
         self.trees[path] = self._by_identity[identity] = tree

@@ -1,9 +1,9 @@
-r"""`$NAME`, `~SEQ` and `~LST`: what keepalived makes of a line before it reads it. Pure.
+r"""`$NAME`, `~SEQ` and `~LST`: how keepalived expands a line before it reads it. Pure.
 
-`$NAME` is replaced where a blank, `,`, `)` or the line's end follows, `${NAME}` anywhere: `$IP/24`
-stays as it stands. What comes in is searched for references again, so that a definition may use
-later ones. A
-definition of several lines counts only at the end of a line; its other lines follow.
+keepalived replaces `$NAME` where a blank, `,`, `)` or the line's end follows, and `${NAME}`
+anywhere; `$IP/24` stays unchanged. It searches the replacement for references again, so that a
+definition may use later ones. A definition of several lines counts only at the end of a line; its
+other lines follow.
 """
 
 import re

@@ -239,7 +239,7 @@ class Reader:
         if definition is self._pwd:
             return self._files.directory(), None
         if definition.value is None:
-            message = f"${reference.name} is another number each time"
+            message = f"${reference.name} is a different number each time"
             if reference.name == "_ENV":
                 message = "${_ENV NAME} is a variable of keepalived's environment"
                 if not reference.parameters:

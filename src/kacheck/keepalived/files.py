@@ -68,11 +68,11 @@ def read(path: str) -> bytes:
 def _check(mode: int) -> None:
     """check_glob_file()."""
     if stat.S_ISDIR(mode):
-        raise FileError("is a directory")
+        raise FileError("it is a directory")
     if not stat.S_ISREG(mode):
-        raise FileError("is not a regular file")
+        raise FileError("it is not a regular file")
     if mode & 0o111:
-        raise FileError("is executable: keepalived skips it")
+        raise FileError("it is executable, so keepalived skips it")
 
 
 def _read(descriptor: int) -> bytes:
@@ -80,7 +80,7 @@ def _read(descriptor: int) -> bytes:
     while part := os.read(descriptor, 1 << 20):
         data += part
         if len(data) > MAX_SIZE:
-            raise FileError(f"is larger than {MAX_SIZE >> 20} MiB: not read")
+            raise FileError(f"it is larger than {MAX_SIZE >> 20} MiB, and was not read")
     return bytes(data)
 
 

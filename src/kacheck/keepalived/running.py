@@ -27,9 +27,9 @@ class RunningKeepalived(NamedTuple):
 
 
 def running() -> RunningKeepalived | None:
-    """Return the one with our interfaces, or else any; None: there is none.
+    """Return the keepalived with our interfaces, or else any; None if none runs.
 
-    Of several processes the oldest: its children have its command line.
+    Of several processes it is the oldest one, whose children have the same command line.
     """
     here = [*keepaliveds()]
     return next((each for each in here if each.shares_network()), here[0] if here else None)

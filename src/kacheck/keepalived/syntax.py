@@ -1,13 +1,12 @@
 """The lossless tree of one file, which migrate edits. Pure.
 
-A node is a statement: words, and perhaps a block. It remembers where it stands and nothing of the
-text around it, so that the text of a tree is the text that was read, with the edits in their
-places: nothing else can change.
+A node is a statement: words, and perhaps a block. It knows its place, and nothing of the text
+around it. So the text of a tree is the text that was read, with the edits in their places: nothing
+else can change.
 
-Braces belong to the statement before them, on its line or later. What a definition, a ~SEQ or an
-include has in store is not known here: the tree has it as it stands, and so may have a brace too
-many or too few which `Configuration.root` does not have. A line of another `@id` is one node
-without braces.
+Braces belong to the statement before them, on its line or later. The tree does not expand a
+definition, a ~SEQ or an include. So it may have a brace too many or too few which
+`Configuration.root` does not have. A line of another `@id` is one node without braces.
 """
 
 from collections.abc import Iterable, Iterator

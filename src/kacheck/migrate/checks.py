@@ -41,7 +41,7 @@ class Checks:
             text = table(equivalent, name)
             check = config.parse(text, self.path).checks[0]
         except UnicodeEncodeError:
-            why = "its process is not UTF-8, which every check is; take --mode script"
+            why = "its process is not UTF-8, as kacheck.toml requires; use --mode script"
             raise LeftError(why) from None
         except BadConfigError as error:
             raise LeftError(f"its check cannot be written ({error}); write it yourself") from None
@@ -56,7 +56,7 @@ class Checks:
                 )
             raise LeftError(
                 f"{self.path} has a check {name} already, which asks something else;"
-                f" rename that one, or make it what this one is: {one_line(text)}"
+                f" rename that one, or replace it by this one: {one_line(text)}"
             )
 
     def result(self) -> str:

@@ -32,9 +32,9 @@ NO_RELEASE = (
     f" {DEFAULT} reads it"
 )
 POLLED = {
-    "script": f"a script looks every {INTERVAL} s: a failure is acted on 2 to 5 s after native"
-    " tracking would, and never before a delay is over; --mode watch needs milliseconds",
-    "watch": f"what is added to a priority follows within {INTERVAL} s, FAULT within milliseconds",
+    "script": f"a script looks every {INTERVAL} s: keepalived acts on a failure 2 to 5 s later than"
+    " with native tracking, and never before a delay is over; --mode watch takes milliseconds",
+    "watch": f"a change of priority takes up to {INTERVAL} s, FAULT takes milliseconds",
 }
 
 
@@ -108,7 +108,7 @@ def refuse_doubt(configuration: Configuration) -> None:
 def redirected(configuration: Configuration, changes: list[Change], output: str) -> list[Change]:
     """`-o FILE`: the main file's new content goes there."""
     if output == "-":
-        raise BadConfigError("-o -: what is printed is the diff, without -o; name a file")
+        raise BadConfigError("-o -: only the diff goes to standard output, without -o; name a file")
     there = files.content(output)
     refuse_output(configuration, changes, output)
     main = next(iter(configuration.files))
@@ -116,7 +116,7 @@ def redirected(configuration: Configuration, changes: list[Change], output: str)
     others = [change.path for change in own if change.path != main]
     if others:
         raise BadConfigError(
-            f"{others[0]} would change, too, and -o has one file; take --in-place, in a copy of"
+            f"{others[0]} would change, too, and -o writes one file; use --in-place, in a copy of"
             " the directory if you like"
         )
     text = configuration.files[main].source.text.encode("utf-8", "surrogateescape")
@@ -130,7 +130,7 @@ def refuse_output(configuration: Configuration, changes: list[Change], output: s
     main = next(iter(configuration.files))
     target = os.path.realpath(output)
     if target == os.path.realpath(main):
-        raise BadConfigError(f"-o {output} is the file itself; take --in-place, which keeps it")
+        raise BadConfigError(f"-o {output} is the file itself; use --in-place, with a backup")
     for path in (*configuration.files, *(change.path for change in changes)):
         if target == os.path.realpath(path):
             raise BadConfigError(f"-o {output} is {path}, which is in use; name another file")
@@ -188,7 +188,7 @@ def write(
             if order.in_place:
                 refuse_included(order.conf, transaction, release)
             transaction.commit()
-            said = ["keepalived is not installed here: keepalived -t has not seen the result"]
+            said = ["keepalived is not installed here: keepalived -t has not tested the result"]
             with interruption.now():
                 if keepalived and before:
                     said = [
@@ -217,8 +217,8 @@ def keepalived_report(
         )
     if user is not None:
         return (
-            f"keepalived -t cannot judge the result: it ends itself (SIGTERM) over {user}, as"
-            " keepalived 2.2.7 does with every user but root; started as a service it does not"
+            f"keepalived -t cannot judge the result: it kills itself (SIGTERM) because of {user},"
+            " as keepalived 2.2.7 does for every user but root; as a service it does not"
         )
     return verify.in_words(before, after)
 
@@ -242,5 +242,5 @@ def refuse_included(conf: str, transaction: Transaction, release: Version) -> No
     for backup in transaction.backups.values():
         if backup in read_now:
             raise BadConfigError(
-                f"an include takes in every file there, and would {backup}; let it name *.conf"
+                f"an include matches every file there, and would match {backup}; write *.conf in it"
             )

@@ -81,14 +81,14 @@ def equivalent(tracked: Tracked, uses: list[Weight], mode: Mode) -> Equivalent:
         if abs(weight.value) > HEAVIEST_SCRIPT:
             raise LeftError(
                 f"weight {weight.value} has no equivalent, a script's goes to {HEAVIEST_SCRIPT};"
-                " make it less, or 0 for FAULT"
+                " write a smaller one, or 0 for FAULT"
             )
     is_negated = any(weight.reverse for weight in uses)
     if is_negated:
         tracked = _negated(tracked, uses)
     if tracked.quorum_max == 0 or (tracked.quorum == 1 and tracked.quorum_max is None):
-        # check_process_fork() delays what a tracked process forks, and there is none yet. Who
-        # comes by execve(2) counts at once.
+        # check_process_fork() delays what a tracked process forks, and none is tracked yet. A
+        # process that begins to match by execve(2) counts at once.
         tracked = tracked._replace(fork_delay=0)
     policy = Policy(1, 1, tracked.fork_delay / MICROSECONDS, tracked.terminate_delay / MICROSECONDS)
     options = options_of(tracked)
@@ -129,8 +129,8 @@ def _negated(tracked: Tracked, uses: list[Weight]) -> Tracked:
     if tracked.quorum == 1 and tracked.quorum_max is None:
         return tracked._replace(quorum=0, quorum_max=0, weight=weight)
     raise LeftError(
-        "reverse with these quorums has no equivalent that fails closed; write the quorum, or"
-        " quorum_max, for which the VIP shall stay"
+        "reverse with these quorums has no equivalent that fails closed; write the quorum or"
+        " quorum_max with which the VIP should stay, without reverse"
     )
 
 
@@ -143,7 +143,7 @@ def _looks(tracked: Tracked, mode: Mode, *, weighted: bool) -> tuple[int, int]:
         if mode == "script" and exits != forks:
             raise LeftError(
                 "quorum_max with different delays has no equivalent in looks;"
-                " take --mode watch, or the same delay for both"
+                " use --mode watch, or the same delay for both"
             )
         exits = forks = max(exits, forks)
     if mode == "watch":
@@ -153,7 +153,7 @@ def _looks(tracked: Tracked, mode: Mode, *, weighted: bool) -> tuple[int, int]:
         if 0 < delay < INTERVAL * MICROSECONDS:
             raise LeftError(
                 f"a delay of {seconds(delay)} s has no equivalent in looks every {INTERVAL} s;"
-                " take --mode watch"
+                " use --mode watch"
             )
     return _whole_looks(exits, least=2), _whole_looks(forks, least=1)
 
@@ -216,8 +216,7 @@ def blocks(
     commands = [node.command for node in tree.find("vrrp_script", "script")]
     if tree.problems or commands != [command] or names != [[equivalent.name]] * len(made):
         raise LeftError(
-            "its words are not such that keepalived can read them in one line;"
-            " give it another name, or write a script of your own"
+            "keepalived cannot read its words in one line; rename it, or write your own script"
         )
     return text
 

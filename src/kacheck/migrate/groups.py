@@ -15,14 +15,14 @@ OWNER_PRIORITY = str(ADDRESS_OWNER)
 
 
 def lost(release: Version | None, mode: Mode) -> str:
-    """Return what keepalived drops of what is written for weight 0, in words; "" for nothing."""
+    """Return in words what keepalived drops that has weight 0; "" for nothing."""
     scripts = MEMBERS_LOSE_SCRIPTS.include(release)
     if not scripts and not (mode == "watch" and MEMBERS_LOSE_FILES.include(release)):
         return ""
-    who = (
+    subject = (
         f"keepalived {release} drops" if release else "keepalived may be 2.1.0 to 2.2.1, which drop"
     )
-    return f"{who} {'scripts and ' * scripts}files with weight 0"
+    return f"{subject} {'scripts and ' * scripts}files with weight 0"
 
 
 class Groups:
@@ -84,12 +84,12 @@ class Groups:
         for name in sorted(names & self._address_owners):
             where = f", which {name} has" if is_group else ""
             raise LeftError(
-                f"a weight does nothing at priority 255{where}; take weight 0, or remove it"
+                f"a weight has no effect at priority 255{where}; use weight 0, or remove it"
             )
         if not is_group and not all(map(tracks_weights, self.of(owner))):
             raise LeftError(
-                "a script's weight does nothing in a member of a vrrp_sync_group without"
-                " sync_group_tracking_weight; add that, or take weight 0"
+                "a script's weight has no effect in a member of a vrrp_sync_group without"
+                " sync_group_tracking_weight; add that, or use weight 0"
             )
 
 

@@ -20,6 +20,7 @@ from kacheck.migrate.one_liners.translate import translate
 from kacheck.migrate.survey import Survey
 from kacheck.migrate.tracked import LeftError, is_plain
 from kacheck.procfs import COMM_MAX
+from kacheck.redact import redact
 
 READS_FRACTIONS = Version(2, 3, 2)
 """The first release that reads fractions of a second."""
@@ -54,7 +55,7 @@ def _replace(block: Node, script: Node, release: Version, survey: Survey) -> Non
     line = f"script {script_word(command, release)}"
     refuse_unreadable(line, command, release)
     source.tree.replace(source, line)
-    text = f"{' '.join(block.arguments)}: {shlex.join(old)} is {command[0]} now"
+    text = f"{' '.join(block.arguments)}: {redact(shlex.join(old))} is {command[0]} now"
     survey.note(script, "; ".join((text, *made.notes)))
     if why := refusal(made):
         survey.note(script, f"{' '.join(block.arguments)}: {why}")

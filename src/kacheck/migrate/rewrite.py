@@ -112,7 +112,7 @@ class Rewrite:
             why = lost(self.release, self.mode)
             yield f"{group} tracks it from now on: {why} from members of a vrrp_sync_group"
         elif owner.keyword == SYNC_GROUP and GROUPS_IGNORE_PROCESSES.include(self.release):
-            yield f"keepalived before 2.2.0 ignores this line; {group} goes by it now"
+            yield f"keepalived before 2.2.0 ignores this line; {group} follows it now"
         elif reference.group is not None and reference.group not in new:
             yield f"{reference.group} tracks it for its members, so that this line goes"
 
@@ -155,8 +155,8 @@ class Rewrite:
         assert source is not None  # noqa: S101 - it is literal
         refuse(
             place is None or place.condition is not None or self.survey.is_shared(place),
-            "it is tracked above, in what @id, $NAME, ~SEQ or a second include had a hand in;"
-            " move it above that",
+            "it is tracked above, in lines written with @id, $NAME, ~SEQ or a second include;"
+            " move it above them",
         )
         assert place is not None  # noqa: S101 - refused
         comments = comments_in(source, behind=place is not source)
@@ -189,7 +189,7 @@ class Rewrite:
                         return (
                             f"{where} tracks {line.keyword}, but no track_file has this"
                             " name above: with another one keepalived 2.2.7 would hang; write one,"
-                            " remove that line, or take --mode script"
+                            " remove that line, or use --mode script"
                         )
         return ""
 
@@ -234,22 +234,22 @@ def notes(data: Tracked, made: Equivalent, mode: Mode) -> Iterator[str]:
     """Yield what changes for the better, or is not the same to the millisecond."""
     by_comm = not (data.full_command or data.param_match)
     if by_comm and ("/" in data.process or len(data.process.encode(errors="replace")) > COMM_MAX):
-        yield f"keepalived can never match {data.process}, not a command name; kacheck does"
+        yield f"keepalived can never match {data.process}, not being a command name; kacheck does"
     if made.name != data.name:
         yield (
-            f"it is {made.name} now, since there is a vrrp_script or track_file {data.name},"
-            " or something asks for it"
+            f"it is named {made.name} now, since there is a vrrp_script or track_file {data.name},"
+            " or a reference to one"
         )
     if made.is_negated:
         yield "reverse: the check asks the opposite, so that an unknown state fails"
     delays = {"terminate_delay": data.terminate_delay, "fork_delay": data.fork_delay}
     if data.fork_delay and not made.policy.fork_delay:
-        yield "fork_delay is left out: it was for what a tracked process forks, and never acted"
+        yield "fork_delay is left out: it is for what a tracked process forks, and had no effect"
         del delays["fork_delay"]
     elif data.fork_delay:
         yield (
-            "fork_delay holds for every new process; keepalived's held only for what a tracked "
-            "process forks"
+            "fork_delay applies to every new process; keepalived's only to what a tracked process "
+            "forks"
         )
     interval = equivalents.INTERVAL * tracked.MICROSECONDS
     if mode == "script":

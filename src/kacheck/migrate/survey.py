@@ -220,7 +220,7 @@ class Survey:
         for other in conditional_lines(self.configuration, self.definitions.keys()):
             self._groups.other_words |= other.words
             for name in other.named:
-                error = LeftError("the line is for another @id; write it out, plainly")
+                error = LeftError("the line is for another @id; write it without @id")
                 self.leave(name, other.node, error)
 
 

@@ -16,9 +16,7 @@ SECONDS = re.compile(r"([0-9]{0,9})(?:\.([0-9]{0,6}))?", re.ASCII)
 COMMENT_END = (
     r"a comment in it ends in \, which this keepalived adds to the word before it; remove that"
 )
-NOT_LITERAL = (
-    "@id, $NAME, ~SEQ, an include or a missing brace had a hand in it; write it out, plainly"
-)
+NOT_LITERAL = "it is written with @id, $NAME, ~SEQ, an include or a missing brace; write it out"
 
 
 class LeftError(Exception):
@@ -182,7 +180,7 @@ def _count(node: Node, least: int) -> int:
     word = node.arguments[0] if node.arguments else ""
     if not COUNT.fullmatch(word) or not least <= int(word) <= MOST_PROCESSES:
         raise LeftError(
-            f"{word!r} is no {node.keyword} from {least} to {MOST_PROCESSES}; correct it"
+            f"{word!r} is not a {node.keyword} from {least} to {MOST_PROCESSES}; correct it"
         )
     return int(word)
 
@@ -194,7 +192,9 @@ def _microseconds(node: Node) -> int:
     whole, fraction = (match[1] or "0", match[2] or "") if match else ("0", "")
     delay = int(whole) * MICROSECONDS + int(fraction.ljust(6, "0"))
     if not 1 <= delay <= LONGEST_DELAY * MICROSECONDS:
-        raise LeftError(f"{word!r} is no {node.keyword} from 0.000001 to 3600 seconds; correct it")
+        raise LeftError(
+            f"{word!r} is not a {node.keyword} from 0.000001 to 3600 seconds; correct it"
+        )
     return delay
 
 

@@ -99,8 +99,8 @@ class Transaction:
             try:
                 _take_back(path, backup)
             except OSError as error:
-                there = f"what was there is {backup}" if backup else "nothing was there before"
-                stuck.append(f"{path} is as it was written ({error.strerror}), {there}")
+                before = f"the previous file is {backup}" if backup else "it did not exist before"
+                stuck.append(f"{path} cannot be put back ({error.strerror}); {before}")
         self._written = []
         journal = [self._journal] if self._has_journal else []
         for path in (*self._staged.values(), *self.backups.values(), *journal):
@@ -149,7 +149,7 @@ class Transaction:
             write(self._journal, json.dumps(said).encode(), None)
         except FileExistsError:
             self._has_journal = False
-            raise KacheckError(f"another run on {self._main} is under way; wait for it") from None
+            raise KacheckError(f"another run on {self._main} is in progress; wait for it") from None
 
     @staticmethod
     def _refuse_changed(change: Change) -> None:
@@ -217,7 +217,7 @@ def _said(main: str) -> Any:
     pid, started = said["run"]
     with suppress(OSError):
         if Process("/proc", pid).started_ticks() == started:
-            raise KacheckError(f"another run on {main} is under way, pid {pid}; wait for it")
+            raise KacheckError(f"another run on {main} is in progress, pid {pid}; wait for it")
     return said
 
 
@@ -280,6 +280,6 @@ def _names(path: str) -> Iterator[str]:
 def written(changes: list[Change], backups: Mapping[str, str]) -> list[str]:
     """Return what to say of files that were written."""
     return [
-        f"wrote {path}" + (f", what was there is {backups[path]}" if path in backups else "")
+        f"wrote {path}" + (f"; the previous file is {backups[path]}" if path in backups else "")
         for path in (os.path.realpath(change.path) for change in changes)
     ]

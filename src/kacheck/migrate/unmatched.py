@@ -21,12 +21,12 @@ def note_unmatched(survey: Survey, configuration: Configuration) -> None:
         if process.has_quotes:
             words = name.replace("'", "")
             text = (
-                f'no process is named "{name}", for keepalived and for kacheck: what is in quotes'
-                f" is one word; write process {words}"
+                f'no process is named "{name}", for keepalived and for kacheck: a quoted string is'
+                f" one word; write process {words}"
             )
             survey.note(process.line, text)
         elif process.alike and cure is not None:
             pid = process.alike[0].pid
             lines = " and ".join(cure.split("\n"))
-            text = f"{name} does not match what runs as pid {pid}, and would not; write {lines}"
+            text = f"{name} does not match what runs as pid {pid}; write {lines}"
             survey.note(process.line, text)

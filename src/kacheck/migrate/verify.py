@@ -19,7 +19,7 @@ PLACE = re.compile(r"^\((?:.*?: )?Line \d+\) ")
 """Its main process names a line without its file, where there is but one file."""
 DEFAULT_USER = "keepalived_script"
 """Whom scripts run as where none is given, if there is such a user."""
-NOTHING_LEFT = " and has nothing left to complain of"
+NOTHING_LEFT = " and no longer complains"
 GOOD, CANNOT = 0, 4
 """Exit codes; between and above are errors that it would run with. 0 may have complaints, too."""
 
@@ -98,14 +98,14 @@ def new_complaints(before: Said, after: Said, *, may_end: bool = False) -> list[
     if after.has_crashed and not before.has_crashed:
         new.append(how_it_ended(after.code))
     elif not new and after.code not in (before.code, GOOD):
-        new.append(f"it exits with {after.code}, and did with {before.code} before")
+        new.append(f"it exits with {after.code}, and before with {before.code}")
     return new
 
 
 def how_it_ended(code: int | None) -> str:
     """Return the words for a keepalived that did not get to the end."""
     if code is None:
-        return f"it does not come to an end within {TIMEOUT} s"
+        return f"it does not end within {TIMEOUT} s"
     number = -code if code < 0 else code - 128
     name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
     return f"it is ended by signal {name}"
@@ -114,9 +114,9 @@ def how_it_ended(code: int | None) -> str:
 def in_words(before: Said, after: Said) -> str:
     """For a result that is not worse than before."""
     if after.has_crashed:
-        return f"keepalived -t cannot tell: {how_it_ended(after.code)}, as it was before"
+        return f"keepalived -t says nothing: {how_it_ended(after.code)}, as before"
     if after.cannot_run:
-        return "keepalived -t cannot read it, as it could not before"
+        return "keepalived -t cannot read it, nor could it before"
     if after.complaints:
         number = len(after.complaints)
         return (

@@ -46,7 +46,7 @@ def is_fresh(watched: Watched, now: float) -> bool:
 
 
 def update_of(watched: Watched) -> TtlUpdate | None:
-    """Return what Consul's check is to say; None if there is none, or no verdict yet."""
+    """Return the state of Consul's check; None without such a check, or without a verdict."""
     check, verdict = watched.check, watched.state.verdict
     if check.consul_check is None or verdict is None:
         return None
@@ -168,7 +168,8 @@ class ConsulReporter:
     def put(self, new: Round) -> None:
         """Report this, instead of what still waits; it never waits."""
         with suppress(Empty):
-            new = new._replace(renews=new.renews or self._waiting.get_nowait().renews)
+            waiting = self._waiting.get_nowait()
+            new = new._replace(renews=new.renews or waiting.renews)
         with suppress(Full):  # never: nobody else puts
             self._waiting.put_nowait(new)
 

@@ -104,7 +104,7 @@ class Decisions:
         was_slowed = watched.is_slowed
         watched.adapt_interval(result, now)
         if watched.is_slowed and not was_slowed:
-            words = f"{result.message}; until then it is asked every {watched.interval:g} s"
+            words = f"{result.message}; for now it is asked every {watched.interval:g} s"
             self._journal.say(WARNING, words, watched.check.name)
 
     def _change(self, watched: Watched, state: State) -> None:

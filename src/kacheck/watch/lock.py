@@ -44,7 +44,7 @@ class Lock:
             replace(f"{self._directory}/{PID}", self._owner)
 
     def holds(self) -> bool:
-        """Return whether this process still has it, and its pid file says so."""
+        """Return whether this process still has the lock and is in the pid file."""
         return is_same(self._path, self._file) and self._names_us()
 
     @contextmanager
@@ -84,8 +84,8 @@ def lock_file(directory: str) -> int:
         os.close(file)
         other = (read(f"{directory}/{PID}") or "").split()
         raise StateDirectoryError(
-            f"another watcher, pid {other[0] if other else 'unknown'}, has {directory}: stop it, "
-            "or give another one with --state-dir"
+            f"another watcher, pid {other[0] if other else 'unknown'}, uses {directory}: stop it, "
+            "or give another directory with --state-dir"
         ) from None
     except OSError:
         os.close(file)  # the lock with it, or the next attempt would find it taken
@@ -117,7 +117,7 @@ def refuse_foreign(path: str, state_dir: str, *users: int) -> None:
     if status.st_uid in users:
         return
     theirs, ours = user_name(status.st_uid), user_name(os.geteuid())
-    cure = f"let root run chown {ours}: {path}"
+    cure = f"as root run chown {ours}: {path}"
     if os.geteuid() == 0:
         where = "" if state_dir == DEFAULT else f" --state-dir {state_dir}"
         cure = f"runuser -u {theirs} -- kacheck watch{where}"

@@ -1,8 +1,8 @@
 """Metrics for Prometheus: a file for node_exporter's textfile collector, off by default.
 
-The supervisor takes the samples, every INTERVAL seconds and after a transition; a thread of its own
-writes them, because a file system can hang for as long as it likes. What it has not got round to
-is replaced by what is newer.
+The supervisor takes the samples, every INTERVAL seconds and after a transition. A separate thread
+writes them, because a file system can hang without limit. A newer sample replaces one that was not
+written yet.
 """
 
 import os

@@ -3,8 +3,8 @@
 A disk that is full or a watcher that is out of descriptors must not keep a failure from
 keepalived. So each track file's failing value lies ready in failing/, on the same file system: to
 rename it takes neither space nor a descriptor. A verdict that cannot be renewed is removed, and
-kacheck-verdict looks for itself; where not even that can be done, the watcher says so in its own
-name (comm), which kacheck-verdict reads.
+kacheck-verdict looks for itself. If it cannot be removed either, the watcher changes its own
+command name (comm), which kacheck-verdict reads.
 """
 
 import os
@@ -142,7 +142,7 @@ class Publisher:
             self._recover("")
         elif not os.path.isdir(self._path("track")):
             raise StateDirectoryError(
-                f"{self._path('track')} is gone, and cannot be made by this user: make it "
+                f"{self._path('track')} is gone, and this user cannot make it: make it "
                 f"({CURE}) and start the watcher again"
             )
 
@@ -174,7 +174,7 @@ class Publisher:
         if self._directory_file >= 0:
             os.close(self._directory_file)
             words = (
-                f"{path} is another directory than before: reload keepalived, which looks at the "
+                f"{path} is another directory than before: reload keepalived, which watches the "
                 "old one until then"
             )
             self._lasting = "another directory", words
@@ -204,7 +204,7 @@ class Publisher:
             self._set_trouble(
                 what,
                 f"{error.filename or self.directory}: {what}: verdicts cannot be published; "
-                "what fails is said to fail",
+                "a check that fails is still reported as failed",
             )
             return False
         return True

@@ -73,8 +73,8 @@ class ReExecution:
         os.close(trial)
         code = self._successor.exit_code()
         if code:
-            ended = f"ends with {code}" if code > 0 else f"dies of signal {-code}"
-            self._refuse(f"what is installed now {ended} at watch --check-config")
+            ended = f"exits with {code}" if code > 0 else f"dies of signal {-code}"
+            self._refuse(f"the installed program {ended} at watch --check-config")
             return
         try:
             if load() != tried:
@@ -90,4 +90,4 @@ class ReExecution:
             self._successor.execute(self._arrived)
 
     def _refuse(self, why: str) -> None:
-        self._journal.say(ERROR, f"not re-executed, kacheck {__version__} goes on: {why}")
+        self._journal.say(ERROR, f"not re-executed, kacheck {__version__} continues: {why}")

@@ -23,7 +23,7 @@ def load_again(path: str, *, may_be_empty: bool) -> CheckConfiguration:
         raise BadConfigError(f"{path}: {bug(error).message}") from error
     require(configuration.metrics)
     if not (may_be_empty or configuration.checks):
-        cure = "add one, which begins with [check.NAME], or stop the watcher"
+        cure = "add one below a header [check.NAME], or stop the watcher"
         raise BadConfigError(f"{path} has no check; {cure}")
     preload(check.question for check in configuration.checks)
     return configuration

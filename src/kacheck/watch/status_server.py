@@ -1,11 +1,11 @@
-"""What the watcher says of itself: a socket that gives whoever connects one JSON object.
+"""What the watcher reports about itself: a socket that gives each client one JSON object.
 
-Anyone may connect, so nobody may cost much: an answer is made once in FRESH seconds at most and a
-slice at a time, and serves all who have come by then; only root and the watcher's own user may have
-the one before. Connections are taken as fast as they come, for a part of the time, so that nobody
-can keep root out by waiting at the door. Each user has a number of places, and clients that do not
-read are dropped. Nothing here waits. Where there is no room or descriptor for a socket, the watcher
-goes on without.
+Any user may connect, so no client may cost much. An answer is made at most once in FRESH seconds,
+a slice at a time, and goes to all clients that have connected by then; only root and the watcher's
+own user may get the previous one. For a part of the time, connections are accepted as fast as they
+come, so that a queue of clients cannot keep root out. Each user has a limited number of places, and
+clients that do not read are dropped. Nothing here waits. If there is no room or descriptor for a
+socket, the watcher continues without it.
 """
 
 import os

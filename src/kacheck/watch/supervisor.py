@@ -163,7 +163,7 @@ class Supervisor:
 
     def _stop(self, why: str) -> None:
         if self._leaves_files:
-            outcome = "the track files are left to what started it"
+            outcome = "the track files stay, and whatever started it decides"
         else:
             outcome = "all checks fail now"
             for name, watched in self.watched.items():
@@ -237,7 +237,7 @@ class Supervisor:
         configured = {check.name: check for check in configuration.checks}
         for name, watched in [*self.watched.items()]:
             if name not in configured:
-                self._decisions.retire(watched, f"{self.path} no longer has it")
+                self._decisions.retire(watched, f"{self.path} no longer has this check")
                 del self.watched[name]
             elif name in made:
                 self.scheduler.silence(watched)

@@ -64,7 +64,7 @@ class TrackFiles:
         self._written[name] = Written(value, just_written(path))
         if is_changed:
             what = "changed" if now.identity else "deleted"
-            self._notice(name, f"somebody has {what} {path}: it says {value} again")
+            self._notice(name, f"{path} was {what} by another program; restored to {value}")
         self.make_ready(name)
 
     def make_ready(self, name: str) -> None:

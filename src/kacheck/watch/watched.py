@@ -20,9 +20,9 @@ REMEMBERED = 10
 
 
 SLOW = 1.0
-"""Seconds from look to look, at least, of a server that limits how often it is asked."""
+"""The least seconds between two looks at a server that limits how often it is asked."""
 SLOW_FOR = 60.0
-"""Seconds for which that lasts after it has said so."""
+"""Seconds for which this lasts after the server has answered that."""
 
 
 class Transition(NamedTuple):
@@ -65,7 +65,7 @@ class Watched:
 
     @property
     def is_slowed(self) -> bool:
-        """Whether looks are rarer than configured, because the server limits their rate."""
+        """Whether the check looks less often than configured, as the server limits the rate."""
         return self.interval > self.check.interval
 
     def adapt_interval(self, result: Result, now: float) -> None:

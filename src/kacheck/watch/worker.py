@@ -107,7 +107,7 @@ class Worker:
                 self._jobs.get_nowait()
                 self.pending -= 1
         if self.pending:
-            job.deadline.waiting_for = "the look before it to end"
+            job.deadline.waiting_for = "the previous look to end"
         self.pending += 1
         self._jobs.put(job)
 

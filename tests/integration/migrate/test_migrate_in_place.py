@@ -29,7 +29,7 @@ def test_in_place_writes_both_files_and_keeps_what_was_there(
     backup = tmp_path / "keepalived.conf.kacheck-backup"
     assert backup.read_bytes() == before
     assert said.out.splitlines() == [
-        f"wrote {conf}, what was there is {backup}",
+        f"wrote {conf}; the previous file is {backup}",
         f"wrote {tmp_path}/kacheck.toml",
         "keepalived -t accepts it",
     ]
@@ -202,7 +202,7 @@ def test_an_include_that_would_take_in_the_backup_is_refused(
     said = migrate("--in-place")
 
     assert said.code == 3
-    assert "let it name *.conf" in said.err
+    assert "write *.conf in it" in said.err
     assert snapshot(tmp_path) == before
 
 

@@ -24,12 +24,12 @@ from kacheck.migrate.verify import Said
     [
         ("", "keepalived -t accepts it"),
         ("sys.exit(0 if new else 5)", "keepalived -t accepts it"),
-        ("print('' if new else 'bad')", "accepts it and has nothing left to complain of"),
+        ("print('' if new else 'bad')", "accepts it and no longer complains"),
         ("print('(/x: Line %d) old' % (9 if new else 1)); sys.exit(5)", "1 complaint that it had"),
         ("print('old\\nold'); sys.exit(5)", "2 complaints that it had before, and no new one"),
-        ("os.kill(os.getpid(), signal.SIGSEGV)", "cannot tell: it is ended by signal SIGSEGV"),
-        ("sys.exit(143)", "cannot tell: it is ended by signal SIGTERM, as it was before"),
-        ("sys.exit(4)", "cannot read it, as it could not before"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "says nothing: it is ended by signal SIGSEGV"),
+        ("sys.exit(143)", "says nothing: it is ended by signal SIGTERM, as before"),
+        ("sys.exit(4)", "cannot read it, nor could it before"),
     ],
 )
 def test_what_keepalived_says_in_our_words(
@@ -45,9 +45,9 @@ def test_what_keepalived_says_in_our_words(
 @pytest.mark.parametrize(
     ("version", "code", "words"),
     [
-        ("2.1.5", 3, "cannot read it, as it could not before"),
+        ("2.1.5", 3, "cannot read it, nor could it before"),
         ("2.1.5", 4, "1 complaint that it had before"),
-        ("2.2.0", 4, "cannot read it, as it could not before"),
+        ("2.2.0", 4, "cannot read it, nor could it before"),
         ("2.2.0", 5, "1 complaint that it had before"),
     ],
 )
@@ -65,7 +65,7 @@ def test_an_exit_code_means_what_it_does_in_this_release(
     [
         ("print('old'); new and print('new complaint'); sys.exit(5)", "complains: new complaint;"),
         ("new and print('quiet, with 0')", "complains: quiet, with 0;"),
-        ("new and sys.exit(5)", "complains: it exits with 5, and did with 0 before"),
+        ("new and sys.exit(5)", "complains: it exits with 5, and before with 0"),
         (
             "new and os.kill(os.getpid(), signal.SIGSEGV)",
             "complains: it is ended by signal SIGSEGV",
@@ -115,8 +115,8 @@ def test_what_cannot_be_taken_back_is_named(
 
     assert said.code == 3
     assert "complains: new;" in said.err
-    assert f"{conf} is as it was written (No such file or directory)" in said.err
-    assert f"what was there is {backup}" in said.err
+    assert f"{conf} cannot be put back (No such file or directory)" in said.err
+    assert f"the previous file is {backup}" in said.err
     assert [*tmp_path.iterdir()] == [conf]
     assert "vrrp_script" in conf.read_text()
 
@@ -147,12 +147,12 @@ def test_one_that_cannot_be_taken_back_does_not_keep_the_others(  # noqa: PLR091
     assert said.code == 3
     assert "complains: new;" in said.err
     if name == "rename":
-        assert f"{conf} is as it was written (Read-only file system)" in said.err
+        assert f"{conf} cannot be put back (Read-only file system)" in said.err
         assert backup.read_bytes() == before, "what was there is not lost"
         assert not toml.exists()
     else:
-        assert f"{toml} is as it was written (Read-only file system)" in said.err
-        assert "nothing was there before" in said.err
+        assert f"{toml} cannot be put back (Read-only file system)" in said.err
+        assert "it did not exist before" in said.err
         assert conf.read_bytes() == before
 
 
@@ -208,9 +208,9 @@ def test_a_keepalived_that_ends_itself_for_a_user_cannot_judge(
     assert "kacheck-process --all-namespaces haproxy" in conf.read_text()
     line = conf.read_text().partition(user)[0].count("\n") + 1
     assert said.out.splitlines()[-1] == (
-        f"keepalived -t cannot judge the result: it ends itself (SIGTERM) over {user} at"
-        f" {conf}:{line}, as keepalived 2.2.7 does with every user but root; started as a"
-        " service it does not"
+        f"keepalived -t cannot judge the result: it kills itself (SIGTERM) because of {user} at"
+        f" {conf}:{line}, as keepalived 2.2.7 does for every user but root; as a service it does"
+        " not"
     )
 
 
@@ -282,7 +282,7 @@ def test_a_keepalived_that_hangs_is_not_waited_for(
     said = migrate("--in-place")
 
     assert said.code == 3
-    assert "does not come to an end within" in said.err
+    assert "does not end within" in said.err
 
 
 def test_without_keepalived_it_says_that_nothing_was_tested(

@@ -34,7 +34,7 @@ def test_more_than_one_file_does_not_fit_into_another_one(
 
     assert said.code == 3
     assert "app.conf would change, too" in said.err
-    assert "take --in-place" in said.err
+    assert "use --in-place" in said.err
     assert snapshot(tmp_path) == before
 
 
@@ -43,7 +43,7 @@ def test_the_input_file_cannot_be_the_output_of_o(
 ) -> None:
     said = migrate("-o", str(conf))
     assert said.code == 3
-    assert "take --in-place" in said.err
+    assert "use --in-place" in said.err
 
 
 def test_both_ways_of_writing_are_bad_usage(
@@ -100,7 +100,7 @@ def test_a_hyphen_names_no_file(
     said = migrate("-o", "-")
 
     assert said.code == 3
-    assert "-o -: what is printed is the diff, without -o; name a file" in said.err
+    assert "-o -: only the diff goes to standard output, without -o; name a file" in said.err
     assert not Path("-").exists()
 
 

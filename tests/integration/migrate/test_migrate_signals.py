@@ -71,7 +71,7 @@ def test_what_a_signal_cannot_take_back_is_named(
     done = interrupted("nothing", 0, 0)
 
     assert done.returncode == 3
-    assert f"interrupted; but {conf} is as it was written" in done.stderr
+    assert f"interrupted; but {conf} cannot be put back" in done.stderr
 
 
 @pytest.mark.parametrize("nth", [1, 2])
@@ -203,7 +203,7 @@ def test_a_run_does_not_take_back_what_another_one_is_writing(
             for options in ((), ("--in-place",)):
                 said = migrate(*options)
                 assert said.code == 3
-                assert f"another run on {conf} is under way, pid {first.pid}; wait" in said.err
+                assert f"another run on {conf} is in progress, pid {first.pid}; wait" in said.err
             assert snapshot(tmp_path) == before
         finally:
             go.touch()
@@ -227,7 +227,7 @@ def test_of_two_runs_at_the_same_moment_one_changes_nothing(
     said = migrate("--in-place")
 
     assert said.code == 3
-    assert f"another run on {conf} is under way; wait" in said.err
+    assert f"another run on {conf} is in progress; wait" in said.err
     assert snapshot(tmp_path) == before
 
 

@@ -173,7 +173,7 @@ def test_a_sync_groups_line_that_takes_effect_only_now_is_reported(
     said = migrate("--in-place")
 
     assert said.code == 0
-    assert f"{conf}:9: app: keepalived before 2.2.0 ignores this line; G goes by it now" in said.err
+    assert f"{conf}:9: app: keepalived before 2.2.0 ignores this line; G follows it now" in said.err
     assert tracked(conf) == {"G": ["track_file app", "track_script app"]}
 
 

@@ -116,7 +116,7 @@ def test_more_transitions_than_are_remembered_are_counted(tmp_path: pathlib.Path
     log._seen = {"x": base}
     new = [change(n / 10, "critical", "missing") for n in range(3)]
     lines = [*log._news([{**base, "transition_count": 9, "transitions": new}])]
-    assert lines[0] == "x: 5 transitions more than the watcher remembers"
+    assert lines[0] == "x: 5 earlier transitions were not kept"
     assert len(lines) == 4
 
 

@@ -117,7 +117,7 @@ def test_a_wrong_name_is_explained_over_ipv6_too(
     with vault:
         outcome = kacheck("vault", "--address", f"https://[::1]:{vault.port}", "--ca-cert", ca)
     assert outcome.said == ("critical", "tls")
-    assert "it is for vault.example.org, 10.0.0.7" in outcome.message
+    assert "but for vault.example.org, 10.0.0.7" in outcome.message
 
 
 def test_a_certificate_with_only_a_common_name_is_refused(

@@ -79,7 +79,7 @@ def test_a_look_that_never_returns_times_out_in_every_interval(
             assert known is not None
             assert known.expiry >= statedir.uptime()
             watcher.until(partial(expires_after, watcher, known.expiry))
-        watcher.until(lambda: "the look before it to end" in str(watcher.verdict("stuck")))
+        watcher.until(lambda: "the previous look to end" in str(watcher.verdict("stuck")))
         assert len(pending(watcher)) > 5
         assert max(pending(watcher)) == 2, "the one that is stuck, and the newest"
         threads = len(os.listdir(f"/proc/{watcher.pid}/task"))

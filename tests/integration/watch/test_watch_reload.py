@@ -41,7 +41,7 @@ def test_a_reload_touches_only_the_checks_that_changed(tmp_path: Path, start: St
         verdict = watcher.verdict("removed")
         assert verdict is not None
         assert (verdict.exit_code, verdict.expiry, verdict.reason) == (2, 0, "stopped")
-        assert "no longer has it" in verdict.message
+        assert "no longer has this check" in verdict.message
         assert not (watcher.state_dir / "failing" / "removed").exists()
         assert watcher.track("same") == 1
         watcher.until(lambda: any("STATUS=3 checks, 1 not ok" in word for word in watcher.notified))

@@ -375,7 +375,7 @@ def test_a_file_may_have_no_check_yet(text: str) -> None:
 BROKEN = {
     # the file
     "an unknown key": ("\nmetric = 1\n", 2, "metric is not a key of this file; did you mean metrics?"),
-    "an unknown word": ("\nlogging = 1\n", 2, "logging is not a key of this file; there are check, metrics"),
+    "an unknown word": ("\nlogging = 1\n", 2, "logging is not a key of this file; choose from check, metrics"),
     "an unknown table": (PROCESS + "[checks.b]\n", 4, "did you mean check?"),
     "a check's key on top": ("interval = 1\n" + PROCESS, 1, "interval is a key of a check; put it below the header"),
     "a check without the word": ('[vault-node]\nprobe = "vault"', 1, "write [check.vault-node]"),
@@ -407,9 +407,9 @@ BROKEN = {
     "an unknown key of a check": (f"{PROCESS}intervall = 1", 4, "unknown key intervall for probe process; did you mean interval?"),
     "an option's dash": (f"{VAULT}ca-cert = '/x'", 3, "did you mean ca_cert?"),
     "capitals": (f"{VAULT}ADDRESS = 'http://x'", 3, "did you mean address?"),
-    "a word like no other": (f"{VAULT}zzz = 1", 3, "there are probe, interval, timeout, "),
-    "Vault's key of a process": (f"{PROCESS}ca_cert = '/x'", 4, "ca_cert is a key of probe vault and http and tcp and consul and combined; leave it out"),
-    "the process's key of Vault": (f"{VAULT}\nname = 'x'", 4, "name is a key of probe process; leave it out"),
+    "a word like no other": (f"{VAULT}zzz = 1", 3, "choose from probe, interval, timeout, "),
+    "Vault's key of a process": (f"{PROCESS}ca_cert = '/x'", 4, "ca_cert is a key of probe vault and http and tcp and consul and combined; remove it"),
+    "the process's key of Vault": (f"{VAULT}\nname = 'x'", 4, "name is a key of probe process; remove it"),
     "combined's key of Vault": (f"{VAULT}all = ['x']", 3, "all is a key of probe combined"),
     "the first mistake of two": (f"{PROCESS}rise = 0\nfal = 1", 4, "rise is 0"),
     # times
@@ -456,9 +456,9 @@ BROKEN = {
     "a user's number that none has": (f"{PROCESS}user = '4294967295'", 4, 'user is "4294967295"; give a user\'s name'),
     "a user's number too long for Python": (f"{PROCESS}user = '{'9' * 5000}'", 4, "; give a user's name"),
     # vault
-    "an address without scheme": (f"{VAULT}address = '127.0.0.1:8200'", 3, "address 127.0.0.1:8200 is not an address of Vault: one looks like https://127.0.0.1:8200"),
+    "an address without scheme": (f"{VAULT}address = '127.0.0.1:8200'", 3, "address 127.0.0.1:8200 is not an address of Vault; give one like https://127.0.0.1:8200"),
     "an address with a word for a port": (f"{VAULT}\n address = 'http://x:y'", 4, "address http://x:*** is not a valid URL"),
-    "an address with a query": (f"{VAULT}address = 'http://x/?standbyok'", 3, "address http://x/?***: leave out the query"),
+    "an address with a query": (f"{VAULT}address = 'http://x/?standbyok'", 3, "address http://x/?***: remove the query"),
     "an address with a blank": (f"{VAULT}\naddress = 'http://x y:8200'", 4, "address is invalid; give it without a blank or a control character"),
     "an address with a blank before it": (f"{VAULT}address = ' http://x:8200'", 3, "address is invalid; give it without a blank"),
     "an address with a line end": (f'{VAULT}address = "http://x:8200\\n"', 3, "address is invalid; give it without a blank"),
@@ -486,11 +486,11 @@ BROKEN = {
     "a member twice": (f"{COMBINED}any = [\n'b',\n'b'\n]", 8, "b is given twice; give it once"),
     "a member that is not a check": (f"{COMBINED}any = ['b',\n'bb']", 7, "unknown check bb; did you mean b?"),
     "a member almost like the check itself": (
-        '[check.b]\nprobe = "vault"\n[check.node]\nprobe = "combined"\nall = ["nodes"]', 5, "unknown check nodes; there are b"),
-    "a member like no check": (f"{COMBINED}any = ['zzz']", 6, "unknown check zzz; there are b"),
-    "all and any": (f"{COMBINED}all = ['b']\nany = ['b']", 7, "any does not go with all; leave out one of them"),
-    "all and a process": (f"{COMBINED}process = 'x'\nall = ['b']", 7, "all does not go with process"),
-    "all and Vault": (f"{COMBINED}all = ['b']\nremote = true", 7, "remote does not go with all"),
+        '[check.b]\nprobe = "vault"\n[check.node]\nprobe = "combined"\nall = ["nodes"]', 5, "unknown check nodes; choose from b"),
+    "a member like no check": (f"{COMBINED}any = ['zzz']", 6, "unknown check zzz; choose from b"),
+    "all and any": (f"{COMBINED}all = ['b']\nany = ['b']", 7, "any cannot be combined with all; remove one of them"),
+    "all and a process": (f"{COMBINED}process = 'x'\nall = ['b']", 7, "all cannot be combined with process"),
+    "all and Vault": (f"{COMBINED}all = ['b']\nremote = true", 7, "remote cannot be combined with all"),
     "Vault without a process": (f"{COMBINED}remote = true\n", 4, "add process = "),
     "a bad address within": (f"{COMBINED}process = 'x'\naddress = 'x'", 7, "address x is not an address of Vault"),
     "a certificate within": (f"{COMBINED}process = 'x'\nclient_cert = '/x'", 7, "add client_key"),
@@ -500,8 +500,8 @@ BROKEN = {
     "a cycle that others lead to": (
         f"{COMBINED}all = ['c']\n[check.c]\nprobe = 'combined'\nall = ['d']\n[check.d]\nprobe = 'combined'\nall = ['c']",
         12, ":12: the checks form a cycle, c -> d -> c"),
-    "too deep": (deep(16), 5, "combined checks are 16 deep here; name their members"),
-    "too many members": (wide(257), 6, "check a makes 257 looks, with those of its members' members; name fewer, for 256 at most"),
+    "too deep": (deep(16), 5, "combined checks are nested more than 16 deep; name their members here"),
+    "too many members": (wide(257), 6, "check a makes 257 looks, nested members included; name fewer members: 256 looks are the most"),
     "too many members of members": (
         f"[check.d]\nprobe = 'combined'\n\nall = ['a', 'e']\n[check.e]\nprobe = 'combined'\nall = [{members(57)}]\n{wide(200)}",
         4, "check d makes 257 looks"),
@@ -534,7 +534,7 @@ BROKEN = {
     "a binary one": (f"{PROCESS}\ninterval = 0b{'1' * 40_000}", 5, "interval is 0xffff"),
     "one in a track": (f"{PROCESS}[check.a.track]\nok = 0x{'f' * 4000}", 5, "ok is 0xffff"),
     "one in an array": (f"{PROCESS}args = ['-p',\n0o{'7' * 5000}]", 5, "args, element 2, is 0xffff"),
-    "too many parts": (f"{PROCESS}a{'.a' * 16} = 1", 4, "this key has more than 16 parts, and none here has more than 4, as in check.NAME.track.ok; write such a one"),
+    "too many parts": (f"{PROCESS}a{'.a' * 16} = 1", 4, "this key has more than 16 parts; give one of at most 4, such as check.NAME.track.ok"),
     "too many parts in a header": (PROCESS + "\n[check" + " . 'a'" * 20_000 + "]", 5, "more than 16 parts"),
     "too many parts in a table in an array": (f"{PROCESS}args = ['x',\n{{ b{'.b' * 20_000} = 1 }}]", 5, "more than 16 parts"),
     "a number too long for Python": (f"rise = {'9' * 5000}", 1, "4300 digits"),
@@ -562,7 +562,7 @@ def test_every_mistake_has_its_cure_behind_a_semicolon() -> None:
 
 def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
     with pytest.raises(
-        BadConfigError, match=r"^k.toml:3: address has a user or password: leave"
+        BadConfigError, match=r"^k.toml:3: address has a user or password; remove"
     ) as refused:
         parse(f"{VAULT}address = 'https://me:hunter2@vault:8200'")
     assert "hunter2" not in str(refused.value)
@@ -604,7 +604,7 @@ def test_an_error_in_a_file_begins_with_its_path(file: pathlib.Path) -> None:
 
 
 def test_a_missing_file(file: pathlib.Path) -> None:
-    assert refusal(file).startswith(": No such file or directory; write it")
+    assert refusal(file).startswith(": No such file or directory; kacheck init --vip ")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

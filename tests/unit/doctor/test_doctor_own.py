@@ -113,6 +113,22 @@ class TestUsage:
     def test_of_the_entry_points(self, doctor: Doctor, command: str, codes: list[str]) -> None:
         assert doctor.codes(catalogue.KACHECK, script(f'"{command}"')) == codes
 
+    @pytest.mark.parametrize(
+        ("command", "cure"),
+        [
+            (
+                "/usr/libexec/kacheck/kacheck-command --timeout 0.8 /bin/check -w 5",
+                "/usr/libexec/kacheck/kacheck-command --timeout 0.8 -- /bin/check -w 5",
+            ),
+            ("kacheck-process vault -config=/x", "kacheck-process -- vault -config=/x"),
+        ],
+    )
+    def test_two_dashes_that_are_missing_are_in_the_cure(
+        self, doctor: Doctor, command: str, cure: str
+    ) -> None:
+        found = doctor.one(catalogue.KACHECK, script(f'"{command}"'), "KA506")
+        assert found.cure == f'script "{cure}"'
+
     def test_a_configured_timeout_counts_for_kacheck_verdict(self, doctor: Doctor) -> None:
         slow = Check(
             "vault", Question("process", ProcessOptions("vault")), interval=2.0, timeout=1.5
@@ -216,7 +232,7 @@ class TestInstalled:
         doctor.machine.directory(directory, **is_made)
         place(f"{directory}/bin")
         whats = [finding.what for finding in doctor.find(entry_points, "")]
-        what = f"the entry points in {directory}/bin are not for keepalived: {directory} {trouble}"
+        what = f"keepalived would refuse the entry points in {directory}/bin: {directory} {trouble}"
         assert whats == ([what] if trouble else [])
 
     def test_an_entry_point_that_is_another_s_is_refused_itself(

@@ -78,7 +78,7 @@ class TestNames:
     ) -> None:
         finding = doctor.one(catalogue.PROCESSES, track(f"{name} quorum 1"), "KA305")
         assert finding.what == f"p: no process {name} runs that has the arguments quorum 1"
-        assert finding.cure == "quorum on a separate line"
+        assert finding.cure == "write quorum on a separate line"
 
     def test_a_process_may_have_such_an_argument(self, doctor: Doctor) -> None:
         doctor.machine.running.append(RunningProcess(906, "x", ("/x", "weight", "1")))

@@ -121,7 +121,7 @@ class TestKeywords:
         (finding,) = doctor.find(unknown_keywords, text)
         assert finding.code.name == "KA019"
         assert "rise stays 1" in finding.what
-        assert finding.cure.startswith("rise")
+        assert finding.cure.startswith("write rise")
         assert finding.line == 3
 
     @pytest.mark.parametrize(

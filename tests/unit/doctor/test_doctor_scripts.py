@@ -168,7 +168,7 @@ class TestReferences:
     def test_other_words_on_a_weights_line_are_not_weights(self, doctor: Doctor) -> None:
         text = script("/x", "weight -20 fall 2") + instance(TRACKED)
         cure = doctor.one(REFERENCES, text, "KA014").cure
-        assert cure == "each keyword on a separate line"
+        assert cure == "write each keyword on a separate line"
 
     WEIGHTED = script("/x", "weight 5")
     GROUP = "vrrp_sync_group G {\ngroup {\nVI_1\n}\n%s\n}\n"
@@ -246,9 +246,13 @@ class TestDefinitions:
     @pytest.mark.parametrize(
         ("version", "interval", "cure"),
         [
-            ((2, 2, 7), 1, "interval 2 and timeout 1: before 2.3.2 there are whole seconds only"),
-            ((2, 3, 3), 1, "a timeout below the interval"),
-            ((2, 2, 7), 3, "a timeout below the interval"),
+            (
+                (2, 2, 7),
+                1,
+                "write interval 2 and timeout 1: before 2.3.2 there are whole seconds only",
+            ),
+            ((2, 3, 3), 1, "write a timeout below the interval"),
+            ((2, 2, 7), 3, "write a timeout below the interval"),
         ],
     )
     def test_a_cure_is_one_that_this_version_can_read(
@@ -272,8 +276,8 @@ class TestDefinitions:
         [
             ("/usr/bin/pgrep vault", 'script "/usr/bin/pgrep vault"'),
             ('/bin/sh -c "pidof vault"', "script \"/bin/sh -c 'pidof vault'\""),
-            ('"/x" interval 2 timeout 1', "interval 2 timeout 1 on a separate line"),
-            ("/x init_fail", "init_fail on a separate line"),
+            ('"/x" interval 2 timeout 1', "write interval 2 timeout 1 on a separate line"),
+            ("/x init_fail", "write init_fail on a separate line"),
             ("/x -w user", 'script "/x -w user"'),
         ],
     )

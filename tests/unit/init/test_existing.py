@@ -115,7 +115,7 @@ def test_an_id_that_another_instance_has_is_refused(tmp_path: Path) -> None:
             "G ignores weights",
         ),
         ("# Ours.", "$PRIORITY=100\n", None),
-        ("priority 100", "priority $PRIORITY", "has a hand in VI_1"),
+        ("priority 100", "priority $PRIORITY", "is used to write VI_1"),
         ("# Ours.", "vrrp_script kacheck_vault_active {\n    script x\n}", "it defines kacheck_v"),
     ],
 )
@@ -180,7 +180,7 @@ def test_other_lines_that_move_the_vip_are_reported(tmp_path: Path) -> None:
     assert also_tracked(instance, shipped().graded) is None
     path.write_text(path.read_text().replace("_serves\n", "_serves\n        chk_pid weight 50\n"))
     (instance,) = instances(load(str(path)))
-    assert "VI_1 goes on tracking chk_pid;" in str(also_tracked(instance, shipped().graded))
+    assert "VI_1 still tracks chk_pid;" in str(also_tracked(instance, shipped().graded))
 
 
 def test_the_version_of_the_whole_file_counts(tmp_path: Path) -> None:

@@ -163,6 +163,14 @@ def test_a_service_has_a_check_of_its_probe(
     assert recipe.startswith(f"# kacheck-{name}.conf: the VIP where {state}.\n")
 
 
+@pytest.mark.parametrize("service", SERVED)
+def test_the_recipe_of_a_service_says_nothing_of_vault(service: str) -> None:
+    recipe = recipe_text(SERVED[service], shipped())
+    words = ("vault", "sealed", "standby", "leader", "node active", "Use it")
+    assert [word for word in words if word in recipe.lower()] == []
+    assert recipe.count("\n# Failure ") == recipe.count("\n# Guard ") == 1
+
+
 def test_every_service_is_tried_here() -> None:
     assert GIVEN.keys() == SERVICES.keys()
 

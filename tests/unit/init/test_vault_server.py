@@ -79,7 +79,7 @@ def test_an_address_of_another_node_is_not_taken_from_the_environment(
     configure(root, "tls_disable = true")
     found = find(root, {"VAULT_ADDR": f"https://{host}:8200"})
     assert found.address == ("http://127.0.0.1:1", "/etc/vault.d")
-    assert ["VAULT_ADDR is not taken" in remark for remark in found.remarks] == [True]
+    assert ["VAULT_ADDR is not used" in remark for remark in found.remarks] == [True]
 
 
 def test_an_address_in_the_environment_that_is_invalid_is_an_error(root: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_template_in_the_configuration_is_not_an_address(root: Path) -> None:
     )
     found = find(root)
     assert found.address == ("http://127.0.0.1:7", "api_addr in /etc/vault.d")
-    assert found.remarks[0].startswith("/etc/vault.d: has ")
+    assert found.remarks[0].startswith("the address in /etc/vault.d contains ")
 
 
 def test_the_vip_is_not_this_node(root: Path) -> None:

@@ -68,8 +68,8 @@ PROBLEMS = {
     "one in quotes: they are part of the name": ('include "conf.d/a.conf"', '1:1 no file matches "conf.d/a.conf"'),
     "a pattern that has to match": ("includew no*", "1:1 no file matches no*"),
     "one that need not": ("include no*", None),
-    "a directory": ("include conf.d", "1:1 {directory}/conf.d is a directory"),
-    "an executable file": ("include run.conf", "1:1 {directory}/run.conf is executable: keepalived skips it"),
+    "a directory": ("include conf.d", "1:1 {directory}/conf.d: it is a directory"),
+    "an executable file": ("include run.conf", "1:1 {directory}/run.conf: it is executable, so keepalived skips it"),
     "itself": ("include keepalived.conf", "1:1 {directory}/keepalived.conf includes itself"),
     "itself, by a pattern": ("include ke*", "1:1 {directory}/keepalived.conf includes itself"),
     "behind @id": ("@id include conf.d/a.conf", "1:5 an include behind @id, a brace or from $NAME"),
@@ -95,7 +95,7 @@ def test_a_main_file_that_is_missing_is_a_problem() -> None:
     configuration = load("/nowhere/keepalived.conf")
     assert configuration.root.children == []
     assert [problem.message for problem in configuration.problems] == [
-        "/nowhere/keepalived.conf No such file or directory"
+        "/nowhere/keepalived.conf: No such file or directory"
     ]
 
 
@@ -124,7 +124,7 @@ def test_a_file_beyond_the_limit_of_size_is_not_read(write: pathlib.Path) -> Non
     (write / "large").write_text("a\n" * (2 << 20) + "b\n")
     configuration = configure(write, "include large")
     assert [problem.message for problem in configuration.problems] == [
-        f"{write}/large is larger than 4 MiB: not read"
+        f"{write}/large: it is larger than 4 MiB, and was not read"
     ]
 
 

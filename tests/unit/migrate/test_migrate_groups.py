@@ -222,5 +222,5 @@ def test_a_weight_in_an_address_owners_group_is_left_alone(tmp_path: Path, weigh
     done = stable(tmp_path, text)
 
     assert done.text == text
-    assert "a weight does nothing at priority 255, which VI_1 has;" in done.left[0]
+    assert "a weight has no effect at priority 255, which VI_1 has;" in done.left[0]
     assert migrated(tmp_path, text.replace(weight, "app")).left == []

@@ -192,12 +192,12 @@ def test_any_word_reaches_the_script_through_keepalived_unchanged(word: str, rel
         (["process app", "process b"], "app", "all processes but the first"),
         (["process"], "app", "process has no name"),
         ([], "app", "names no process"),
-        (["process app", "quorum 0"], "app", "no quorum from 1 to 65535"),
+        (["process app", "quorum 0"], "app", "not a quorum from 1 to 65535"),
         (["process app", "quorum_max 2", "quorum 3"], "app", "a quorum above quorum_max"),
         (["process app", "quorum 3", "quorum_max 2"], "app", "a quorum_max below quorum"),
-        (["process app", "delay 0"], "app", "no delay from 0.000001 to 3600"),
-        (["process app", "delay 3600.1"], "app", "no delay"),
-        (["process app", "delay 0.0000001"], "app", "no delay"),
+        (["process app", "delay 0"], "app", "not a delay from 0.000001 to 3600"),
+        (["process app", "delay 3600.1"], "app", "not a delay"),
+        (["process app", "delay 0.0000001"], "app", "not a delay"),
         (["process app", "param_match exact"], "app", "ignores param_match exact"),
         (["process app", "interval 3"], "app", "keepalived has no keyword interval here"),
         (["process app", "quorum 2"], "app weight 1 reverse", "no equivalent that fails closed"),
@@ -247,7 +247,7 @@ def test_a_name_moves_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_words_that_do_not_fit_into_a_line_are_left_alone(tmp_path: Path) -> None:
     done = migrated(tmp_path, block(f"process app {'$' * 300}") + tracking("app"), "script")
-    assert "read them in one line" in done.left[0]
+    assert "read its words in one line" in done.left[0]
 
 
 def test_a_name_that_cannot_be_quoted_is_left_alone(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_name_keepalived_could_never_see_is_noted(tmp_path: Path) -> None:
     [
         (["fork_delay 3"], "fork_delay is left out"),
         (["fork_delay 3", "quorum_max 0"], "fork_delay is left out"),
-        (["fork_delay 3", "quorum 2"], "fork_delay holds for every new process"),
+        (["fork_delay 3", "quorum 2"], "fork_delay applies to every new process"),
         (["terminate_delay 3"], None),
     ],
 )

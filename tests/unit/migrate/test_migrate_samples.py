@@ -135,7 +135,7 @@ def test_a_diff_is_printed_and_nothing_is_written(
     assert (
         f"\n--- /dev/null\n+++ {tmp_path}/kacheck.toml\n@@ -0,0 +1,6 @@\n+[check.app]\n" in said.out
     )
-    assert "FAULT within milliseconds" in said.err
+    assert "FAULT takes milliseconds" in said.err
 
 
 def test_nothing_to_migrate_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,25 @@ def test_no_code_passes_that_is_not_listed() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("body", "values", "words"),
+    [
+        (b'{"a": "ok\\n"}', {"json": ("a=ok",)}, r'a is "ok\n" (wanted: "ok")'),
+        (b'{"a": "o  k"}', {"json": ("a=o k",)}, 'a is "o  k" (wanted: "o k")'),
+        (b'{"a": "\\ud800"}', {"json": ("a=ok",)}, r'a is "\xed\xa0\x80" (wanted: "ok")'),
+        (b'{"a": 3}', {"json": ("a=4",)}, "a is 3 (wanted: 4)"),
+        (b"ready", {"contains": "ready\n"}, r'without "ready\n": "ready"'),
+        (b"a\\nb", {"contains": "a\nb"}, r'without "a\nb": "a\\nb"'),
+    ],
+)
+def test_a_difference_that_a_terminal_hides_is_shown(
+    body: bytes, values: dict[str, Any], words: str
+) -> None:
+    result = judge(HttpAnswer(200, body), prepare({"url": URL, **values}))
+    assert result.reason == "unexpected-body"
+    assert words in result.message
+
+
 BODY = b"""{"status": "ok", "count": 3, "share": 0.5, "up": true, "down": false, "none": null,
     "deep": {"a.b": {"c/d": "x"}, "list": ["zero", {"n": 1}]}, "~": "tilde", "text": "true"}"""
 
@@ -165,11 +184,11 @@ def test_credentials_are_refused_on_the_command_line_and_the_file_named(name: st
         ({"url": "ftp://127.0.0.1/"}, "is not a URL"),
         ({"url": "http://u:hunter2@h/"}, "has a user or password"),
         ({"url": "http://h:99999/"}, "is not a valid URL"),
-        ({"url": "http://h/#x"}, "leave out what follows #"),
+        ({"url": "http://h/#x"}, "remove what follows #"),
         ({"url": "http://h/\u00e9"}, "not ASCII"),
         ({"expect": "200", "warn": "100-599"}, "both list 200"),
-        ({"method": "HEAD", "contains": "x"}, "HEAD does not bring"),
-        ({"method": "HEAD", "json": ("a=b",)}, "HEAD does not bring"),
+        ({"method": "HEAD", "contains": "x"}, "HEAD does not return"),
+        ({"method": "HEAD", "json": ("a=b",)}, "HEAD does not return"),
         ({"cert_days": 5}, "https://"),
         ({"url": "https://h/", "cert_days": 5, "insecure": True}, "{insecure}"),
         ({"client_cert": "/x"}, "{client_key}"),

@@ -56,13 +56,13 @@ def test_addresses(address: str, url: str) -> None:
         ("vault", "vault is not an address of Vault"),
         ("ftp://vault", "ftp://vault is not an address of Vault"),
         ("https://", "https:// is not an address of Vault"),
-        ("https://vault:port", "https://vault:*** is not a valid URL: its port must be a number"),
-        ("https://vault:99999", "https://vault:99999 is not a valid URL: its port must be"),
-        ("https://vault/?standbyok=true", "https://vault/?***: leave out the query"),
+        ("https://vault:port", "https://vault:*** is not a valid URL: the port must be a number"),
+        ("https://vault:99999", "https://vault:99999 is not a valid URL: the port must be"),
+        ("https://vault/?standbyok=true", "https://vault/?***: remove the query"),
         ("unix://run/vault.sock", "unix://run/vault.sock is not an address of Vault"),
-        ("unix:///run/vault.sock?x=y", "unix:///run/vault.sock?***: leave out the query"),
+        ("unix:///run/vault.sock?x=y", "unix:///run/vault.sock?***: remove the query"),
         ("https://[::1", "https://[:*** is not a valid URL"),
-        ("https://vault/#x", "https://vault/#***: leave out the query"),
+        ("https://vault/#x", "https://vault/#***: remove the query"),
     ],
 )
 def test_an_invalid_address_is_refused_with_the_cure(address: str, shown: str) -> None:
@@ -74,7 +74,7 @@ def test_an_invalid_address_is_refused_with_the_cure(address: str, shown: str) -
         with pytest.raises(BadConfigError) as refused:
             options_from(*arguments)
         assert str(refused.value).startswith(f"{source} {shown}")
-        assert "https://127.0.0.1:8200" in str(refused.value) or "leave out" in str(refused.value)
+        assert "https://127.0.0.1:8200" in str(refused.value) or "remove" in str(refused.value)
 
 
 def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
@@ -85,7 +85,7 @@ def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
 
 @pytest.mark.parametrize("address", ["http://x y:9", "http://x:9\n", "http://x:9\t", "http://\x7f"])
 def test_a_blank_in_the_address_is_refused(address: str) -> None:
-    with pytest.raises(BadConfigError, match=r"^--address has a blank or a control character"):
+    with pytest.raises(BadConfigError, match=r"^--address contains a blank or a control character"):
         options_from(address)
 
 

@@ -185,7 +185,9 @@ def test_the_next_verdict_repairs_a_track_file_changed_by_others(
     assert seen.reports == []
     ((name, words),) = seen.notices
     assert name == "one"
-    assert re.fullmatch(rf"somebody has (changed|deleted) {file}: it says {value} again", words)
+    assert re.fullmatch(
+        rf"{file} was (changed|deleted) by another program; restored to {value}", words
+    )
 
 
 @pytest.mark.parametrize("meddle", MEDDLING.values(), ids=MEDDLING)
@@ -491,7 +493,7 @@ def test_a_second_watcher_is_refused_with_the_firsts_pid(tmp_path: Path) -> None
         with Watcher(tmp_path, NOTHING, wait=False) as second:
             assert second.process.wait(10) == 3
         (line,) = second.lines
-        assert f"another watcher, pid {first.pid}, has {first.state_dir}" in line["message"]
+        assert f"another watcher, pid {first.pid}, uses {first.state_dir}" in line["message"]
         assert "--state-dir" in line["message"]
         assert first.says("nothing", "critical missing"), "the first one goes on"
 

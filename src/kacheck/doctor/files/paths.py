@@ -14,12 +14,12 @@ from kacheck.doctor.finding import Observation, Severity, at, finding
     Severity.WARNING,
     "a directory that a service recreates",
     """\
-systemd removes a RuntimeDirectory= when the service stops and makes another at its start.
-keepalived watches the old one with inotify(7): it sees the files go, which reads as 0, and
-nothing of the new ones until it is reloaded (init_track_files() in trackers/track_file.c
+systemd removes a RuntimeDirectory= when the service stops, and makes a new one when it starts.
+keepalived watches the old one with inotify(7): it sees that the files disappear, which reads as 0,
+and does not see the new ones until it is reloaded (init_track_files() in trackers/track_file.c
 resolves the path once).
 
-Do: a directory of tmpfiles.d, as kacheck's is; or RuntimeDirectoryPreserve=yes in the unit.""",
+Do: use a directory of tmpfiles.d, as kacheck does; or RuntimeDirectoryPreserve=yes in the unit.""",
 )
 def recreated_directory(context: Context) -> Iterator[Observation]:
     """Find directories that a service recreates at each start."""
@@ -29,8 +29,8 @@ def recreated_directory(context: Context) -> Iterator[Observation]:
         for directory, unit in directories.items():
             if below_run(file.path).startswith(f"{directory}/"):
                 what = f"{directory} is recreated at each start of {os.path.basename(unit)}"
-                why = f"{unit} has it as RuntimeDirectory=; keepalived goes on watching the old one"
-                yield at(file.line, what, why, "a directory of tmpfiles.d")
+                why = f"{unit} has it as RuntimeDirectory=; keepalived keeps watching the old one"
+                yield at(file.line, what, why, "use a directory of tmpfiles.d")
 
 
 @finding(
@@ -38,10 +38,10 @@ def recreated_directory(context: Context) -> Iterator[Observation]:
     Severity.WARNING,
     "init_file overwrites the file at each start",
     """\
-keepalived from 2.2.8 to 2.3.2 writes the initial value over a file that is there already,
-`overwrite` or not (track_file_end_handler(); 3f386640 changed it in 2.3.3; 2.2.7 leaves it
-alone, seen). The file is root's with mode 0600 then. Until its writer writes again, the value
-says nothing.
+keepalived from 2.2.8 to 2.3.2 writes the initial value over an existing file, with or without
+`overwrite` (track_file_end_handler(); 3f386640 changed it in 2.3.3; 2.2.7 leaves the file alone,
+seen). The file then belongs to root and has mode 0600. Until its writer writes again, the value
+means nothing.
 
 Do: leave init_file out: a missing file reads as 0, which is FAULT with weight 0 reverse.""",
 )
@@ -59,12 +59,12 @@ def overwritten_at_start(context: Context) -> Iterator[Observation]:
 @finding(
     "KA406",
     Severity.WARNING,
-    "a file that is not there",
+    "a tracked file that does not exist",
     """\
 A missing file reads as 0: FAULT with weight 0 reverse, healthy with weight 0, and no change of
-the priority otherwise. Nothing is said where init_file creates it, where only a FILE_CHECK reads
-it, and where 0 is healthy. It is not below kacheck's track directory, so the watcher will not write
-it.
+the priority otherwise. The file is not in kacheck's track directory, so the watcher will not write
+it. There is no finding if init_file creates the file, if only a FILE_CHECK reads it, or if 0 is
+healthy.
 
 Do: start what writes it; or correct the path.""",
 )
@@ -102,11 +102,11 @@ def no_file(context: Context) -> Iterator[Observation]:
 @finding(
     "KA408",
     Severity.ERROR,
-    "a track_file in a directory that is not there",
+    "a track_file in a directory that does not exist",
     """\
-keepalived watches the directory. Where that does not exist when it starts, it removes the
-track_file, "Track file directory for NAME does not exist - removing", and the instances run
-unmonitored until it is reloaded: the VIP stays whatever is written later.
+keepalived watches the directory. If it does not exist when keepalived starts, keepalived removes
+the track_file, "Track file directory for NAME does not exist - removing". The instances run
+unmonitored until a reload: the VIP stays whatever is written later.
 
 Do: make the directory at boot (tmpfiles.d), before keepalived; then reload keepalived.""",
 )
@@ -116,7 +116,7 @@ def missing_directory(context: Context) -> Iterator[Observation]:
         directory = _directory(file.path)
         if context.system.is_missing(directory) and file.is_tracked:
             what = f"{directory} does not exist: instances that track {file.name} run unmonitored"
-            why = "keepalived removes a track_file whose directory is not there at the start"
+            why = "keepalived removes a track_file whose directory is missing when it starts"
             yield at(file.line, what, why, "make it at boot, then reload keepalived")
 
 

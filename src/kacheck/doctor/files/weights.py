@@ -20,12 +20,11 @@ READ = 127
     "weight 0 without reverse: a missing file is healthy",
     """\
 With weight 0 any number but 0 is FAULT, and 0 is healthy. A file that is missing, empty or
-garbled reads as 0 (process_track_file() in trackers/track_file.c), so everything that can go
-wrong with it keeps the VIP; and 1 for healthy, as kacheck writes it, is FAULT. It is said of
-kacheck's own track files alone: in another file, such as a maintenance switch, 0 may well be
-what its writer means by good.
+garbled reads as 0 (process_track_file() in trackers/track_file.c), so the VIP stays whatever goes
+wrong with the file; and 1 for healthy, as kacheck writes it, is FAULT. This finding is only about
+kacheck's own track files: in another file, such as a maintenance switch, 0 may well mean good.
 
-Do: weight 0 reverse, and 1 in the file for healthy.""",
+Do: write weight 0 reverse, and 1 in the file for healthy.""",
 )
 def missing_file_is_healthy(context: Context) -> Iterator[Observation]:
     """Find weight 0 without reverse."""
@@ -44,15 +43,15 @@ def missing_file_is_healthy(context: Context) -> Iterator[Observation]:
 @finding(
     "KA402",
     Severity.WARNING,
-    "a weight by which 0 and 1 change the priority by little",
+    "a weight too small for 0 and 1 to cause a failover",
     """\
-Without `weight 0` the number in the file, times the weight, is added to the priority; the
-default weight is 1. So 1 or 0 in the file is one point more or less: never FAULT, and no change
-of the VIP where the nodes are more than a point apart. A missing file reads as 0, which is no
-failure then.
+Without `weight 0` keepalived multiplies the number in the file by the weight and adds the result to
+the priority; the default weight is 1. So 1 or 0 in the file is one point more or less: never FAULT,
+and the VIP does not move if the nodes are more than a point apart. A missing file reads as 0, which
+is not a failure then.
 
-Do: weight 0 reverse for yes or no; weight 1 with graded numbers, such as 50, 0, -100 and -254
-for FAULT.""",
+Do: write weight 0 reverse for yes or no; or weight 1 with graded numbers, such as 50, 0, -100 and
+-254 for FAULT.""",
 )
 def weight_without_failover(context: Context) -> Iterator[Observation]:
     """Find weights by which 0 and 1 change the priority too little to move the VIP."""
@@ -62,7 +61,7 @@ def weight_without_failover(context: Context) -> Iterator[Observation]:
             if not weight.value or is_meant or not file.is_tracked:
                 continue
             shown = "no weight, which is 1" if weight.node is None else f"weight {weight.value}"
-            what = f"{file.name} has {shown}: 0 and 1 in the file are no FAULT"
+            what = f"{file.name} has {shown}: neither 0 nor 1 in the file means FAULT"
             why = "number times weight is added to the priority, and a missing file reads as 0"
             yield at(weight.node or file.definition.node, what, why, "weight 0 reverse")
 
@@ -82,7 +81,8 @@ With weight 0 reverse only 0 is FAULT. A check whose `track` in kacheck.toml has
 for critical, such as -254, is healthy to keepalived when it is critical: a dead node keeps the
 VIP.
 
-Do: weight 1 for the graded numbers; or leave `track` out of kacheck.toml, which means 1 and 0.""",
+Do: write weight 1 for the graded numbers; or remove `track` from kacheck.toml: the default is 1
+and 0.""",
 )
 def graded_numbers_reversed(context: Context) -> Iterator[Observation]:
     """Find weight 0 reverse where the numbers of a check are not 0 for critical, 1 for healthy."""
@@ -97,7 +97,7 @@ def graded_numbers_reversed(context: Context) -> Iterator[Observation]:
                 what = f"{file.name} has weight 0 reverse, and {path} says {number} when "
                 what += "it is critical" if check.track.critical else "all is well"
                 why = "with weight 0 reverse 0 is FAULT, and any other number is healthy"
-                cure = f"weight 1, or no track for {check.name}"
+                cure = f"write weight 1, or remove track from {check.name}"
                 yield at(weight.node or file.definition.node, what, why, cure)
 
 
@@ -106,10 +106,10 @@ def graded_numbers_reversed(context: Context) -> Iterator[Observation]:
     Severity.WARNING,
     "the file says FAULT now",
     """\
-By its weight the number that is in the file now puts the instances that track it into FAULT.
-With kacheck's files `kacheck status` says why.
+With its weight, the number in the file now puts the instances that track it into FAULT. For
+kacheck's files `kacheck status` says why.
 
-Do: find out why its writer wrote it.""",
+Do: find out why the number was written.""",
 )
 def says_fault_now(context: Context) -> Iterator[Observation]:
     """Find files whose number is FAULT by its weight."""
@@ -123,7 +123,7 @@ def says_fault_now(context: Context) -> Iterator[Observation]:
                     f"{file.path} says {value}: instances that track {file.name} are in FAULT now"
                 )
                 why = f"its weight is {weight.value}{reverse}"
-                yield at(file.line, what, why, "kacheck status, or ask whoever writes it")
+                yield at(file.line, what, why, "kacheck status; or find out what wrote it")
 
 
 def _is_fault(value: int, weight: Weight) -> bool:

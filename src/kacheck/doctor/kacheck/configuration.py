@@ -16,11 +16,12 @@ from kacheck.probes import command
     Severity.ERROR,
     "kacheck's configuration is not valid",
     """\
-The watcher refuses to start with it, or goes on with what it had before; `kacheck run` and a
-kacheck-verdict without a fresh verdict exit with 3, which is FAULT.
+The watcher refuses to start with it, or keeps the previous configuration. `kacheck run`, and a
+kacheck-verdict without a valid verdict, exit with 3, which is FAULT.
 
 See it: kacheck watch --check-config.
-Do: what the finding says at its line; then systemctl reload kacheck.""",
+Do: correct the line that the finding names; then systemctl reload kacheck. If the file is missing,
+`kacheck init` writes it.""",
 )
 def invalid_configuration(context: Context) -> Iterator[Observation]:
     """Find a configuration that is not valid, or missing where it is needed."""
@@ -42,7 +43,7 @@ def invalid_configuration(context: Context) -> Iterator[Observation]:
     "a check that kacheck's configuration does not have",
     """\
 kacheck-verdict and `kacheck run` exit with 3 for a name that is not configured: permanent FAULT.
-A file track/NAME of such a name is written by nobody, and reads as 0.
+Nothing writes a file track/NAME for such a name, so it reads as 0.
 
 Do: use a name from kacheck.toml, or add [check.NAME] there.""",
 )
@@ -53,7 +54,7 @@ def unknown_check(context: Context) -> Iterator[Observation]:
     for name, node in [*context.run_checks, *tracked] if checks is not None else ():
         if name not in context.checks:
             what = f"{context.kacheck.config} has no check {name}"
-            why = "nobody looks for it and nobody writes its file"
+            why = "nothing runs such a check, and nothing writes its file"
             yield at(node, what, why, suggestion(name, context.checks))
 
 
@@ -72,7 +73,7 @@ def drained(context: Context) -> Iterator[Observation]:
     for name, sentence in context.kacheck.drains:
         subject = "every check" if name == statedir.ALL else name
         cure = sentence[sentence.find("(") + 1 :].partition(" ends it")[0]
-        yield Observation(f"{subject} is {sentence}", "someone put it there on purpose", cure)
+        yield Observation(f"{subject} is {sentence}", "someone drained it on purpose", cure)
 
 
 @finding(
@@ -82,11 +83,11 @@ def drained(context: Context) -> Iterator[Observation]:
     """\
 Over plain http nothing in an answer shows which program gave it. While Vault is down, any local
 user can listen on a port above 1023, such as 8200, say that the node is active, and get the VIP. A
-process with Vault's name is as easily started. The same holds for a certificate that is not
-verified, and for a Unix socket in a directory that other users can write to.
+process with Vault's name is as easy to start. The same is true if the certificate is not verified,
+and for a Unix socket in a directory that other users can write to.
 
 See it: ss -ltnp 'sport = :8200' shows which process listens.
-Do: https:// with --ca-cert (in kacheck.toml: ca_cert); or a Unix socket, unix:///PATH, in a
+Do: use https:// with --ca-cert (in kacheck.toml: ca_cert); or a Unix socket, unix:///PATH, in a
 directory that only Vault's user can write to.""",
 )
 def unproven_answer(context: Context) -> Iterator[Observation]:

@@ -29,6 +29,8 @@ class Call(NamedTuple):
     """None: its options are not understood, or it only prints a text."""
     trouble: str | None = None
     """Why it has no arguments."""
+    cure: list[str] | None = None
+    """The command that was probably meant, if only `--` is missing."""
 
     def names(self, config: str) -> list[str]:
         """Return the checks of a configuration that it runs."""
@@ -44,21 +46,25 @@ def calls_of(scripts: list[Script]) -> list[Call]:
         words, _ = unwrapped(script.argv)
         command = COMMANDS.get(os.path.basename(words[0])) if words else None
         if command is not None:
-            calls.append(_call_of(script, [*command, *words[1:]]))
+            calls.append(_call_of(script, command, words))
     return calls
 
 
-def _call_of(script: Script, words: list[str]) -> Call:
+def _call_of(script: Script, command: list[str], words: list[str]) -> Call:
     """Return a call, with the meaning of its words."""
+    meaning = [*command, *words[1:]]
     try:
-        args = arguments.parse(words)
+        args = arguments.parse(meaning)
         if args.command == "run":
             require_reasons(args.accept)
         return Call(script, args)
     except TextRequested:
         return Call(script, None, "it only prints a text, and is always healthy")
     except BadConfigError as error:
-        return Call(script, None, str(error))
+        better = arguments.with_dashes(meaning)
+        is_direct = better is not None and words == script.argv
+        cure = [words[0], *better[len(command) :]] if better and is_direct else None
+        return Call(script, None, str(error), cure)
 
 
 def warnings(call: Call) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from kacheck.doctor.context import Context
 from kacheck.doctor.finding import Observation, Severity, at, finding
 from kacheck.doctor.kacheck.entry_point_calls import Call
+from kacheck.migrate.equivalents import script_word
 
 
 @finding(
@@ -15,14 +16,17 @@ from kacheck.doctor.kacheck.entry_point_calls import Call
 Bad usage exits with 3: permanent FAULT. --help and --version alone exit with 0: always healthy.
 
 See it: run the command from a shell.
-Do: what the finding says; kacheck COMMAND --help has all options.""",
+Do: correct the options as the finding says; kacheck COMMAND --help lists them.""",
 )
 def unknown_options(context: Context) -> Iterator[Observation]:
     """Find options that the entry point does not take."""
     for call in context.calls:
         if call.trouble is not None:
             what, _, cure = call.trouble.partition("; ")
-            why = "the check exits with 3 each time, or shows a text"
+            if call.cure is not None:
+                release = context.configuration.release
+                cure = f"script {script_word(call.cure, release)}"
+            why = "the check exits with 3 each time, or only prints a text"
             what = f"{call.script.name}: {what}"
             yield at(call.script.node, what, why, cure or "correct the options")
 
@@ -35,7 +39,7 @@ def unknown_options(context: Context) -> Iterator[Observation]:
 keepalived ends the check with SIGTERM at its own timeout, before the check could say what it
 waited for: the log has "timed_out" and no reason.
 
-Do: --timeout (in kacheck.toml: timeout) below the timeout of the vrrp_script.""",
+Do: give a --timeout (in kacheck.toml: timeout) below the timeout of the vrrp_script.""",
 )
 def timeout_not_below_keepaliveds(context: Context) -> Iterator[Observation]:
     """Find timeouts that leave a check no time to say why."""
@@ -45,7 +49,7 @@ def timeout_not_below_keepaliveds(context: Context) -> Iterator[Observation]:
                 what = f"{call.script.name}: {option} is not below keepalived's"
                 what += f" {call.script.timeout:g}"
                 why = "keepalived ends the check before it can say what it waited for"
-                yield at(call.script.node, what, why, "a longer timeout for keepalived")
+                yield at(call.script.node, what, why, "give the vrrp_script a longer timeout")
 
 
 def _timeouts(context: Context, call: Call) -> dict[str, float]:

@@ -10,12 +10,12 @@ from kacheck.doctor.kacheck.state_files import verdict_trouble, watcher_trouble
 @finding(
     "KA502",
     Severity.ERROR,
-    "a track file of kacheck's, and no watcher that writes it",
+    "a track file of kacheck that no watcher writes",
     """\
-The number in the file is the last one that was written: FAULT from the watcher's end if it was
-stopped, always healthy if it was killed. Or the watcher runs and does not look: stopped
-(SIGSTOP), or unable to write (its comm is kacheck-mute then). With a guard the check is still
-made, slower.
+The file keeps the last number that was written. If the watcher was stopped, that is FAULT. If it
+was killed, that is mostly healthy, and stays so whatever fails. Or the watcher runs but does not
+look, because it is stopped (SIGSTOP) or cannot write (its comm is kacheck-mute then). A guard still
+makes the check, slower.
 
 See it: kacheck status; journalctl -u kacheck.
 Do: systemctl start kacheck.""",
@@ -34,8 +34,8 @@ def track_file_without_watcher(context: Context) -> Iterator[Observation]:
     Severity.NOTE,
     "kacheck-verdict without a watcher looks for itself",
     """\
-Without a watcher each run of kacheck-verdict becomes `kacheck run`: right, and 30 to 80 times
-slower.
+Without a watcher each run of kacheck-verdict becomes `kacheck run`, which is as right, but 30 to 80
+times slower.
 
 Do: systemctl enable --now kacheck.""",
 )
@@ -53,9 +53,9 @@ def verdicts_without_watcher(context: Context) -> Iterator[Observation]:
     Severity.WARNING,
     "a verdict that is missing or has expired",
     """\
-The watcher runs, and a check that keepalived asks for has no verdict that is to be believed:
-the watcher was started with another configuration or state directory, or cannot write.
-kacheck-verdict looks for itself meanwhile.
+The watcher runs, but a check that keepalived asks for has no valid verdict: the watcher was started
+with another configuration or state directory, or cannot write. Meanwhile kacheck-verdict looks for
+itself.
 
 See it: kacheck status CHECK; journalctl -u kacheck.
 Do: systemctl reload kacheck.""",
@@ -76,13 +76,13 @@ def stale_verdict(context: Context) -> Iterator[Observation]:
 @finding(
     "KA507",
     Severity.WARNING,
-    "a track file of kacheck's without a guard",
+    "a track file of kacheck without a guard",
     """\
-Where the watcher was killed, or hangs, the number in the file stays as it is: the VIP stays on
-a node whose service dies after that. A vrrp_script with kacheck-verdict beside it notices: it
-does not believe a watcher that is gone, and looks for itself.
+If the watcher was killed, or hangs, the number in the file does not change: the VIP stays on a node
+whose service dies after that. A guard notices: it is a vrrp_script with kacheck-verdict, which does
+not believe a dead watcher and looks for itself.
 
-Do: track kacheck_guard, as examples/keepalived.conf.d/event-driven.conf has it.""",
+Do: track kacheck_guard, as in examples/keepalived.conf.d/event-driven.conf.""",
 )
 def no_guard(context: Context) -> Iterator[Observation]:
     """Find track files of kacheck's that are tracked without a script that asks kacheck."""
@@ -93,7 +93,7 @@ def no_guard(context: Context) -> Iterator[Observation]:
             nodes = {id(owner.node), id(owner.group.node) if owner.group is not None else 0}
             if guarded.isdisjoint(nodes):
                 what = f"{owner.name} tracks {check.name}'s file without a guard"
-                why = "the number stays as it is where the watcher was killed"
+                why = "the number does not change if the watcher was killed"
                 cure = f'track a vrrp_script with "kacheck-verdict {check.name}", too'
                 yield at(reference.node, what, why, cure)
 

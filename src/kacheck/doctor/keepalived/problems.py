@@ -24,15 +24,15 @@ def _problems(context: Context, kind: ProblemKind, why: str, cure: str) -> Itera
 @finding(
     "KA002",
     Severity.ERROR,
-    "a double quote that nothing closes",
+    "a double quote that is not closed",
     """\
-keepalived's decomment() and alloc_strvec() (lib/parser.c) take a line with an odd number of
-double quotes apart differently. 2.2.7 dies of SIGSEGV on it, at the start and at a reload, and
-its parent starts it again and again; later versions report "Unmatched quote" and drop the rest
-of the line, so a script may be gone and its instance runs unmonitored.
+keepalived's decomment() and alloc_strvec() (lib/parser.c) split a line with an odd number of
+double quotes differently. 2.2.7 dies of SIGSEGV on it, at the start and at a reload, and its
+parent starts it again and again. Later versions report "Unmatched quote" and drop the rest of the
+line, so a script may be missing, and its instance runs unmonitored.
 
 See it: keepalived -t -f FILE; echo $?   (139 is the crash).
-Do: close the quote. keepalived knows no way to write a double quote inside double quotes.""",
+Do: close the quote. keepalived has no way to write a double quote inside double quotes.""",
 )
 def open_quote(context: Context) -> Iterator[Observation]:
     """Find double quotes that nothing closes."""
@@ -45,10 +45,10 @@ def open_quote(context: Context) -> Iterator[Observation]:
     Severity.ERROR,
     "a brace too many or too few",
     """\
-A block that is not closed swallows what follows: a vrrp_instance behind it is read as a part of
-it, its keywords are reported as unknown, and it does not exist. A brace too many ends the outer
-block early. Before 2.3.2 an extra `}` can crash keepalived. Braces count anywhere outside of
-double quotes, also in the middle of a word or a script's command.
+A block that is not closed swallows what follows. A vrrp_instance after it is read as a part of it:
+its keywords are reported as unknown, and the instance does not exist. A brace too many ends the
+outer block early. Before 2.3.2 an extra `}` can crash keepalived. Braces count anywhere outside of
+double quotes, also in the middle of a word or of a script's command.
 
 See it: keepalived -t -f FILE.
 Do: close each block once; put a command that has a brace in double quotes.""",
@@ -72,10 +72,10 @@ def unbalanced_brace(context: Context) -> Iterator[Observation]:
 @finding(
     "KA004",
     Severity.ERROR,
-    "an include that brings nothing, or not what it looks like",
+    "an include that matches no file, or is misread",
     """\
 keepalived logs that an included file is missing or cannot be read, and starts without it. A
-script that was to be defined there does not exist, its references are ignored, and the instance
+script that the file defines does not exist then, its references are ignored, and the instance
 runs unmonitored: the VIP stays whatever fails. Paths are relative to the file that has the
 include.
 
@@ -84,7 +84,7 @@ Do: correct the path, or remove the include.""",
 )
 def failed_include(context: Context) -> Iterator[Observation]:
     """Find includes that match no file, or are misread."""
-    why = "keepalived logs it and goes on without: what was to be defined there does not exist"
+    why = "keepalived logs it and continues: what is defined there does not exist for it"
     cure = "correct the path, or remove the line"
     yield from _problems(context, ProblemKind.INCLUDE, why, cure)
 
@@ -97,12 +97,12 @@ def failed_include(context: Context) -> Iterator[Observation]:
 keepalived opens the file again and again until it has no more descriptors (read_conf_file() in
 lib/parser.c has no check), and then starts with a part of the configuration, or not at all.
 
-Do: remove the include that closes the circle.""",
+Do: remove the include that closes the cycle.""",
 )
 def include_cycle(context: Context) -> Iterator[Observation]:
     """Find files that include themselves."""
     why = "keepalived opens it again and again until it has no more file descriptors"
-    cure = "remove the include that closes the circle"
+    cure = "remove the include that closes the cycle"
     yield from _problems(context, ProblemKind.CYCLE, why, cure)
 
 
@@ -111,22 +111,22 @@ def include_cycle(context: Context) -> Iterator[Observation]:
     Severity.ERROR,
     "a definition, ~SEQ or ~LST that keepalived rejects",
     """\
-What keepalived cannot evaluate stays in the line unchanged, or the line is dropped; some
-forms make it hang or crash. What the line was to configure does not exist then. The braces of a
-${NAME} that is not defined above it are those of a block then, which end the one around it: what
-follows, such as track_script, is ignored.
+What keepalived cannot evaluate stays in the line unchanged, or keepalived drops the line; some
+forms make it hang or crash. What the line should configure does not exist then. If a ${NAME} is not
+defined above, keepalived takes its braces for those of a block, and they end the block around it:
+what follows, such as track_script, is ignored.
 
 See it: keepalived -t -f FILE.
-Do: write it as keepalived.conf(5) has it, "Conditional configuration and configuration id".""",
+Do: write it as keepalived.conf(5) says in "Conditional configuration and configuration id".""",
 )
 def rejected_definition(context: Context) -> Iterator[Observation]:
     """Find definitions that keepalived rejects, and uses of a ${NAME} that nothing defines."""
     why = "keepalived rejects it, so what it stands for is not configured"
-    cure = "write it as keepalived.conf(5) has it; keepalived -t shows what it makes of it"
+    cure = "write it as keepalived.conf(5) says; keepalived -t shows how it is read"
     yield from _problems(context, ProblemKind.DEFINITION, why, cure)
     for name, node in _undefined(context.configuration):
         what = f"${{{name}}} is not defined above, and stays as it is"
-        why = "keepalived takes its braces for those of a block, and reads what follows wrongly"
+        why = "keepalived takes its braces for those of a block, and misreads what follows"
         yield at(node, what, why, f"define it above: ${name}=..., without blanks before the =")
 
 
@@ -157,12 +157,12 @@ def _undefined(configuration: Configuration) -> Iterator[tuple[str, Node]]:
     Severity.WARNING,
     "a line that keepalived does not read as one line",
     """\
-Lines of more than 1023 bytes are cut and go on as a line of their own, and a NUL hides the rest;
-since 2.4.0 a line with a NUL is ignored, and so are the first 1023 bytes of one that has more than
-1022. Before 2.4.0 a `\\` at the end of a comment is read as the end of the last word:
-`process nginx  # C:\\` looks for nginx\\. Since 2.2.0 `\\#` and `\\!` are a comment after all to
-keepalived's VRRP process, which reads what its parent has already unescaped (decomment() in
-lib/parser.c is called twice).
+keepalived cuts a line of more than 1023 bytes and reads the rest as another line, and a NUL hides
+the rest of a line. Since 2.4.0 it ignores a line with a NUL, and the first 1023 bytes of a line
+that has more than 1022. Before 2.4.0 a `\\` at the end of a comment becomes the end of the last
+word: `process nginx  # C:\\` looks for nginx\\. Since 2.2.0 `\\#` and `\\!` begin a comment
+nevertheless, because keepalived's VRRP process reads what its parent has already unescaped
+(decomment() in lib/parser.c is called twice).
 
 Do: write lines of at most 1022 bytes, end no comment in \\, and put # or ! in double quotes.""",
 )
@@ -178,23 +178,23 @@ def misread_line(context: Context) -> Iterator[Observation]:
     Severity.NOTE,
     "what cannot be known before keepalived runs",
     """\
-Random numbers, variables of keepalived's environment (${_ENV NAME}, since 2.4.0), and limits of
-this program: nothing else is said of such a line, and what depends on it may be missing or wrong.
-And which lines with @ID count, where none of them is for the ID that is taken: --config-id, else
-that of the keepalived that runs, else the host's name.
+The line has a random number, a variable of keepalived's environment (${_ENV NAME}, since 2.4.0), or
+meets a limit of this program. The doctor says nothing else about it, and findings that depend on it
+may be missing or wrong. Lines with @ID belong here as well, if none of them is for the ID in
+use: that of --config-id, else of the keepalived that runs, else the host's name.
 
-Do: kacheck doctor --config-id ID, if that is the matter.""",
+Do: nothing; for @ID, kacheck doctor --config-id ID.""",
 )
 def unknown_before_start(context: Context) -> Iterator[Observation]:
     """Find what is decided when keepalived starts."""
-    cure = "nothing, if it is meant so; nothing else is said of this line"
+    cure = "nothing, if that is intended; the doctor says nothing else about this line"
     why = "it is decided when keepalived starts"
     yield from _problems(context, ProblemKind.UNEVALUATED, why, cure)
     other = _line_for_other_id(context.configuration)
     if other is not None:
         what = f"lines for @{other.condition} are left out, and none is for @"
         what += f"{context.configuration.config_id or '(none)'}"
-        why = "keepalived's --config-id decides, which is the host's name where it is not given"
+        why = "keepalived's --config-id decides; without it, the host's name does"
         yield at(other, what, why, "kacheck doctor --config-id ID")
 
 

@@ -24,7 +24,8 @@ def _untracked(reference: Reference) -> str:
     "tracks a name that nothing defines",
     """\
 keepalived logs "track script NAME not found, ignoring..." and the instance runs without it: the
-VIP stays whatever fails (alloc_track_script() in vrrp_track.c; files and processes alike).
+VIP stays whatever fails (alloc_track_script() in vrrp_track.c). The same is true of files and
+processes.
 
 See it: keepalived -t -f FILE, or the log at the start.
 Do: correct the name, define it above, or remove the line.""",
@@ -40,7 +41,7 @@ def undefined_name(context: Context) -> Iterator[Observation]:
         cure = f"correct the name or define it above the {reference.owner.node.keyword}"
         others = [kind for kind in HEAVIEST if (kind, reference.name) in definitions]
         if others:
-            cure = f"track it in {others[0]}, as its definition is one of {DEFINED_BY[others[0]]}"
+            cure = f"track it in {others[0]}: its definition is a {DEFINED_BY[others[0]]}"
         yield at(reference.node, what, _untracked(reference), cure)
 
 
@@ -51,7 +52,7 @@ def undefined_name(context: Context) -> Iterator[Observation]:
     """\
 keepalived looks the name up while it reads the line. What is defined further down, or in a file
 that is included further down, does not exist yet: "not found, ignoring...", and the instance
-runs without it. The order of the files that one include matches is that of glob(3), alphabetic.
+runs without it. Files that one include matches are read in alphabetical order, that of glob(3).
 
 See it: keepalived -t -f FILE.
 Do: move the definition above the instances and sync groups that track it.""",
@@ -75,8 +76,8 @@ def defined_below(context: Context) -> Iterator[Observation]:
     Severity.WARNING,
     "a name that is defined twice",
     """\
-Both exist; references find the first (find_script_by_name() in vrrp_track.c), and a second
-script is dropped as "not used". So a change made to the second one has no effect.
+References find the first one (find_script_by_name() in vrrp_track.c), and a second script is
+dropped as "not used". So a change made to the second one has no effect.
 
 Do: remove one, or give it another name.""",
 )
@@ -95,9 +96,9 @@ def defined_twice(context: Context) -> Iterator[Observation]:
 @finding(
     "KA013",
     Severity.NOTE,
-    "defined, and never tracked",
+    "defined, but never tracked",
     """\
-Nothing refers to it, so it changes nothing: keepalived drops it with "is not used".
+Nothing refers to the definition, so it has no effect: keepalived drops it with "is not used".
 
 Do: name it in the track_script, track_process or track_file of a vrrp_instance or
 vrrp_sync_group, or remove it.""",
@@ -120,17 +121,18 @@ def never_tracked(context: Context) -> Iterator[Observation]:
     Severity.ERROR,
     "a line of a track block that keepalived ignores",
     """\
-Behind the name only `weight N`, `weight N reverse` or `weight N noreverse` may stand, one name
-on a line. Otherwise keepalived reports "unknown track script option" and ignores the whole line,
-the name too: the instance runs without it (alloc_track_script() in vrrp_track.c).
+After the name keepalived accepts only `weight N`, `weight N reverse` or `weight N noreverse`, and
+it wants each name on a separate line. Otherwise it reports "unknown track script option" and
+ignores the whole line with its name: the instance runs without it (alloc_track_script() in
+vrrp_track.c).
 
-Do: one name on each line.""",
+Do: write one name on each line.""",
 )
 def ignored_line(context: Context) -> Iterator[Observation]:
     """Find lines with an option that keepalived does not know."""
     for reference in context.tracking.references:
         if reference.is_ignored:
             option = reference.node.arguments[0]
-            what = f"{reference.owner.name} tracks {reference.name}, and {option} behind it is no"
-            what += " option that keepalived knows"
-            yield at(reference.node, what, _untracked(reference), "one name on each line")
+            what = f"{reference.owner.name} tracks {reference.name}, and {option} after it is not"
+            what += " an option of keepalived"
+            yield at(reference.node, what, _untracked(reference), "write one name on each line")

@@ -113,8 +113,8 @@ def _observations(context: Context, *, decisive: bool) -> Iterator[Observation]:
         same = block.replace("vrrp_track_file", "track_file")
         effect = EFFECTS.get((same, meant or ""))
         what += f": {effect}" if effect else ", and ignores it"
-        why = "keepalived reports a keyword that it does not know, and goes on without"
-        cure = f"{meant}, if that is meant" if meant else "remove the line"
+        why = "keepalived reports a keyword that it does not know, and continues without it"
+        cure = f"write {meant}, if that was meant" if meant else "remove the line"
         if since is not None:
             why = f"{node.keyword} came with keepalived {since}"
             cure = f"upgrade keepalived to {since} or later, or remove the line"
@@ -132,30 +132,30 @@ def _blocks_of(word: str) -> str:
     Severity.WARNING,
     "a keyword that keepalived does not know",
     """\
-keepalived logs "Unknown keyword" with the line, ignores it and runs on: what the line was to set
-keeps its default. The finding names the keyword of this block that is nearest, and what holds
-without it. Each release is judged by its own keywords.
+keepalived logs "Unknown keyword" with the line and ignores it: the setting keeps its default. The
+finding names the most similar keyword of this block, and what applies without it. Each release is
+judged by its own keywords.
 
 See it: keepalived -t -f FILE.
 Do: write the keyword that was meant, or remove the line.""",
 )
 def unknown_keyword(context: Context) -> Iterator[Observation]:
-    """Find keywords that keepalived does not know, where a default holds instead."""
+    """Find keywords that keepalived does not know, where a default applies instead."""
     yield from _observations(context, decisive=False)
 
 
 @finding(
     "KA020",
     Severity.ERROR,
-    "an unknown keyword that leaves something untracked or out",
+    "an unknown keyword that leaves something untracked or undefined",
     """\
-The same as KA019 where the keyword that was meant decides whether something is tracked or exists
-at all, such as track_script, script, vrrp_instance or virtual_ipaddress: keepalived ignores the
-line, or the whole block, and the VIP stays whatever fails.
+This is KA019 for a keyword that decides whether something is tracked or exists at all, such as
+track_script, script, vrrp_instance or virtual_ipaddress. keepalived ignores the line, or the whole
+block, and the VIP stays whatever fails.
 
 See it: keepalived -t -f FILE.
 Do: write the keyword that was meant.""",
 )
 def unknown_decisive_keyword(context: Context) -> Iterator[Observation]:
-    """Find unknown keywords that leave something untracked or out."""
+    """Find unknown keywords that leave something untracked or undefined."""
     yield from _observations(context, decisive=True)

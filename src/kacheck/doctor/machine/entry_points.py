@@ -11,18 +11,19 @@ from kacheck.doctor.scripts.program import described, prefixes, unsafe_because
 @finding(
     "KA510",
     Severity.NOTE,
-    "entry points of kacheck's that keepalived would refuse",
+    "entry points that keepalived would refuse",
     """\
 Whoever may write to an entry point, or to a directory above it, decides what keepalived runs as
 root. With enable_script_security it removes such a script, and its instances run unmonitored: the
-VIP stays whatever fails (see KA225). Such are a checkout, a virtual environment, pipx and
-`uv tool` in a home directory that is not root's. By hand the checks work there as anywhere. It
-is said only where the configuration does not call kacheck yet: otherwise KA225 judges the path
-that it has.
+VIP stays whatever fails (see KA225). This happens in a checkout, a virtual environment, pipx or
+`uv tool` in a home directory other than root's. By hand the checks work there as anywhere. This
+finding is only for a configuration that does not call kacheck yet; afterwards KA225 judges the path
+that is configured.
 
 See it: namei -om FILE; "Unsafe permissions found for script" in keepalived's log.
-Do: install the Debian package; or, as root with umask 022, into a directory that is root's alone:
-python3 -m venv /opt/kacheck and its pip; PIPX_HOME=/opt/pipx pipx; UV_TOOL_DIR=/opt/uv uv tool.""",
+Do: install the Debian package; or install as root, with umask 022, into a directory that only root
+can write to: python3 -m venv /opt/kacheck and its pip; PIPX_HOME=/opt/pipx pipx;
+UV_TOOL_DIR=/opt/uv uv tool.""",
 )
 def refused_entry_points(context: Context) -> Iterator[Observation]:
     """Find entry points that keepalived would refuse; a path that is configured is KA225's."""
@@ -33,11 +34,11 @@ def refused_entry_points(context: Context) -> Iterator[Observation]:
         if status and trouble:
             owner = described(context.system, status)
             yield Observation(
-                f"the entry points in {directory} are not for keepalived: {component} ({owner})"
+                f"keepalived would refuse the entry points in {directory}: {component} ({owner})"
                 f" {trouble}",
                 "with enable_script_security keepalived removes such a script, and instances that"
                 " track it run unmonitored",
-                "use them by hand alone; for keepalived install the Debian package, or as root"
+                "use them only by hand; for keepalived install the Debian package, or as root"
                 " into a virtual environment in /opt",
             )
             return

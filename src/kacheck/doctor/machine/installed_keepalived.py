@@ -17,8 +17,8 @@ NO_RELEASE = f"keepalived's version is not known; the configuration is read as {
     Severity.NOTE,
     "keepalived.conf does not exist",
     """\
-Without a path `kacheck doctor` looks at /etc/keepalived/keepalived.conf. Where that does not
-exist only the environment is examined: keepalived itself, the kernel, the container.
+Without a path `kacheck doctor` reads /etc/keepalived/keepalived.conf. If that file does not exist,
+it examines only the environment: keepalived itself, the kernel, the container.
 
 Do: kacheck doctor PATH.""",
 )
@@ -55,26 +55,26 @@ def not_installed(context: Context) -> Iterator[Observation]:
     "keepalived does not say its version",
     "`keepalived -v` prints `Keepalived v2.2.7 (...)` on stderr. Without that the doctor cannot say"
     " which known faults the configuration meets, and reads it as keepalived"
-    f" {DEFAULT} does. Run `keepalived -v` and read what it says: a library that is missing, or a"
-    " wrapper of that name.",
+    f" {DEFAULT} does. Run `keepalived -v` and read what it prints: a library may be missing, or it"
+    " may be a wrapper of that name.",
 )
 def no_version(context: Context) -> Iterator[Observation]:
     """Find a keepalived that does not say its version."""
     keepalived = context.keepalived
     if keepalived is not None and keepalived.version is None:
-        why = f"`{keepalived.path} -v` does not say it."
+        why = f"`{keepalived.path} -v` does not print it."
         yield Observation(NO_RELEASE, why, f"Run it: `{keepalived.path} -v`.")
 
 
 @finding(
     "KA103",
     Severity.ERROR,
-    "keepalived was built without it",
-    "The `Config options` that `keepalived -v` prints say what it was built with."
-    " DISABLE_TRACK_PROCESS means that vrrp_track_process and track_process are unknown keywords,"
-    " and without VRRP all of VRRP is: keepalived reports them and runs without (configure.ac:"
-    " --disable-track-process, --disable-vrrp). Install a package that has them; for processes"
-    " there is kacheck.",
+    "keepalived was built without a feature that is configured",
+    "`keepalived -v` prints the `Config options` that it was built with. With DISABLE_TRACK_PROCESS"
+    " vrrp_track_process and track_process are unknown keywords; without VRRP all keywords of VRRP"
+    " are unknown. keepalived reports them and runs without them (configure.ac:"
+    " --disable-track-process, --disable-vrrp). Install a package that was built with the feature."
+    " In place of vrrp_track_process you can use kacheck.",
 )
 def built_without(context: Context) -> Iterator[Observation]:
     """Find features that keepalived was built without."""
@@ -82,7 +82,7 @@ def built_without(context: Context) -> Iterator[Observation]:
     if keepalived is None or keepalived.version is None:
         return
     for feature, how, cure in _missing_features(keepalived.options, context.features):
-        what = f"keepalived does not know {feature}, and runs without."
+        what = f"keepalived does not know {feature}, and runs without it."
         yield Observation(what, f"{keepalived.path} was built {how}.", cure)
 
 
@@ -101,11 +101,11 @@ def _missing_features(
 @finding(
     "KA104",
     Severity.WARNING,
-    "a keepalived that is too old for kacheck",
+    "keepalived is too old for kacheck",
     f"kacheck's recipes, and what `kacheck migrate` writes, are for keepalived {OLDEST} and later."
     " Before 2.0.18 `weight 0 reverse` of a track file is not understood, and such a line is"
-    " ignored: the VIP stays whatever fails. See KA150. Releases up to 2.0.19 have faults of their"
-    " own: KA130, KA137, KA142. Upgrade keepalived.",
+    " ignored: the VIP stays whatever fails. See KA150. Releases up to 2.0.19 also have the faults"
+    " KA130, KA137 and KA142. Upgrade keepalived.",
 )
 def too_old(context: Context) -> Iterator[Observation]:
     """Find a keepalived that is too old for kacheck."""

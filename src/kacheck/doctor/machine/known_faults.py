@@ -88,7 +88,7 @@ FAULTS = (
         "KA131", ERROR, "a process that was started later is forgotten",
         releases=between("2.1.0", "2.1.4"), features="track_process",
         what="A process that starts while keepalived runs can die and still counts as running.",
-        why="keepalived forgets the pid in the moment it has counted it.",
+        why="keepalived forgets the pid as soon as it has counted it.",
         source="commit c45ab4ec: Fix maintaining list of processes we are interested in",
         besides=MIGRATE,
     ),
@@ -97,7 +97,7 @@ FAULTS = (
         releases=between("2.0.11", "2.0.15"), features="track_process",
         what="A process whose pid starts with a 9, such as 917, is not counted when keepalived"
         " starts.",
-        why="Its first look at /proc takes only the names that start with 1 to 8.",
+        why="When it starts, it reads only the names in /proc that begin with 1 to 8.",
         source="commit 2a5568d6, ChangeLog: Fix track_process initialisation for processes with"
         " PIDs starting 9",
         besides=MIGRATE,
@@ -114,9 +114,9 @@ FAULTS = (
     _fault(
         "KA134", WARNING, "fork_delay is not kept after lost events",
         releases=between("2.0.16", "2.3.2"), features="acting_fork_delay",
-        what="On a busy machine a process counts at once, and not after its fork_delay.",
-        why="When events were lost keepalived reads /proc again, and there it takes terminate_delay"
-        " for fork_delay and does not wait for it.",
+        what="On a busy machine a process counts at once instead of after its fork_delay.",
+        why="When events were lost, keepalived reads /proc again. There it confuses fork_delay with"
+        " terminate_delay, and does not wait.",
         source="commit 3df29478: fix track process reinitialize fork delay timer",
         besides="Or raise process_monitor_rcv_bufs, so that fewer events are lost.",
     ),
@@ -124,24 +124,24 @@ FAULTS = (
         "KA135", WARNING, "a name with a closing parenthesis is not found",
         releases=between("2.0.11", None), features="track_process process_with_parenthesis",
         what="A process with a `)` in its name is not counted when keepalived starts.",
-        why="read_procs() takes the name in /proc/PID/stat to end at the first `)`.",
+        why="read_procs() assumes that the name in /proc/PID/stat ends at the first `)`.",
         source="keepalived/core/track_process.c, read_procs()",
         besides="Use full_command and the command as it is started, or `kacheck migrate CONF`.",
     ),
     _fault(
         "KA137", WARNING, "a tracked file counts wrongly after a fault",
         releases=between("0.0.0", "2.0.20"), features="track_file_weight",
-        what="After a tracked file has ended a fault the instance has a wrong priority.",
-        why="keepalived does not take the file's value out of the priority and put it in again"
-        " correctly.",
+        what="After a tracked file has ended a fault, the instance has a wrong priority.",
+        why="keepalived does not correctly subtract the file's value from the priority and add it"
+        " again.",
         source="commit 8731e4a4, issue #1460",
         besides="Or use weight 0, which is up or FAULT.",
     ),
     _fault(
         "KA138", WARNING, "a tracked file counts wrongly after it was removed",
         releases=between("0.0.0", "2.1.0"), features="track_file",
-        what="A tracked file that is removed while it is not 0, and made again, counts wrongly.",
-        why="keepalived keeps the old value, which it has taken back already.",
+        what="A tracked file counts wrongly if it is removed while it is not 0, and made again.",
+        why="keepalived keeps the old value, although it has already subtracted it.",
         source="commit fe49de71: Fix deletion and reinstatement of track files when value <> 0",
         besides="Or write 0 before the file is removed; kacheck's watcher never removes one.",
     ),
@@ -179,7 +179,7 @@ FAULTS = (
         "KA142", WARNING, "a script that overran its timeout is never run again",
         releases=between("0.0.0", "2.0.19"), features="vrrp_script",
         what="After a script has overrun its timeout it may never be run again.",
-        why="If it ends at the moment that keepalived kills it, keepalived waits without end.",
+        why="If it ends at the moment that keepalived kills it, keepalived waits for it forever.",
         source="commit 79e1ec8a, issue #1364",
         besides="Or let the script end by itself before its timeout, as kacheck's checks do.",
     ),
@@ -196,7 +196,8 @@ FAULTS = (
         releases=between("2.2.5", "2.3.2"), features="foreign_script",
         what="A reload while keepalived ends a script that overran its timeout can crash VRRP: the"
         " VIPs leave, and come back when it has restarted.",
-        why="It keeps the script's process over the reload in two lists, and removes it from one.",
+        why="During the reload keepalived has the script's process in two lists, and removes it"
+        " from only one of them.",
         source="commit 7e04261d: fix corruption of master-child_pid red black tree; f4a9f52a"
         " brought it",
         besides="Or let the script end by itself before its timeout, as kacheck's checks do, and"
@@ -205,7 +206,7 @@ FAULTS = (
     _fault(
         "KA145", ERROR, "a script that ends at its timeout crashes VRRP",
         releases=between("2.3.2", "2.3.3"), features="foreign_script",
-        what="A script that ends in the moment of its timeout crashes VRRP: the VIPs leave, and"
+        what="A script that ends at the moment of its timeout crashes VRRP: the VIPs leave, and"
         " come back when it has restarted.",
         why="keepalived removes the script's process twice from a list.",
         source="commit e15990e1: Fix segfault caused double erase from child_pid rb tree; 7e04261d"
@@ -216,8 +217,8 @@ FAULTS = (
         "KA146", WARNING, "a script that a reload adds counts as failed",
         releases=between("0.0.0", "2.2.5"), features="vrrp_script",
         what="A script that a reload adds takes the VIP from its instances until it has succeeded.",
-        why="keepalived takes it to have failed, as at a start, although the instance may be"
-        " MASTER; and up to 2.3.1 one that a reload changes goes on with the state of the old one"
+        why="As when it starts, keepalived counts the script as failed, although the instance may"
+        " be MASTER. Up to 2.3.1 a script that a reload changes keeps the state of the old one"
         " (99d73a32).",
         source="commit 1ebdb277: Don't assume scripts added at reload are in failed state",
         besides="Or restart keepalived on the backup first, instead of reloading it.",

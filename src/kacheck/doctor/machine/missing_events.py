@@ -20,8 +20,8 @@ CONNECTOR = (
     " events. "
 )
 OF_THE_HOST = (
-    " It cannot be given to a container with a capability or a mount: only keepalived in the host's"
-    " own namespaces has it (`docker run --net=host --pid=host`, without a user namespace). Source:"
+    " No capability and no mount gives a container these events: keepalived has them only in the"
+    " host's own namespaces (`docker run --net=host --pid=host`, without a user namespace). Source:"
     " the kernel's drivers/connector, "
 )
 
@@ -53,23 +53,26 @@ NETWORK = Cause(
     "KA110",
     ERROR,
     "process events are refused: errno 111",
-    CONNECTOR + "Here the listen is refused with errno 111, ECONNREFUSED: this is not the host's"
-    " network namespace, as in LXC, systemd-nspawn with a private network, Docker's and podman's"
-    ' default, and Kubernetes without hostNetwork. keepalived logs "Failed to set/clear process'
+    CONNECTOR
+    + "Here the kernel refuses the request to listen with errno 111, ECONNREFUSED: this is"
+    " not the host's network namespace, as in LXC, systemd-nspawn with a private network, Docker's"
+    " and podman's default, and Kubernetes without hostNetwork. keepalived logs"
+    ' "Failed to set/clear process'
     ' event listen - errno 111 - Connection refused", counts no process, says "quorum not'
     ' achieved" and stays in FAULT whatever runs. After a reload (SIGHUP) it is the opposite: it'
     " counts the processes once and then stays MASTER whatever ends." + OF_THE_HOST + "connector.c,"
     " cn_init(): its socket is made in init_net alone. " + MIGRATE,
     STAYS_FAULT,
-    "The kernel reports processes in the host's network namespace alone, and this is"
+    "The kernel reports processes only in the host's network namespace, and this is"
     " another one: it refuses with errno 111.",
 )
 PIDS = Cause(
     "KA111",
     ERROR,
     "process events are ignored: another pid namespace",
-    CONNECTOR + "Here the listen is taken and never answered: this is the host's network namespace,"
-    " but not its pid namespace, as with `docker run --net=host` or a pod with hostNetwork."
+    CONNECTOR + "Here the kernel takes the request to listen and never answers: this is the host's"
+    " network namespace, but not its pid namespace, as with `docker run --net=host` or a pod with"
+    " hostNetwork."
     ' keepalived logs "WARNING - the kernel does not support proc events" (since 2.2.0), counts the'
     " processes once, and then stays MASTER whatever ends: it fails open. While another program of"
     " the host listens, events do come, with the host's pids, which mean other processes here."
@@ -83,8 +86,9 @@ USERS = Cause(
     "KA112",
     ERROR,
     "process events are ignored: another user namespace",
-    CONNECTOR + "Here the listen is taken and never answered (before Linux 6.6: not permitted),"
-    " because this is not the host's user namespace, as in rootless podman, Docker with"
+    CONNECTOR
+    + "Here the kernel takes the request to listen and never answers (before Linux 6.6: it"
+    " refuses), because this is not the host's user namespace, as in rootless podman, Docker with"
     " userns-remap, and unprivileged LXC. keepalived counts the processes once and then stays"
     " MASTER whatever ends, except by accident while another program of the host listens."
     + OF_THE_HOST
@@ -97,8 +101,8 @@ FORBIDDEN = Cause(
     "KA113",
     ERROR,
     "process events are not permitted",
-    CONNECTOR + "Here root may not: before Linux 6.6 that takes CAP_NET_ADMIN, which Docker does"
-    " not give unless it is told to, and a seccomp filter can forbid it in any kernel. keepalived"
+    CONNECTOR + "Here root may not listen: before Linux 6.6 that takes CAP_NET_ADMIN, which Docker"
+    " does not give by default, and a seccomp filter can forbid it in any kernel. keepalived"
     ' logs "Failed to bind to process monitoring socket", counts no process and stays in FAULT. It'
     " needs CAP_NET_ADMIN for its addresses too: `--cap-add=NET_ADMIN`, or in a systemd unit"
     " CapabilityBoundingSet= and RestrictAddressFamilies=. " + MIGRATE,
@@ -111,7 +115,8 @@ NO_CONNECTOR = Cause(
     "KA114",
     ERROR,
     "a kernel without CONFIG_CONNECTOR",
-    CONNECTOR + "Here the kernel has none: the socket cannot be made, EPROTONOSUPPORT. keepalived"
+    CONNECTOR
+    + "This kernel has no connector: the socket cannot be made, EPROTONOSUPPORT. keepalived"
     ' says "no kernel support for track_process (CONFIG_PROC_EVENTS)" (since 2.0.20), drops every'
     " vrrp_track_process, and its instances run without them: they fail open. gVisor has none"
     " either. Boot a kernel with CONFIG_CONNECTOR=y and CONFIG_PROC_EVENTS=y, as Debian's are. Or: "
@@ -123,8 +128,9 @@ NO_PROC_EVENTS = Cause(
     "KA115",
     ERROR,
     "a kernel without CONFIG_PROC_EVENTS",
-    CONNECTOR + "Here the kernel has a connector, but nothing in it that reports processes: the"
-    " listen is taken and never answered. /proc/net/connector lists no cn_proc, or /proc/config.gz"
+    CONNECTOR
+    + "This kernel has a connector, but nothing in it that reports processes: it takes the"
+    " request to listen and never answers. /proc/net/connector lists no cn_proc, or /proc/config.gz"
     ' or /boot/config-$(uname -r) has no CONFIG_PROC_EVENTS=y. keepalived logs "WARNING - the'
     ' kernel does not support proc events" (since 2.2.0), counts the processes once and then stays'
     " MASTER whatever ends. Boot a kernel with CONFIG_PROC_EVENTS=y, as Debian's are. Or: "
@@ -136,17 +142,18 @@ UNEXPLAINED = Cause(
     "KA116",
     ERROR,
     "process events do not arrive",
-    CONNECTOR + "Here they did not come, and none of the known reasons is the one: the namespaces"
-    " are the host's, or cannot be told, and the kernel's configuration does not say otherwise. See"
-    " what the finding quotes, and try again on an idle machine. " + MIGRATE,
-    "vrrp_track_process is not told here which processes start and end.",
+    CONNECTOR
+    + "Here they did not arrive, and none of the known reasons applies: the namespaces are"
+    " the host's, or cannot be determined, and nothing is missing in the kernel's configuration."
+    " See what the finding quotes, and try again on an idle machine. " + MIGRATE,
+    "vrrp_track_process does not learn here which processes start and end.",
     "The kernel did not report a process that the doctor started",
 )
 UNTRIED = Cause(
     "KA117",
     WARNING,
     "process events could not be tried",
-    CONNECTOR + "Before Linux 6.6 that takes root, and the doctor was not started by root. Run"
+    CONNECTOR + "Before Linux 6.6 only root may do that, and the doctor does not run as root. Run"
     " `sudo kacheck doctor`, in the container that keepalived runs in.",
     "Whether vrrp_track_process works here is not known.",
     "This kernel lets only root listen to process events.",
@@ -202,9 +209,9 @@ LINTS = tuple(Lint(cause.code, partial(_find, cause)) for cause in CAUSES)
     "KA118",
     Severity.NOTE,
     "vrrp_track_process would not work here",
-    CONNECTOR + "They do not arrive here, which does no harm, since the configuration has no"
-    " vrrp_track_process. Do not begin with one here; `kacheck process` and the watcher need no"
-    " process events. The codes KA110 to KA116 have the reasons.",
+    CONNECTOR + "They do not arrive here. That does no harm, since the configuration has no"
+    " vrrp_track_process. Do not add one here; `kacheck process` and the watcher need no process"
+    " events. The codes KA110 to KA116 explain the causes.",
 )
 def not_usable(context: Context) -> Iterator[Observation]:
     """Find that process events do not arrive where nothing uses them yet."""
@@ -212,6 +219,6 @@ def not_usable(context: Context) -> Iterator[Observation]:
     if context.facts is None or cause is None or cause is UNTRIED:
         return
     if "track_process" not in context.features:
-        cure = "Nothing, as the configuration has none: `kacheck process` does without."
+        cure = "Nothing: the configuration has none, and `kacheck process` needs no such events."
         what = "vrrp_track_process would not work here."
         yield Observation(what, _why(cause, context.facts), cure)

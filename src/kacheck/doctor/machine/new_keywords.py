@@ -28,9 +28,9 @@ INSTEAD = {
 @finding(
     "KA150",
     Severity.ERROR,
-    "newer than this keepalived",
+    "a keyword that is newer than this keepalived",
     "keepalived reports a keyword or value that it does not know, ignores that line and runs"
-    " without it: a check is then never run, or as if the line were not there. First releases: "
+    " without it: a check then never runs, or runs as if the line were missing. First releases: "
     + "; ".join(f"{name}, {version}" for name, version in SINCE.values())
     + ". Sources: the commits 0fc7eba1, 36d0df63, c80e3c0f, 80ca73b6, 79f7dbab, dc653b2d, 7d88a351,"
     " ebf37b95. `keepalived -t` shows what it ignores; read what it says, not its exit"

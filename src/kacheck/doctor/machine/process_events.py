@@ -1,20 +1,21 @@
 """Does the kernel report processes here, as vrrp_track_process needs it? Tried, not guessed.
 
-A netlink socket of the connector's, a listen, a child, and its events. What the kernel does with
-a listen (drivers/connector/connector.c and cn_proc.c):
+The trial opens the connector's netlink socket, asks to listen, starts a child and waits for its
+events. The kernel answers a request to listen in one of these ways (drivers/connector/connector.c
+and cn_proc.c):
 
 - no such protocol: CONFIG_CONNECTOR is off;
-- refused, errno 111: the connector's kernel side is made in the initial network namespace alone
-  (cn_init() takes init_net), and in any other nobody is there to take the message;
-- silence: cn_proc_mcast_ctl() returns at once for whoever is not in the initial pid and user
-  namespaces. And a kernel without CONFIG_PROC_EVENTS has a connector, but nobody in it who would
-  answer: it is silence there too, not errno 111;
-- not permitted: the listener's multicast group takes CAP_NET_ADMIN, before Linux 6.6;
-- else the listen is answered, and events come.
+- refused, errno 111: the kernel makes its side of the connector only in the initial network
+  namespace (cn_init() takes init_net), so in any other namespace nothing takes the message;
+- silence: cn_proc_mcast_ctl() ignores a listener outside of the initial pid and user namespaces. A
+  kernel without CONFIG_PROC_EVENTS has a connector, but nothing in it that answers: it is silent,
+  too, instead of refusing with errno 111;
+- not permitted: before Linux 6.6 the listener's multicast group takes CAP_NET_ADMIN;
+- otherwise it answers, and events arrive.
 
 The answer goes to every listener, and so do the events once one of them was accepted. So a
-listener who was ignored may hear both, as long as another program listens. What is ours is known by
-the `ack` that we chose, and by our child's number.
+listener that was ignored may hear both, as long as another program listens. We know ours by the
+`ack` that we chose, and by our child's number.
 """
 
 import contextlib

@@ -10,8 +10,8 @@ from kacheck.procfs import COMM_MAX
 SHOWN = 120
 """Characters of a command line in a sentence; a cure has all of it."""
 NO_LINE = (
-    "kacheck migrate CONF; no process line of keepalived's can name it: it is too long, or has a"
-    " character that keepalived cannot quote"
+    "kacheck migrate CONF; keepalived cannot name this process in one line: it is too long, or has"
+    " a character that keepalived cannot quote"
 )
 
 
@@ -20,13 +20,13 @@ NO_LINE = (
     Severity.ERROR,
     "a process name that is too long to match",
     """\
-Without arguments, param_match and full_command keepalived compares the name with the comm of
-each process, exactly (read_procs() in core/track_process.c). The kernel cuts a comm to 15 bytes,
-so a longer name never matches: quorum 0, permanent FAULT. Nothing warns.
+Without arguments, param_match and full_command keepalived compares the name exactly with the comm
+of each process (read_procs() in core/track_process.c). The kernel cuts a comm to 15 bytes, so a
+longer name never matches: no process counts, permanent FAULT. Nothing warns.
 
 See it: cat /proc/PID/comm; "quorum not achieved" in the log.
-Do: the first 15 bytes; or full_command, and the name exactly as argv[0] has it; or kacheck
-process, which takes names of any length.""",
+Do: write the first 15 bytes; or add full_command and write the name exactly as in argv[0]; or use
+kacheck process, which takes names of any length.""",
 )
 def name_too_long(context: Context) -> Iterator[Observation]:
     """Find names that are longer than the kernel keeps."""
@@ -47,10 +47,10 @@ def name_too_long(context: Context) -> Iterator[Observation]:
     "a process name with a slash",
     """\
 Without arguments, param_match and full_command keepalived compares the name with the comm of
-each process, which has no path: /usr/sbin/haproxy never matches. permanent FAULT, and nothing
-warns.
+each process, which has no path: /usr/sbin/haproxy never matches. The result is a permanent FAULT,
+and nothing warns.
 
-Do: the name without its directory; or full_command, if argv[0] is that path.""",
+Do: write the name without its directory; or add full_command, if argv[0] is that path.""",
 )
 def name_with_slash(context: Context) -> Iterator[Observation]:
     """Find paths where keepalived compares names."""
@@ -71,10 +71,9 @@ def name_with_slash(context: Context) -> Iterator[Observation]:
     """\
 A quoted string is one word: `process "vault server"` looks for a process whose name is "vault
 server", which nothing has: permanent FAULT. Nothing warns (vrrp_tprocess_process_handler() in
-vrrp_parser.c). Single quotes are letters like any other: the name begins with one.
+vrrp_parser.c). Single quotes are ordinary characters: the name then begins with one.
 
-Do: leave the quotes out: process /usr/bin/vault server. With arguments argv[0] must be that
-path.""",
+Do: remove the quotes: process /usr/bin/vault server. With arguments argv[0] must be that path.""",
 )
 def name_with_quotes(context: Context) -> Iterator[Observation]:
     """Find names that quotes or blanks are part of."""
@@ -83,10 +82,10 @@ def name_with_quotes(context: Context) -> Iterator[Observation]:
             continue
         name = process.pattern.name
         what = f'no process is named "{name}": permanent FAULT'
-        why, cure = "what is in quotes is one word, the name", f"process {name}"
+        why, cure = "a quoted string is one word, the name", f"process {name}"
         if name.startswith("'"):
             what = f"no process is named {name}: permanent FAULT"
-            why = "a single quote is a letter like any other here"
+            why = "a single quote is an ordinary character here"
             cure = " ".join(("process", name, *process.pattern.arguments)).replace("'", "")
         yield at(process.line, what, why, cure)
 
@@ -94,18 +93,19 @@ def name_with_quotes(context: Context) -> Iterator[Observation]:
 @finding(
     "KA304",
     Severity.WARNING,
-    "it runs, but argv[0] is another",
+    "the process runs, but its argv[0] or its arguments differ",
     """\
 With arguments, param_match or full_command argv[0] must equal the configured name, path and all:
-a service that systemd starts as /usr/bin/vault is not `vault`. Arguments must be all there are,
-unless param_match says otherwise: `initial`, the last one may be a prefix; `partial`, they are
-the first ones.
+a service that systemd starts as /usr/bin/vault is not `vault`. The process must have the configured
+arguments and no others, unless param_match allows more: with `initial` the last one may be a
+prefix, with `partial` others may follow.
+
+The cure in the finding matches the process that runs now. It is quoted as keepalived needs it,
+where blanks or # are part of a word. A title that the program writes itself, as nginx does, may
+change.
 
 See it: tr '\\0' ' ' </proc/PID/cmdline.
-The cure is what keepalived reads, in quotes where blanks or # are part of a word, and it matches
-the process that runs now. A title that the program writes itself, as nginx does, may change.
-
-Do: write argv[0] as it is; or, if the comm will do, leave out full_command and the arguments.""",
+Do: write argv[0] exactly; or, if the comm is enough, leave out full_command and the arguments.""",
 )
 def other_name_runs(context: Context) -> Iterator[Observation]:
     """Find processes that run under another argv[0] or with other arguments."""
@@ -127,9 +127,9 @@ def other_name_runs(context: Context) -> Iterator[Observation]:
     Severity.WARNING,
     "param_match without arguments",
     """\
-A bare `param_match` means exact, and without arguments on the process line it matches only
-processes that have none. `initial` and `partial` without arguments match whatever they have,
-like full_command (check_params() in core/track_process.c).
+A bare `param_match` means exact: without arguments on the process line it matches only processes
+that have none. `initial` and `partial` without arguments match processes with any arguments, like
+full_command (check_params() in core/track_process.c).
 
 Do: put the arguments on the process line, or write full_command in place of param_match.""",
 )
@@ -138,10 +138,10 @@ def param_match_without_arguments(context: Context) -> Iterator[Observation]:
     for process in context.tracked_processes:
         statement = process.definition.last("param_match")
         if statement is not None and not process.pattern.arguments:
-            what = "whatever their arguments, processes count"
+            what = "processes count whatever their arguments are"
             if process.pattern.match == "exact":
                 what = "only processes without arguments count"
-            cure = "arguments behind the process, or full_command in its place"
+            cure = "add the arguments to the process line, or write full_command instead"
             yield at(statement, what, "it has no argument to match", cure)
 
 

@@ -23,10 +23,10 @@ RANGES = {
 @finding(
     "KA305",
     Severity.WARNING,
-    "the number of processes is not in the quorum now",
+    "too few or too many processes run now",
     """\
-This is how many processes match now, by keepalived's own rules (zombies and threads do not
-count). With weight 0, the default, the instance is in FAULT as long as there are fewer than
+The finding says how many processes match now, by keepalived's own rules (zombies and threads do
+not count). With weight 0, the default, the instance is in FAULT as long as there are fewer than
 quorum or more than quorum_max. In a container only the processes that it can see count.
 
 Do: start the service; or correct the name, the quorum or quorum_max.""",
@@ -40,8 +40,8 @@ def outside_quorum(context: Context) -> Iterator[Observation]:
         if keyword is not None:
             rest = " ".join(pattern.arguments[pattern.arguments.index(keyword) :])
             what = f"{process.name}: no process {pattern.name} runs that has the arguments {rest}"
-            why = "what stands behind the name are its arguments"
-            yield at(process.line, what, why, f"{keyword} on a separate line")
+            why = "the words behind the name are its arguments"
+            yield at(process.line, what, why, f"write {keyword} on a separate line")
         elif not process.alike:
             least, most = process.quorum
             what = f"{process.name}: {process.count} processes {pattern.name} run now"
@@ -55,11 +55,11 @@ def outside_quorum(context: Context) -> Iterator[Observation]:
     Severity.ERROR,
     "quorum above quorum_max",
     """\
-keepalived takes the lines one after the other and ignores the one that contradicts: "Quorum is
-greater than quorum_max - ignoring", "quorum_max is less than quorum - ignoring". The other one
-holds alone, and the range is not what either line says.
+keepalived reads the lines one after the other and ignores the second one: "Quorum is greater than
+quorum_max - ignoring", "quorum_max is less than quorum - ignoring". Only the first one applies, so
+the range is not what the two lines say.
 
-Do: quorum at most quorum_max.""",
+Do: write a quorum that is at most quorum_max.""",
 )
 def quorum_above_quorum_max(context: Context) -> Iterator[Observation]:
     """Find a quorum that contradicts quorum_max."""
@@ -69,7 +69,7 @@ def quorum_above_quorum_max(context: Context) -> Iterator[Observation]:
         if limit is not None and least > most:
             what = f"quorum {least} of {process.name} is above quorum_max {most}"
             why = "keepalived ignores whichever comes second"
-            yield at(limit, what, why, "quorum at most quorum_max")
+            yield at(limit, what, why, "write a quorum that is at most quorum_max")
 
 
 @finding(
@@ -77,11 +77,11 @@ def quorum_above_quorum_max(context: Context) -> Iterator[Observation]:
     Severity.NOTE,
     "quorum_max 0: the process must not run",
     """\
-With quorum_max 0 and no quorum the instance is up while no such process runs, and fails when
-one comes: for a backup or an upgrade that must not meet the VIP. A name that can never match
-makes it a check that never fails.
+With quorum_max 0 and no quorum the instance is up while no such process runs, and fails when one
+starts. This is for a backup or an upgrade that must not run on the node with the VIP. If the name
+can never match, the check never fails.
 
-Do: nothing, if it is meant so.""",
+Do: nothing, if that is intended.""",
 )
 def must_not_run(context: Context) -> Iterator[Observation]:
     """Find a quorum_max of 0."""
@@ -89,7 +89,7 @@ def must_not_run(context: Context) -> Iterator[Observation]:
         limit = process.definition.last("quorum_max")
         if limit is not None and process.quorum == (0, 0):
             what = f"{process.name} is up while no such process runs"
-            yield at(limit, what, "quorum_max is 0", "nothing, if it is meant so")
+            yield at(limit, what, "quorum_max is 0", "nothing, if that is intended")
 
 
 @finding(
@@ -97,10 +97,11 @@ def must_not_run(context: Context) -> Iterator[Observation]:
     Severity.WARNING,
     "a number that keepalived ignores",
     """\
-quorum takes 1 to 65535, quorum_max 0 to 65535, the delays 0.000001 to 3600 seconds. What is out
-of range is reported and ignored, so the default holds: quorum 1, no quorum_max, no delay.
+quorum takes 1 to 65535, quorum_max 0 to 65535, the delays 0.000001 to 3600 seconds. keepalived
+reports and ignores a number out of range, so the default applies: quorum 1, no quorum_max, no
+delay.
 
-Do: a number in the range.""",
+Do: write a number in the range.""",
 )
 def ignored_number(context: Context) -> Iterator[Observation]:
     """Find numbers that keepalived ignores."""
@@ -111,7 +112,7 @@ def ignored_number(context: Context) -> Iterator[Observation]:
                 if not _is_number(word, least, most, whole=keyword.startswith("quorum")):
                     what = f"{keyword} {word} of {process.name} is ignored"
                     why = f"it is not a number from {least:g} to {most}"
-                    yield at(line, what, why, f"a number from {least:g} to {most}")
+                    yield at(line, what, why, f"write a number from {least:g} to {most}")
 
 
 def _is_number(word: str, least: float, most: float, *, whole: bool) -> bool:

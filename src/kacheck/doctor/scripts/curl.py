@@ -25,11 +25,11 @@ FAILS = re.compile(r"-[#0-6aBgGiIjJkLlMnNOpqRsSvZ]*f|--fail")
     Severity.ERROR,
     "sys/health never says active",
     """\
-The body of Vault's and OpenBao's /v1/sys/health is JSON with initialized, sealed and standby;
-the word "active" is not in it, so that grep fails on the active node, too: permanent FAULT. The
-role is the code: 200 is the active node, 429 a standby, 503 sealed.
+The body of Vault's and OpenBao's /v1/sys/health is JSON with initialized, sealed and standby. It
+does not contain the word "active", so grep fails on the active node, too: permanent FAULT. The
+HTTP code says the role: 200 is the active node, 429 a standby, 503 sealed.
 
-Do: kacheck-vault; or curl -f, which fails on every code from 400 on.""",
+Do: use kacheck-vault; or curl -f, which fails on every code from 400 on.""",
 )
 def grep_for_active(context: Context) -> Iterator[Observation]:
     """Find a grep for a word that sys/health never says."""
@@ -38,7 +38,7 @@ def grep_for_active(context: Context) -> Iterator[Observation]:
         words = _searched_words(command_line.commands)
         is_searched = any("active" in word.lower() and "/" not in word for word in words)
         if is_searched and asks_health(script.argv):
-            what = f"{script.name}: the answer of sys/health never has the word active in it"
+            what = f"{script.name}: the answer of sys/health never contains the word active"
             why = "it says initialized, sealed and standby; the role is the HTTP code"
             yield at(script.node, what, why, f"{script_line('kacheck-vault')}, or curl -f")
 
@@ -67,12 +67,12 @@ def asks_health(words: list[str]) -> bool:
     Severity.WARNING,
     "curl without a time limit below the script's timeout",
     """\
-Without -m (--max-time) curl waits for a server that does not answer until keepalived's timeout;
-the endpoint of Vault hangs for up to 90 s while a node wins or loses leadership.
---connect-timeout ends with the connection. The SIGTERM of keepalived explains nothing, and a
-script that exits with 0 after it counts as healthy.
+Without -m (--max-time) curl waits for a server that does not answer until keepalived's timeout.
+The endpoint of Vault hangs for up to 90 s while a node wins or loses leadership. --connect-timeout
+only limits the time to connect. keepalived's SIGTERM explains nothing, and a script that exits
+with 0 after it counts as healthy.
 
-Do: curl -m N with N below the timeout of the vrrp_script.""",
+Do: write curl -m N with N below the timeout of the vrrp_script.""",
 )
 def curl_without_limit(context: Context) -> Iterator[Observation]:
     """Find a curl that may wait longer than keepalived does."""
@@ -87,8 +87,9 @@ def curl_without_limit(context: Context) -> Iterator[Observation]:
                 option = f"-m {own:g}" if own else "no -m"
                 waits = f"keepalived waits {script.timeout:g} s"
                 what = f"{script.name}: curl has {option}, and {waits}"
-                why = "keepalived ends it by a signal, which says nothing of the cause"
-                yield at(script.node, what, why, "curl -m N, below the script's timeout")
+                why = "keepalived ends it by a signal, which does not show the cause"
+                cure = "write curl -m N, with N below the script's timeout"
+                yield at(script.node, what, why, cure)
 
 
 def _time_limit(words: list[str]) -> float:
@@ -104,13 +105,13 @@ def _time_limit(words: list[str]) -> float:
 @finding(
     "KA250",
     Severity.ERROR,
-    "curl of sys/health that is content with any answer",
+    "curl of sys/health that accepts any answer",
     """\
-curl exits with 0 as soon as it has an answer, whatever its code: 503 of a sealed Vault, 429 of a
-standby, 501 of one that was never initialized. The check is successful as long as anything
+curl exits with 0 when it has an answer, whatever its code: 503 from a sealed Vault, 429 from a
+standby, 501 from a Vault that was never initialized. The check is successful as long as anything
 listens.
 
-Do: kacheck-vault; or curl -f, which fails on every code from 400 on.""",
+Do: use kacheck-vault; or curl -f, which fails on every code from 400 on.""",
 )
 def any_answer_succeeds(context: Context) -> Iterator[Observation]:
     """Find a curl whose exit code, which is 0 for every answer, decides."""

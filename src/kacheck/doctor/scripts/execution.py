@@ -33,15 +33,15 @@ WITHOUT_PORTS = ("dash", "busybox", "ash", "sh")
 @finding(
     "KA221",
     Severity.ERROR,
-    "a command that is not there",
+    "a command that does not exist",
     REMOVED
-    + """A bare name is looked for along the PATH that keepalived has, once, when the
-configuration is read; below systemd that is not the PATH of your shell. A script that is there
-counts as missing where its user may not enter a directory above it, such as /root; and what only a
-shell knows, such as `if`, `!` and `A=b` before a command, is a name like any other.
+    + """keepalived searches its PATH for a bare name once, when it reads
+the configuration; under systemd that is not the PATH of your shell. A script counts as missing if
+its user may not enter a directory above it, such as /root. What only a shell knows, such as `if`,
+`!` and `A=b` before a command, is a name like any other.
 
 See it: "Disabling track script NAME since not found/accessible".
-Do: install it, write its full path, put it where its user may go, or name another user.""",
+Do: install it, write its full path, put it where its user may enter, or name another user.""",
 )
 def not_found(context: Context) -> Iterator[Observation]:
     """Find commands that are missing, or behind a directory that their user may not enter."""
@@ -51,7 +51,7 @@ def not_found(context: Context) -> Iterator[Observation]:
             yield _missing(script, context.system.search_path)
         elif program.closed is not None:
             what = f"{script.name}: its user may not enter {program.closed}"
-            yield at(script.node, what, UNTRACKED, "put it elsewhere, or another user")
+            yield at(script.node, what, UNTRACKED, "put it elsewhere, or name another user")
 
 
 def _missing(script: Script, search_path: str) -> Observation:
@@ -73,7 +73,7 @@ def _missing(script: Script, search_path: str) -> Observation:
     + """keepalived -t does not even report it; the log has "is not executable for uid:gid ... -
 disabling".
 
-Do: chmod 755 FILE, or another user.""",
+Do: chmod 755 FILE, or name another user.""",
 )
 def not_executable(context: Context) -> Iterator[Observation]:
     """Find files that are not executable."""
@@ -91,16 +91,16 @@ def not_executable(context: Context) -> Iterator[Observation]:
     "a script whose interpreter is missing counts as healthy",
     """\
 When execve(2) fails, keepalived's child exits with 0, "Script errors aren't server errors"
-(system_call_script() in lib/notify.c): the check is always successful. Such are a #! line that
-names a program that is not there, one with a carriage return at its end, and a file without a #!
-line (with libmagic that one is run by sh, whose 126 and 127 count as healthy, too).
+(system_call_script() in lib/notify.c): the check is always successful. It fails for a #! line that
+names a missing program or ends in a carriage return, and for a file without a #! line (with
+libmagic, keepalived runs that file with sh, whose 126 and 127 count as healthy, too).
 
 See it: "Error exec-ing command" in the log; run FILE from a shell.
-Do: correct the #! line. #!/bin/sh is always there.""",
+Do: correct the #! line. #!/bin/sh always exists.""",
 )
 def no_interpreter(context: Context) -> Iterator[Observation]:
     """Find scripts that execve(2) cannot start."""
-    why = "keepalived's child exits with 0 where the command cannot be executed"
+    why = "keepalived's child exits with 0 if the command cannot be executed"
     for program in context.programs:
         head = context.system.head(program.real) if program.is_executable else b""
         if not head or head.startswith(b"\x7fELF"):
@@ -124,13 +124,13 @@ def no_interpreter(context: Context) -> Iterator[Observation]:
     Severity.ERROR,
     "env does not find the script's interpreter",
     """\
-`#!/usr/bin/env X` searches the PATH that keepalived has. Where X is not there env exits with
-127: the script fails each time, permanent FAULT. Below systemd that PATH has no home directory,
-no pyenv or nvm. All that follows env is one word to the kernel: `#!/usr/bin/env X -u` looks for a
+`#!/usr/bin/env X` searches keepalived's PATH. If X is not there, env exits with 127: the script
+fails each time, permanent FAULT. Under systemd that PATH contains no home directory, so neither
+pyenv nor nvm. To the kernel all that follows env is one word: `#!/usr/bin/env X -u` looks for a
 program named "X -u".
 
 See it: "Script `NAME` now returning 127".
-Do: the full path in the #! line; env -S where there are options.""",
+Do: write the full path in the #! line; with options, env -S.""",
 )
 def interpreter_not_in_path(context: Context) -> Iterator[Observation]:
     """Find scripts whose interpreter env does not find."""
@@ -143,9 +143,10 @@ def interpreter_not_in_path(context: Context) -> Iterator[Observation]:
             continue
         what = f"{program.script.name} exits with 127 each time: env does not find {name}"
         why = f"keepalived's PATH is {context.system.search_path}"
-        cure = f"the full path in the #! of {program.real}"
+        cure = f"write the full path in the #! line of {program.real}"
         if " " in name:
-            why, cure = "what follows env is one word to the kernel", f"env -S in {program.real}"
+            why = "what follows env is one word to the kernel"
+            cure = f"write env -S in the #! line of {program.real}"
         yield at(program.script.node, what, why, cure)
 
 
@@ -171,7 +172,7 @@ def _env_looks_for(rest: str) -> str:
 @finding(
     "KA227",
     Severity.ERROR,
-    "a link to a program that goes by its own name",
+    "a link to a program that acts by the name it is run as",
     """\
 Before 2.3.0 keepalived passes the resolved path as argv[0], unless the same file has the link's
 name in the target's directory as well (check_script_secure() in lib/notify.c). Debian's pidof is
@@ -179,7 +180,7 @@ a link to /sbin/killall5, so `pidof vault` runs as killall5, which exits with 1:
 Applets of busybox in another directory are not found.
 
 See it: "Command = " in /tmp/keepalived.data after kill -USR1 of keepalived.
-Do: kacheck-process NAME; or a script that calls it; or keepalived 2.3.""",
+Do: use kacheck-process NAME; or write a script that calls pidof; or upgrade keepalived to 2.3.""",
 )
 def multi_call_program(context: Context) -> Iterator[Observation]:
     """Find links to programs that would run under another name than was configured."""
@@ -193,7 +194,7 @@ def multi_call_program(context: Context) -> Iterator[Observation]:
         if real_name in MULTI_CALLS and not is_kept and context.is_before(2, 3, 0):
             what = f"{script.name}: {name} is a link to {real}, and runs as {real_name}"
             why = "keepalived before 2.3.0 passes the resolved path as argv[0]"
-            cure = "a script that calls it"
+            cure = "write a script that calls it"
             if name == "pidof":
                 cure = process_check(context, script.argv)
             yield at(script.node, what, why, cure)
@@ -204,9 +205,9 @@ def multi_call_program(context: Context) -> Iterator[Observation]:
     Severity.ERROR,
     "a /dev/tcp check where sh is not bash",
     """\
-A command that begins with `</` is handed to /bin/sh by system(3), which asks whether the file
-can be opened; and `sh -c` is the same shell. /dev/tcp/HOST/PORT is a file to bash only; dash,
-Debian's and Ubuntu's sh, finds nothing there and exits with 2: permanent FAULT.
+keepalived hands a command that begins with `</` to /bin/sh with system(3), which tries to open the
+file; `sh -c` is the same shell. Only bash takes /dev/tcp/HOST/PORT for a connection. dash, which is
+sh in Debian and Ubuntu, finds no such file and exits with 2: permanent FAULT.
 
 See it: sh -c '</dev/tcp/127.0.0.1/22'; echo $?
 Do: script "bash -c '</dev/tcp/127.0.0.1/80'", or nc -z 127.0.0.1 80.""",
@@ -220,7 +221,7 @@ def shell_without_ports(context: Context) -> Iterator[Observation]:
             if port and os.path.basename(real) in WITHOUT_PORTS:
                 what = f"{script.name} always fails: {real} finds no file {port[0]}"
                 cure = f"script \"bash -c '{program}'\""
-                yield at(script.node, what, "/dev/tcp is bash's own", cure)
+                yield at(script.node, what, "only bash knows /dev/tcp", cure)
 
 
 def _shell_programs(script: Script) -> Iterator[tuple[str, str]]:

@@ -32,12 +32,12 @@ BACKGROUND = re.compile(r"(&>>?\s*[^\s;&|()]+)\s*(?:\|\|.*)?$")
     Severity.ERROR,
     "a pipeline whose end always succeeds",
     """\
-A pipeline's exit code is its last command's. wc, cat, tee, head, awk, echo, true and their like
-succeed whatever went before them: the check is always successful. So is `CMD &>FILE` where sh
-is dash, as Debian's and Ubuntu's: that is `CMD &`, which nobody waits for, and then `>FILE`.
+A pipeline's exit code is its last command's. Commands such as wc, cat, tee, head, awk, echo and
+true succeed whatever precedes them: the check is always successful. So is `CMD &>FILE` where sh is
+dash, as in Debian and Ubuntu: dash reads it as `CMD &`, which nothing waits for, and `>FILE`.
 
-Do: end it with the command that decides, such as grep -q; exit 1 instead of echo 1; and
->FILE 2>&1 for &>FILE.""",
+Do: end it with the command that decides, such as grep -q; write exit 1 instead of echo 1, and
+>FILE 2>&1 instead of &>FILE.""",
 )
 def always_succeeds(context: Context) -> Iterator[Observation]:
     """Find an end that succeeds whatever went before it."""
@@ -83,13 +83,13 @@ def _succeeds(command: ShellCommand) -> bool:
     Severity.ERROR,
     "a shell file that always succeeds",
     """\
-The exit code of a shell file is its last command's, and keepalived reads nothing else: what the
-file prints is discarded. Where no line can fail, by exit, return, set -e or exec, and it ends with
-echo, exit 0, true or a start of the service, the check is always successful. Small files of sh
-and bash are read; what is not certain is left out.
+The exit code of a shell file is its last command's, and keepalived reads nothing else: it discards
+what the file prints. The check is always successful if no line can fail, by exit, return, set -e or
+exec, and the file ends with echo, exit 0, true or a start of the service. The doctor reads small
+files of sh and bash, and reports only what is certain.
 
 See it: sh FILE >/dev/null; echo $?, with the service stopped.
-Do: exit 1 where the service is down, and exit 0 at the end alone.""",
+Do: write exit 1 where the service is down, and exit 0 only at the end.""",
 )
 def file_always_succeeds(context: Context) -> Iterator[Observation]:
     """Find shell files that end in success on every way."""
@@ -102,7 +102,7 @@ def file_always_succeeds(context: Context) -> Iterator[Observation]:
             file = operand or program.real
             what = f"{program.script.name} is always successful: {file} ends with {last}"
             why = "keepalived reads the exit code, which is the last command's; no line fails"
-            cure = f"exit 1 in {file} where the service is down"
+            cure = f"write exit 1 in {file} where the service is down"
             yield at(program.script.node, what, why, cure)
 
 
@@ -143,8 +143,8 @@ def _background(command_line: CommandLine, system: System) -> Iterator[Observati
     match = BACKGROUND.search(re.sub(r"'[^']*'|\"[^\"]*\"", "_", end))
     if real == "dash" and match:  # busybox knows it
         what = f"{script.name} is always successful: {real} reads {match[1]} as & and >"
-        why = "the command runs in the background, and nobody asks for its exit code"
-        yield at(script.node, what, why, ">FILE 2>&1, or bash -c")
+        why = "the command runs in the background, and its exit code is lost"
+        yield at(script.node, what, why, "write >FILE 2>&1, or use bash -c")
 
 
 def _may_fail_before_end(script: Script, commands: list[ShellCommand]) -> bool:

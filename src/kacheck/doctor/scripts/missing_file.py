@@ -14,12 +14,12 @@ from kacheck.doctor.scripts.shell import ShellCommand
 @finding(
     "KA252",
     Severity.ERROR,
-    "an interpreter's file that is not there",
+    "the file that an interpreter should run does not exist",
     """\
-keepalived looks for the first word of the command alone: sh, bash, python3, env or timeout is
-there, so the script is not removed. But it exits with 2, 126 or 127 each time, since the file that
-it is to run does not exist: permanent FAULT, or the weight of a failure. A relative path is looked
-for from /, where keepalived runs scripts.
+keepalived only looks for the first word of the command. sh, bash, python3, env or timeout exists,
+so the script is not removed. But each run exits with 2, 126 or 127, since the file that it should
+run does not exist: permanent FAULT, or the weight of a failure. A relative path begins at /, where
+keepalived runs scripts.
 
 See it: run the command from a shell, in /; echo $?
 Do: put the file there, or correct the path.""",
@@ -31,7 +31,7 @@ def missing_script_file(context: Context) -> Iterator[Observation]:
         file = _missing(context, command_line)
         if file is not None:
             what = f"{script.name} always fails: {file} does not exist"
-            why = f"{os.path.basename(script.argv[0])} is there, and the file that it is to run not"
+            why = f"{os.path.basename(script.argv[0])} exists, but not the file that it should run"
             yield at(script.node, what, why, f"put {file} there, or correct the path")
 
 

@@ -14,7 +14,7 @@ from kacheck.doctor.scripts.shell import ShellCommand
 KILLERS = ("pkill", "killall", "kill")
 SIGNAL_0 = {"-0", "0", "-s0", "--signal=0"}
 SERVICELESS = ("nobody", "keepalived_script")
-"""Users whose processes are no services."""
+"""Users that run no services."""
 LOW = {"-gt": 1, "-ge": 2, "-ne": 0}
 """The numbers that ps | grep is above, as it finds the shell that runs it and its grep."""
 SELECTING = re.compile(r"-\w*[CGUgpqtu]|--(?:pid|ppid|user|group|tty|sid)\b")
@@ -26,11 +26,11 @@ SELECTING = re.compile(r"-\w*[CGUgpqtu]|--(?:pid|ppid|user|group|tty|sid)\b")
     Severity.WARNING,
     "a command that takes a zombie for a running process",
     """\
-pgrep, pkill -0, killall -0, kill -0, ps -C and ps -p find a process that has exited and was not
-waited for (seen: exit code 0 for a zombie). In a container whose first process does not reap,
-that is what is left of a crashed service: the check is always successful.
+pgrep, pkill -0, killall -0, kill -0, ps -C and ps -p find a process that has exited and that its
+parent has not waited for (seen: exit code 0 for a zombie). In a container whose first process does
+not reap its children, a crashed service leaves such a zombie: the check is always successful.
 
-Do: kacheck-process NAME; or pgrep -r S,R,D,I NAME (procps-ng 4).""",
+Do: use kacheck-process NAME; or pgrep -r S,R,D,I NAME (procps-ng 4).""",
 )
 def counts_zombies(context: Context) -> Iterator[Observation]:
     """Find commands that take a zombie for a running process."""
@@ -49,8 +49,8 @@ def counts_zombies(context: Context) -> Iterator[Observation]:
     Severity.ERROR,
     "a signal to another user's process",
     """\
-kill -0, killall -0 and pkill -0 ask whether a signal could be sent. A user may signal only own
-processes (kill(2): EPERM), so for a script that runs as nobody, keepalived_script or any user
+kill -0, killall -0 and pkill -0 ask whether a signal could be sent. Users may signal only their own
+processes (kill(2): EPERM). So for a script that runs as nobody, keepalived_script or any user
 but root, a service of another user counts as dead: the check fails each time.
 
 See it: setpriv --reuid USER --clear-groups killall -0 NAME; echo $?
@@ -125,10 +125,10 @@ def _finds_zombies(command: ShellCommand) -> bool:
     Severity.ERROR,
     "ps | grep finds itself",
     """\
-The command line of grep, and of the shell that runs it, has the word that is looked for: the
+The command lines of grep and of the shell that runs it contain the word that grep looks for: the
 check is always successful.
 
-Do: kacheck-process NAME; or pgrep -x NAME, which does not count itself.""",
+Do: use kacheck-process NAME; or pgrep -x NAME, which does not count itself.""",
 )
 def grep_finds_itself(context: Context) -> Iterator[Observation]:
     """Find a `ps | grep` whose grep is in the output of ps."""
@@ -194,7 +194,7 @@ def _shows_command_lines(command: ShellCommand) -> bool:
 -f compares whole command lines: an editor, a tail of the service's log, a shell that runs this
 very check, ssh with the word in its command, all count as the service.
 
-Do: kacheck-process with its arguments: kacheck-process --param-match partial -- NAME ARG...""",
+Do: use kacheck-process with the arguments: kacheck-process --param-match partial -- NAME ARG...""",
 )
 def pgrep_of_full_lines(context: Context) -> Iterator[Observation]:
     """Find a `pgrep -f` that any command line with the word matches."""

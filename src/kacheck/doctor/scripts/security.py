@@ -23,11 +23,11 @@ TRUE, FALSE = ("true", "on", "yes"), ("false", "off", "no")
     Severity.ERROR,
     "a path that enable_script_security rejects",
     REMOVED
-    + """With enable_script_security, of what root or group root runs every component from / to
-the file must be owned by root, not writable by a group other than root, and not by everyone (a
-directory may, if it is sticky): check_security() in lib/notify.c. That is the resolved path, and
-since 2.3.0 the configured one, too. With use_symlink_paths 2.3 looks at the configured path alone,
-so that the target of a link may belong to anybody; since 2.4.0 it looks at both again.
+    + """With enable_script_security, every component from / to a
+script that root or group root runs must be owned by root. No group other than root may write to it,
+and not everyone (except to a sticky directory): check_security() in lib/notify.c. keepalived checks
+the resolved path, and since 2.3.0 the configured one, too. With use_symlink_paths 2.3 checks only
+the configured path, so the target of a link may belong to anybody; 2.4.0 checks both again.
 
 See it: "Unsafe permissions found for script"; keepalived -t exits 5 (before 2.2.0: 4).
 Do: chown root:root and chmod go-w what the finding names; or put the script elsewhere.""",
@@ -70,10 +70,10 @@ def _is_target_unchecked(context: Context) -> bool:
     Severity.ERROR,
     "a path through a link to a directory, since keepalived 2.3",
     REMOVED
-    + """Since 2.3.0 the path is checked as it is configured, and each component before the last
-must be a real directory, for what root or group root runs, with or without enable_script_security
-and use_symlink_paths: /bin/x and /sbin/x are rejected where /bin is a link to usr/bin. 2.2 resolves
-the path first.
+    + """Since 2.3.0 keepalived checks the path as it is configured. If
+root or group root runs the script, each component before the last must be a real directory, with or
+without enable_script_security and use_symlink_paths: /bin/x is rejected if /bin is a link to
+usr/bin, and so is /sbin/x. 2.2 resolves the path first.
 
 See it: "Wrong file type found in script path".
 Do: write the real path, as readlink -f shows it; only the file itself may be a link.""",

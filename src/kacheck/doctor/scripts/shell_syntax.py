@@ -22,10 +22,11 @@ HOME = re.compile(r"~[a-z_0-9-]*(/|$)")
     """\
 keepalived starts no shell: it splits the command at blanks outside of quotes and calls
 execve(2). `|`, `&&`, `||`, `;`, `>`, `$(...)`, backquotes, `$NAME` and globs reach the program
-as arguments. So `curl -s URL | grep -q x` asks curl for four URLs, and its exit code is curl's.
+as arguments. So `curl -s URL | grep -q x` makes curl ask for further URLs, `|`, `grep` and `x`, and
+the exit code is curl's.
 
 See it: "Command = " in /tmp/keepalived.data after kill -USR1 of keepalived.
-Do: a file with #!/bin/sh, or script "sh -c 'A | B'": single quotes inside of double ones.""",
+Do: write a file with #!/bin/sh, or script "sh -c 'A | B'": single quotes inside of double ones.""",
 )
 def syntax_without_shell(context: Context) -> Iterator[Observation]:
     """Find operators, substitutions and globs that reach a program as arguments."""
@@ -51,11 +52,10 @@ def _is_quoted(script: Script, word: str) -> bool:
     Severity.ERROR,
     "a ~ that nothing expands",
     """\
-`~` for a home directory is the shell's. keepalived looks for a directory of that name: the
-script is not found and removed, and its instances run unmonitored; as an argument it names no
-file.
+Only a shell reads `~` as a home directory. keepalived looks for a directory named ~: it does not
+find the script and removes it, and the instances run unmonitored. As an argument it names no file.
 
-Do: the full path.""",
+Do: write the full path.""",
 )
 def unexpanded_home(context: Context) -> Iterator[Observation]:
     """Find a `~` that nothing expands."""
@@ -63,13 +63,13 @@ def unexpanded_home(context: Context) -> Iterator[Observation]:
         homes = [word for word in script.argv if program is None and HOME.match(word)]
         if homes:
             what = f"{script.name}: {homes[0]} is a directory named ~ to keepalived"
-            yield at(script.node, what, "keepalived starts no shell", "the full path")
+            yield at(script.node, what, "keepalived starts no shell", "write the full path")
 
 
 @finding(
     "KA243",
     Severity.ERROR,
-    "sh -c runs its next word alone",
+    "sh -c runs only its next word",
     """\
 Of `sh -c curl -s URL` the shell runs `curl`, and the rest are $0, $1 and so on. keepalived
 splits the command at blanks as a shell would, so the program for -c needs quotes.

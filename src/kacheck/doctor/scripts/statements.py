@@ -33,13 +33,13 @@ def no_command(context: Context) -> Iterator[Observation]:
     Severity.ERROR,
     "arguments outside of the quotes are dropped",
     """\
-The command and all its arguments are one word to keepalived: of `script /usr/bin/pgrep vault`
-only /usr/bin/pgrep is run (set_script_params_array() in lib/notify.c takes the second word
-alone, and cuts that one again). Nothing warns.
+keepalived expects the command and all its arguments in one word: of `script /usr/bin/pgrep vault`
+it runs only /usr/bin/pgrep (set_script_params_array() in lib/notify.c takes the second word alone,
+and splits that one). Nothing warns.
 
 See it: "Command = " in /tmp/keepalived.data after kill -USR1 of keepalived.
-Do: double quotes around all of it: script "/usr/bin/pgrep vault". Single quotes inside part
-words.""",
+Do: put double quotes around all of it: script "/usr/bin/pgrep vault". Inside, single quotes keep
+words together.""",
 )
 def dropped_arguments(context: Context) -> Iterator[Observation]:
     """Find arguments outside of the quotes."""
@@ -48,11 +48,11 @@ def dropped_arguments(context: Context) -> Iterator[Observation]:
         if not script.argv or len(words) <= 2:
             continue
         what = f"{script.name} runs {words[1]} without {' '.join(words[2:])}"
-        why = "the command is the first word behind `script`, quotes make it all of them"
+        why = "the command is the first word after `script`; double quotes make several words one"
         arguments = " ".join(f"'{word}'" if " " in word else word for word in words[2:])
         cure = f'script "{words[1]} {arguments}"'
         if words[2] in KEYWORDS:
-            cure = f"{' '.join(words[2:])} on a separate line"
+            cure = f"write {' '.join(words[2:])} on a separate line"
         yield at(script.node, what, why, cure)
 
 
@@ -62,14 +62,15 @@ def dropped_arguments(context: Context) -> Iterator[Observation]:
     "no user to run the script",
     """\
 A script runs as its own `user`, else as global_defs' script_user, else as the account
-keepalived_script, else as root. keepalived removes the script, and its instances run unmonitored:
-the VIP stays whatever fails, where the user does not exist; or, with enable_script_security in
-force when the script is read, where there is neither `user` nor script_user nor the account
-keepalived_script (get_default_script_user() in lib/notify.c, vrrp_vscript_end_handler()).
+keepalived_script, else as root. keepalived removes a script whose user does not exist. If
+enable_script_security is on when it reads the script, it also removes one that has no `user` where
+there is neither script_user nor the account keepalived_script (get_default_script_user() in
+lib/notify.c, vrrp_vscript_end_handler()). Instances that track it then run unmonitored: the VIP
+stays whatever fails.
 
-See it: "Unable to set default user for vrrp script NAME - removing"; keepalived -t exits 5, before
-2.2.0 4.
-Do: `user root` in the vrrp_script, or script_user in a global_defs above it.""",
+See it: "Unable to set default user for vrrp script NAME - removing"; keepalived -t exits 5 (before
+2.2.0: 4).
+Do: write `user root` in the vrrp_script, or script_user in a global_defs above it.""",
 )
 def no_user(context: Context) -> Iterator[Observation]:
     """Find scripts that no user can run."""
@@ -80,7 +81,7 @@ def no_user(context: Context) -> Iterator[Observation]:
             what = f"{script.name} is removed, and instances that track it run unmonitored: "
             what += runner.trouble
             why = "keepalived does not run a script without a user"
-            yield at(node, what, why, "`user root` in the vrrp_script")
+            yield at(node, what, why, "write `user root` in the vrrp_script")
 
 
 @finding(
@@ -88,12 +89,12 @@ def no_user(context: Context) -> Iterator[Observation]:
     Severity.WARNING,
     "a timeout that is not below the interval",
     """\
-A run that takes as long as the interval meets the next one. keepalived from 2.1.3 to 2.3.2 logs
-"Track script NAME is already running, expect idle - skipping run" and runs it again all the
-same, so that hanging runs pile up. Failure is noticed after interval x fall + timeout.
+A run that takes as long as the interval overlaps the next one. keepalived from 2.1.3 to 2.3.2 logs
+"Track script NAME is already running, expect idle - skipping run" and runs it again nevertheless,
+so that hanging runs pile up. Failure is noticed after interval x fall + timeout.
 
-Do: a timeout below the interval. kacheck's entry points end at their own deadline, and may have a
-longer one.""",
+Do: write a timeout below the interval. kacheck's entry points may have a longer one, since they end
+at their own deadline.""",
 )
 def timeout_not_below_interval(context: Context) -> Iterator[Observation]:
     """Find timeouts that are not below the interval."""
@@ -103,10 +104,10 @@ def timeout_not_below_interval(context: Context) -> Iterator[Observation]:
             continue
         what = f"timeout {script.timeout:g} of {script.name} is not below its interval "
         what += f"{script.interval:g}"
-        why = "a run that hangs meets the next one, which 2.1.3 to 2.3.2 start nevertheless"
-        cure = "a timeout below the interval"
+        why = "a run that hangs overlaps the next one, which 2.1.3 to 2.3.2 start nevertheless"
+        cure = "write a timeout below the interval"
         if script.interval <= 1 and context.is_before(2, 3, 2):
-            cure = "interval 2 and timeout 1: before 2.3.2 there are whole seconds only"
+            cure = "write interval 2 and timeout 1: before 2.3.2 there are whole seconds only"
         yield at(line, what, why, cure)
 
 
@@ -115,10 +116,10 @@ def timeout_not_below_interval(context: Context) -> Iterator[Observation]:
     Severity.NOTE,
     "a script without a timeout",
     """\
-Without `timeout` a run may take an interval. A command that hangs is found out that much later,
-and meets its next run (KA204).
+Without `timeout` a run may take a whole interval. A command that hangs is noticed that much later,
+and overlaps its next run (KA204).
 
-Do: `timeout N`, below the interval and above the command's own timeout, which can say why.""",
+Do: write `timeout N`, below the interval and above the command's own timeout, which says why.""",
 )
 def no_timeout(context: Context) -> Iterator[Observation]:
     """Find scripts without a timeout."""
@@ -127,8 +128,8 @@ def no_timeout(context: Context) -> Iterator[Observation]:
             what = (
                 f"{script.name} has no timeout: a run may take an interval, {script.interval:g} s"
             )
-            why = "a run that hangs meets the next one"
-            yield at(script.definition.node, what, why, "a timeout below the interval")
+            why = "a run that hangs overlaps the next one"
+            yield at(script.definition.node, what, why, "write a timeout below the interval")
 
 
 @finding(
@@ -136,11 +137,12 @@ def no_timeout(context: Context) -> Iterator[Observation]:
     Severity.WARNING,
     "a time that keepalived cannot read",
     """\
-Fractions of a second are read since 2.3.2. Earlier versions warn "invalid number '0.5'" and take
-the whole seconds: 2.7 is 2, and 0.5 is 0, which becomes 1 (read_unsigned_func() in lib/parser.c;
-seen with 2.2.7). keepalived -t fails. Any other word that is not a number behaves alike.
+keepalived reads fractions of a second since 2.3.2. Earlier versions warn "invalid number '0.5'" and
+take the whole seconds: 2.7 is 2, and 0.5 is 0, which becomes 1 (read_unsigned_func() in
+lib/parser.c; seen with 2.2.7). keepalived -t fails. The same happens to any word that is not a
+number.
 
-Do: whole seconds, or keepalived 2.3.2.""",
+Do: write whole seconds, or upgrade keepalived to 2.3.2.""",
 )
 def unreadable_time(context: Context) -> Iterator[Observation]:
     """Find intervals and timeouts that keepalived reads as another number."""

@@ -42,7 +42,7 @@ class InstanceAnswer(NamedTuple):
 def answer(
     context: Context, findings: Sequence[Finding], *, run: bool | None, is_default: bool
 ) -> list[InstanceAnswer]:
-    """Return what is so for each instance.
+    """Return the state of each instance, and why.
 
     `is_default` is whether it is this machine's own configuration: then adverts are listened for
     although no keepalived runs.

@@ -186,7 +186,7 @@ def _file(context: Context, file: TrackedFile) -> SeenState:
     what = f"{file.name} fails: {file.path} says {number}"
     if context.system.is_missing(file.path):
         what = f"{file.name} fails: {file.path} does not exist, which reads as 0"
-    cause = FaultCause(what, f"cat {file.path}, and ask what writes it")
+    cause = FaultCause(what, f"cat {file.path}, and find out what writes it")
     if file.is_kachecks:
         cause = _verdict_cause(context, file, what)
     weights = [weight for weight in file.weights if not weight.value]

@@ -1,8 +1,8 @@
 """Scripts run once as keepalived runs them, all at the same time.
 
-As its user without other groups, in /, with umask 0177 and keepalived's environment, without a
-shell, in a process group of its own, for at most the timeout of the vrrp_script
-(system_call_script() in lib/notify.c). What they print is kept; keepalived discards it.
+Each runs as its user without other groups, in /, with umask 0177 and keepalived's environment,
+without a shell, in a separate process group, for at most the timeout of the vrrp_script
+(system_call_script() in lib/notify.c). What it prints is kept; keepalived discards it.
 """
 
 import os

@@ -101,24 +101,24 @@ def conflict(advert: Advert, instance: VrrpInstance) -> str | None:
     who = advert.sender
     if advert.router_id != instance.router_id:
         return (
-            f"{who} announces the VIP with virtual_router_id {advert.router_id}, here it is"
+            f"{who} announces the VIP with virtual_router_id {advert.router_id}, this node has"
             f" {instance.router_id}: both nodes may have the VIP; write the same id on all nodes"
         )
     if advert.version != instance.version:
         return (
-            f"{who} sends VRRPv{advert.version} with virtual_router_id {advert.router_id}, here it"
-            f" is VRRPv{instance.version}: they do not hear each other, and both may have the VIP;"
-            " write the same version on all nodes"
+            f"{who} sends VRRPv{advert.version} with virtual_router_id {advert.router_id}, this"
+            f" node VRRPv{instance.version}: they do not hear each other, and both may have the"
+            " VIP; write the same version on all nodes"
         )
     if abs(advert.interval - instance.interval) > SAME:
         return (
-            f"{who} has advert_int {advert.interval:g}, here it is {instance.interval:g}; write the"
+            f"{who} has advert_int {advert.interval:g}, this node {instance.interval:g}; write the"
             " same on all nodes"
         )
     if {*advert.addresses} != {*instance.vips}:
         return (
             f"{who} announces {', '.join(advert.addresses) or 'no address'} with virtual_router_id"
-            f" {advert.router_id}, here it is for {', '.join(instance.vips) or 'none'}; write the"
+            f" {advert.router_id}, this node {', '.join(instance.vips) or 'none'}; write the"
             " same list on all nodes, or give one of the two another id"
         )
     return None

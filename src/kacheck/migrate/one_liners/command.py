@@ -39,6 +39,6 @@ def command_of(made: Translation, timeout: float) -> list[str]:
 
 
 def deadline_of(own: float | None, timeout: float) -> float:
-    """Return the deadline: a limit of its own, or just below the timeout of keepalived."""
+    """Return the deadline: the one-liner's limit, or just below the timeout of keepalived."""
     least = timeout - MARGIN if timeout >= 1 else timeout * (1 - MARGIN)
     return round(min(own or LONGEST, least, LONGEST), 3)

@@ -116,7 +116,7 @@ def pipeline(commands: Sequence[Simple]) -> list[Simple]:
     """Return the pipeline whose exit code a list of commands has.
 
     Raises:
-        LeftError: there is none.
+        LeftError: the exit code is not that of one pipeline.
 
     """
     kept = [*commands]

@@ -46,7 +46,7 @@ class Member:
             NoThreadError: no thread can be started for it.
 
         """
-        deadline.waiting_for = "the look before it to end"
+        deadline.waiting_for = "the previous look to end"
         if not self.lock.acquire(timeout=deadline.remaining()):
             return deadline.timed_out()
         return within(deadline, self._look_and_release, self._run_or_release)

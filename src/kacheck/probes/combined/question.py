@@ -59,7 +59,7 @@ def prepare(values: Mapping[str, Any]) -> Combination:
     if form != "process":
         others += [name for name in values if name not in FORMS]
     if others:
-        message = f"{{{others[0]}}} does not go with {{{form}}}; leave out one of them"
+        message = f"{{{others[0]}}} cannot be combined with {{{form}}}; remove one of them"
         raise OptionError(others[0], message)
     if form != "process":
         return Combination("all" if form == "all" else "any", values[form])

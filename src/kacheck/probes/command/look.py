@@ -33,7 +33,7 @@ SHOWN = 300
 """Characters of the program's line in a message."""
 MAX_PERFORMANCE = 4096
 """Characters of performance data."""
-NO_INTERPRETER = "or the interpreter that its #! line names does not"
+NO_INTERPRETER = "or the interpreter in its #! line is missing"
 
 
 class CommandOptions(NamedTuple):
@@ -125,7 +125,8 @@ def not_started(program: str, error: OSError) -> Result:
     why = error.strerror or str(error)
     data = {"program": program}
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        message = f"{program} does not exist, {NO_INTERPRETER} ({why})"
+        where = "does not exist" if "/" in program else "is not in PATH"
+        message = f"{program} {where}, {NO_INTERPRETER} ({why})"
         return Result(Status.CRITICAL, NOT_FOUND, message, data)
     if error.errno in (errno.EACCES, errno.EPERM):
         message = f"{program} cannot be executed by this user ({why})"

@@ -30,7 +30,7 @@ PROBE = Probe(
         Option(
             "allow_no_checks",
             FLAG,
-            "accept a service that has no check of its own, which Consul calls passing",
+            "accept a service that is registered without a check, which Consul calls passing",
             default=False,
         ),
         Option("leader", FLAG, "this agent is the server that leads", default=False),

@@ -25,7 +25,7 @@ NOT_REGISTERED = Reason(
 NO_CHECKS = Reason(
     "no-checks",
     CRITICAL,
-    "The service is registered without a check of its own, so Consul knows nothing of it",
+    "The service is registered without a check, so Consul does not know its state",
 )
 UNTAGGED = Reason("untagged", WARNING, "The service is passing, but does not have the tag")
 LEADER = Reason("leader", OK, "The agent is the server that leads")

@@ -128,7 +128,7 @@ def judge(instances: list[Instance], question: ConsulQuestion, name: str) -> Res
     unchecked = [each for each in tagged or instances if not each.is_checked]
     if unchecked and not question.allow_no_checks:
         message = (
-            f"{name} has no check of its own, so Consul says passing whatever it does; "
+            f"{name} is registered without a check, so Consul always says passing; "
             "register one, or accept that with --allow-no-checks (allow_no_checks)"
         )
         return of(Status.CRITICAL, NO_CHECKS, message)

@@ -15,7 +15,7 @@ PROBE = Probe(
     description="Check whether a URL answers as expected. A code that is not expected fails, as "
     "with `curl -f`.\n\n"
     "It sends one request, without redirects, proxies, cookies or .netrc, and reads at most "
-    "64 KiB. In the watcher the connection is kept and watched.",
+    "64 KiB of the body. The watcher keeps the connection and watches it.",
     options=(
         Option(
             "url",
@@ -48,21 +48,27 @@ PROBE = Probe(
             CONDITION,
             "the body is JSON, and the field at PATH has this value: PATH=VALUE, or PATH!=VALUE",
             metavar="CONDITION",
-            details="PATH is dotted names, or a JSON Pointer if it begins with `/`; an element of "
-            "an array has its number, from 0 on. VALUE is compared with a string as it is, and "
-            "with a number, true, false or null as JSON writes it. A field that is missing, an "
-            "object and an array fail, with `!=` as well.",
+            details="PATH is names with dots between them, or a JSON Pointer if it begins with "
+            "`/`. The elements of an array are numbered from 0. VALUE is compared with a string as "
+            "it is, and with a number, true, false or null as JSON writes it. A missing field, an "
+            "object or an array fails, even with `!=`. A body of more than 64 KiB fails.",
             default=(),
             is_repeatable=True,
         ),
-        Option("contains", CONTENT, "the body contains this text", metavar="TEXT"),
-        Option("method", one_of("GET", "HEAD"), "how it is asked", default="GET"),
+        Option(
+            "contains",
+            CONTENT,
+            "the body contains this text",
+            metavar="TEXT",
+            details="The text must be within the first 64 KiB.",
+        ),
+        Option("method", one_of("GET", "HEAD"), "the method of the request", default="GET"),
         Option(
             "header",
             HEADER,
             "send this header field, `NAME: VALUE`",
             metavar="FIELD",
-            details="Credentials belong into `auth_file`.",
+            details="Put credentials into `auth_file`.",
             default=(),
             is_repeatable=True,
             is_secret=True,
@@ -72,7 +78,7 @@ PROBE = Probe(
             NAMED_FILE,
             "send the credentials in this file: a line `basic USER:PASSWORD`, or `bearer TOKEN`",
             metavar="FILE",
-            details="Others than its owner and group may not read it, and its group may not write "
+            details="Only its owner and group may read it, and its group may not write "
             "it. The watcher uses a changed file from the next look on.",
         ),
         Option(
@@ -84,7 +90,7 @@ PROBE = Probe(
         Option(
             "cert_days",
             whole(1, 3650),
-            "a certificate that ends within this many days is a warning",
+            "warn if the server's certificate ends within this many days",
             metavar="DAYS",
         ),
         *tls_options(),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from kacheck.exchange.secret_file import line_of, read_secret
 from kacheck.result import BadConfigError
 
-WHAT = "the file of credentials"
-FORM = "it must have one line, basic USER:PASSWORD or bearer TOKEN, in ASCII"
+WHAT = "the credentials file"
+FORM = "it must contain one line, basic USER:PASSWORD or bearer TOKEN, in ASCII"
 
 
 def authorization(path: str) -> str:

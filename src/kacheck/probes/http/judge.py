@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kacheck.exchange.answer import MAX_BODY, HttpAnswer
-from kacheck.exchange.body import quote, read_json
+from kacheck.exchange.body import quote, quote_exactly, read_json
 from kacheck.exchange.flat_json import flat_object
 from kacheck.exchange.reasons import BAD_RESPONSE, UNAUTHORIZED
 from kacheck.probes.http.kinds import Condition, ranges_of
@@ -39,7 +39,7 @@ def judge(answer: HttpAnswer, options: HttpOptions) -> Result:
     if options.warn and listed(code, options.warn):
         return Result(Status.WARNING, WARNING_STATUS, f"{says} {expectation}", data)
     if code in (401, 403):
-        cure = "change its credentials" if options.auth_file else "it may want --auth-file"
+        cure = f"correct {options.auth_file}" if options.auth_file else "it may need --auth-file"
         return Result(Status.UNKNOWN, UNAUTHORIZED, f"{says} {expectation}; {cure}", data)
     message = f"{says}{detail(answer)} {expectation}"
     return Result(Status.CRITICAL, UNEXPECTED_STATUS, message, data)
@@ -63,17 +63,18 @@ def judge_body(body: bytes, options: HttpOptions, says: str) -> Result:
     """Return the result for an answer with an expected code."""
     if options.contains is not None and options.contains.encode() not in body[:MAX_BODY]:
         where = f" in its first {KIBIBYTES} KiB" if len(body) > MAX_BODY else ""
-        message = f'{says} without "{options.contains}"{where}: {quote(body)}'
+        wanted = quote_exactly(options.contains.encode())
+        message = f"{says} without {wanted}{where}: {quote_exactly(body)}"
         return Result(Status.CRITICAL, UNEXPECTED_BODY, message, {})
     if options.json:
         if len(body) > MAX_BODY:
-            message = f"{says} with more than {KIBIBYTES} KiB, which are not read as JSON"
+            message = f"{says} with more than {KIBIBYTES} KiB, too long to be read as JSON"
             return Result(Status.CRITICAL, BAD_RESPONSE, message, {})
         try:
             value: Any = flat_object(body)
             value = read_json(body) if value is None else value
         except (ValueError, RecursionError):
-            message = f"{says}, {quote(body)}: this is not JSON, or has a key twice"
+            message = f"{says}, {quote(body)}: this is not JSON, or repeats a key"
             return Result(Status.CRITICAL, BAD_RESPONSE, message, {})
         for words in options.json:
             wrong = broken(value, Condition(words))
@@ -91,9 +92,8 @@ def broken(value: Any, condition: Condition) -> str | None:
         return f"{condition.path} {error}"
     if holds is condition.is_equal:
         return None
-    return f"{condition.path} is {shown}" + (
-        f" (wanted: {condition.value})" if condition.is_equal else ""
-    )
+    expected = quote_exactly(condition.value.encode()) if shown[0] == '"' else condition.value
+    return f"{condition.path} is {shown}" + (f" (wanted: {expected})" if condition.is_equal else "")
 
 
 def field(value: Any, keys: tuple[str, ...]) -> Any:
@@ -128,9 +128,9 @@ def compare(actual: Any, expected: str) -> tuple[str, bool]:
     """
     if isinstance(actual, (dict, list)):
         what = "an object" if isinstance(actual, dict) else "an array"
-        raise MissingError(f"is {what}, which has no single value")
+        raise MissingError(f"is {what}, which cannot be compared")
     if isinstance(actual, str):
-        return quote(actual.encode()), actual == expected
+        return quote_exactly(actual.encode(errors="surrogatepass")), actual == expected
     if actual is None or isinstance(actual, bool):
         word = {None: "null", True: "true", False: "false"}[actual]
         return word, word == expected

@@ -117,10 +117,10 @@ def header(value: Any) -> str:
     word = name.lower()
     if word in SECRET_FIELDS:
         raise InvalidValueError(
-            f"{name} in a file, with auth_file (--auth-file): everybody can read a command line"
+            f"{name} in a file, with --auth-file (auth_file): everybody can read a command line"
         )
     if word in FRAMING_FIELDS:
-        raise InvalidValueError(f"another header field: kacheck decides about {name} itself")
+        raise InvalidValueError(f"another header field: kacheck sets {name} itself")
     is_plain = content.isascii() and content.isprintable() and content.strip()
     if not (colon and word and TOKEN.issuperset(word) and is_plain):
         raise InvalidValueError("NAME: VALUE, such as Host: www.example.org, in ASCII")

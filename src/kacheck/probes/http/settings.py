@@ -78,12 +78,12 @@ def refuse_contradictions(options: HttpOptions) -> None:
     """Refuse options that have no meaning together."""
     body = "json" if options.json else "contains"
     if options.method == "HEAD" and (options.json or options.contains):
-        raise OptionError(body, f"{{{body}}} needs a body, which HEAD does not bring; use GET")
+        raise OptionError(body, f"{{{body}}} needs a body, which HEAD does not return; use GET")
     expected = {code for each in ranges_of(options.expect) for code in each}
     warned = {code for each in ranges_of(options.warn) for code in each} if options.warn else set()
     both = sorted(expected & warned)
     if both:
-        raise OptionError("warn", "{warn} and {expect} both list {code}; leave it out of one",
+        raise OptionError("warn", "{warn} and {expect} both list {code}; remove it from one",
                           code=both[0])  # fmt: skip
     if options.cert_days and (not options.url.startswith("https:") or options.trust.insecure):
         raise OptionError(
@@ -109,24 +109,24 @@ def address_of(url: str) -> str:
     from kacheck.redact import redact_address
 
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError(f"has {BLANK} in it, or is not ASCII; encode that, as with %20")
+        raise ValueError(f"contains {BLANK}, or is not ASCII; encode it: %20 is a blank")
     shown = redact_address(url)
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:  # whose message repeats what may be a password
         raise ValueError(
-            f"{shown} is not a valid URL: its port must be a number up to 65535, and an IPv6 "
-            "address be in brackets"
+            f"{shown} is not a valid URL: the port must be a number up to 65535, and an IPv6 "
+            "address needs brackets"
         ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{shown} is not a URL; one looks like http://127.0.0.1:8080/health")
+        raise ValueError(f"{shown} is not a URL; give one like http://127.0.0.1:8080/health")
     if parts.username is not None:
         raise ValueError(
-            "has a user or password: put them into a file, with auth_file (--auth-file)"
+            "has a user or password; put them into a file, and name it with --auth-file (auth_file)"
         )
     if parts.fragment:
-        raise ValueError(f"{shown}: leave out what follows #, which is not sent to a server")
+        raise ValueError(f"{shown}: remove what follows #, which is never sent to a server")
     return shown
 
 

@@ -31,9 +31,9 @@ PROBE = Probe(
     "NAME is compared with the command name (comm), which has at most 15 bytes and no path. A "
     "longer NAME, or one with a slash, is compared with argv[0], with the executable, and with "
     "the script whose `#!` line names its interpreter directly.\n\n"
-    "Not counted: zombies, the check itself and its parents, other looks of kacheck, and processes "
-    "of containers on this host. A process whose main thread has exited counts while another of "
-    "its threads runs.\n\n"
+    "It does not count zombies, the check itself and its parents, other checks of kacheck, and "
+    "processes of containers on this host. A process whose main thread has exited counts while "
+    "another of its threads runs.\n\n"
     "Put `--` before a NAME or ARG that begins with a dash.",
     options=(
         Option(
@@ -70,8 +70,8 @@ PROBE = Probe(
         Option(
             "param_match",
             one_of("exact", "initial", "partial"),
-            "how arguments are compared; `exact`: they are all there are; `initial`: the last one "
-            "may be a prefix; `partial`: they are the first ones",
+            "how arguments are compared; `exact`: the process has these and no others; `initial`: "
+            "the last one may be a prefix; `partial`: the process may have others after them",
             details="With arguments the default is `exact`. Without arguments, `exact` matches a "
             "process that has none.",
         ),
@@ -80,7 +80,8 @@ PROBE = Probe(
             FLAG,
             "require that argv[0] equals the name exactly, as keepalived does",
             default=False,
-            details="No part of argv[0] counts, and no executable or script of that name.",
+            details="Then a part of argv[0] does not count, nor does an executable or script of "
+            "that name.",
         ),
         *SCOPE,
     ),

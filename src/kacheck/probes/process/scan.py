@@ -156,9 +156,9 @@ def another_user(process: procfs.Process, uid: int) -> str | None:
     """
     effective = process.effective_uid()
     if effective != uid:
-        return f"of another user (effective uid {effective})"
+        return f"run by another user (effective uid {effective})"
     real = process.real_uid()
-    return None if real == uid else f"of another user (real uid {real})"
+    return None if real == uid else f"run by another user (real uid {real})"
 
 
 def depth(status: dict[str, str]) -> int:
@@ -199,7 +199,7 @@ def hidden(options: ProcessOptions, denied: list[OSError]) -> str | None:
     if denied:
         first = f"{os.fsdecode(denied[0].filename or proc)}: {denied[0].strerror}"
         cure = "; run the check as root" if isinstance(denied[0], PermissionError) else ""
-        return f"{len(denied)} could not be looked at ({first}){cure}"
+        return f"{len(denied)} of the processes could not be examined ({first}){cure}"
     try:
         mode = procfs.hidepid(proc)
     except OSError as error:

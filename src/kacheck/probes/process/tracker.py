@@ -126,7 +126,7 @@ class Tracker:
 
         """
         if pids and procfs.own_pid(self.options.proc) != os.getpid():
-            raise OSError(errno.EXDEV, f"{self.options.proc} is of another pid namespace")
+            raise OSError(errno.EXDEV, f"{self.options.proc} belongs to another pid namespace")
         exited = [pidfd for pidfd, _ in self._exits.poll(0)]
         if exited:
             gone = {pid for pid, pidfd in self._held.items() if pidfd in exited}

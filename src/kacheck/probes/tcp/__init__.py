@@ -12,8 +12,8 @@ PROBE = Probe(
     summary="Check whether a port or a Unix socket accepts connections",
     description="Check whether a port or a Unix socket accepts connections.\n\n"
     "The kernel accepts connections for a process that hangs, until its backlog is full. With "
-    "`--expect` the process itself must answer. In the watcher the connection is kept and "
-    "watched, where the service allows it.",
+    "`--expect` the process itself must answer. The watcher keeps the connection and watches it, "
+    "if the service allows that.",
     options=(
         Option(
             "address",
@@ -30,7 +30,7 @@ PROBE = Probe(
         Option(
             "send",
             ESCAPED,
-            "send this first",
+            "send this text after connecting",
             metavar="TEXT",
             details=r"`\r`, `\n`, `\t`, `\0`, `\\` and `\xHH` stand for other bytes. Every user "
             "can see it in the list of processes, so send no password.",
@@ -39,9 +39,9 @@ PROBE = Probe(
         Option(
             "expect",
             ESCAPED,
-            "what the service sends must begin with this",
+            "what the service sends must begin with this text",
             metavar="TEXT",
-            details="It may have the same escapes.",
+            details="It takes the same escapes as `send`.",
         ),
         *tls_options(),
     ),

@@ -86,9 +86,9 @@ def converse(sock: socket.socket, options: TcpOptions, deadline: Deadline) -> Re
         return Result(Status.OK, CONNECTED, f"{options.address} {said}", {})
     if not seen:
         return reset(options.address)
-    from kacheck.exchange.body import quote
+    from kacheck.exchange.body import quote_exactly
 
-    message = f"{options.address} sent {quote(seen)} (wanted: {quote(expected)})"
+    message = f"{options.address} sent {quote_exactly(seen)} (wanted: {quote_exactly(expected)})"
     return Result(Status.CRITICAL, UNEXPECTED_ANSWER, message, {})
 
 

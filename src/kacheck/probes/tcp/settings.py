@@ -70,7 +70,9 @@ def prepare(values: Mapping[str, Any]) -> TcpOptions:
     try:
         place = place_of(values["address"])
     except ValueError:
-        message = "{address} is not HOST:PORT, with an IPv6 address in brackets, nor unix:PATH"
+        message = (
+            "{address} is invalid; give HOST:PORT with an IPv6 address in brackets, or unix:PATH"
+        )
         raise OptionError("address", message) from None
     if place.unix_socket and "tls" in given and not trust.tls_server_name:
         raise OptionError(

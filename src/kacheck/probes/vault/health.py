@@ -171,7 +171,7 @@ def without_state(answer: HttpAnswer, fields: dict[str, Any], state: NodeState) 
     if not answer.body.strip():
         return f"which is {state.reason}, without a body: is a proxy in between? If so, {cure}"
     if "errors" in fields:
-        errors = str(fields["errors"]).strip('[]"') or "none is named"
+        errors = str(fields["errors"]).strip('[]"') or "an empty list"
         return (
             f"with errors ({quote(errors.encode())}) instead of its state; read Vault's log,"
             f" or {cure}"

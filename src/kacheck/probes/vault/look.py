@@ -40,7 +40,7 @@ def hinted(result: Result, options: VaultOptions) -> Result:
     if parts.port == CLUSTER_PORT and options.unix_socket is None:
         base = options.address.replace(f":{CLUSTER_PORT}", f":{CLUSTER_PORT - 1}")
         said = result.message.partition("; ")[0]
-        message = f"{said}; {CLUSTER_PORT} is Vault's cluster port, give its API: {base}"
+        message = f"{said}; {CLUSTER_PORT} is Vault's cluster port; give its API: {base}"
         return result._replace(message=message)
     if result.reason == RESET and parts.scheme == "http" and options.unix_socket is None:
         message = f"{result.message}; if it speaks TLS, give https{options.address[4:]}"
