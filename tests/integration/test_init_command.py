@@ -58,6 +58,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         (["--vip", VIP, "--interface", "lo", "--service", "http"], "--url URL"),
         (["--vip", VIP, "--interface", "lo", "--service", "tcp"], "--to HOST:PORT"),
         (["--vip", VIP, "--interface", "lo", "--service", "command"], "-- ARGV..."),
+        (["--vip", VIP, "--interface", "lo", "--service", "consul"], "--consul-service NAME"),
         (
             ["--vip", VIP, "--url", "http://127.0.0.1/"],
             "--url has no meaning with --service vault; give --service http",
@@ -155,6 +156,8 @@ def test_the_other_nodes_get_the_program_and_their_own_address(run: Run) -> None
         url = server.url()
         answer = run(service="http", url=url)
         assert f"--node 2 --service http --url {url} --write\n" in answer.text
+    answer = run(service="consul", consul_service="web")
+    assert "--node 2 --service consul --consul-service web --write\n" in answer.text
     answer = run(service="tcp", to="192.0.2.1:80")
     assert "--node 2 --service tcp --to HOST:PORT --write\n" in answer.text
     answer = run(service="tcp", to="198.51.100.7:80")

@@ -52,8 +52,9 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         default="vault",
         help="what the VIP follows; default vault, the active node\n\n"
         "`process` needs `--process`: the VIP is where it runs. `http` needs `--url`: where it "
-        "answers as expected. `tcp` needs `--to`: where it accepts connections. `command` needs a "
-        "program after `--`: where it succeeds.",
+        "answers as expected. `tcp` needs `--to`: where it accepts connections. `consul` needs "
+        "`--consul-service`: where it is passing. `command` needs a program after `--`: where it "
+        "succeeds.",
     )
     parser.add_argument(
         "--address",
@@ -79,6 +80,11 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         "--to",
         metavar="ADDRESS",
         help="where the service of `--service tcp` listens: HOST:PORT, or unix:PATH",
+    )
+    parser.add_argument(
+        "--consul-service",
+        metavar="NAME",
+        help="the service for `--service consul`, as it is registered with this node's agent",
     )
     parser.add_argument(
         "words",
@@ -140,6 +146,7 @@ def run(args: Namespace, edge: Edge) -> int:
         args.process,
         args.url,
         args.to,
+        args.consul_service,
         tuple(args.words),
         args.router_id,
         tuple(args.peer),

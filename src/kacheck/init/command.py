@@ -202,6 +202,7 @@ def common(order: InitOrder, known: Gathered) -> Iterator[str]:
         ("--address", order.address if is_common else None),
         ("--url", order.url if is_common else order.url and "URL"),
         ("--to", order.to if is_common else order.to and "HOST:PORT"),
+        ("--consul-service", order.consul_service),
         ("--ca-cert", order.ca_cert),
         ("--process", order.process),
         ("--router-id", order.router_id),

@@ -39,6 +39,7 @@ class InitOrder(NamedTuple):
     process: str | None = None
     url: str | None = None
     to: str | None = None
+    consul_service: str | None = None
     argv: tuple[str, ...] = ()
     router_id: int | None = None
     peers: tuple[str, ...] = ()

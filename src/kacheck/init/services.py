@@ -34,7 +34,7 @@ class FollowedService(NamedTuple):
     @property
     def option(self) -> str:
         """The field of InitOrder."""
-        return self.usage.split()[0].lstrip("-") or "argv"
+        return self.usage.split()[0].lstrip("-").replace("-", "_") or "argv"
 
     @property
     def flag(self) -> str:
@@ -42,13 +42,14 @@ class FollowedService(NamedTuple):
         return flag_of(self.option)
 
 
-SERVICES = {  # consul: one more row, its option in commands/init.py, and its case in described_by()
+SERVICES = {
     "process": FollowedService("name", "--process NAME", "runs", 0.25),
     "http": FollowedService(
         "url", "--url URL", "answers as expected", 1, options=frozenset({"ca_cert"})
     ),
     "tcp": FollowedService("address", "--to HOST:PORT", "accepts connections", 1),
     "command": FollowedService("argv", "-- ARGV...", "succeeds", 2, timeout=1.5),
+    "consul": FollowedService("service", "--consul-service NAME", "is passing in Consul", 1),
 }
 """By the value of --service, which is the name of the probe."""
 VAULT = frozenset({"address", "ca_cert", "process"})

@@ -35,6 +35,7 @@ GIVEN: dict[str, dict[str, object]] = {
     "http": {"url": "https://127.0.0.1:8443/health?key=secret", "ca_cert": "/etc/ca.pem"},
     "tcp": {"to": "[::1]:5432"},
     "command": {"argv": ("/usr/lib/nagios/plugins/check_load", "-w", "5")},
+    "consul": {"consul_service": "web"},
 }
 """What is given to init for each service that is not Vault."""
 
