@@ -1,8 +1,9 @@
 """What the VIP does when clocks, configurations, keepalived and drains change."""
 
 import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,21 +18,41 @@ from helpers.vault_node import CONFIGURATION
 pytestmark = pytest.mark.keepalived
 
 
+@pytest.fixture
+def shared_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give libfaketime a semaphore and memory that every user may open.
+
+    It makes some for each process that has none in its environment, named after the pid and for its
+    user alone: a program that then becomes another user, as the watcher does, cannot open them.
+    """
+    libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if not libraries:
+        needs("faketime")
+    monkeypatch.setenv("LD_PRELOAD", str(libraries[0]))
+    holder = subprocess.Popen(["sleep", "300"])
+    names = f"faketime_sem_{holder.pid}", f"faketime_shm_{holder.pid}"
+    files = [Path(f"/dev/shm/sem.{names[0]}"), Path(f"/dev/shm/{names[1]}")]
+    try:
+        wait_until(lambda: all(file.exists() for file in files), "libfaketime did not start")
+        for file in files:
+            file.chmod(0o666)
+        monkeypatch.setenv("FAKETIME_SHARED", " ".join(f"/{name}" for name in names))
+        yield
+    finally:
+        holder.kill()
+        holder.wait()
+        for file in files:
+            file.unlink(missing_ok=True)
+
+
 def set_clock(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Start everything of A with a wall clock that can be set: the caller gets the means.
 
     No namespace has a separate CLOCK_REALTIME, and the machine's is not ours to set. libfaketime
     stands between the programs, keepalived and its scripts too, and what they ask for the time.
     """
-    libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    if not libraries:
-        needs("faketime")
-    # libfaketime names semaphores after pids, which nodes share: another user's would be in the way.
-    shm = ["mount", "-n", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/dev/shm"]
-    scene.a.node.run(shm)
     clock = scene.a.node.write("clock", "+0\n")
     environment = {
-        "LD_PRELOAD": str(libraries[0]),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -56,6 +77,7 @@ def set_clock(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     "watcher: `critical missing`",
     "stays; leaves at once",
 )
+@pytest.mark.usefixtures("shared_clock")
 @pytest.mark.parametrize("offset", ["+12h", "-12h"])
 def test_the_clock_is_set(scene: Scene, monkeypatch: pytest.MonkeyPatch, offset: str) -> None:
     jump = set_clock(scene, monkeypatch)
@@ -69,6 +91,7 @@ def test_the_clock_is_set(scene: Scene, monkeypatch: pytest.MonkeyPatch, offset:
     "watcher: `critical tls`",
     "leaves after 2 looks on new connections, as it would for clients with this clock",
 )
+@pytest.mark.usefixtures("shared_clock")
 @pytest.mark.parametrize("offset", ["+1200h", "-1200h"])
 def test_the_clock_is_set_far(scene: Scene, monkeypatch: pytest.MonkeyPatch, offset: str) -> None:
     jump = set_clock(scene, monkeypatch)
@@ -189,7 +212,7 @@ def test_a_second_watcher_is_started(scene: Scene) -> None:
     second = scene.start_watcher(wait=False)
     scene.stays(second.process.wait)
     assert second.process.returncode == 3
-    assert f"another watcher, pid {pid}, has /run/kacheck" in second.journal
+    assert f"another watcher, pid {pid}, uses /run/kacheck" in second.journal
     scene.leaves(scene.kill_vault)
 
 
