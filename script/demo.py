@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Show what kacheck says of Vault in every state, and how keepalived moves a VIP by it.
+"""Show what kacheck reports about Vault in every state, and how keepalived moves a VIP by it.
 
     script/demo         the first part: kacheck watches a stand-in for Vault
     sudo script/demo    the second part as well: two nodes with a real keepalived each, and a VIP
@@ -149,7 +149,7 @@ def first_part() -> None:
     """Take a stand-in for Vault through its states, and show what kacheck says of each."""
     name = free_name()
     title(
-        "Part 1: what kacheck says of Vault",
+        "Part 1: what kacheck reports about Vault",
         f"A stand-in for Vault listens on this machine; its process is named {name}. It goes "
         "through all states that a Vault can have, and kacheck says what it sees.",
         "=",

@@ -30,6 +30,11 @@ def tracking_of(text: str) -> str:
     return re.sub(r"^#", "", "".join(blocks), flags=re.MULTILINE)
 
 
+def untracked(text: str) -> str:
+    """Return the shipped vrrp_instance up to what it tracks, and the comment above that."""
+    return re.split(r"(?m)^    (?:#|track_)", text)[0]
+
+
 def configuration(name: str, priority: int) -> str:
     """Return the shipped keepalived.conf with this recipe in place of the one that it has."""
     conf = recipe("keepalived").replace("priority 220 ", f"priority {priority} ")

@@ -19,7 +19,7 @@ import pytest
 from helpers.certificates import Authority
 from helpers.keepalived import Keepalived, Lab, LabError, Process, wait_until
 from helpers.needs import needs
-from helpers.pair import PATIENCE, recipe
+from helpers.pair import PATIENCE, recipe, tracking_of, untracked
 from helpers.paths import ROOT
 from helpers.vault_node import EXAMPLES, VaultNode, Watcher
 
@@ -187,16 +187,15 @@ def configure(node: VaultNode) -> str:
     for number, (name, vip) in enumerate(VIPS.items()):
         node.node.run(["sh", "-euc", commands.replace("web", name)])
         text = Path(node.node.root / f"etc/keepalived/{name}.conf").read_text()
-        tracking = re.sub(r"(?m)^#", "", "".join(re.findall(r"(?m)^#     .*\n", text)))
         whole += (
             f"include /etc/keepalived/{name}.conf\n"
             + (
-                instance[: instance.index("    # What")]
+                untracked(instance)
                 .replace("VI_1", name)
                 .replace("_id 51", f"_id {51 + number}")
                 .replace("192.0.2.100", vip)
             )
-            + f"{tracking}}}\n"
+            + f"{tracking_of(text)}}}\n"
         )
     return whole
 

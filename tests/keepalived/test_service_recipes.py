@@ -18,7 +18,7 @@ import pytest
 from helpers.certificates import Authority
 from helpers.keepalived import Keepalived, Lab, LabError, children_of, wait_until
 from helpers.needs import needs
-from helpers.pair import PATIENCE, recipe, tracking_of
+from helpers.pair import PATIENCE, recipe, tracking_of, untracked
 from helpers.paths import ROOT
 from helpers.services import NAMES, PLUGIN, READY, WRITABLE, Services, snippets, text_of
 from helpers.vault_node import EXAMPLES, VaultNode, Watcher
@@ -271,7 +271,7 @@ def instance(node: VaultNode, name: str) -> str:
     _, opening, rest = recipe("keepalived").partition("vrrp_instance ")
     rest = rest.replace("VI_1", name).replace("_id 51", f"_id {IDS[name]}")
     rest = rest.replace("192.0.2.100", VIPS[name])
-    return f"{opening}{rest.partition('    # What')[0]}{tracking_of(text)}}}\n"
+    return f"{opening}{untracked(rest)}{tracking_of(text)}}}\n"
 
 
 def commands(name: str) -> str:

@@ -44,7 +44,7 @@ def is_privileged(url: str) -> bool:
         host = host.partition(mark)[0]
     port = host.rpartition(":")[2]
     try:
-        with open(FIRST_FREE_PORT, encoding="ascii") as file:
+        with open(FIRST_FREE_PORT, encoding="utf-8") as file:
             return int(port if port.isdecimal() else 80) < int(file.read())
     except (OSError, ValueError):
         return False
@@ -90,7 +90,7 @@ def is_own_address(family: int, address: str) -> bool:
     version = "ipv6" if family == socket.AF_INET6 else "ipv4"
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            with open(f"/proc/sys/net/{version}/ip_nonlocal_bind", encoding="ascii") as setting:
+            with open(f"/proc/sys/net/{version}/ip_nonlocal_bind", encoding="utf-8") as setting:
                 if setting.read().strip() != "0":
                     return False
             sock.bind((address, 0))

@@ -63,7 +63,7 @@ def test_what_started_it_may_decide_about_the_track_files(
         assert watcher.track("proc") == 1
         assert (tmp_path / "state/failing/proc").read_text() == "0\n", "it lies ready"
         watcher.stop()
-        assert watcher.find("are left to what started it")
+        assert watcher.find("the track files stay, and whatever started it decides")
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,6 @@ def test_another_watcher_that_has_the_directory_now_is_left_alone(
             first.signal(signal.SIGCONT)
             assert first.process.wait(PATIENCE) == 3
             first.stop()
-            assert f"another watcher, pid {second.pid}, has" in str(first.lines)
+            assert f"another watcher, pid {second.pid}, uses" in str(first.lines)
             assert second.track("proc") == 1
             assert second.says("proc", "ok running")

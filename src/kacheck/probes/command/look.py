@@ -95,7 +95,7 @@ def make_ordinary(pid: int, group: int) -> None:
     try:
         if os.getpriority(os.PRIO_PROCESS, pid) < 0:
             os.setpriority(os.PRIO_PGRP, group, 0)
-        with open(f"/proc/{pid}/oom_score_adj", "r+", encoding="ascii") as file:
+        with open(f"/proc/{pid}/oom_score_adj", "r+", encoding="utf-8") as file:
             if int(file.read()) < 0:
                 file.seek(0)
                 file.write("0")
