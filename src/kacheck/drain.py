@@ -42,7 +42,7 @@ class Drain(NamedTuple):
     def remaining(self) -> int | None:
         """Seconds until it ends by itself; None if it does not, or if that cannot be told."""
         try:
-            return max(0, math.ceil(self.until - statedir.uptime())) if self.until else None
+            return max(0, int(self.until - statedir.uptime())) if self.until else None
         except OSError:
             return None
 

@@ -136,6 +136,16 @@ def test_the_answer_is_critical_draining_with_the_time_and_the_cure(here: pathli
     assert elsewhere == f"drained: x (kacheck drain off vault --state-dir {here} ends it)"
 
 
+@pytest.mark.parametrize("begun", [100.01, 100.4, 100.6, 100.97])
+def test_a_drain_for_20_seconds_is_not_announced_as_longer(
+    kacheck: Kacheck, monkeypatch: pytest.MonkeyPatch, begun: float
+) -> None:
+    monkeypatch.setattr(statedir, "uptime", lambda: begun)
+    assert kacheck("on", "vault", "--for", "20s")[1].startswith("vault: drained for 20 s more ")
+    monkeypatch.setattr(statedir, "uptime", lambda: 200.0)
+    assert drain.Drain(1, "").remaining() == 0
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0, "0 s"), (89, "89 s"), (90, "2 min"), (1680, "28 min"), (5369, "89 min"),

@@ -1,6 +1,6 @@
 """A new probe is one declaration and one line of the registry, and is then a check everywhere.
 
-The steps are those of CONTRIBUTING, "To add a probe".
+The steps are those of CONTRIBUTING, "Where to add what".
 """
 
 import json

@@ -275,7 +275,7 @@ def test_keepalived_is_started_without_the_directory(scene: Scene) -> None:
 @row(
     "`kacheck drain on`, then `off`",
     "watcher: `critical draining`; verdict: `ok active`; kacheck: `drained`",
-    "leaves within an interval; comes back",
+    "leaves at once; comes back",
 )
 def test_drain(scene: Scene) -> None:
     scene.start()
@@ -287,7 +287,7 @@ def test_drain(scene: Scene) -> None:
 @row(
     "`kacheck drain on --for 8s`",
     "watcher: `critical draining`; verdict: `ok active`",
-    "leaves within an interval; comes back by itself",
+    "leaves at once; comes back by itself",
 )
 def test_drain_for_a_time(scene: Scene) -> None:
     scene.start()

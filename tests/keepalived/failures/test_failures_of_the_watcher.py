@@ -52,7 +52,7 @@ def test_the_watcher_is_killed_and_vault_hangs(scene: Scene) -> None:
 
 
 @row(
-    "the watcher is killed, its pid is another's, then Vault",
+    "the watcher is killed and another process gets its pid, then Vault is killed",
     "keepalived: `now returning 2`",
     "stays while Vault is healthy; leaves by the guard",
 )
@@ -109,8 +109,8 @@ def test_the_watcher_is_out_of_descriptors_for_a_healthy_vault(scene: Scene) -> 
 @row(
     "the state directory is deleted, then Vault killed",
     "watcher: `/run/kacheck/track is gone`; keepalived: `now FAULT state`",
-    "leaves at once: the watcher ends, and its unit makes the directory and starts it again; "
-    "stays away until keepalived is reloaded; then leaves at once",
+    "leaves at once; the unit makes the directory and restarts the watcher. The VIP stays away "
+    "until keepalived is reloaded; after that, a dead Vault loses it at once",
 )
 def test_the_state_directory_is_deleted(scene: Scene) -> None:
     scene.start()
@@ -204,7 +204,7 @@ def test_the_track_file_is_garbled(scene: Scene) -> None:
 @row(
     "Vault is killed, then the track file set to 1 by hand",
     "watcher: `critical missing`; keepalived: `now returning 2`",
-    "comes back until the next look, which rewrites it, at the latest",
+    "comes back for one interval at most: the next look rewrites the file",
 )
 def test_the_track_file_is_changed_by_hand(scene: Scene) -> None:
     scene.start()

@@ -185,9 +185,9 @@ def test_the_process_becomes_another_program(scene: Scene) -> None:
 
 
 @row(
-    "the process's pid is another's, at once",
+    "the process exits and another process gets its pid at once",
     "watcher: `critical missing`",
-    "leaves at once; stays if it is its successor's",
+    "leaves at once; stays if that process is its successor",
 )
 def test_the_pid_of_the_process_is_anothers(scene: Scene) -> None:
     """The watcher is stopped meanwhile, so that it sees nothing but the same pid again."""

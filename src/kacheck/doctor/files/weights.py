@@ -47,11 +47,11 @@ def missing_file_is_healthy(context: Context) -> Iterator[Observation]:
     """\
 Without `weight 0` keepalived multiplies the number in the file by the weight and adds the result to
 the priority; the default weight is 1. So 1 or 0 in the file is one point more or less: never FAULT,
-and the VIP does not move if the nodes are more than a point apart. A missing file reads as 0, which
-is not a failure then.
+and the VIP does not move if the nodes are more than a point apart. So a missing file, which reads
+as 0, does not cause a failure either.
 
-Do: write weight 0 reverse for yes or no; or weight 1 with graded numbers, such as 50, 0, -100 and
--254 for FAULT.""",
+Do: write `weight 0 reverse` if the file says yes or no; or `weight 1` if it has graded numbers,
+such as 50, 0 and -100, with -254 for FAULT.""",
 )
 def weight_without_failover(context: Context) -> Iterator[Observation]:
     """Find weights by which 0 and 1 change the priority too little to move the VIP."""

@@ -39,10 +39,12 @@ class Fault(NamedTuple):
     def code(self) -> Code:
         """The code, with an explanation made of all fields."""
         since, fixed = self.releases
-        last = f"before {fixed}" if fixed else "and every release since, 2.4.3 included"
+        last = f"all before {fixed}"
         if since > FIRST:
-            last = f"keepalived from {since} on, {last}"
-        text = f"{self.what} {self.why} Releases: {last}. Source: {self.source}. {self.cure}"
+            until = f"fixed in {fixed}" if fixed else "and every release since, 2.4.3 included"
+            last = f"keepalived from {since} on, {until}"
+        cure = self.cure[0].lower() + self.cure[1:]
+        text = f"{self.what} {self.why} Releases: {last}. Source: {self.source}.\n\nDo: {cure}"
         return Code(self.name, self.severity, self.title, text)
 
     @property
@@ -160,7 +162,7 @@ FAULTS = (
         why="keepalived empties that list when it starts, unless the group has"
         " sync_group_tracking_weight.",
         source="commit 569e6833: Don't remove unweighted track_file/if/bfd from sync group members;"
-        " 3390697d brought it",
+        " introduced by 3390697d",
         besides="Or track the file in the vrrp_sync_group, and give no instance priority 255.",
     ),
     _fault(
@@ -172,7 +174,7 @@ FAULTS = (
         why="keepalived empties that list when it starts, unless the group has"
         " sync_group_tracking_weight.",
         source="commit 459fc2b9: Don't remove unweighted track scripts from sync group members;"
-        " 3390697d brought it",
+        " introduced by 3390697d",
         besides="Or track the script in the vrrp_sync_group, and give no instance priority 255.",
     ),
     _fault(
@@ -198,8 +200,8 @@ FAULTS = (
         " VIPs leave, and come back when it has restarted.",
         why="During the reload keepalived has the script's process in two lists, and removes it"
         " from only one of them.",
-        source="commit 7e04261d: fix corruption of master-child_pid red black tree; f4a9f52a"
-        " brought it",
+        source="commit 7e04261d: fix corruption of master-child_pid red black tree;"
+        " introduced by f4a9f52a",
         besides="Or let the script end by itself before its timeout, as kacheck's checks do, and"
         " restart keepalived instead of reloading it.",
     ),
@@ -209,8 +211,8 @@ FAULTS = (
         what="A script that ends at the moment of its timeout crashes VRRP: the VIPs leave, and"
         " come back when it has restarted.",
         why="keepalived removes the script's process twice from a list.",
-        source="commit e15990e1: Fix segfault caused double erase from child_pid rb tree; 7e04261d"
-        " brought it",
+        source="commit e15990e1: Fix segfault caused double erase from child_pid rb tree;"
+        " introduced by 7e04261d",
         besides="Or let the script end by itself before its timeout, as kacheck's checks do.",
     ),
     _fault(

@@ -119,8 +119,8 @@ NO_CONNECTOR = Cause(
     + "This kernel has no connector: the socket cannot be made, EPROTONOSUPPORT. keepalived"
     ' says "no kernel support for track_process (CONFIG_PROC_EVENTS)" (since 2.0.20), drops every'
     " vrrp_track_process, and its instances run without them: they fail open. gVisor has none"
-    " either. Boot a kernel with CONFIG_CONNECTOR=y and CONFIG_PROC_EVENTS=y, as Debian's are. Or: "
-    + MIGRATE,
+    " either.\n\nDo: boot a kernel with CONFIG_CONNECTOR=y and CONFIG_PROC_EVENTS=y, as Debian's"
+    " are. Or: " + MIGRATE,
     "keepalived drops vrrp_track_process here: its instances run unmonitored.",
     "The kernel was built without CONFIG_CONNECTOR.",
 )
@@ -133,7 +133,7 @@ NO_PROC_EVENTS = Cause(
     " request to listen and never answers. /proc/net/connector lists no cn_proc, or /proc/config.gz"
     ' or /boot/config-$(uname -r) has no CONFIG_PROC_EVENTS=y. keepalived logs "WARNING - the'
     ' kernel does not support proc events" (since 2.2.0), counts the processes once and then stays'
-    " MASTER whatever ends. Boot a kernel with CONFIG_PROC_EVENTS=y, as Debian's are. Or: "
+    " MASTER whatever ends.\n\nDo: boot a kernel with CONFIG_PROC_EVENTS=y, as Debian's are. Or: "
     + MIGRATE,
     STAYS_MASTER,
     "The kernel was built without CONFIG_PROC_EVENTS.",
