@@ -19,6 +19,7 @@ def switch_on(state_dir: str, names: Sequence[str], span: int | None, message: s
     """Drain `names` for `span` seconds, or without an end.
 
     Raises:
+        KacheckError: one of them would be drained for less long than it is; none was changed.
         StateDirectoryError: it cannot be written; some of the names may be drained.
 
     """
@@ -31,6 +32,7 @@ def switch_on(state_dir: str, names: Sequence[str], span: int | None, message: s
             f"cannot tell when the drain would end: {statedir.UPTIME}: {error.strerror}; "
             "leave out --for, and end it with kacheck drain off"
         ) from None
+    refuse_shorter(state_dir, names, until)
     text = f"{until} {printable(message)}".rstrip(" ")
     what = "cannot drain"
     with opened(state_dir, what, make=True) as directory:
@@ -39,6 +41,14 @@ def switch_on(state_dir: str, names: Sequence[str], span: int | None, message: s
                 files.replace(name, text + "\n", directory)
             except OSError as error:
                 raise refusal(what, f"{state_dir}/drain/{name}", state_dir, error) from None
+
+
+def refuse_shorter(state_dir: str, names: Sequence[str], until: int) -> None:
+    """Refuse to let a rehearsal end somebody's maintenance."""
+    for name in names:
+        there = drain_of(state_dir, name)
+        if there is not None and until and there.end > until:
+            raise KacheckError(f"{name} is already {there.sentence()}; --for would end that sooner")
 
 
 def switch_off(state_dir: str, names: Sequence[str]) -> list[str]:

@@ -215,6 +215,36 @@ def test_a_check_that_asks_something_else_is_left_alone(run: Run, tmp_path: Path
     assert toml.read_text() == before
 
 
+@pytest.mark.parametrize("has_conf", [True, False])
+def test_no_vip_follows_a_check_that_asks_something_else(
+    run: Run, tmp_path: Path, *, has_conf: bool
+) -> None:
+    """Checks of two paths of a server have one name, and VI_2 would follow VI_1's."""
+    conf = tmp_path / "keepalived.conf"
+    with WebServer() as server:
+        run(service="http", url=f"{server.url()}a", instance="VI_1", router_id=51, write=True)
+        if not has_conf:
+            conf.unlink()
+        before = conf.read_text() if has_conf else ""
+        second = {"vip": "192.0.2.101/24", "instance": "VI_2", "router_id": 52}
+        answer = run(service="http", url=f"{server.url()}b", write=True, **second)
+    assert answer.code == 1
+    (left,) = (remark for remark in answer.remarks if f"{conf} is left alone" in remark)
+    assert "VI_2 would not follow this check" in left
+    assert "vrrp_instance VI_2 {" in left
+    assert conf.exists() == has_conf
+    assert not has_conf or conf.read_text() == before
+
+
+def test_an_own_check_keeps_its_vip_and_nothing_is_to_be_added(run: Run, tmp_path: Path) -> None:
+    run(service="process", process="served", write=True)
+    toml = tmp_path / "kacheck.toml"
+    toml.write_text(toml.read_text().replace("interval = 0.25", "interval = 2"))
+    answer = run(service="process", process="served", write=True)
+    assert "nothing to write" in answer.text
+    assert not [remark for remark in answer.remarks if "keepalived.conf is left" in remark]
+
+
 def test_an_uneditable_configuration_is_left_alone_with_lines_to_add(
     run: Run, tmp_path: Path
 ) -> None:

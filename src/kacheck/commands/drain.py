@@ -55,7 +55,7 @@ def declare(parser: argparse.ArgumentParser, _: str) -> None:
         metavar="TIME",
         type=span_of,
         help="end the drain after a time such as 30m, 2h or 3d, at most 30d; default: at `off`\n\n"
-        "Every drain ends at the next boot.",
+        "It is refused if CHECK is drained for longer. Every drain ends at the next boot.",
     )
     parser.add_argument("--message", metavar="TEXT", help="the reason, shown to everybody who asks")
     parser.add_argument(

@@ -5,6 +5,7 @@ not mean what it should, the file is left alone.
 """
 
 import os
+from typing import TypeAlias
 
 from kacheck.init.instance import ExistingInstance, instances
 from kacheck.init.recipe import (
@@ -16,10 +17,13 @@ from kacheck.init.recipe import (
     recipe_text,
 )
 from kacheck.init.recipe import track_lines as lines_of
-from kacheck.keepalived import Configuration, EditError, Node
+from kacheck.keepalived import Configuration, EditError, Node, parse
 from kacheck.migrate.comments import has_comment
 from kacheck.migrate.security import secure
 from kacheck.result import BadConfigError
+
+Meaning: TypeAlias = list[list[str] | None]
+Definitions: TypeAlias = dict[tuple[str, str], list[Meaning]]
 
 
 class LeftAloneError(Exception):
@@ -78,22 +82,52 @@ def edit(
 
 
 def refuse_half(configuration: Configuration, values: NodeValues, texts: ShippedTexts) -> bool:
-    """Return whether what the recipe tracks has to be defined; refuse if a part of it is."""
-    defined = {
-        node.arguments[0]
-        for keyword in ("vrrp_script", "track_file", "vrrp_track_file")
-        for node in configuration.find(keyword)
-        if node.arguments
-    }
-    names = {name for each in names_of(recipe_text(values, texts)).values() for name in each}
-    if names <= defined:
-        return False
-    if names & defined:
+    """Return whether what the recipe tracks has to be defined; refuse a part or another check."""
+    defined = definitions(configuration.root)
+    wanted = definitions(parse(recipe_text(values, texts)).root)
+    names, there = {name for _, name in wanted}, {name for _, name in defined}
+    if not names & there:
+        return True
+    if not names <= there:
         raise LeftAloneError(
-            f"it defines {' and '.join(sorted(names & defined))} and not"
-            f" {' and '.join(sorted(names - defined))}; remove that, or add what is missing"
+            f"it defines {' and '.join(sorted(names & there))} and not"
+            f" {' and '.join(sorted(names - there))}; remove that, or add what is missing"
         )
-    return True
+    refuse_others(defined, wanted, values.recipe)
+    return False
+
+
+def refuse_others(defined: Definitions, wanted: Definitions, recipe: str) -> None:
+    """Refuse names of the recipe that stand for something else: the VIP would follow that."""
+    others = sorted(
+        key[1]
+        for key, (own,) in wanted.items()
+        if any(each != own for each in defined.get(key, [[]]))
+    )
+    if others:
+        raise LeftAloneError(
+            f"it defines {' and '.join(others)} otherwise than {recipe}, such as for another check;"
+            " first rename or remove that"
+        )
+
+
+def definitions(root: Node) -> Definitions:
+    """Return by keyword and name what can be tracked, and what each definition of it means."""
+    found: Definitions = {}
+    for keyword in ("vrrp_script", "track_file", "vrrp_track_file"):
+        for node in root.find(keyword):
+            if node.arguments:
+                name = (keyword.removeprefix("vrrp_"), node.arguments[0])
+                found.setdefault(name, []).append(meaning(node))
+    return found
+
+
+def meaning(definition: Node) -> Meaning:
+    """Return what a definition reads or runs, and what follows from it."""
+    return [
+        *(node.command for node in definition.find("script")),
+        *(node.arguments for key in ("file", "weight") for node in definition.find(key)),
+    ]
 
 
 def include_in(file: str, configuration: Configuration, values: NodeValues) -> str:
