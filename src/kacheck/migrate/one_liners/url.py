@@ -82,12 +82,15 @@ def vault_values(question: UrlQuestion, address: str, query: str) -> dict[str, A
     """
     roles = ROLES.get(query)
     is_active = question.text is not None and ACTIVE.fullmatch(question.text)
-    is_code = question.text is None and (question.code == "200" or question.fails)
+    is_code = question.text is None and (
+        question.code == "200" or (question.code is None and question.fails)
+    )
     if roles is None or not (is_active or is_code) or (is_active and roles):
         raise LeftError(
-            "it does not say which roles of Vault may have the VIP: without -f curl passes for a"
-            f" sealed one as well; write {LIBEXEC}/kacheck-vault --address {address} for the active"
-            " node, and add --accept active --accept standby if a standby may have it"
+            "it does not say which roles of Vault may have the VIP: only the code 200 does,"
+            f" and without -f curl passes for a sealed one as well; write"
+            f" {LIBEXEC}/kacheck-vault --address {address} for the active node, and add"
+            " --accept active --accept standby if a standby may have it"
         )
     own = {name: value for name, value in question.values.items() if name in SHARED}
     socket = question.values.get("unix_socket")

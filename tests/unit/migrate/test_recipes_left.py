@@ -1,0 +1,93 @@
+"""One-liners whose rewriting would have passed where they failed, and what is said of them."""
+
+from pathlib import Path
+
+import pytest
+
+from kacheck.cli import main
+
+pytestmark = pytest.mark.usefixtures("_without_keepalived")
+
+HEALTH = "http://127.0.0.1:8200/v1/sys/health"
+CODE = "-o /dev/null -w %{http_code}"
+
+
+def said_of(
+    directory: Path, capsys: pytest.CaptureFixture[str], script: str, more: str = ""
+) -> tuple[int, str, str]:
+    """Return the exit code of --recipes, its diff and what it says."""
+    path = directory / "keepalived.conf"
+    path.write_text(f'vrrp_script chk {{\n    script "{script}"\n}}\n{more}')
+    code = main(["migrate", str(path), "--recipes"])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+VAULT = [
+    f"sh -c 'curl -sf {CODE} {HEALTH} | grep -q 429'",
+    f"sh -c 'curl -sf {CODE} {HEALTH} | grep -q 503'",
+    f"sh -c 'curl -sf {CODE} {HEALTH}?standbyok=true | grep -q 429'",
+    f"sh -c 'curl -sfI {HEALTH} | grep -q 429'",
+    f"sh -c 'test $(curl -sf {CODE} {HEALTH}) = 429'",
+]
+
+
+@pytest.mark.parametrize("script", VAULT)
+def test_a_code_other_than_200_of_vault_is_not_the_active_node(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str
+) -> None:
+    code, diff, said = said_of(tmp_path, capsys, script)
+    assert (code, diff) == (1, "")
+    assert "which roles of Vault may have the VIP" in said
+
+
+INSTANCE = "vrrp_instance v {{\n    track_script {{\n        chk{}\n    }}\n}}\n"
+
+
+@pytest.mark.parametrize(
+    ("block", "line"),
+    [
+        ("    weight 50 reverse\n", ""),
+        ("", " weight 0 reverse"),
+        ("", " weight -50 reverse"),
+        ("    weight 50 reverse\n", " weight 50 noreverse"),
+    ],
+)
+def test_a_script_whose_failure_is_health_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], block: str, line: str
+) -> None:
+    path = tmp_path / "keepalived.conf"
+    script = f'vrrp_script chk {{\n    script "pidof maintenance"\n{block}}}\n'
+    path.write_text(script + INSTANCE.format(line))
+    assert main(["migrate", str(path), "--recipes"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert ":2: this is left alone: " in said.err
+    assert "reverse" in said.err
+
+
+def test_a_line_without_reverse_does_not_keep_a_script(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, diff, _ = said_of(tmp_path, capsys, "pidof vault", INSTANCE.format(" weight 5"))
+    assert code == 0
+    assert "kacheck-process" in diff
+
+
+@pytest.mark.parametrize("script", ["nc -4 -z localhost 80", "nc -z6 localhost 80",
+                                    "nc -4z ::1 80", "nc -6z 127.0.0.1 80"])  # fmt: skip
+def test_nc_keeps_the_family_of_its_addresses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str
+) -> None:
+    code, diff, said = said_of(tmp_path, capsys, script)
+    assert (code, diff) == (1, "")
+    assert "write the address" in said
+
+
+@pytest.mark.parametrize("script", ["nc -4z 127.0.0.1 80", "nc -6 -z ::1 80"])
+def test_nc_may_name_the_family_that_its_address_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str
+) -> None:
+    code, diff, _ = said_of(tmp_path, capsys, script)
+    assert code == 0
+    assert "kacheck-tcp" in diff
