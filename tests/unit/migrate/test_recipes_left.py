@@ -91,3 +91,54 @@ def test_nc_may_name_the_family_that_its_address_has(
     code, diff, _ = said_of(tmp_path, capsys, script)
     assert code == 0
     assert "kacheck-tcp" in diff
+
+
+URL = "http://127.0.0.1:8080/health"
+LOGS = [
+    (f"wget -O- {URL} 2>&1 | grep -q '200 OK'", "200"),
+    (f"wget -S -qO- {URL} 2>&1 | grep -q '200 OK'", "200"),
+    (f"wget --spider -S {URL} 2>&1 | grep 200", "200"),
+    (f"wget -SO /dev/null {URL} 2>&1 | grep 'HTTP/2 204'", "204"),
+    (f"wget -o - -O- {URL} | grep 200", "200"),
+]
+
+
+@pytest.mark.parametrize(("script", "wanted"), LOGS, ids=[row[0] for row in LOGS])
+def test_a_code_in_what_wget_says_is_expected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str, wanted: str
+) -> None:
+    code, diff, _ = said_of(tmp_path, capsys, script)
+    assert code == 0
+    assert f"--expect {wanted} " in diff
+    assert "--contains" not in diff
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (f"wget -O- {URL} 2>&1 | grep -q UP", "its grep reads what wget says as well"),
+        (f"wget --spider {URL} 2>&1 | grep -q exists", "its grep reads what wget says as well"),
+        (f"wget --spider {URL} | grep -q 200", "its grep reads no answer"),
+        (f"wget -q --spider {URL} 2>&1 | grep -q 200", "its grep reads no answer"),
+        (f"wget -qO- {URL} >/dev/null | grep -q UP", "its grep reads no answer"),
+        (f"curl -s {URL} 2>&1 | grep -q '200 OK'", "curl shows no code without -v"),
+        (f"curl -sv {URL} >/dev/null 2>&1 | grep -q 200", "its grep reads no answer"),
+    ],
+)
+def test_a_grep_that_reads_another_thing_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str, why: str
+) -> None:
+    code, diff, said = said_of(tmp_path, capsys, script)
+    assert (code, diff) == (1, "")
+    assert why in said
+
+
+@pytest.mark.parametrize(
+    "script", [f"wget -qO- {URL} 2>&1 | grep -q UP", f"curl -s {URL} 2>&1 | grep -q UP"]
+)
+def test_a_silent_program_says_nothing_beside_the_body(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str
+) -> None:
+    code, diff, _ = said_of(tmp_path, capsys, script)
+    assert code == 0
+    assert "--contains UP" in diff

@@ -162,3 +162,20 @@ def refuse_files(command: Simple) -> None:
         if target != "/dev/null" and not operator.endswith(("<&", ">&")):
             verb = "reads" if "<" in operator else "writes"
             raise LeftError(f"it {verb} {target}, which no check of kacheck does; keep the script")
+
+
+def piped(command: Simple) -> tuple[bool, bool]:
+    """Return whether a pipe behind a command reads its output, and its errors."""
+    output, errors = "|", ""
+    for operator, target in command.redirections:
+        if operator in ("2>", "2>>", "2>|"):
+            errors = target
+        elif (operator, target) == ("2>&", "1"):
+            errors = output
+        elif operator[0] == "&":
+            output = errors = target
+        elif operator in (">", ">>", ">|", "1>", "1>>", "1>|"):
+            output = target
+        elif (operator, target) in ((">&", "2"), ("1>&", "2")):
+            output = errors
+    return output == "|", errors == "|"

@@ -21,6 +21,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "perfstandbyok=true&standbyok=true": SERVING,
 }
 """The roles for which sys/health answers 200, by its query."""
+STATUS_LINE = re.compile(r"(?:HTTP/(?:1\.[01]|2) )?([1-5][0-9]{2})(?: [A-Za-z ]+)?")
+"""What is looked for in the head of an answer."""
 AUTH_FILE = (
     "its credentials would be on a command line that every user can read; put `basic USER:PASSWORD`"
     " or `bearer TOKEN` into a file of mode 0600, and write"
