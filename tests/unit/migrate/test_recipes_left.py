@@ -142,3 +142,39 @@ def test_a_silent_program_says_nothing_beside_the_body(
     code, diff, _ = said_of(tmp_path, capsys, script)
     assert code == 0
     assert "--contains UP" in diff
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("curl -sf http:/127.0.0.1/", "no // behind http: or https:"),
+        ("curl -sf HTTPS:127.0.0.1", "no // behind http: or https:"),
+        ("wget -qO- http:/127.0.0.1/", "no // behind http: or https:"),
+        ("curl -sf $URL", "write ${NAME}"),
+        ("curl -sf http://127.0.0.1:$PORT/x", "write ${NAME}"),
+        ("curl -sf http://admin:hidden$@127.0.0.1/", "write ${NAME}"),
+        ("curl -sf http:/admin:hidden@127.0.0.1/", "no // behind"),
+        ("curl -sf 'http://127.0.0.1/a b'", "kacheck-http refuses it: URL contains"),
+        ("sh -c 'pidof vault >&-'", "its redirection >&-"),
+        ("sh -c 'pidof vault 2>&-'", "its redirection 2>&-"),
+        ("bash -c 'pidof vault >&/tmp/log'", "its redirection >&/tmp/log"),
+        (
+            "bash -c '/usr/lib/nagios/plugins/check_disk -w {1..3}'",
+            "a shell makes something else of {1..3}",
+        ),
+    ],
+)
+def test_what_another_program_reads_differently_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], script: str, why: str
+) -> None:
+    code, diff, said = said_of(tmp_path, capsys, script)
+    assert (code, diff) == (1, "")
+    assert why in said
+    assert "hidden" not in said
+
+
+def test_a_word_in_the_body_may_be_too_far_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, _, said = said_of(tmp_path, capsys, f"curl -sf {URL} | grep -q UP")
+    assert "grep read all of the answer, and this reads its first 64 KiB" in said

@@ -3,11 +3,13 @@
 import re
 from typing import Any, NamedTuple
 
+from kacheck.exchange.answer import MAX_BODY
 from kacheck.migrate.equivalents import LIBEXEC
 from kacheck.migrate.one_liners.translation import Translation
 from kacheck.migrate.tracked import LeftError
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+ONE_SLASH = re.compile(r"https?:(?!//)", re.IGNORECASE)
 OTHER_SCHEMES = ("ftp.", "dict.", "ldap.", "imap.", "smtp.", "pop3.")
 """What a host without a scheme may begin with, for curl to take another protocol."""
 HEALTH = re.compile(r"(https?://[^/?#]+)/v1/sys/health(?:\?(.*))?")
@@ -29,6 +31,7 @@ AUTH_FILE = (
     f" {LIBEXEC}/kacheck-http --auth-file FILE URL"
 )
 ANY_ANSWER = "it passed on every answer, and this fails on an error, a code from 400 on"
+FIRST_PART = f"grep read all of the answer, and this reads its first {MAX_BODY // 1024} KiB"
 SHARED = ("ca_cert", "ca_path", "client_cert", "client_key", "insecure")
 """The options that the probes http and vault have in common."""
 
@@ -66,6 +69,8 @@ def check_of(
         if question.text is not None:
             note = "it looked at error pages as well, and this fails on a code from 400 on"
         notes = (*notes, note)
+    if question.text is not None:
+        notes = (*notes, FIRST_PART)
     values = {
         "url": question.url,
         "expect": question.code or question.passing,
@@ -111,6 +116,11 @@ def plain_url(word: str) -> str:
 
     """
     url = word.partition("#")[0]
+    if "$" in url:
+        raise LeftError("its URL has a $, which no shell reads here, and keepalived only before a"
+                        " blank; write ${NAME}, or the value")  # fmt: skip
+    if ONE_SLASH.match(url):
+        raise LeftError("its URL has no // behind http: or https:; correct it")
     found = SCHEME.match(url)
     if found is None:
         if url.lower().startswith(OTHER_SCHEMES):
