@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 from kacheck.doctor.machine.system import Machine
 from kacheck.doctor.scripts.script import seconds
-from kacheck.keepalived import Configuration, Node, Version, parse
+from kacheck.keepalived import Configuration, Kind, Node, Version, parse
 from kacheck.keepalived.limits import leading_number
 from kacheck.keepalived.rules import LONGEST_LINE
 from kacheck.keepalived.source import encode
 from kacheck.keepalived.tracking import Tracking
 from kacheck.migrate.answers_now import refusal
+from kacheck.migrate.conditional_lines import NO_WORD
 from kacheck.migrate.equivalents import LIBEXEC, script_word
 from kacheck.migrate.one_liners.command import command_of
 from kacheck.migrate.one_liners.translate import translate
@@ -50,13 +51,16 @@ def _scripts(configuration: Configuration) -> Iterator[tuple[Node, Node]]:
 
 
 def names_with_reverse(configuration: Configuration) -> set[str]:
-    """Return the names of the scripts whose failure counts as health somewhere."""
+    """Return the names of scripts whose failure counts as health, for this or another `@id`."""
     tracking = Tracking(configuration)
     scripts = tracking.of_kind("track_script")
     lines = [(each.name, line.weight(each.weight)) for each in scripts
              for line in tracking.referring(each)]  # fmt: skip
     weights = [*((each.name, each.weight) for each in scripts), *lines]
-    return {name for name, weight in weights if weight.reverse}
+    here = {name for name, weight in weights if weight.reverse}
+    others = [NO_WORD.split(each.line.text) for each in configuration.written()
+              if each.kind is Kind.OTHER_ID]  # fmt: skip
+    return here.union(*(words for words in others if "reverse" in words))
 
 
 def _replace(

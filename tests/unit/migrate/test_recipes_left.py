@@ -178,3 +178,22 @@ def test_a_word_in_the_body_may_be_too_far_behind(
 ) -> None:
     _, _, said = said_of(tmp_path, capsys, f"curl -sf {URL} | grep -q UP")
     assert "grep read all of the answer, and this reads its first 64 KiB" in said
+
+
+def test_a_line_with_reverse_for_another_id_keeps_a_script(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = "vrrp_instance v {\n    track_script {\n        @other chk weight 0 reverse\n    }\n}\n"
+    code, diff, said = said_of(tmp_path, capsys, "pidof vault", lines)
+    assert (code, diff) == (1, "")
+    assert "reverse" in said
+
+
+@pytest.mark.parametrize("option", ["-sI", "-si"])
+def test_a_head_that_curl_writes_to_dev_null_is_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    script = f"curl {option} -o /dev/null {URL} | grep -q 200"
+    code, diff, said = said_of(tmp_path, capsys, script)
+    assert (code, diff) == (1, "")
+    assert "its grep does not read the answer alone" in said

@@ -161,7 +161,7 @@ def searched(question: UrlQuestion, given: Given, commands: Sequence[Simple]) ->
             raise LeftError(f"it looks for {text} in what -w writes; kacheck-http can look for a"
                             " code, with --expect")  # fmt: skip
         return question._replace(code=text)
-    if shows_head(given, reads_errors=reads_errors):
+    if shows_head(given, is_discarded=is_discarded, reads_errors=reads_errors):
         found = STATUS_LINE.fullmatch(text)
         if found is None:
             raise LeftError(f"it looks for {text} in the head of the answer; kacheck-http can look"
@@ -175,11 +175,10 @@ def searched(question: UrlQuestion, given: Given, commands: Sequence[Simple]) ->
     return question._replace(text=text)
 
 
-def shows_head(given: Given, *, reads_errors: bool) -> bool:
+def shows_head(given: Given, *, is_discarded: bool, reads_errors: bool) -> bool:
     """Return whether the head of the answer is in what a grep reads."""
     return (
-        given.has("head")
-        or given.has("include")
+        ((given.has("head") or given.has("include")) and not is_discarded)
         or given.last("dump-header") in ("-", "/dev/stdout")
         or (given.has("verbose") and reads_errors)
     )
