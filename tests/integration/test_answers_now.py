@@ -38,3 +38,17 @@ def test_a_service_that_is_absent_causes_no_remark(
     conf.write_text('vrrp_script chk {\n    script "curl -s http://127.0.0.1:1/"\n}\n')
     assert main(["migrate", str(conf), "--recipes"]) == 0
     assert "now:" not in capsys.readouterr().err
+
+
+def test_a_word_behind_64_kib_is_said_to_be_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf = tmp_path / "keepalived.conf"
+    with WebServer(200, b"x" * 70_000 + b"UP") as web:
+        script = f"curl -sf {web.url()} | grep -q UP"
+        conf.write_text(f'vrrp_script chk {{\n    script "{script}"\n}}\n')
+        assert main(["migrate", str(conf), "--recipes"]) == 0
+    said = capsys.readouterr().err
+    assert "chk: it fails now: " in said
+    assert "--contains" in said.partition("fails now: ")[2]
+    assert "--expect" not in said.partition("fails now: ")[2]

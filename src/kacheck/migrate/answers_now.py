@@ -29,4 +29,7 @@ def refusal(made: Translation) -> str | None:
         return None
     if result.reason not in (UNEXPECTED_STATUS, UNAUTHORIZED, UNEXPECTED_BODY):
         return None
-    return f"it fails now: {result.message}; if that is healthy, add the code to --expect"
+    cure = "add the code to --expect"
+    if result.reason is UNEXPECTED_BODY:
+        cure = "look for another word with --contains"
+    return f"it fails now: {result.message}; if that is healthy, {cure}"

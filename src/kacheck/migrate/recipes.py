@@ -9,11 +9,13 @@ from collections.abc import Iterator
 
 from kacheck.doctor.machine.system import Machine
 from kacheck.doctor.scripts.script import seconds
-from kacheck.keepalived import Configuration, Node, Version, parse
+from kacheck.keepalived import Configuration, Kind, Node, Version, parse
 from kacheck.keepalived.limits import leading_number
 from kacheck.keepalived.rules import LONGEST_LINE
 from kacheck.keepalived.source import encode
+from kacheck.keepalived.tracking import Tracking
 from kacheck.migrate.answers_now import refusal
+from kacheck.migrate.conditional_lines import NO_WORD
 from kacheck.migrate.equivalents import LIBEXEC, script_word
 from kacheck.migrate.one_liners.command import command_of
 from kacheck.migrate.one_liners.translate import translate
@@ -24,13 +26,18 @@ from kacheck.redact import redact
 
 READS_FRACTIONS = Version(2, 3, 2)
 """The first release that reads fractions of a second."""
+REVERSE = (
+    "its weight has reverse, so that every failure of a check would count as healthy, a timeout as"
+    " well; keep the script, or write a check of the opposite, without reverse"
+)
 
 
 def replace_recipes(configuration: Configuration, survey: Survey) -> None:
     """Edit the scripts that are recognized."""
+    reversed_names = names_with_reverse(configuration)
     for block, script in _scripts(configuration):
         try:
-            _replace(block, script, configuration.release, survey)
+            _replace(block, script, configuration.release, survey, reversed_names)
         except LeftError as error:
             survey.leave("", script, error)
 
@@ -43,11 +50,28 @@ def _scripts(configuration: Configuration) -> Iterator[tuple[Node, Node]]:
             yield block, scripts[0]
 
 
-def _replace(block: Node, script: Node, release: Version, survey: Survey) -> None:
+def names_with_reverse(configuration: Configuration) -> set[str]:
+    """Return the names of scripts whose failure counts as health, for this or another `@id`."""
+    tracking = Tracking(configuration)
+    scripts = tracking.of_kind("track_script")
+    lines = [(each.name, line.weight(each.weight)) for each in scripts
+             for line in tracking.referring(each)]  # fmt: skip
+    weights = [*((each.name, each.weight) for each in scripts), *lines]
+    here = {name for name, weight in weights if weight.reverse}
+    others = [NO_WORD.split(each.line.text) for each in configuration.written()
+              if each.kind is Kind.OTHER_ID]  # fmt: skip
+    return here.union(*(words for words in others if "reverse" in words))
+
+
+def _replace(
+    block: Node, script: Node, release: Version, survey: Survey, reversed_names: set[str]
+) -> None:
     old, source = script.command or [], script.source
     made = translate(old)
     if made is None or source is None or source.tree is None or survey.is_shared(source):
         return
+    if not reversed_names.isdisjoint(block.arguments[:1]):
+        raise LeftError(REVERSE)
     if made.probe == "process" and (why := renamed(old, made.values["name"])):
         raise LeftError(why)
     entry_point, *words = command_of(made, timeout_of(block, release))

@@ -70,9 +70,9 @@ REPLACED = [
     (f"/usr/bin/curl -sf {URL} > /dev/null", f"{HTTP} {URL}", NO_SHELL),
     (f"sh -c 'if curl -sf {URL}; then exit 0; else exit 1; fi'", f"{HTTP} {URL}", ""),
     # what it looks for
-    (f"sh -c 'curl -sf {URL} | grep -q UP'", f"{HTTP} --contains UP {URL}", ""),
+    (f"sh -c 'curl -sf {URL} | grep -q UP'", f"{HTTP} --contains UP {URL}", "first 64 KiB"),
     (f"sh -c 'curl -s {URL} | grep UP'", f"{HTTP} --contains UP {URL}", "error pages as well"),
-    (f"sh -c 'curl -sf {URL} | grep -Fq 1.2'", f"{HTTP} --contains 1.2 {URL}", ""),
+    (f"sh -c 'curl -sf {URL} | grep -Fq 1.2'", f"{HTTP} --contains 1.2 {URL}", "first 64 KiB"),
     ("/usr/bin/curl -s http://127.0.0.1:8008/patroni | grep -q 'role: primary'",
      f"{HTTP} --contains|role: primary|http://127.0.0.1:8008/patroni", NO_SHELL),
     (f"sh -c 'curl -so /dev/null -w %{{http_code}} {URL} | grep -q 200'",

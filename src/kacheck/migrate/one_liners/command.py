@@ -33,9 +33,17 @@ def command_of(made: Translation, timeout: float) -> list[str]:
     try:
         asked = arguments.parse([made.probe, *words])
         load(declared.prepare)(asked.values)
-    except (BadConfigError, OptionError) as error:
-        raise LeftError(f"kacheck-{made.probe} refuses it: {error}") from None
+    except OptionError as error:
+        flags = {option.name: option.flag for option in declared.options}
+        raise refused(made, error.text(flags.__getitem__, flags)) from None
+    except BadConfigError as error:
+        raise refused(made, str(error)) from None
     return [f"kacheck-{made.probe}", *words]
+
+
+def refused(made: Translation, why: str) -> LeftError:
+    """Return the reason for a check that refuses one of its values."""
+    return LeftError(f"kacheck-{made.probe} refuses it: {why}")
 
 
 def deadline_of(own: float | None, timeout: float) -> float:

@@ -4,11 +4,19 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from kacheck.migrate.equivalents import LIBEXEC
 from kacheck.migrate.one_liners.grep import fixed_text
 from kacheck.migrate.one_liners.options import Given, Grammar, read, spellings
-from kacheck.migrate.one_liners.shell_words import Simple, refuse_files
+from kacheck.migrate.one_liners.shell_words import Simple, piped, refuse_files
 from kacheck.migrate.one_liners.translation import Translation, seconds
-from kacheck.migrate.one_liners.url import AUTH_FILE, HEALTH, UrlQuestion, check_of, plain_url
+from kacheck.migrate.one_liners.url import (
+    AUTH_FILE,
+    HEALTH,
+    STATUS_LINE,
+    UrlQuestion,
+    check_of,
+    plain_url,
+)
 from kacheck.migrate.tracked import LeftError
 
 GRAMMAR = Grammar(
@@ -48,8 +56,6 @@ VALUES = {"cacert": "ca_cert", "capath": "ca_path", "key": "client_key",
 """The options of probe http by those of curl."""
 WRITES_CODE = re.compile(r"%\{(?:http_code|response_code)\}(?:\\n)?")
 CODE = re.compile(r"[1-5][0-9]{2}")
-STATUS_LINE = re.compile(r"(?:HTTP/(?:1\.[01]|2) )?([1-5][0-9]{2})(?: [A-Za-z ]+)?")
-"""What is looked for in the head of an answer."""
 PASSING = "200-399"
 """Codes that are not an error to curl -f, apart from those that announce another answer."""
 
@@ -145,17 +151,17 @@ def searched(question: UrlQuestion, given: Given, commands: Sequence[Simple]) ->
         names = " | ".join(each.name for each in commands[1:])
         raise LeftError(f"its answer goes through {names}; kacheck-http can look for a fixed text"
                         " with --contains, or for a field with --json PATH=VALUE")  # fmt: skip
-    is_discarded = given.last("output") == "/dev/null" or any(
-        target == "/dev/null" and not operator.startswith("2")
-        for operator, target in commands[0].redirections
-    )
+    reads_output, reads_errors = piped(commands[0])
+    if not reads_output and not reads_errors:
+        raise LeftError("its grep reads no answer; correct that first")
+    is_discarded = given.last("output") == "/dev/null" or not reads_output
     written = given.last("write-out")
-    if written is not None and is_discarded:
+    if written is not None and is_discarded and reads_output:
         if not WRITES_CODE.fullmatch(written) or not CODE.fullmatch(text):
             raise LeftError(f"it looks for {text} in what -w writes; kacheck-http can look for a"
                             " code, with --expect")  # fmt: skip
         return question._replace(code=text)
-    if shows_head(given, commands[0]):
+    if shows_head(given, is_discarded=is_discarded, reads_errors=reads_errors):
         found = STATUS_LINE.fullmatch(text)
         if found is None:
             raise LeftError(f"it looks for {text} in the head of the answer; kacheck-http can look"
@@ -163,17 +169,16 @@ def searched(question: UrlQuestion, given: Given, commands: Sequence[Simple]) ->
         return question._replace(code=found[1])
     if is_discarded or written is not None:
         raise LeftError("its grep does not read the answer alone; correct that first")
+    if reads_errors and (found := STATUS_LINE.fullmatch(text)):
+        raise LeftError("curl shows no code without -v; write"
+                        f" {LIBEXEC}/kacheck-http --expect {found[1]} URL")  # fmt: skip
     return question._replace(text=text)
 
 
-def shows_head(given: Given, command: Simple) -> bool:
+def shows_head(given: Given, *, is_discarded: bool, reads_errors: bool) -> bool:
     """Return whether the head of the answer is in what a grep reads."""
-    is_merged = any(
-        operator == "2>&" and target == "1" for operator, target in command.redirections
-    )
     return (
-        given.has("head")
-        or given.has("include")
+        ((given.has("head") or given.has("include")) and not is_discarded)
         or given.last("dump-header") in ("-", "/dev/stdout")
-        or (given.has("verbose") and is_merged)
+        or (given.has("verbose") and reads_errors)
     )

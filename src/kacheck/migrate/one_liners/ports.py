@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from ipaddress import ip_address
 
 from kacheck.migrate.equivalents import LIBEXEC
 from kacheck.migrate.one_liners.options import Grammar, read, spellings
@@ -19,6 +20,7 @@ REFUSED = {
     "source": "it chooses its own address or port, which kacheck-tcp does not; keep the script",
     "interval": "it waits between ports; leave out -i",
 }
+FAMILIES = {"ipv4": 4, "ipv6": 6}
 DEVICE = re.compile(r"/dev/tcp/([^/\s]+)/([0-9]+)")
 OPENS = (("exec",), (":",), ("true",), ("echo",), ("cat",))
 """Commands that say nothing on the connection that a redirection opens."""
@@ -45,7 +47,19 @@ def nc(commands: Sequence[Simple]) -> Translation:
         return Translation("tcp", {"address": f"unix:{given.operands[0]}"}, limit)
     if len(given.operands) != 2:
         raise LeftError("it does not name one host and one port; write a check for each port")
+    for name, version in FAMILIES.items():
+        if given.has(name) and version_of(given.operands[0]) != version:
+            raise LeftError(f"it asks over IPv{version} alone, and kacheck-tcp tries every address"
+                            " of a name; write the address")  # fmt: skip
     return Translation("tcp", {"address": address(*given.operands)}, limit)
+
+
+def version_of(host: str) -> int | None:
+    """Return the version of an IP address; None for a name."""
+    try:
+        return ip_address(host).version
+    except ValueError:
+        return None
 
 
 def device(commands: Sequence[Simple], shell: str | None) -> Translation | None:

@@ -23,7 +23,7 @@ TOKEN = re.compile(
     re.VERBOSE,
 )
 PIECE = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\]+)""", re.DOTALL)
-EXPANDED = re.compile(r"[*?]|^~|\[.+\]|\{.*,.*\}|^[{}!]$")
+EXPANDED = re.compile(r"[*?]|^~|\[.+\]|\{.*(?:,|\.\.).*\}|^[{}!]$")
 """What a shell makes something else of, outside of quotes."""
 ADDRESS = re.compile(r"https?://")
 """No file has such a name, so that `?` and `*` in it stay."""
@@ -157,8 +157,29 @@ def is_failure(command: Simple) -> bool:
 
 
 def refuse_files(command: Simple) -> None:
-    """Raise LeftError where a command reads or writes a file beside /dev/null."""
+    """Raise LeftError where a command reads or writes a file beside /dev/null, or closes one."""
     for operator, target in command.redirections:
-        if target != "/dev/null" and not operator.endswith(("<&", ">&")):
+        if operator.endswith(("<&", ">&")):
+            if not target.isdecimal():
+                raise LeftError(f"its redirection {operator}{target} may change what its command"
+                                " does; leave it out, or keep the script")  # fmt: skip
+        elif target != "/dev/null":
             verb = "reads" if "<" in operator else "writes"
             raise LeftError(f"it {verb} {target}, which no check of kacheck does; keep the script")
+
+
+def piped(command: Simple) -> tuple[bool, bool]:
+    """Return whether a pipe behind a command reads its output, and its errors."""
+    output, errors = "|", ""
+    for operator, target in command.redirections:
+        if operator in ("2>", "2>>", "2>|"):
+            errors = target
+        elif (operator, target) == ("2>&", "1"):
+            errors = output
+        elif operator[0] == "&":
+            output = errors = target
+        elif operator in (">", ">>", ">|", "1>", "1>>", "1>|"):
+            output = target
+        elif (operator, target) in ((">&", "2"), ("1>&", "2")):
+            output = errors
+    return output == "|", errors == "|"

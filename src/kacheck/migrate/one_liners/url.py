@@ -3,11 +3,13 @@
 import re
 from typing import Any, NamedTuple
 
+from kacheck.exchange.answer import MAX_BODY
 from kacheck.migrate.equivalents import LIBEXEC
 from kacheck.migrate.one_liners.translation import Translation
 from kacheck.migrate.tracked import LeftError
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+ONE_SLASH = re.compile(r"https?:(?!//)", re.IGNORECASE)
 OTHER_SCHEMES = ("ftp.", "dict.", "ldap.", "imap.", "smtp.", "pop3.")
 """What a host without a scheme may begin with, for curl to take another protocol."""
 HEALTH = re.compile(r"(https?://[^/?#]+)/v1/sys/health(?:\?(.*))?")
@@ -21,12 +23,15 @@ ROLES: dict[str, tuple[str, ...]] = {
     "perfstandbyok=true&standbyok=true": SERVING,
 }
 """The roles for which sys/health answers 200, by its query."""
+STATUS_LINE = re.compile(r"(?:HTTP/(?:1\.[01]|2) )?([1-5][0-9]{2})(?: [A-Za-z ]+)?")
+"""What is looked for in the head of an answer."""
 AUTH_FILE = (
     "its credentials would be on a command line that every user can read; put `basic USER:PASSWORD`"
     " or `bearer TOKEN` into a file of mode 0600, and write"
     f" {LIBEXEC}/kacheck-http --auth-file FILE URL"
 )
 ANY_ANSWER = "it passed on every answer, and this fails on an error, a code from 400 on"
+FIRST_PART = f"grep read all of the answer, and this reads its first {MAX_BODY // 1024} KiB"
 SHARED = ("ca_cert", "ca_path", "client_cert", "client_key", "insecure")
 """The options that the probes http and vault have in common."""
 
@@ -64,6 +69,8 @@ def check_of(
         if question.text is not None:
             note = "it looked at error pages as well, and this fails on a code from 400 on"
         notes = (*notes, note)
+    if question.text is not None:
+        notes = (*notes, FIRST_PART)
     values = {
         "url": question.url,
         "expect": question.code or question.passing,
@@ -82,12 +89,15 @@ def vault_values(question: UrlQuestion, address: str, query: str) -> dict[str, A
     """
     roles = ROLES.get(query)
     is_active = question.text is not None and ACTIVE.fullmatch(question.text)
-    is_code = question.text is None and (question.code == "200" or question.fails)
+    is_code = question.text is None and (
+        question.code == "200" or (question.code is None and question.fails)
+    )
     if roles is None or not (is_active or is_code) or (is_active and roles):
         raise LeftError(
-            "it does not say which roles of Vault may have the VIP: without -f curl passes for a"
-            f" sealed one as well; write {LIBEXEC}/kacheck-vault --address {address} for the active"
-            " node, and add --accept active --accept standby if a standby may have it"
+            "it does not say which roles of Vault may have the VIP: only the code 200 does,"
+            f" and without -f curl passes for a sealed one as well; write"
+            f" {LIBEXEC}/kacheck-vault --address {address} for the active node, and add"
+            " --accept active --accept standby if a standby may have it"
         )
     own = {name: value for name, value in question.values.items() if name in SHARED}
     socket = question.values.get("unix_socket")
@@ -106,6 +116,11 @@ def plain_url(word: str) -> str:
 
     """
     url = word.partition("#")[0]
+    if "$" in url:
+        raise LeftError("its URL has a $, which no shell reads here, and keepalived only before a"
+                        " blank; write ${NAME}, or the value")  # fmt: skip
+    if ONE_SLASH.match(url):
+        raise LeftError("its URL has no // behind http: or https:; correct it")
     found = SCHEME.match(url)
     if found is None:
         if url.lower().startswith(OTHER_SCHEMES):

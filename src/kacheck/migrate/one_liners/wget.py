@@ -4,9 +4,16 @@ from collections.abc import Sequence
 
 from kacheck.migrate.one_liners.grep import fixed_text
 from kacheck.migrate.one_liners.options import Given, Grammar, read, spellings
-from kacheck.migrate.one_liners.shell_words import Simple, refuse_files
+from kacheck.migrate.one_liners.shell_words import Simple, piped, refuse_files
 from kacheck.migrate.one_liners.translation import Translation, seconds
-from kacheck.migrate.one_liners.url import AUTH_FILE, HEALTH, UrlQuestion, check_of, plain_url
+from kacheck.migrate.one_liners.url import (
+    AUTH_FILE,
+    HEALTH,
+    STATUS_LINE,
+    UrlQuestion,
+    check_of,
+    plain_url,
+)
 from kacheck.migrate.tracked import LeftError
 
 GRAMMAR = Grammar(
@@ -59,9 +66,7 @@ def wget(commands: Sequence[Simple]) -> Translation:
         plain_url(given.operands[0]), values_of(given), fails=True, passing=PASSING
     )
     if len(commands) > 1:
-        if given.has("spider") or document == "/dev/null":
-            raise LeftError("its grep reads no answer; correct that first")
-        question = question._replace(text=text_of(question, commands))
+        question = searched(question, given, commands)
     notes = () if given.last("max-redirect") == "0" or HEALTH.match(question.url) else (REDIRECTS,)
     return check_of(question, limit_of(given), notes)
 
@@ -88,8 +93,32 @@ def limit_of(given: Given) -> float | None:
     return seconds(given.last("timeout")) if given.last("tries") == "1" else None
 
 
+def searched(question: UrlQuestion, given: Given, commands: Sequence[Simple]) -> UrlQuestion:
+    """Return the question with what is looked for in the body, or in what wget says of it.
+
+    Raises:
+        LeftError: the grep reads nothing, or looks for more than a code in what wget says.
+
+    """
+    text = text_of(question, commands)
+    reads_output, reads_errors = piped(commands[0])
+    log = given.last("output-file")
+    is_silent = given.has("quiet") and not given.has("server-response")
+    if not is_silent and ((log == "-" and reads_output) or (log is None and reads_errors)):
+        found = STATUS_LINE.fullmatch(text)
+        if found is None:
+            raise LeftError(
+                f"its grep reads what wget says as well, and {text} is no code; leave out 2>&1, or"
+                " look for a code"
+            )
+        return question._replace(code=found[1])
+    if not reads_output or given.has("spider") or given.last("output-document") == "/dev/null":
+        raise LeftError("its grep reads no answer; correct that first")
+    return question._replace(text=text)
+
+
 def text_of(question: UrlQuestion, commands: Sequence[Simple]) -> str:
-    """Return what is looked for in the body.
+    """Return what is looked for.
 
     Raises:
         LeftError: it is not a fixed text.
