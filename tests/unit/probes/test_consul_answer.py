@@ -1,12 +1,14 @@
 """What an agent's answers mean: a table of codes and bodies."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from kacheck.exchange.answer import HttpAnswer
 from kacheck.probes.consul import role
+from kacheck.probes.consul.look import answer_to
 from kacheck.probes.consul.question import prepare
 from kacheck.probes.consul.service import judge_service
 from kacheck.result import Result
@@ -178,6 +180,27 @@ def test_a_long_output_is_cut_and_has_no_line_breaks() -> None:
     message = of_service(503, [dead]).message
     assert len(message) < 300
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("before", ["", "x" * 170, "x" * 185, " " * 790])
+def test_a_token_is_not_shown_even_where_a_quotation_ends(before: str) -> None:
+    token = "8f14e45f-ceea-467f-9575-2d1b8f6a3c01"
+    denied = HttpAnswer(403, f"{before} {token} {'y' * 200}".encode())
+
+    def ask(_: str, judge: Callable[[HttpAnswer], Result]) -> Result:
+        return judge(denied)
+
+    message = answer_to(prepare({"service": "web", "token": token}), ask).message
+    assert token[:4] not in message
+    assert "***" in message
+
+
+def test_a_token_that_is_a_usual_word_changes_no_verdict() -> None:
+    def ask(_: str, judge: Callable[[HttpAnswer], Result]) -> Result:
+        return judge(answer(200, [GOOD]))
+
+    result = answer_to(prepare({"service": "web", "token": "passing"}), ask)
+    assert verdict(result) == "ok passing"
 
 
 # --- leadership -----------------------------------------------------------------------------
