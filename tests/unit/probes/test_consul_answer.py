@@ -98,6 +98,16 @@ DEAD_ACTIVE = instance("critical", check("critical", output="gone"), tags=["acti
         (429, [GOOD], {}, "critical bad-response"),
         (503, [GOOD], {}, "critical bad-response"),
         (503, [WARNED], {}, "critical bad-response"),
+        (200, [instance("passing", check("critical"))], {}, "critical bad-response"),
+        (200, [GOOD, instance("passing", check("warning"))], {}, "critical bad-response"),
+        (200, [instance("passing", node_check("critical"))], {}, "critical bad-response"),
+        (200, [instance("passing", check("fine"))], {}, "critical bad-response"),
+        (200, [{**RESTING, "AggregatedStatus": "passing"}], {}, "critical bad-response"),
+        (429, [instance("warning", check("critical"))], {}, "critical bad-response"),
+        # --- another service
+        (200, [GOOD], {"service": "db"}, "critical bad-response"),
+        (200, GOOD, {"service_id": "web-2"}, "critical bad-response"),
+        (200, [{**GOOD, "Service": {"ID": "web"}}], {}, "critical bad-response"),
         # --- not a service's description
         (200, [], {}, "critical bad-response"),
         (200, b"", {}, "critical bad-response"),
@@ -260,6 +270,7 @@ def test_what_is_said_of_a_key(code: int, body: Any, expected: str) -> None:
         (200, [], "warning lock-free"),
         (200, b"null", "warning lock-free"),
         (200, [{"ID": "s-1"}], "critical bad-response"),
+        (200, [{"ID": "s-1", "Node": ""}], "critical bad-response"),
         (200, [None], "critical bad-response"),
         (200, b"", "critical bad-response"),
         (403, b"Permission denied", "unknown unauthorized"),
@@ -283,6 +294,7 @@ def test_whose_lock_it_is(holder: str, this_node: str, expected: str) -> None:
     assert verdict(role.compare_nodes("k", holder, this_node)) == expected
 
 
-def test_a_node_without_a_name_holds_no_lock() -> None:
-    result = role.judge_node(answer(200, {"Config": {}}), ADDRESS)
+@pytest.mark.parametrize("config", [{}, {"NodeName": ""}])
+def test_a_node_without_a_name_holds_no_lock(config: dict[str, str]) -> None:
+    result = role.judge_node(answer(200, {"Config": config}), ADDRESS)
     assert verdict(result) == "critical bad-response"
