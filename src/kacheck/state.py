@@ -16,8 +16,8 @@
   `fork_delay`, which begins again when all have ended and others have started; one too many may end
   within it. (These are the words of keepalived's track_process, for the exits and forks it sees.)
 - A look that could not determine the state is worse than `ok`, or counts as `ok`, or is held: the
-  verdict stays until `hold_for` has passed without a look as good as it. A bad configuration or a
-  bug is always a failure.
+  verdict stays until `hold_for` has passed without a look as good as it. A bad configuration, a
+  bug, and `not-ok` of a combination always fail.
 - Draining and stopping act at once.
 """
 
@@ -182,7 +182,7 @@ def changed(tenures: Tenures, ranks: Iterable[int], **fields: float) -> Tenures:
 def is_held(policy: Policy, verdict: Verdict, result: Result) -> bool:
     """Return whether the verdict, which knows more, is kept for a while in spite of a look."""
     holds = policy.on_unknown == "hold" and verdict.status is not Status.UNKNOWN
-    return holds and result.status is Status.UNKNOWN and not result.is_blind
+    return holds and result.status is Status.UNKNOWN and not result.reason.always_fails
 
 
 def rank(policy: Policy, status: Status, reason: Reason) -> int:

@@ -204,6 +204,21 @@ def test_a_new_agent_is_reported_to_after_a_reload(
         wait_for_report(watcher, consul, "critical")
 
 
+def test_other_settings_for_the_same_agent_make_nothing_critical_but_what_goes(
+    tmp_path: Path, consul: StandInConsul, web: WebServer
+) -> None:
+    consul.ttl_checks["other"] = []
+    other = f'[check.other]\nprobe = "http"\nurl = "{web.url("/other")}"\nconsul_check = "other"\n'
+    with Watcher(tmp_path, toml(consul, web, other, table="ttl = 3600")) as watcher:
+        wait_for_report(watcher, consul, "passing")
+        watcher.until(lambda: consul.status_of("other") == "passing")
+        watcher.reload(toml(consul, web, table="ttl = 1"))
+        watcher.until(lambda: consul.status_of("other") == "critical")
+        seen = len(consul.ttl_checks[ID])
+        watcher.until(lambda: len(consul.ttl_checks[ID]) > seen + 2)
+        assert {status for status, _ in consul.ttl_checks[ID]} == {"passing"}
+
+
 def test_a_watcher_that_is_stopped_or_left_does_not_renew(
     tmp_path: Path, consul: StandInConsul, web: WebServer
 ) -> None:

@@ -55,6 +55,17 @@ def test_a_refusal_says_what_to_paste(code: int, body: bytes, words: str) -> Non
     assert words in result.message
 
 
+@pytest.mark.parametrize("body", ["bad token: {}", "x" * 170 + " {}", "x {}" + " " * 800 + "y"])
+def test_a_refusal_never_shows_the_token(body: str) -> None:
+    token = "8f14e45f-ceea-467f-9575-2d1b8f6a3c01"
+    reporting = Reporting(Agent(token=token))
+    answer = HttpAnswer(403, body.format(token).encode())
+    message = judge_update(answer, reporting, update()).message
+    assert token[:4] not in message
+    assert "***" in message
+    assert "the token needs the rule" in message
+
+
 def test_only_200_is_taken_for_granted() -> None:
     taken = [
         code

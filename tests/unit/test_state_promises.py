@@ -69,7 +69,11 @@ def status(state: State) -> Status:
 
 
 @settings(max_examples=1500, deadline=None)
-@given(POLICIES, st.lists(LOOKS, max_size=12), st.sampled_from(["sealed", "timeout", "bug"]))
+@given(
+    POLICIES,
+    st.lists(LOOKS, max_size=12),
+    st.sampled_from(["sealed", "timeout", "bug", "not-ok"]),
+)
 def test_fall_looks_that_fail_are_a_failure_whatever_was_before(
     policy: Policy, history: list[Seen], reason: str
 ) -> None:
@@ -110,8 +114,9 @@ def test_what_stays_well_is_well_after_the_longest_patience(
 @settings(max_examples=1500, deadline=None)
 @given(POLICIES, st.lists(LOOKS, min_size=1, max_size=12))
 def test_an_unknown_is_held_no_longer_than_that(policy: Policy, history: list[Seen]) -> None:
+    policy = policy._replace(on_unknown="hold")
     state, now = after(policy, history)
     for _ in range(int(policy.hold_for) + policy.fall + 1):
         now += 1
-        state = step(policy, state, result("not-ok"), now)
+        state = step(policy, state, result("hidden"), now)
     assert status(state) is Status.UNKNOWN

@@ -32,10 +32,10 @@ TRACK = Option(
     "number of `ok`, unless `unknown` is given. keepalived reads a missing, empty or garbled file "
     "as 0, so `ok` must be above 0. `critical`, `unknown` and every reason that a healthy node "
     "never has, such as `sealed` or `timeout`, must be below `ok`. So must a reason that may be "
-    'unknown, such as `hidden`, without `on_unknown = "ok"`. The table may have the header '
-    "`[check.NAME.track]` instead. `rise` and `fall` apply to changes between up, alive in another "
-    "role, and down. Between two reasons that are equally bad, and between two roles that `accept` "
-    "names, one look changes the number.",
+    'unknown, such as `hidden`, without `on_unknown = "ok"`. No number may be above `ok`. The '
+    "table may have the header `[check.NAME.track]` instead. `rise` and `fall` apply to changes "
+    "between up, alive in another role, and down. Between two reasons that are equally bad, and "
+    "between two roles that `accept` names, one look changes the number.",
 )
 OPTIONS = (
     PROBE,
@@ -168,6 +168,13 @@ def sensible(path: Path, numbers: dict[str, int]) -> None:
             key = word if word in numbers else "critical"
             raise WrongError(
                 (*path, key), f"{key} in track is {numbers[key]}, not below ok ({up}), {cure}"
+            )
+    for key, number in numbers.items():
+        if number > up:
+            raise WrongError(
+                (*path, key),
+                f"{key} in track is {number}, above ok ({up}), so a node that is not quite well "
+                f"would outrank a healthy one; give it {up} or less",
             )
 
 

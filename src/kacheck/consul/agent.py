@@ -8,6 +8,7 @@ from kacheck.exchange.options import Trust, split_trust
 from kacheck.exchange.request import PATH
 from kacheck.exchange.secret_file import line_of, read_secret
 from kacheck.probe import OptionError
+from kacheck.redact import HIDDEN
 from kacheck.result import BadConfigError
 
 TYPE_CHECKING = False  # typing's own takes 10 ms to import
@@ -22,6 +23,8 @@ MAX_BODY = 1024 * 1024
 """Bytes; a key's value may have 512 KiB, which are encoded in base64, and an agent describes its
 whole configuration."""
 WHAT = "the file of the token"
+TELLING = 4
+"""Characters of a token's beginning that are hidden, too, where a quotation cuts it off."""
 
 
 class Agent(NamedTuple):
@@ -79,6 +82,20 @@ class Agent(NamedTuple):
         if not token or " " in token:
             raise BadConfigError(f"{WHAT} {self.token_file} must have one line, the token")
         return token
+
+    def hide(self, text: str) -> str:
+        """Return what an agent says without the token, be it whole or cut off by a quotation.
+
+        Raises:
+            BadConfigError: the token's file cannot be used.
+
+        """
+        token = self.secret() or ""
+        text = text.replace(token, HIDDEN) if token else text
+        for length in range(len(token) - 1, TELLING - 1, -1):
+            for end in ('..."', '"'):
+                text = text.replace(f"{token[:length]}{end}", f"{HIDDEN}{end}")
+        return text
 
 
 def agent_of(values: Mapping[str, Any]) -> Agent:

@@ -71,7 +71,7 @@ def judge_update(answer: HttpAnswer, reporting: Reporting, update: TtlUpdate) ->
     if answer.code == 200:
         return Result(Status.OK, REPORTED, "", {})
     said = f"{reporting.agent.address} answered {answer.code}"
-    said += f", {quote(answer.body, SHOWN)}" if answer.body else ""
+    said += f", {reporting.agent.hide(quote(answer.body, SHOWN))}" if answer.body else ""
     if answer.code in (401, 403):
         said += f"; the token needs the rule {rule(update.id)}"
     elif answer.code == 404 or any(words in answer.body for words in UNKNOWN_CHECK):

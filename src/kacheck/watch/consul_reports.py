@@ -90,9 +90,11 @@ class ConsulReports:
         self, reporter: "ConsulReporter | None", configuration: CheckConfiguration
     ) -> None:
         """Report with it from now on; None: not at all. What is reported no more fails."""
+        ids = ids_of(configuration)
         if self.reporter is not None and self.reporter is not reporter:
-            self.reporter.end()
-        self.reporter, self._ids = reporter, ids_of(configuration)
+            is_same = reporter is not None and reporter.place == self.reporter.place
+            self.reporter.end(ids if is_same else frozenset())
+        self.reporter, self._ids = reporter, ids
         self._renew()
 
     def hurry(self) -> None:
@@ -173,9 +175,14 @@ class ConsulReporter:
         with suppress(Full):  # never: nobody else puts
             self._waiting.put_nowait(new)
 
-    def end(self) -> None:
-        """Report that all checks fail that were reported, and end."""
-        self.put(Round([], frozenset(), is_last=True))
+    @property
+    def place(self) -> tuple[str, str | None]:
+        """Where the agent listens."""
+        return self.reporting.agent.base, self.reporting.agent.unix_socket
+
+    def end(self, ids: frozenset[str] = frozenset()) -> None:
+        """Report that all checks fail that were reported, without those IDs, and end."""
+        self.put(Round([], ids, is_last=True))
 
     def _work(self) -> None:
         is_last = False

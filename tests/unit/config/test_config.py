@@ -218,6 +218,7 @@ def test_every_key_of_the_policy() -> None:
         ("{ ok = 50, warning = 10, critical = -254 }", Track(50, 10, -254)),
         ("{ unknown = -1, standby = 0, sealed = -5 }", Track(1, 0, 0, -1, ((REASON["standby"], 0), (REASON["sealed"], -5)))),
         ("{ missing = -1, hidden = -1 }", Track(reasons=((REASON["missing"], -1), (REASON["hidden"], -1)))),
+        ("{ ok = 20, warning = 20 }", Track(20, 20)),
         ("{ draining = -10, performance-standby = 1 }", Track(reasons=((REASON["draining"], -10), (REASON["performance-standby"], 1)))),
     ],
 )  # fmt: skip
@@ -519,6 +520,8 @@ BROKEN = {
     "unknown as good as ok": (f"{PROCESS}track = {{ unknown = 1 }}", 4, 'give it less, or on_unknown = "ok"'),
     "a bug as good as ok": (f"{PROCESS}track = {{ bug = 1 }}", 4, "bug in track is 1, not below ok (1), so the VIP would stay"),
     "a bad configuration as good as ok": (f"{PROCESS}track = {{ bad-config = 2 }}", 4, "bad-config in track"),
+    "a warning above ok": (f"{PROCESS}[check.a.track]\nok = 20\nwarning = 30", 6, "warning in track is 30, above ok (20), so a node that is not quite well would outrank a healthy one; give it 20 or less"),
+    "a standby above ok": (f"{PROCESS}track = {{ ok = 5, standby = 100 }}", 4, "standby in track is 100, above ok (5)"),
     "a drain that keeps the VIP": (f"{PROCESS}track = {{ ok = 5, draining = 5 }}", 4, "draining in track is 5, not below ok (5)"),
     "a stop that keeps the VIP": (f"{PROCESS}track = {{ stopped = 1 }}", 4, "stopped in track"),
     "a hang as good as ok": (f"{PROCESS}track = {{ ok = 1, timeout = 1, sealed = 1 }}", 4, "sealed in track is 1, not below ok (1), so the VIP would stay; give it less, or leave it out"),

@@ -1,12 +1,14 @@
 """What an agent's answers mean: a table of codes and bodies."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from kacheck.exchange.answer import HttpAnswer
 from kacheck.probes.consul import role
+from kacheck.probes.consul.look import answer_to
 from kacheck.probes.consul.question import prepare
 from kacheck.probes.consul.service import judge_service
 from kacheck.result import Result
@@ -96,6 +98,16 @@ DEAD_ACTIVE = instance("critical", check("critical", output="gone"), tags=["acti
         (429, [GOOD], {}, "critical bad-response"),
         (503, [GOOD], {}, "critical bad-response"),
         (503, [WARNED], {}, "critical bad-response"),
+        (200, [instance("passing", check("critical"))], {}, "critical bad-response"),
+        (200, [GOOD, instance("passing", check("warning"))], {}, "critical bad-response"),
+        (200, [instance("passing", node_check("critical"))], {}, "critical bad-response"),
+        (200, [instance("passing", check("fine"))], {}, "critical bad-response"),
+        (200, [{**RESTING, "AggregatedStatus": "passing"}], {}, "critical bad-response"),
+        (429, [instance("warning", check("critical"))], {}, "critical bad-response"),
+        # --- another service
+        (200, [GOOD], {"service": "db"}, "critical bad-response"),
+        (200, GOOD, {"service_id": "web-2"}, "critical bad-response"),
+        (200, [{**GOOD, "Service": {"ID": "web"}}], {}, "critical bad-response"),
         # --- not a service's description
         (200, [], {}, "critical bad-response"),
         (200, b"", {}, "critical bad-response"),
@@ -180,6 +192,27 @@ def test_a_long_output_is_cut_and_has_no_line_breaks() -> None:
     assert "\n" not in message
 
 
+@pytest.mark.parametrize("before", ["", "x" * 170, "x" * 185, " " * 790])
+def test_a_token_is_not_shown_even_where_a_quotation_ends(before: str) -> None:
+    token = "8f14e45f-ceea-467f-9575-2d1b8f6a3c01"
+    denied = HttpAnswer(403, f"{before} {token} {'y' * 200}".encode())
+
+    def ask(_: str, judge: Callable[[HttpAnswer], Result]) -> Result:
+        return judge(denied)
+
+    message = answer_to(prepare({"service": "web", "token": token}), ask).message
+    assert token[:4] not in message
+    assert "***" in message
+
+
+def test_a_token_that_is_a_usual_word_changes_no_verdict() -> None:
+    def ask(_: str, judge: Callable[[HttpAnswer], Result]) -> Result:
+        return judge(answer(200, [GOOD]))
+
+    result = answer_to(prepare({"service": "web", "token": "passing"}), ask)
+    assert verdict(result) == "ok passing"
+
+
 # --- leadership -----------------------------------------------------------------------------
 
 
@@ -237,6 +270,7 @@ def test_what_is_said_of_a_key(code: int, body: Any, expected: str) -> None:
         (200, [], "warning lock-free"),
         (200, b"null", "warning lock-free"),
         (200, [{"ID": "s-1"}], "critical bad-response"),
+        (200, [{"ID": "s-1", "Node": ""}], "critical bad-response"),
         (200, [None], "critical bad-response"),
         (200, b"", "critical bad-response"),
         (403, b"Permission denied", "unknown unauthorized"),
@@ -260,6 +294,7 @@ def test_whose_lock_it_is(holder: str, this_node: str, expected: str) -> None:
     assert verdict(role.compare_nodes("k", holder, this_node)) == expected
 
 
-def test_a_node_without_a_name_holds_no_lock() -> None:
-    result = role.judge_node(answer(200, {"Config": {}}), ADDRESS)
+@pytest.mark.parametrize("config", [{}, {"NodeName": ""}])
+def test_a_node_without_a_name_holds_no_lock(config: dict[str, str]) -> None:
+    result = role.judge_node(answer(200, {"Config": config}), ADDRESS)
     assert verdict(result) == "critical bad-response"

@@ -59,10 +59,7 @@ def answer_to(question: ConsulQuestion, ask: Ask) -> Result:
         name = segment(question.consul_service or "")
         result = ask(f"/v1/agent/health/service/{form}/{name}",
                      partial(judge_service, question=question))  # fmt: skip
-    token = question.agent.secret()
-    if token and token in result.message:
-        result = result._replace(message=result.message.replace(token, "***"))
-    return result
+    return result._replace(message=question.agent.hide(result.message))
 
 
 def answer_to_lock(key: str, address: str, ask: Ask) -> Result:

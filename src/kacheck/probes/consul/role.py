@@ -66,7 +66,7 @@ def judge_session(answer: HttpAnswer, address: str, key: str) -> Result:
     if rows == [] or answer.body.strip() == b"null":
         return free(f"nobody holds the lock {key} any more: its session has ended")
     node = field(rows[0], "Node") if isinstance(rows, list) and len(rows) == 1 else None
-    if not isinstance(node, str):
+    if not isinstance(node, str) or not node:
         return bad_response(answer, address, "which does not describe a session")
     return Result(Status.OK, LOCK_HELD, f"{node} holds the lock {key}", {"node": node})
 
@@ -76,7 +76,7 @@ def judge_node(answer: HttpAnswer, address: str) -> Result:
     if answer.code != 200:
         return unusable(answer, address, AGENT_POLICY)
     node = field(body_of(answer), "Config", "NodeName")
-    if not isinstance(node, str):
+    if not isinstance(node, str) or not node:
         return bad_response(answer, address, "which does not describe an agent")
     return Result(Status.OK, LOCK_HELD, f"this node is {node}", {"this_node": node})
 

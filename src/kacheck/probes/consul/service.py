@@ -39,10 +39,19 @@ class Instance(NamedTuple):
     """A service that is registered with the agent."""
 
     id: str
+    name: str
+    """Of the service."""
     tags: list[str]
     state: str
     """One of CODES."""
     checks: list[dict[str, Any]]
+
+    @property
+    def is_too_good(self) -> bool:
+        """Whether one of its checks says worse than its state, which Consul makes of them."""
+        said = [str(check.get("Status")) for check in self.checks]
+        said = ["maintenance"] if any(map(is_maintenance, self.checks)) else said
+        return any(rank(each) > rank(self.state) for each in said)
 
     @property
     def is_checked(self) -> bool:
@@ -61,9 +70,19 @@ class Instance(NamedTuple):
     def maintenance(self) -> str:
         """Why it is in maintenance."""
         for check in self.checks:
-            if str(check.get("CheckID")).startswith(MAINTENANCE_CHECKS):
+            if is_maintenance(check):
                 return quote(str(check.get("Notes", "")).encode(), SHOWN)
         return "without a reason"
+
+
+def rank(state: str) -> int:
+    """How bad a state is; one that Consul does not have is the worst."""
+    return [*CODES, state].index(state)
+
+
+def is_maintenance(check: dict[str, Any]) -> bool:
+    """Return whether a check stands for maintenance."""
+    return str(check.get("CheckID")).startswith(MAINTENANCE_CHECKS)
 
 
 def judge_service(answer: HttpAnswer, question: ConsulQuestion) -> Result:
@@ -79,9 +98,23 @@ def judge_service(answer: HttpAnswer, question: ConsulQuestion) -> Result:
         if answer.code == 200:
             return bad_response(answer, address, "which does not describe a service")
         return unusable(answer, address, policy_of(question))
-    if CODES[worst(instances).state] != answer.code:
-        return bad_response(answer, address, f"but its body says {worst(instances).state}")
+    wrong = contradiction(answer.code, instances, question)
+    if wrong is not None:
+        return bad_response(answer, address, wrong)
     return judge(instances, question, name)._replace(data=data_of(answer.code, instances))
+
+
+def contradiction(code: int, instances: list[Instance], question: ConsulQuestion) -> str | None:
+    """Return what keeps an answer from being believed: its code, its checks, or whose it is."""
+    state = worst(instances).state
+    if CODES[state] != code:
+        return f"but its body says {state}"
+    if any(each.is_too_good for each in instances):
+        return f"but a check in its body is worse than {state}"
+    named = {each.id if question.service_id else each.name for each in instances}
+    if named != {question.consul_service}:
+        return f"but not about service {question.consul_service}"
+    return None
 
 
 def policy_of(question: ConsulQuestion) -> str:
@@ -111,12 +144,13 @@ def instance_of(value: Any) -> Instance | None:
         return None
     if not all(isinstance(check, dict) for check in checks):
         return None
-    return Instance(str(service.get("ID")), [str(tag) for tag in tags], state, checks)
+    own_id, name = (str(service.get(key)) for key in ("ID", "Service"))
+    return Instance(own_id, name, [str(tag) for tag in tags], state, checks)
 
 
 def worst(instances: Iterable[Instance]) -> Instance:
     """Return the first instance of the worst state."""
-    return max(instances, key=lambda each: [*CODES].index(each.state))
+    return max(instances, key=lambda each: rank(each.state))
 
 
 def judge(instances: list[Instance], question: ConsulQuestion, name: str) -> Result:
