@@ -236,6 +236,19 @@ def test_no_vip_follows_a_check_that_asks_something_else(
     assert not has_conf or conf.read_text() == before
 
 
+def test_a_file_of_the_recipes_name_that_differs_is_not_included(run: Run, tmp_path: Path) -> None:
+    """It may define what another check needs, under the names that the VIP would track."""
+    run(service="process", process="web-api", write=True)
+    conf = tmp_path / "keepalived.conf"
+    conf.unlink()
+    (recipe,) = tmp_path.glob("kacheck-*.conf")
+    recipe.write_text(recipe.read_text().replace("/web-api", "/other"))
+    answer = run(service="process", process="web-api", write=True)
+    assert answer.code == 1
+    assert any("differs from the recipe" in remark for remark in answer.remarks)
+    assert not conf.exists()
+
+
 def test_an_own_check_keeps_its_vip_and_nothing_is_to_be_added(run: Run, tmp_path: Path) -> None:
     run(service="process", process="served", write=True)
     toml = tmp_path / "kacheck.toml"

@@ -58,8 +58,8 @@ def plan(
     left: list[str] = []
     table = check_table(values, texts)
     change = planned_checks(paths.checks, table, checks_text(values, texts), left)
-    is_asked = not left
     recipe = planned_recipe(paths.keepalived, values, texts, left)
+    is_asked = not left
     changes = [change] if change else []
     if recipe.old is None and (configuration is None or is_needed(configuration, values, texts)):
         changes.append(recipe)
@@ -69,7 +69,7 @@ def plan(
     elif tracking:
         left.append(
             f"{paths.keepalived} is left alone: {values.instance} would not follow this check;"
-            f" write it to {paths.checks} first, then add\n{by_hand(values, texts)}"
+            f" first change what is left alone above, then add\n{by_hand(values, texts)}"
         )
     return PlannedFiles(changes, left, table, recipe)
 
