@@ -130,6 +130,27 @@ def test_a_file_that_cannot_be_written_is_reported_and_others_fail(ended: Ended)
     assert ended.track("new") == "0"
 
 
+@pytest.mark.parametrize(
+    ("result", "status", "job", "is_stop"),
+    [
+        ("success", "0", STOP, True),
+        ("success", "0", RESTART, False),
+        ("signal", "KILL", NOTHING, False),
+        ("exit-code", "3", NOTHING, False),
+    ],
+)
+def test_a_stop_says_which_check_it_cannot_make_fail(
+    ended: Ended, result: str, status: str, job: str, *, is_stop: bool
+) -> None:
+    """With each start that is refused the line would come again, and all failing values are used."""
+    (ended.directory / "failing/new").unlink()
+    shown = ended.run(result, status, job)
+    assert shown.stdout.startswith("<3>new: its track file stays as it is") is is_stop
+    assert shown.stdout.count("\n") == int(is_stop)
+    assert ended.track("new") == "1"
+    assert shown.returncode == 0
+
+
 def test_without_the_failing_values_the_track_files_are_removed(ended: Ended) -> None:
     for path in (ended.directory / "failing").iterdir():
         path.unlink()
