@@ -82,7 +82,7 @@ def test_a_drain_fails_if_the_vip_stays_or_cannot_be_followed(
     conf = both.a_keepalived.conf.with_name("lab-1.conf")
     assert node_only.stderr == (
         f"kacheck: the VIP cannot be followed: no vrrp_instance with a VIP in {conf} tracks vault; "
-        "kacheck doctor; the drain is on\n"
+        "run kacheck doctor; the drain is on\n"
     )
     vrrp = children_of(both.a_keepalived.process.pid)
     for pid in vrrp:
