@@ -275,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             for byte in answer:
                 self.wfile.write(bytes([byte]))
-                self.server.consul.ended.wait(0.05)
+                self.server.consul.ended.wait(0.2)
         except OSError:
             self.close_connection = True
 
