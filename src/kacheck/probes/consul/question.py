@@ -28,7 +28,7 @@ class ConsulQuestion(NamedTuple):
     leader: bool = False
     lock: str | None = None
     in_detail: bool = False
-    """Show each phase of the exchange, which takes httpx (70 ms)."""
+    """Show each phase of the exchange, which takes httpx (0.1 s)."""
 
     @property
     def consul_service(self) -> str | None:

@@ -38,7 +38,7 @@ class VaultOptions(NamedTuple):
     accept: tuple[str, ...] = ("active",)
     trust: Trust = Trust()
     in_detail: bool = False
-    """Show each phase of the exchange, which takes httpx (70 ms)."""
+    """Show each phase of the exchange, which takes httpx (0.1 s)."""
 
     @property
     def method(self) -> str:
