@@ -10,6 +10,8 @@ else:
 
 MAX_BODY = 64 * 1024
 """Bytes; an answer about health has about 500."""
+CODES_WITH_BODY = frozenset(range(200, 600)) - {204, 304}
+"""Codes whose answers have a body, if they have a length (RFC 9110, 15.3.5 and 15.4.5)."""
 
 
 class HttpAnswer(NamedTuple):

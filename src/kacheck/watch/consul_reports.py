@@ -16,6 +16,7 @@ from typing import NamedTuple
 from kacheck.check import CheckConfiguration
 from kacheck.consul.ttl_check import REPORTED, Reporting, TtlUpdate, judge_update, request
 from kacheck.deadline import Deadline, start_thread, within
+from kacheck.exchange.answer import CODES_WITH_BODY
 from kacheck.exchange.once import ask_once
 from kacheck.result import STOPPED, KacheckError, Result, Status, bug, exit_code
 from kacheck.watch.journal import NOTICE, WARNING, Journal
@@ -29,8 +30,6 @@ LAST = 1.0
 """Seconds that the last reports may take."""
 SLACK = 1.0
 """Seconds that a look may be late before its verdict is no longer reported."""
-CODES = frozenset(range(200, 600)) - {204, 304}
-"""Codes whose answers have a body, if they have a length (RFC 9110, 15.3.5 and 15.4.5)."""
 
 
 def updates(watcher: Overview) -> list[TtlUpdate]:
@@ -228,7 +227,7 @@ class ConsulReporter:
         deadline = Deadline(PATIENCE)
         deadline.waiting_for = f"{target.address} to answer"
         try:
-            ask = partial(ask_once, target, judge, CODES, content=content)
+            ask = partial(ask_once, target, judge, CODES_WITH_BODY, content=content)
             return within(deadline, ask, self._run)
         except KacheckError as error:
             return error.result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from kacheck.consul.agent import MAX_BODY, segment
+from kacheck.exchange.answer import CODES_WITH_BODY
 from kacheck.exchange.once import ask_once
 from kacheck.probes.consul import role
 from kacheck.probes.consul.service import judge_service
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     Ask = Callable[[str, Judge], Result]
     """Asks for a path, and judges the answer."""
 
-PLAIN_CODES = frozenset(range(200, 600)) - {204, 304}
-"""Codes whose answers have a body, if they have a length (RFC 9110, 15.3.5 and 15.4.5)."""
 SELF = "/v1/agent/self"
 
 
@@ -41,7 +40,7 @@ def look(question: ConsulQuestion, deadline: Deadline) -> Result:
         target = question.agent.get(path)
         in_detail = question.in_detail
         return ask_once(
-            target, judge, PLAIN_CODES, deadline, in_detail=in_detail, max_body=MAX_BODY
+            target, judge, CODES_WITH_BODY, deadline, in_detail=in_detail, max_body=MAX_BODY
         )
 
     return answer_to(question, ask)
@@ -112,7 +111,7 @@ class RepeatedQuestion:
         from kacheck.exchange.client import HttpClient
 
         target = self._question.agent.get(path)
-        return HttpClient(target, judge, PLAIN_CODES, keep=True, max_body=MAX_BODY)
+        return HttpClient(target, judge, CODES_WITH_BODY, keep=True, max_body=MAX_BODY)
 
     def quick_result(self) -> Result | None:
         """Return nothing: only a look can tell."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
+from kacheck.exchange.answer import CODES_WITH_BODY
 from kacheck.exchange.once import ask_once
 from kacheck.probes.http.judge import judge, with_certificate
 
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from kacheck.looks import RepeatedLook
     from kacheck.probes.http.settings import HttpOptions
     from kacheck.result import Result
-
-PLAIN_CODES = frozenset(range(200, 600)) - {204, 304}
-"""Codes whose answers have a body, if they have a length (RFC 9110, 15.3.5 and 15.4.5)."""
 
 
 def look(options: HttpOptions, deadline: Deadline) -> Result:
@@ -28,7 +26,7 @@ def look(options: HttpOptions, deadline: Deadline) -> Result:
     """
     in_detail = options.in_detail or options.cert_days is not None
     result = ask_once(
-        options, partial(judge, options=options), PLAIN_CODES, deadline, in_detail=in_detail
+        options, partial(judge, options=options), CODES_WITH_BODY, deadline, in_detail=in_detail
     )
     return with_certificate(result, options.cert_days, time.time())
 
@@ -42,7 +40,7 @@ def repeated(options: HttpOptions) -> RepeatedLook:
             """One look, with an eye on the certificate."""
             return with_certificate(super().__call__(deadline), options.cert_days, time.time())
 
-    return CertificateClient(options, partial(judge, options=options), PLAIN_CODES, keep=True)
+    return CertificateClient(options, partial(judge, options=options), CODES_WITH_BODY, keep=True)
 
 
 def preload(_: HttpOptions) -> None:
