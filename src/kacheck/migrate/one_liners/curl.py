@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from kacheck.migrate.equivalents import LIBEXEC
-from kacheck.migrate.one_liners.grep import fixed_text
 from kacheck.migrate.one_liners.options import Given, Grammar, read, spellings
 from kacheck.migrate.one_liners.shell_words import Simple, piped, refuse_files
 from kacheck.migrate.one_liners.translation import Translation, seconds
 from kacheck.migrate.one_liners.url import (
     AUTH_FILE,
-    HEALTH,
     STATUS_LINE,
     UrlQuestion,
     check_of,
     plain_url,
+    text_of,
 )
 from kacheck.migrate.tracked import LeftError
 
@@ -145,12 +144,7 @@ def searched(question: UrlQuestion, given: Given, commands: Sequence[Simple]) ->
         LeftError: it is not a fixed text or an HTTP code.
 
     """
-    is_health = HEALTH.fullmatch(question.url) is not None
-    text = fixed_text(commands[1], any_case=is_health) if len(commands) == 2 else None
-    if text is None:
-        names = " | ".join(each.name for each in commands[1:])
-        raise LeftError(f"its answer goes through {names}; kacheck-http can look for a fixed text"
-                        " with --contains, or for a field with --json PATH=VALUE")  # fmt: skip
+    text = text_of(question, commands)
     reads_output, reads_errors = piped(commands[0])
     if not reads_output and not reads_errors:
         raise LeftError("its grep reads no answer; correct that first")

@@ -1,10 +1,13 @@
 """A question to a URL, asked by curl or wget, as a check of probe http or vault. Pure."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from kacheck.exchange.answer import MAX_BODY
 from kacheck.migrate.equivalents import LIBEXEC
+from kacheck.migrate.one_liners.grep import fixed_text
+from kacheck.migrate.one_liners.shell_words import Simple
 from kacheck.migrate.one_liners.translation import Translation
 from kacheck.migrate.tracked import LeftError
 
@@ -137,3 +140,21 @@ def plain_url(word: str) -> str:
     if re.search(r"[{}]|\[", rest.removeprefix("[")):
         raise LeftError("its braces or brackets stand for several URLs; write a check for each")
     return url
+
+
+def text_of(question: UrlQuestion, commands: Sequence[Simple]) -> str:
+    """Return what is looked for.
+
+    Raises:
+        LeftError: it is not a fixed text.
+
+    """
+    is_health = HEALTH.fullmatch(question.url) is not None
+    text = fixed_text(commands[1], any_case=is_health) if len(commands) == 2 else None
+    if text is None:
+        names = " | ".join(each.name for each in commands[1:])
+        raise LeftError(
+            f"its answer goes through {names}; kacheck-http can look for a fixed text"
+            " with --contains, or for a field with --json PATH=VALUE"
+        )
+    return text

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from kacheck.migrate.one_liners.grep import fixed_text
 from kacheck.migrate.one_liners.options import Given, Grammar, read, spellings
 from kacheck.migrate.one_liners.shell_words import Simple, piped, refuse_files
 from kacheck.migrate.one_liners.translation import Translation, seconds
@@ -13,6 +12,7 @@ from kacheck.migrate.one_liners.url import (
     UrlQuestion,
     check_of,
     plain_url,
+    text_of,
 )
 from kacheck.migrate.tracked import LeftError
 
@@ -115,21 +115,3 @@ def searched(question: UrlQuestion, given: Given, commands: Sequence[Simple]) ->
     if not reads_output or given.has("spider") or given.last("output-document") == "/dev/null":
         raise LeftError("its grep reads no answer; correct that first")
     return question._replace(text=text)
-
-
-def text_of(question: UrlQuestion, commands: Sequence[Simple]) -> str:
-    """Return what is looked for.
-
-    Raises:
-        LeftError: it is not a fixed text.
-
-    """
-    is_health = HEALTH.fullmatch(question.url) is not None
-    text = fixed_text(commands[1], any_case=is_health) if len(commands) == 2 else None
-    if text is None:
-        names = " | ".join(each.name for each in commands[1:])
-        raise LeftError(
-            f"its answer goes through {names}; kacheck-http can look for a fixed text"
-            " with --contains, or for a field with --json PATH=VALUE"
-        )
-    return text
