@@ -30,9 +30,12 @@ def tracking_of(text: str) -> str:
     return re.sub(r"^#", "", "".join(blocks), flags=re.MULTILINE)
 
 
-def untracked(text: str) -> str:
-    """Return the shipped vrrp_instance up to what it tracks, and the comment above that."""
-    return re.split(r"(?m)^    (?:#|track_)", text)[0]
+def tracking_instance(name: str, router_id: int, vip: str, text: str) -> str:
+    """Return the shipped vrrp_instance under this name, with what a recipe's text tracks."""
+    instance = re.split(r"(?m)^(?=vrrp_instance )", recipe("keepalived"))[1]
+    opening = re.split(r"(?m)^    (?:#|track_)", instance)[0]
+    opening = opening.replace("VI_1", name).replace("_id 51", f"_id {router_id}")
+    return f"{opening.replace('192.0.2.100', vip)}{tracking_of(text)}}}\n"
 
 
 def configuration(name: str, priority: int) -> str:

@@ -19,7 +19,7 @@ import pytest
 from helpers.certificates import Authority
 from helpers.keepalived import Keepalived, Lab, LabError, Process, wait_until
 from helpers.needs import needs
-from helpers.pair import PATIENCE, recipe, tracking_of, untracked
+from helpers.pair import PATIENCE, recipe, tracking_instance
 from helpers.paths import ROOT
 from helpers.vault_node import EXAMPLES, VaultNode, Watcher
 
@@ -181,22 +181,14 @@ def text_of(block: str) -> str:
 
 def configure(node: VaultNode) -> str:
     """Do what the recipe says for both checks; return keepalived.conf."""
-    whole, _, instance = re.split(r"(?m)^(?=include|vrrp_instance)", recipe("keepalived"))
+    whole = recipe("keepalived").partition("include ")[0]
     (node.node.root / "etc/keepalived").mkdir(exist_ok=True)
     commands = BLOCKS[1].replace("/usr/share/doc/kacheck/examples", str(EXAMPLES))
     for number, (name, vip) in enumerate(VIPS.items()):
         node.node.run(["sh", "-euc", commands.replace("web", name)])
         text = Path(node.node.root / f"etc/keepalived/{name}.conf").read_text()
-        whole += (
-            f"include /etc/keepalived/{name}.conf\n"
-            + (
-                untracked(instance)
-                .replace("VI_1", name)
-                .replace("_id 51", f"_id {51 + number}")
-                .replace("192.0.2.100", vip)
-            )
-            + f"{tracking_of(text)}}}\n"
-        )
+        whole += f"include /etc/keepalived/{name}.conf\n"
+        whole += tracking_instance(name, 51 + number, vip, text)
     return whole
 
 

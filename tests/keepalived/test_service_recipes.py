@@ -18,7 +18,7 @@ import pytest
 from helpers.certificates import Authority
 from helpers.keepalived import Keepalived, Lab, LabError, children_of, wait_until
 from helpers.needs import needs
-from helpers.pair import PATIENCE, recipe, tracking_of, untracked
+from helpers.pair import PATIENCE, recipe, tracking_instance
 from helpers.paths import ROOT
 from helpers.services import NAMES, PLUGIN, READY, WRITABLE, Services, snippets, text_of
 from helpers.vault_node import EXAMPLES, VaultNode, Watcher
@@ -268,10 +268,7 @@ def configure(node: VaultNode, names: list[str]) -> str:
 def instance(node: VaultNode, name: str) -> str:
     """Return the vrrp_instance of the shipped keepalived.conf that tracks a service."""
     text = (node.node.root / f"etc/keepalived/{name}.conf").read_text()
-    _, opening, rest = recipe("keepalived").partition("vrrp_instance ")
-    rest = rest.replace("VI_1", name).replace("_id 51", f"_id {IDS[name]}")
-    rest = rest.replace("192.0.2.100", VIPS[name])
-    return f"{opening}{untracked(rest)}{tracking_of(text)}}}\n"
+    return tracking_instance(name, IDS[name], VIPS[name], text)
 
 
 def commands(name: str) -> str:
